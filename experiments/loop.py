@@ -1,0 +1,156 @@
+"""The host's side of training: intervals, logging, checkpoints, stopping, resuming."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxgan import checkpoint
+from jaxgan.runs import Diverged, Run, Stopped, deferred_signals
+
+State = Any
+Metrics = dict[str, np.ndarray]
+COLLAPSED = 0.1  # generated spread below this share of the data's
+
+
+def train(
+    run: Run,
+    init: Callable[[], State],
+    advance: Callable[[State, int], tuple[State, Metrics]],
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    every: int,
+    checkpoint_every: int,
+    draw: Callable[[int, State], Callable[[], None]],
+    describe: Callable[[Metrics], str],
+    watch: Callable[[int, list[dict[str, Any]]], None] = lambda start, records: None,
+) -> State:
+    """Train lanes from the newest intact checkpoint, or from the start, to the end.
+
+    What is written before a checkpoint belongs to it: a run that is killed at any
+    moment and started again writes the same files as one that is not.
+
+    Args:
+      run: The open run directory.
+      init: Makes the first state, leaves ``[S, ...]``.
+      advance: Trains a number of epochs; metrics are ``{name: [S, E]}``. Takes
+        ``critic_loss``, ``generator_loss`` and, where there is one, ``spread``: the
+        generated spread as a share of the data's.
+      epochs: In all.
+      steps_per_epoch: Generator updates in one.
+      every: Epochs between two frames.
+      checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
+      draw: Takes what a frame needs from a state, at once, and returns the function
+        that draws it, which runs in another thread.
+      describe: One short line from the metrics of the last epoch, ``{name: [S]}``.
+      watch: Called with the epoch that precedes new records, and with those; first with
+        none.
+
+    Returns:
+      The last state.
+
+    Raises:
+      Diverged: If every lane has a loss that is not finite. The last checkpoint is
+        from before.
+      Stopped: By a signal, after a checkpoint.
+    """
+    restored = checkpoint.restore(run.checkpoints, jax.eval_shape(init))
+    for line in restored.damaged:
+        say(f"{run.directory}: {line}")
+    epoch = restored.step or 0
+    state = init() if restored.step is None else restored.tree
+    run.rewind(epoch)
+    health = _Health()
+    with (
+        deferred_signals() as check,
+        ThreadPoolExecutor(1) as artist,
+        _progress(epoch, epochs) as bar,
+    ):
+        frame: Future[None] | None = None
+        watch(epoch, [])
+        if restored.step is None:
+            frame = artist.submit(draw(0, state))
+        elif epoch < epochs:
+            say(f"{run.directory}: goes on after epoch {epoch}")
+        while epoch < epochs:
+            count = min(every, epochs - epoch)
+            state, metrics = advance(state, count)
+            metrics = {name: np.asarray(values) for name, values in metrics.items()}
+            health.judge(epoch, metrics)
+            records = [
+                {"epoch": epoch + i + 1, "step": (epoch + i + 1) * steps_per_epoch}
+                | {name: values[:, i] for name, values in metrics.items()}
+                for i in range(count)
+            ]
+            run.log(records)
+            watch(epoch, records)
+            epoch += count
+            if frame:
+                frame.result()
+            frame = artist.submit(draw(epoch, state))
+            bar.update(count)
+            line = describe({name: values[:, -1] for name, values in metrics.items()})
+            bar.set_postfix_str(line) if not bar.disable else say(
+                f"epoch {epoch}/{epochs}  {line}"
+            )
+            try:
+                check()
+            except Stopped as stop:
+                frame.result()
+                checkpoint.save(run.checkpoints, epoch, state)
+                raise stop
+            if epoch % checkpoint_every == 0 or epoch == epochs:
+                frame.result()
+                checkpoint.save(run.checkpoints, epoch, state)
+        if frame:
+            frame.result()
+    return state
+
+
+class _Health:
+    """Says once of each lane when it diverges or collapses."""
+
+    def __init__(self):
+        self.ill: set[tuple[str, int]] = set()
+
+    def judge(self, epoch: int, metrics: Metrics) -> None:
+        losses = np.stack([metrics["critic_loss"], metrics["generator_loss"]])
+        finite = np.isfinite(losses).all(axis=0)
+        if not finite[:, -1].any():
+            at = epoch + 1 + int(np.argmin(finite.any(axis=0)))
+            raise Diverged(
+                f"the loss of every lane is not finite at epoch {at}; a smaller learning "
+                "rate or another penalty may help; the last checkpoint is from before"
+            )
+        self._tell("loss is no longer finite", epoch, ~finite)
+        if "spread" in metrics:
+            small = metrics["spread"] < COLLAPSED
+            text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
+            self._tell(text, epoch, small)
+
+    def _tell(self, text: str, epoch: int, signs: np.ndarray) -> None:
+        for lane in np.flatnonzero(signs.any(axis=1)):
+            if (text, lane) not in self.ill:
+                self.ill.add((text, lane))
+                say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
+
+
+def say(line: str) -> None:
+    """Print a line to stderr, above the progress bar if there is one."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def _progress(start: int, total: int) -> tqdm:
+    """A progress bar where stderr is a terminal, nothing elsewhere."""
+    return tqdm(
+        initial=start,
+        total=total,
+        unit="epoch",
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+    )

@@ -1,0 +1,645 @@
+"""Points: a GAN learns a cloud of points in the plane, and you watch.
+
+    python -m experiments.points --variant=wgan_gp
+    python -m experiments.points --variant=gan,wgan,wgan_gp --optimizer=sgd,adam,rmsprop \
+        --seeds=8 --epochs=50
+    python -m experiments.points --recipe=report_b --data=points.mat
+
+The first command takes about a minute on two CPU cores and ends with a fit ratio (see
+``evaluate``) near 1.1; a perfect generator scores 1.0. The run directory holds the
+settings, the metrics, the samples, the pictures and the checkpoints. The same command
+again goes on where it stopped.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags as absl_flags
+
+from experiments import STARTED, flags, loop, tables
+from experiments.board import Board
+from experiments.points_config import DEFAULTS, RECIPES, Config, configure
+from jaxgan import gan, plots, runs, sweep, train
+from jaxgan.data import points
+from jaxgan.errors import InputError
+from jaxgan.metrics import coverage, intervals, kernels, transport
+from jaxgan.networks import mlp
+from jaxgan.objectives import OBJECTIVES, PENALTIES, objective
+from jaxgan.optimizers import OPTIMIZERS, SCHEDULES, pair
+
+MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
+FLOOR_DRAWS = 5
+DIRECTIONS = 16
+
+
+def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
+    """What each lane starts from.
+
+    Returns:
+      ``[S, ...]`` arrays: ``seed``; the traced values; ``train`` and ``test`` in the
+      data's own units; their ``mean`` and ``scale`` to the units of training;
+      ``reference``, the held-out points that samples are compared with, as many as
+      there are samples; ``floor``, the mean sliced distance of equally large samples of
+      ``train`` to ``reference``.
+    """
+    measure = jax.jit(transport.sliced_wasserstein)
+    directions = transport.circle_directions(DIRECTIONS)
+    by_seed = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        real, held_out = points.split(cloud, config.train_size, seed)
+        mean, scale = np.zeros(2), np.ones(2)
+        if config.standardize:
+            deviation = real.std(axis=0)
+            mean, scale = real.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+        reference = held_out[: compared(len(real), len(held_out))]
+        floor = np.mean(
+            [
+                measure(sample.astype(np.float32), reference.astype(np.float32), directions)
+                for sample in floor_samples(real, len(reference), seed)
+            ]
+        )
+        by_seed.append(
+            {
+                "seed": np.int32(seed),
+                "train": real,
+                "test": held_out,
+                "mean": mean,
+                "scale": scale,
+                "reference": reference,
+                "floor": floor,
+            }
+        )
+    lanes = [
+        lane | {name: np.float32(value) for name, value in cell.items()}
+        for cell in config.cells()
+        for lane in by_seed
+    ]
+    return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
+
+
+def floor_samples(real: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
+    """Samples of the training points, as a perfect generator would draw them."""
+    rng = np.random.default_rng([seed, 1])
+    for _ in range(FLOOR_DRAWS):
+        yield real[rng.choice(len(real), count, replace=False)]
+
+
+def build(config: Config, lane: Mapping[str, jax.Array]) -> gan.Gan:
+    """The GAN of one lane, from values that may be traced."""
+    rate = lane["learning_rate"]
+    critic_rate = lane.get("critic_learning_rate", rate)
+    schedule = SCHEDULES[config.schedule]
+    updates = config.epochs * config.steps_per_epoch
+    return gan.gan(
+        mlp.Generator(config.generator_widths),
+        mlp.Critic(config.critic_widths),
+        objective(
+            config.variant,
+            penalty=config.penalty,
+            penalty_weight=lane.get("penalty_weight"),
+            clip=lane.get("clip"),
+        ),
+        pair(
+            config.optimizer,
+            schedule(rate, updates),
+            critic_learning_rate=schedule(critic_rate, updates * config.critic_steps),
+            betas=config.betas,
+        ),
+        latent_dim=config.latent_dim,
+        ema=config.ema,
+    )
+
+
+class Program(NamedTuple):
+    """The compiled functions of a run, over all lanes.
+
+    Attributes:
+      init: ``() -> state``, leaves ``[S, ...]``.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
+      sample: ``state -> (generated, generated_ema)``, ``[S, N, 2]`` in own units.
+      look: ``state -> (generated [N, 2], scores [P])`` of the first lane, for a frame.
+    """
+
+    init: Callable[[], gan.GanState]
+    advance: Callable[[gan.GanState, int], tuple[gan.GanState, dict[str, jax.Array]]]
+    sample: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
+    look: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
+
+
+def make_program(
+    config: Config, lanes: Mapping[str, np.ndarray], extent: plots.Extent
+) -> Program:
+    """Build the functions of a run; each compiles when first called."""
+    directions = transport.circle_directions(DIRECTIONS)
+    grid = plots.field_points(extent).astype(np.float32)
+    arrays = {name: values for name, values in lanes.items() if name != "test"}
+    mean, scale = lanes["mean"][:, None], lanes["scale"][:, None]
+    arrays["train"] = (lanes["train"] - mean) / scale
+    arrays = {
+        name: jnp.asarray(values, None if values.dtype.kind == "i" else jnp.float32)
+        for name, values in arrays.items()
+    }
+
+    def generate(state, lane, number):
+        key = gan.draw_key(state.key, gan.EVALUATE, number)
+        z = gan.latents(key, len(lane["reference"]), config.latent_dim)
+        return build(config, lane).sample(state, z) * lane["scale"] + lane["mean"]
+
+    def init(lane):
+        key = jax.random.key(lane["seed"])
+        return build(config, lane).init(key, lane["train"][:1])
+
+    def measure(state, lane):
+        metrics = {}
+        for suffix, version in (("", state), ("_ema", gan.averaged(state))):
+            fake = generate(version, lane, 0)
+            distance = transport.sliced_wasserstein(fake, lane["reference"], directions)
+            metrics[f"sliced_ratio{suffix}"] = distance / lane["floor"]
+            if not suffix:
+                spread = jnp.sqrt(fake.var(axis=0).sum())
+                metrics["spread"] = spread / jnp.sqrt(lane["reference"].var(axis=0).sum())
+        return metrics
+
+    def advance(state, lane, epochs):
+        return train.interval(
+            build(config, lane),
+            state,
+            lane["train"],
+            epochs=epochs,
+            batch_size=config.batch_size,
+            critic_steps=config.critic_steps,
+            measure=lambda state: measure(state, lane),
+        )
+
+    def sample(state, lane):
+        return generate(state, lane, 1), generate(gan.averaged(state), lane, 1)
+
+    def look(state, lanes):
+        state, lane = jax.tree.map(lambda x: x[0], (state, lanes))
+        scores = build(config, lane).score(state, (grid - lane["mean"]) / lane["scale"])
+        return generate(state, lane, 0), scores
+
+    def advance_all(state, lanes, epochs):
+        each = sweep.over_lanes(lambda state, lane: advance(state, lane, epochs))
+        return each(state, lanes)
+
+    jitted_init = jax.jit(sweep.over_lanes(init))
+    jitted_advance = jax.jit(advance_all, static_argnums=2, donate_argnums=0)
+    jitted_sample = jax.jit(sweep.over_lanes(sample))
+    jitted_look = jax.jit(look)
+    return Program(
+        init=lambda: jitted_init(arrays),
+        advance=lambda state, epochs: jitted_advance(state, arrays, epochs),
+        sample=lambda state: jitted_sample(state, arrays),
+        look=lambda state: jitted_look(state, arrays),
+    )
+
+
+def run(
+    config: Config,
+    directory: Path | str,
+    *,
+    fresh: bool = False,
+    tensorboard: bool = False,
+) -> dict[str, Any]:
+    """Train every lane of a program, measure it, and fill its run directory.
+
+    Args:
+      config: What to train.
+      directory: Made if missing; goes on with the run that it holds.
+      fresh: Start over instead.
+      tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
+
+    Returns:
+      The summary, as in ``summary.json``.
+
+    Raises:
+      InputError: If the data cannot be read or the directory holds another run.
+      Diverged: If no lane has a finite loss any more.
+      Stopped: By a signal, after saving.
+    """
+    directory = Path(directory)
+    cloud = points.load(config.data, config.data_key)
+    board = Board(directory) if tensorboard else None
+    with runs.Run(directory, settings(config, cloud.points), fresh=fresh) as record:
+        if summary := record.summary():
+            loop.say(f"{directory}: already complete")
+            return summary
+        lanes = prepare(config, cloud.points)
+        extent = plots.extent_of(cloud.points)
+        program = make_program(config, lanes, extent)
+        clock = _Clock()
+
+        def draw(epoch, state):
+            fake, scores = (np.asarray(x) for x in program.look(state))
+            path = frame_path(directory, epoch)
+
+            def work():
+                plots.points_frame(
+                    path,
+                    real=lanes["reference"][0],
+                    fake=fake,
+                    scores=scores,
+                    extent=extent,
+                    title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}",
+                )
+                if board:
+                    board.picture(path, epoch)
+
+            return work
+
+        state = loop.train(
+            record,
+            program.init,
+            clock.around(program.advance),
+            epochs=config.epochs,
+            steps_per_epoch=config.steps_per_epoch,
+            every=config.frame_every,
+            checkpoint_every=config.checkpoint_every,
+            draw=draw,
+            describe=describe,
+            watch=board.numbers if board else lambda start, records: None,
+        )
+        results, samples = evaluate(config, lanes, cloud, program.sample(state))
+        np.savez_compressed(directory / "samples.npz", **samples)
+        history = record.records()
+        picture(directory, config, lanes, samples, results, history, extent)
+        summary = {
+            "cells": summarize(config, results, history),
+            "first_step_s": clock.first_step,
+            "train_s": clock.total,
+        }
+        record.finish(summary)
+        if board:
+            board.close()
+    return record.summary() or {}
+
+
+def settings(config: Config, cloud: np.ndarray) -> dict[str, Any]:
+    """What identifies a run: its configuration and the content of its data."""
+    digest = hashlib.sha256(np.ascontiguousarray(cloud).tobytes()).hexdigest()
+    return dataclasses.asdict(config) | {"data_sha256": digest}
+
+
+def describe(metrics: Mapping[str, np.ndarray]) -> str:
+    """One line of progress: medians over lanes."""
+    middle = {name: np.median(values) for name, values in metrics.items()}
+    return (
+        f"critic {middle['critic_loss']:.3f}  generator {middle['generator_loss']:.3f}  "
+        f"fit {middle['sliced_ratio']:.2f} (ema {middle['sliced_ratio_ema']:.2f})"
+    )
+
+
+def frame_path(directory: Path, epoch: int) -> Path:
+    """Where the frame of an epoch is."""
+    return directory / "frames" / f"epoch_{epoch:04d}.png"
+
+
+class _Clock:
+    """Time of training in this process, and until its first step had compiled."""
+
+    def __init__(self):
+        self.first_step: float | None = None
+        self.total = 0.0
+
+    def around(self, advance):
+        def timed(state, epochs):
+            begin = time.monotonic()
+            state, metrics = advance(state, epochs)
+            if self.first_step is None:
+                self.first_step = time.monotonic() - STARTED
+                loop.say(f"first step after {self.first_step:.1f} s")
+            jax.block_until_ready(metrics)
+            self.total += time.monotonic() - begin
+            return state, metrics
+
+        return timed
+
+
+# Measuring.
+
+
+def evaluate(
+    config: Config,
+    lanes: Mapping[str, np.ndarray],
+    cloud: points.PointCloud,
+    generated: tuple[jax.Array, jax.Array],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Measure the final samples of every lane, in the data's own units.
+
+    The fit ratio is the exact 1-Wasserstein distance of N samples to N held-out points,
+    divided by the mean distance of ``FLOOR_DRAWS`` samples of N training points to the
+    same held-out points. A perfect generator scores 1.0.
+
+    Returns:
+      Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
+      ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced values
+      of every lane.
+    """
+    versions = dict(zip(("", "_ema"), (np.asarray(x, float) for x in generated), strict=True))
+
+    def one(lane: int) -> dict[str, float]:
+        reference, real = lanes["reference"][lane], lanes["train"][lane]
+        seed = int(lanes["seed"][lane])
+        result = {"floor": exact_floor(config.data, config.data_key, len(real), seed)}
+        for suffix, clouds in versions.items():
+            fake = clouds[lane]
+            distance = transport.wasserstein(fake, reference)
+            test = kernels.energy_test(fake, reference, seed=seed)
+            result |= {
+                f"w1{suffix}": distance,
+                f"fit_ratio{suffix}": distance / result["floor"]
+                if result["floor"]
+                else math.inf,
+                f"energy{suffix}": test.distance,
+                f"p_value{suffix}": test.p_value,
+            }
+            if cloud.modes is not None:
+                reached = coverage.coverage(fake, cloud.modes, cloud.radius)
+                result |= {
+                    f"modes{suffix}": reached.modes,
+                    f"quality{suffix}": reached.quality,
+                }
+        return result
+
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(one, range(len(lanes["seed"]))))
+    results = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    names = ["train", "test", "seed", *config.cells()[0]]
+    samples = {name: lanes[name] for name in names}
+    samples |= {f"generated{suffix}": x for suffix, x in versions.items()}
+    return results, samples
+
+
+@functools.lru_cache(maxsize=4096)
+def exact_floor(data: str, data_key: str, train_size: int, seed: int) -> float:
+    """Mean exact distance of samples of the training points to the held-out points."""
+    real, held_out = points.split(points.load(data, data_key).points, train_size, seed)
+    reference = held_out[: compared(len(real), len(held_out))]
+    samples = floor_samples(real, len(reference), seed)
+    return float(np.mean([transport.wasserstein(x, reference) for x in samples]))
+
+
+def compared(train_size: int, test_size: int) -> int:
+    """How many samples are compared with as many held-out points."""
+    return min(train_size, test_size, MAX_COMPARED)
+
+
+def summarize(
+    config: Config,
+    results: Mapping[str, np.ndarray],
+    history: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """One entry per cell: its settings, results by seed, and means with intervals."""
+    finite = np.array([lane is not None for lane in history[-1]["critic_loss"]])
+    table = []
+    for i, cell in enumerate(config.cells()):
+        lanes = slice(i * config.seeds, (i + 1) * config.seeds)
+        by_seed = {name: values[lanes] for name, values in results.items()}
+        table.append(
+            {"variant": config.variant, "optimizer": config.optimizer}
+            | cell
+            | {
+                "seeds": config.seeds,
+                "diverged": int((~finite[lanes]).sum()),
+                "fit_ratio": intervals.mean_interval(by_seed["fit_ratio"])._asdict(),
+                "fit_ratio_ema": intervals.mean_interval(by_seed["fit_ratio_ema"])._asdict(),
+                "by_seed": by_seed,
+            }
+        )
+    return table
+
+
+# Pictures and tables.
+
+
+def picture(
+    directory: Path,
+    config: Config,
+    lanes: Mapping[str, np.ndarray],
+    samples: Mapping[str, np.ndarray],
+    results: Mapping[str, np.ndarray],
+    history: Sequence[Mapping[str, Any]],
+    extent: plots.Extent,
+) -> None:
+    """Write ``losses.png``, ``samples.png`` and ``training.gif``."""
+
+    def column(name):
+        return np.array([record[name] for record in history], float)
+
+    title = f"{config.variant}, {config.optimizer}, {len(lanes['seed'])} lanes"
+    fit = "sliced distance / floor"
+    plots.curves(
+        directory / "losses.png",
+        [record["epoch"] for record in history],
+        {
+            "critic loss": {"critic": (column("critic_loss"), plots.FAKE)},
+            "generator loss": {"generator": (column("generator_loss"), plots.AVERAGE)},
+            fit: {
+                "generator": (column("sliced_ratio"), plots.FAKE),
+                "moving average": (column("sliced_ratio_ema"), plots.AVERAGE),
+            },
+        },
+        title,
+        levels={fit: 1.0},
+    )
+    ratio, ratio_ema = results["fit_ratio"][0], results["fit_ratio_ema"][0]
+    plots.clouds(
+        directory / "samples.png",
+        {
+            "held-out points": (lanes["reference"][0], plots.REAL),
+            f"generator: fit {ratio:.2f}": (samples["generated"][0], plots.FAKE),
+            f"moving average: fit {ratio_ema:.2f}": (
+                samples["generated_ema"][0],
+                plots.AVERAGE,
+            ),
+        },
+        extent,
+        f"{config.variant}, {config.optimizer}, seed {config.seed}: a perfect fit is 1.0",
+    )
+    ends = range(config.frame_every, config.epochs, config.frame_every)
+    frames = [frame_path(directory, epoch) for epoch in (0, *ends, config.epochs)]
+    plots.gif(directory / "training.gif", [path for path in frames if path.exists()])
+
+
+# The command line.
+
+
+def run_all(
+    configs: Sequence[Config], directory: Path | str, **options: Any
+) -> list[dict[str, Any]]:
+    """Run every program and join their results in one table and one figure.
+
+    Args:
+      configs: One is run in ``directory`` itself, several in folders below it.
+      directory: Gets ``summary.csv`` and ``clouds.png``.
+      **options: Passed to ``run``.
+
+    Returns:
+      The rows of the table.
+
+    Raises:
+      InputError: Before anything is written, if a directory holds another run.
+      Diverged: If every lane of the only program diverged. Among several programs,
+        one that diverges is said and left out.
+    """
+    folders = folders_of(configs, Path(directory))
+    check_folders(folders, fresh=options.get("fresh", False))
+    cells, done = [], {}
+    for folder, config in folders.items():
+        if len(folders) > 1:
+            loop.say(f"{config.variant}, {config.optimizer}:")
+        try:
+            summary = run(config, folder, **options)
+        except runs.Diverged as error:
+            if len(folders) == 1:
+                raise
+            loop.say(f"{config.variant}, {config.optimizer}: {error}")
+            continue
+        cells += summary["cells"]
+        done[folder] = config
+    if not cells:
+        raise runs.Diverged("every program of the sweep diverged")
+    rows = tables.rows(cells)
+    tables.write(Path(directory) / "summary.csv", rows)
+    tables.draw_grid(Path(directory) / "clouds.png", done)
+    return rows
+
+
+def folders_of(configs: Sequence[Config], directory: Path) -> dict[Path, Config]:
+    """The run directory of each program."""
+    if len(configs) == 1:
+        return {directory: configs[0]}
+    return {directory / f"{c.variant}-{c.optimizer}": c for c in configs}
+
+
+def check_folders(folders: Mapping[Path, Config], *, fresh: bool) -> None:
+    """Refuse directories that hold other runs, before anything is written."""
+    several = len(folders) > 1
+    for folder, config in folders.items():
+        cloud = points.load(config.data, config.data_key).points
+        runs.compare(folder, settings(config, cloud), fresh=fresh)
+        if several and (folder.parent / "config.json").exists():
+            raise InputError(
+                f"{folder.parent} holds a single run; give the sweep another --name"
+            )
+
+
+def default_name(given: Mapping[str, Any]) -> str:
+    """A folder name from the settings that were given."""
+    parts = [given["recipe"]]
+    if given["data"] is not None:
+        parts.append(Path(given["data"]).stem)
+    variants = given["variant"] or ([] if given["recipe"] else ["wgan_gp"])
+    parts += ["+".join(variants), "+".join(given["optimizer"] or [])]
+    name = "-".join(part for part in parts if part)
+    return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
+
+
+def _define_flags() -> Callable[[], dict[str, Any]]:
+    """Define this experiment's flags; returns what reads those that were given."""
+    lists = {
+        "variant": f"Of {', '.join(OBJECTIVES)}.",
+        "optimizer": f"Of {', '.join(OPTIMIZERS)}.",
+        "learning_rate": "Of the generator.",
+        "penalty_weight": "Weight of the penalty.",
+        "clip": "Bound on the critic's weights, for variants that clip.",
+        "betas": "Of Adam and its kin, two numbers.",
+        "generator_widths": "Hidden widths.",
+        "critic_widths": "Hidden widths.",
+    }
+    integers = {
+        "critic_steps": "Critic updates per generator update.",
+        "latent_dim": "Latent dimensions.",
+        "batch_size": "Examples in a batch.",
+        "epochs": "Passes over the training points.",
+        "train_size": "Points to train on; the others are held out.",
+        "seed": "Of the first lane.",
+        "seeds": "Lanes per combination of settings.",
+        "frame_every": "Epochs between two frames.",
+        "checkpoint_every": "Epochs between two checkpoints.",
+    }
+    texts = {
+        "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
+        "data_key": "Variable of a .mat file.",
+        "recipe": f"A report's own values: {', '.join(RECIPES)}.",
+        "schedule": f"Of the learning rates: {', '.join(SCHEDULES)}.",
+        "penalty": f"Instead of the variant's own: {', '.join(PENALTIES)}.",
+    }
+    numbers = {
+        "critic_learning_rate": "Of the critic; by default the generator's.",
+        "ema": "Decay of the generator's moving average; 0 is none.",
+    }
+
+    def describe(name: str, text: str) -> str:
+        default = DEFAULTS.get(name)
+        if default is None:
+            return text
+        value = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        return f"{text} Default: {value}."
+
+    holders = {}
+    for define, group in (
+        (absl_flags.DEFINE_list, lists),
+        (absl_flags.DEFINE_integer, integers),
+        (absl_flags.DEFINE_string, texts),
+        (absl_flags.DEFINE_float, numbers),
+    ):
+        for name, text in group.items():
+            holders[name] = define(name, None, describe(name, text))
+    holders["standardize"] = absl_flags.DEFINE_bool(
+        "standardize", None, "Train on points of mean 0 and standard deviation 1."
+    )
+
+    def read() -> dict[str, Any]:
+        given = {name: holder.value for name, holder in holders.items()}
+        for name in ("learning_rate", "penalty_weight", "clip", "betas"):
+            given[name] = flags.numbers(name, given[name])
+        for name in ("generator_widths", "critic_widths"):
+            given[name] = flags.numbers(name, given[name], whole=True)
+        return given
+
+    return read
+
+
+def main() -> None:
+    """Run from the command line."""
+    read = _define_flags()
+
+    def command() -> None:
+        given = read()
+        configs = configure(**given)
+        directory = Path(flags.OUT.value) / "points"
+        directory /= flags.NAME.value or default_name(given)
+        folders = folders_of(configs, directory)
+        if flags.DRY_RUN.value:
+            check_folders(folders, fresh=flags.FRESH.value)
+            plan = {str(folder): dataclasses.asdict(c) for folder, c in folders.items()}
+            print(json.dumps(plan, indent=1))
+            return
+        flags.start_jax()
+        rows = run_all(
+            configs,
+            directory,
+            fresh=flags.FRESH.value,
+            tensorboard=flags.TENSORBOARD.value,
+        )
+        tables.show(rows)
+        print(directory)
+
+    flags.main("points", command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What a sweep leaves: one table and one figure over all cells."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.points_config import Config
+from jaxgan import plots, runs
+
+
+def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The cells of a sweep as rows of ``summary.csv``."""
+    table = []
+    for cell in cells:
+        row = {
+            name: cell.get(name, "")
+            for name in (
+                "variant",
+                "optimizer",
+                "learning_rate",
+                "critic_learning_rate",
+            )
+        } | {name: cell.get(name, "") for name in ("penalty_weight", "clip")}
+        row |= {"seeds": cell["seeds"], "diverged": cell["diverged"]}
+        for name in ("fit_ratio", "fit_ratio_ema"):
+            values = cell["by_seed"][name]
+            row |= {f"{name}_{part}": value for part, value in cell[name].items()}
+            row[f"{name}_median"] = np.median([math.inf if x is None else x for x in values])
+        for name in ("p_value", "p_value_ema"):
+            passed = sum(p is not None and p >= 0.05 for p in cell["by_seed"][name])
+            row[f"indistinguishable{name[7:]}"] = passed
+        table.append({name: "" if x is None else x for name, x in row.items()})
+    return table
+
+
+def show(table: Sequence[Mapping[str, Any]]) -> None:
+    """Print the fit of every cell, aligned."""
+
+    def fit(row, name):
+        mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
+        if mean == "":
+            return "diverged"
+        return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low != "" else "")
+
+    names = ["variant", "optimizer", "learning_rate", "critic_learning_rate"]
+    names += ["penalty_weight", "clip", "seeds", "diverged"]
+    names = [name for name in names if any(row[name] != "" for row in table)]
+    lines = [[*names, "fit ratio", "with ema", "like held-out"]]
+    for row in table:
+        count = f"{row['indistinguishable']}, {row['indistinguishable_ema']} of {row['seeds']}"
+        cells = [str(row[name]) for name in names]
+        lines.append([*cells, fit(row, "fit_ratio"), fit(row, "fit_ratio_ema"), count])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(text.ljust(n) for text, n in zip(line, widths, strict=True)).rstrip())
+
+
+def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``summary.csv``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, table[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    runs.write_text(path, text.getvalue())
+
+
+def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
+    """Write ``clouds.png``: the best cell of every variant and optimizer."""
+    cells = {}
+    for folder, config in folders.items():
+        samples = np.load(folder / "samples.npz")
+        summary = json.loads((folder / "summary.json").read_text("utf-8"))
+
+        def mean(i, summary=summary):
+            value = summary["cells"][i]["fit_ratio"]["mean"]
+            return math.inf if value is None else value
+
+        best = min(range(len(summary["cells"])), key=mean)
+        cell = summary["cells"][best]
+        ratios = [math.inf if x is None else x for x in cell["by_seed"]["fit_ratio"]]
+        middle = int(np.argsort(ratios)[len(ratios) // 2])
+        lane = best * config.seeds + middle
+        interval = cell["fit_ratio"]
+        title = "diverged" if interval["mean"] is None else f"fit {interval['mean']:.2f}"
+        if interval["low"] is not None:
+            title += f"  [{interval['low']:.2f}, {interval['high']:.2f}]"
+        if len(summary["cells"]) > 1:
+            title += f"  at {cell['learning_rate']:g}"
+        cells[config.variant, config.optimizer] = plots.Cell(
+            samples["test"][lane], samples["generated"][lane], title
+        )
+        cloud = np.concatenate([samples["train"][lane], samples["test"][lane]])
+    plots.cloud_grid(
+        path,
+        cells,
+        plots.extent_of(cloud),
+        "Final clouds, median seed; mean fit ratio and 95 % interval over seeds",
+    )

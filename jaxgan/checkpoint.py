@@ -1,0 +1,152 @@
+"""Checkpoints that are verified: orbax inside, a sha256 manifest around it.
+
+A step is one folder, ``step_00000030``, that appears by a rename once it is complete:
+the arrays as orbax writes them, and ``manifest.json`` with the size and sha256 of every
+file. Restoring takes the newest step whose files are all what the manifest says; others
+are named and left alone. Arrays are saved from and restored to host memory, so a run
+may go on with another number of devices.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+_MANIFEST = "manifest.json"
+
+
+class Restored(NamedTuple):
+    """Result of ``restore``.
+
+    Attributes:
+      step: Of the checkpoint, or ``None`` if none is intact.
+      tree: What was saved, as host arrays, or ``None``.
+      damaged: One line for each newer step that was passed over, newest first.
+    """
+
+    step: int | None
+    tree: Any
+    damaged: list[str]
+
+
+def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
+    """Write a checkpoint, then delete all but the newest ``keep``.
+
+    Args:
+      directory: Holds the checkpoints of one run.
+      step: Number of the checkpoint; one that exists is replaced.
+      tree: Arrays, typed random keys among them.
+      keep: Checkpoints to keep.
+
+    Raises:
+      OSError: If it cannot be written; older checkpoints are intact then.
+    """
+    directory = Path(directory).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob("tmp_*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary = directory / f"tmp_{os.getpid()}"
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        checkpointer.save(temporary / "arrays", _to_host(tree))
+    (temporary / _MANIFEST).write_text(json.dumps(_digests(temporary), indent=1))
+    final = directory / f"step_{step:08d}"
+    shutil.rmtree(final, ignore_errors=True)
+    temporary.rename(final)
+    for _, old in _steps(directory)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(directory: Path, like: Any) -> Restored:
+    """Read the newest checkpoint that is intact.
+
+    Args:
+      directory: As given to ``save``; may not exist yet.
+      like: A tree of arrays or ``jax.ShapeDtypeStruct`` with the structure, shapes and
+        dtypes that are expected.
+    """
+    damaged = []
+    for step, folder in _steps(Path(directory).absolute()):
+        problem = _problem(folder)
+        if problem is None:
+            try:
+                tree = _from_host(_read(folder / "arrays", like), like)
+                return Restored(step, tree, damaged)
+            except Exception as error:  # orbax has no exception class of its own
+                problem = f"it does not fit this run ({str(error).splitlines()[0]})"
+        damaged.append(f"checkpoint {folder.name} skipped: {problem}")
+    return Restored(None, None, damaged)
+
+
+def _read(folder: Path, like: Any) -> Any:
+    target = jax.tree.map(
+        lambda x: np.empty(x.shape, x.dtype), jax.eval_shape(_to_host_abstract, like)
+    )
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        tree = checkpointer.restore(folder, args=ocp.args.StandardRestore(target))
+
+    def check(path, array, expected):
+        if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+            raise ValueError(f"{jax.tree_util.keystr(path)} is {array.dtype}{array.shape}")
+        return array
+
+    return jax.tree_util.tree_map_with_path(check, tree, target)
+
+
+def _is_key(x: Any) -> bool:
+    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _to_host_abstract(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+
+
+def _to_host(tree: Any) -> Any:
+    return jax.tree.map(np.asarray, jax.device_get(_to_host_abstract(tree)))
+
+
+def _from_host(tree: Any, like: Any) -> Any:
+    return jax.tree.map(
+        lambda x, y: jax.random.wrap_key_data(x) if _is_key(y) else x, tree, like
+    )
+
+
+def _steps(directory: Path) -> list[tuple[int, Path]]:
+    """Step folders, newest first; anything else in the directory is no concern."""
+    found = [
+        (int(folder.name[5:]), folder)
+        for folder in directory.glob("step_*")
+        if folder.name[5:].isdecimal() and folder.is_dir()
+    ]
+    return sorted(found, reverse=True)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path != folder / _MANIFEST
+    }
+
+
+def _problem(folder: Path) -> str | None:
+    """What is wrong with a checkpoint's files, or ``None``."""
+    try:
+        expected = json.loads((folder / _MANIFEST).read_text())
+        found = _digests(folder)
+    except (OSError, ValueError):
+        return f"{_MANIFEST} is missing or unreadable"
+    if not isinstance(expected, dict) or not expected:
+        return f"{_MANIFEST} is missing or unreadable"
+    for name, digest in expected.items():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name] != digest:
+            return f"{name} is damaged (its sha256 differs)"
+    return None

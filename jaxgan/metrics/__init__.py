@@ -1,0 +1,1 @@
+"""Measures of a fit: pure functions of samples."""

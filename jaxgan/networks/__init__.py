@@ -1,0 +1,1 @@
+"""Generators and critics: linen modules without training knowledge."""

@@ -1,0 +1,114 @@
+"""Optimizers by name, the pairing of generator and critic, and weight clipping."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from jaxgan.errors import lookup
+
+
+def clip_weights(bound: ArrayLike) -> optax.GradientTransformation:
+    """Keep weights within ``[-bound, bound]`` after the update.
+
+    Must be the last link of a chain. Stateless; ``update`` needs ``params``. The
+    update is rounded once more when it is applied, so a weight may pass the bound by
+    one unit in the last place. Normalisation scales are left alone: clipping them to a
+    small bound would shrink every activation, and they are no linear map's weights.
+
+    Args:
+      bound: Positive scalar, may be traced.
+
+    Source: Arjovsky et al., Wasserstein GAN, arXiv 1701.07875, algorithm 1.
+    """
+
+    def update(updates, params):
+        if params is None:
+            raise ValueError("clip_weights needs params: update(updates, state, params)")
+
+        def clip(path, update, param):
+            if getattr(path[-1], "key", None) == "scale":
+                return update
+            return (param + update).clip(-bound, bound) - param
+
+        return jax.tree_util.tree_map_with_path(clip, updates, params)
+
+    return optax.stateless(update)
+
+
+def _sgd(learning_rate, betas):
+    return optax.sgd(learning_rate)
+
+
+def _adam(learning_rate, betas):
+    return optax.adam(learning_rate, b1=betas[0], b2=betas[1])
+
+
+def _optimistic_adam(learning_rate, betas):
+    return optax.optimistic_adam_v2(learning_rate, b1=betas[0], b2=betas[1], nesterov=False)
+
+
+def _rmsprop(learning_rate, betas):
+    # PyTorch's form: a slow average, and epsilon added to the root.
+    return optax.rmsprop(learning_rate, decay=0.99, eps_in_sqrt=False)
+
+
+# name -> (learning_rate, (b1, b2)) -> transformation
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "rmsprop": _rmsprop,
+    # Daskalakis et al., Training GANs with Optimism, arXiv 1711.00141.
+    "optimistic_adam": _optimistic_adam,
+}
+
+
+def _constant(learning_rate, updates):
+    return learning_rate
+
+
+def _linear(learning_rate, updates):
+    return lambda count: learning_rate * jnp.clip(2 - 2 * count / updates, 0.0, 1.0)
+
+
+# name -> (learning_rate, updates) -> what an optimizer takes as its learning rate.
+# ``linear`` holds the rate for the first half of the updates, then lets it fall to 0:
+# a GAN circles its equilibrium at a distance that the learning rate sets.
+SCHEDULES: dict[str, Callable[..., optax.ScalarOrSchedule]] = {
+    "constant": _constant,
+    "linear": _linear,
+}
+
+
+class Optimizers(NamedTuple):
+    """The two optimizers of a GAN."""
+
+    generator: optax.GradientTransformation
+    critic: optax.GradientTransformation
+
+
+def pair(
+    name: str,
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    critic_learning_rate: optax.ScalarOrSchedule | None = None,
+    betas: tuple[float, float] = (0.5, 0.999),
+) -> Optimizers:
+    """The same optimizer for generator and critic, each with its learning rate.
+
+    Args:
+      name: A name in ``OPTIMIZERS``.
+      learning_rate: Of the generator: a number, may be traced, or a schedule.
+      critic_learning_rate: Of the critic; by default the generator's.
+      betas: Decay of the first and second moment, for Adam and its kin.
+
+    Raises:
+      InputError: If ``name`` is unknown.
+    """
+    make = lookup("optimizer", name, OPTIMIZERS)
+    if critic_learning_rate is None:
+        critic_learning_rate = learning_rate
+    return Optimizers(make(learning_rate, betas), make(critic_learning_rate, betas))

@@ -1,0 +1,229 @@
+"""The run directory: configuration, metrics, summary, lock, and stopping in order."""
+
+import fcntl
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.errors import InputError
+
+_PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class Stopped(Exception):
+    """A signal asked the process to stop.
+
+    Attributes:
+      code: Exit code, 128 plus the signal's number: 143 for SIGTERM, 130 for Ctrl-C.
+    """
+
+    def __init__(self, signum: int):
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.code = 128 + signum
+
+
+class Diverged(Exception):
+    """Every lane of a run has a loss that is not finite."""
+
+
+@contextmanager
+def deferred_signals():
+    """Hold SIGTERM and Ctrl-C back, so that the work can be saved first.
+
+    Yields:
+      ``check()``, which raises ``Stopped`` if a signal has come. A second Ctrl-C stops
+      at once.
+    """
+    received: list[int] = []
+
+    def handle(signum, frame):
+        if received and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(signum)
+
+    def check():
+        if received:
+            raise Stopped(received[0])
+
+    handled = (signal.SIGTERM, signal.SIGINT)
+    try:
+        previous = [signal.signal(signum, handle) for signum in handled]
+    except ValueError:  # only the main thread may; a notebook's worker goes without
+        yield check
+        return
+    try:
+        yield check
+    finally:
+        for signum, handler in zip(handled, previous, strict=True):
+            signal.signal(signum, handler)
+
+
+def to_json(value: Any) -> Any:
+    """Make arrays into lists and numbers that are not finite into ``None``."""
+    if isinstance(value, Mapping):
+        return {str(name): to_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return to_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is either whole or as it was."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole."""
+    write_text(path, json.dumps(to_json(value), indent=1) + "\n")
+
+
+def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+    """Refuse a directory that holds another run; reads only.
+
+    Args:
+      directory: Of the run, may be missing.
+      settings: Of the run that is to be in it.
+      fresh: Allow any run, since it will be deleted.
+
+    Raises:
+      InputError: If it holds a run with other settings (the line names the field, the
+        old value and the new), or something that is no run.
+    """
+    config = directory / "config.json"
+    try:
+        if not directory.exists() or {path.name for path in directory.iterdir()} <= {"lock"}:
+            return
+        old = json.loads(config.read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{directory} exists and is not a run of jaxgan; give another --name or --out"
+        ) from error
+    new = to_json(settings)
+    for name in {} if fresh else dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            raise InputError(
+                f"{directory} was made with {name}={_plain(old.get(name))}, not "
+                f"{_plain(new.get(name))}; --fresh starts over, --name makes another run"
+            )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(_plain(item) for item in value)
+    return str(value)
+
+
+class Run:
+    """A run directory, locked while open. A context manager.
+
+    Args:
+      directory: Made if missing.
+      settings: Everything that decides the result. A directory made with other
+        settings is refused.
+      fresh: Delete what an earlier run left in the directory.
+
+    Raises:
+      InputError: If the directory cannot be written, is in use by another process, or
+        holds a run with other settings.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, Any], *, fresh: bool = False):
+        self.directory = Path(directory)
+        self.settings = to_json(settings)
+        compare(self.directory, settings, fresh=fresh)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.directory / "lock", "w")  # noqa: SIM115
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fresh:
+                self._clear()
+            if not (self.directory / "config.json").exists():
+                self._write_config()
+        except BlockingIOError as error:
+            raise InputError(f"{directory} is in use by another process") from error
+        except OSError as error:
+            raise InputError(f"cannot write to {directory}: {error.strerror}") from error
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints are."""
+        return self.directory / "checkpoints"
+
+    def log(self, records: list[dict[str, Any]]) -> None:
+        """Append lines to ``metrics.jsonl``."""
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(to_json(record)) + "\n" for record in records)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``, without one that was cut off."""
+        if not self._metrics.exists():
+            return []
+        records = []
+        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
+
+    def rewind(self, epoch: int) -> None:
+        """Drop what ``metrics.jsonl`` says about later epochs."""
+        kept = [record for record in self.records() if record["epoch"] <= epoch]
+        write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def summary(self) -> dict[str, Any] | None:
+        """What ``finish`` wrote, or ``None`` if the run has not ended."""
+        try:
+            return json.loads((self.directory / "summary.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, whose presence says that the run has ended."""
+        write_json(self.directory / "summary.json", summary)
+
+    @property
+    def _metrics(self) -> Path:
+        return self.directory / "metrics.jsonl"
+
+    def _write_config(self) -> None:
+        config = {
+            "settings": self.settings,
+            "versions": {name: version(name) for name in _PACKAGES}
+            | {"python": platform.python_version()},
+            "command": shlex.join(sys.orig_argv),
+        }
+        write_json(self.directory / "config.json", config)
+
+    def _clear(self) -> None:
+        for path in self.directory.iterdir():
+            if path.name == "lock":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
