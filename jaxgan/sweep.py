@@ -10,6 +10,11 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxgan import parallel
 
 
+def platform_of(mesh: Mesh) -> str:
+    """Name of the platform that a mesh's devices are on."""
+    return mesh.devices.flat[0].platform
+
+
 def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
     """Map a function over the leading axis of its arguments, devices side by side.
 
@@ -28,7 +33,7 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
       filled up with copies of the last lane, whose results are dropped.
     """
     mesh = parallel.mesh() if mesh is None else mesh
-    if mesh.devices.flat[0].platform == "cpu":
+    if platform_of(mesh) == "cpu":
 
         def mapped(args):
             return jax.lax.map(lambda lane: function(*lane), args)

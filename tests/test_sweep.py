@@ -1,0 +1,74 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import parallel
+from jaxgan.gan import gan
+from jaxgan.networks import mlp
+from jaxgan.objectives import objective
+from jaxgan.optimizers import pair
+from jaxgan.sweep import over_lanes
+from jaxgan.train import interval
+
+
+def train_one(seed, hyper, data):
+    g = gan(
+        mlp.Generator((16,)),
+        mlp.Critic((16,)),
+        objective("wgan_gp", penalty_weight=hyper["weight"], clip=hyper["clip"]),
+        pair("adam", hyper["rate"]),
+        latent_dim=2,
+        ema=0.9,
+    )
+    state = g.init(jax.random.key(seed), data[:1])
+    state, metrics = interval(g, state, data, epochs=2, batch_size=8, critic_steps=2)
+    return state.generator.params, metrics
+
+
+def lanes_of(count, key):
+    hyper = {
+        "rate": jnp.linspace(1e-4, 1e-2, count),
+        "weight": jnp.linspace(0.1, 10, count),
+        "clip": jnp.linspace(0.5, 1, count),
+    }
+    return jnp.arange(count), hyper, jax.random.normal(key, (count, 64, 2))
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_lane_equals_the_same_run_alone(devices, count, key):
+    args = lanes_of(count, key)
+    mesh = parallel.mesh(jax.devices()[:devices])
+    together = jax.jit(over_lanes(train_one, mesh))(*args)
+    assert {len(x) for x in jax.tree.leaves(together)} == {count}
+    for i in range(count):
+        alone = jax.jit(train_one)(*jax.tree.map(lambda x, i=i: x[i], args))
+        jax.tree.map(
+            lambda x, y, i=i: np.testing.assert_allclose(x[i], y, rtol=1e-5, atol=1e-7),
+            together,
+            alone,
+        )
+
+
+def test_lanes_need_no_communication(key):
+    args = lanes_of(8, key)
+    text = jax.jit(over_lanes(train_one)).lower(*args).compile().as_text()
+    # What lane inputs and outputs cost outside of training is allowed: the loop is not.
+    for word in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
+        assert word not in text
+
+
+def test_accelerator_form_gives_the_same_lanes(key, monkeypatch):
+    """What a GPU would run, run here: the platform is only a name to over_lanes."""
+    args = lanes_of(3, key)
+    expected = jax.jit(over_lanes(train_one))(*args)
+    mesh = parallel.mesh()
+    monkeypatch.setattr("jaxgan.sweep.platform_of", lambda mesh: "gpu")
+    batched = jax.jit(over_lanes(train_one, mesh))(*args)
+    jax.tree.map(
+        # batched matrix products sum in another order; eight Adam steps follow
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4),
+        batched,
+        expected,
+    )
