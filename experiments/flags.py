@@ -45,6 +45,18 @@ def numbers(
         raise InputError(f"--{name}={','.join(texts)} is not a list of {kind}") from error
 
 
+def run_directory(experiment: str, default_name: str) -> Path:
+    """Where the run goes: ``<out>/<experiment>/<name>``.
+
+    Raises:
+      InputError: If ``--name`` is not the name of one folder.
+    """
+    name = default_name if NAME.value is None else NAME.value
+    if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
+        raise InputError(f"--name={name!r} must be a plain folder name")
+    return Path(OUT.value) / experiment / name
+
+
 def main(experiment: str, run: Callable[[], None]) -> None:
     """Parse flags, run, and end with one line and an exit code when it does not go well.
 

@@ -620,8 +620,7 @@ def main() -> None:
     def command() -> None:
         given = read()
         configs = configure(**given)
-        directory = Path(flags.OUT.value) / "points"
-        directory /= flags.NAME.value or default_name(given)
+        directory = flags.run_directory("points", default_name(given))
         folders = folders_of(configs, directory)
         if flags.DRY_RUN.value:
             check_folders(folders, fresh=flags.FRESH.value)

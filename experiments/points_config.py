@@ -99,20 +99,27 @@ DEFAULTS: dict[str, Any] = {
     "generator_widths": (256, 64),
     "critic_widths": (256, 64),
     "batch_size": 128,
-    "epochs": 200,
+    "epochs": 300,
     "data": "m",
     "data_key": "xx",
     "standardize": True,
     "seed": 0,
     "seeds": 1,
-    "frame_every": 5,
+    "frame_every": 10,
     "checkpoint_every": 20,
 }
 
 # What works best for a variant on the M. The learning rate holds for that optimizer.
-_PENALISED = {"optimizer": "adam", "learning_rate": (5e-4,), "penalty_weight": (0.1,)}
+_PENALISED = {
+    "optimizer": "adam",
+    "learning_rate": (3e-4,),
+    "penalty_weight": (0.1,),
+    "critic_steps": 3,
+    "batch_size": 64,
+    "epochs": 600,
+}
 VARIANT_DEFAULTS: dict[str, dict[str, Any]] = {
-    "wgan": {"clip": (0.1,)},
+    "wgan": {"learning_rate": (1e-4,), "clip": (0.1,)},
     "wgan_gp": _PENALISED,
     "wgan_lp": _PENALISED,
     "dragan": _PENALISED,
@@ -199,6 +206,9 @@ def configure(recipe: str | None = None, **given: Any) -> list[Config]:
     given = {name: value for name, value in given.items() if value is not None}
     base = lookup("recipe", recipe, RECIPES) if recipe else Recipe({})
     chosen = base.settings | given
+    for name in ("variant", "optimizer"):
+        if name in chosen and not chosen[name]:
+            raise InputError(f"--{name} needs a value")
     configs = []
     for variant in chosen.pop("variant", ("wgan_gp",)):
         entry = lookup("variant", variant, OBJECTIVES)

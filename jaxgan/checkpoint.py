@@ -1,10 +1,10 @@
 """Checkpoints that are verified: orbax inside, a sha256 manifest around it.
 
 A step is one folder, ``step_00000030``, that appears by a rename once it is complete:
-the arrays as orbax writes them, and ``manifest.json`` with the size and sha256 of every
-file. Restoring takes the newest step whose files are all what the manifest says; others
-are named and left alone. Arrays are saved from and restored to host memory, so a run
-may go on with another number of devices.
+the arrays as orbax writes them, and ``manifest.json`` with the sha256 of every file and
+the shape and dtype of every array. Restoring takes the newest step whose files are all
+what the manifest says; others are named and left alone. Arrays are saved from and
+restored to host memory, so a run may go on with another number of devices.
 """
 
 import hashlib
@@ -52,9 +52,15 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     for leftover in directory.glob("tmp_*"):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary = directory / f"tmp_{os.getpid()}"
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
-        checkpointer.save(temporary / "arrays", _to_host(tree))
-    (temporary / _MANIFEST).write_text(json.dumps(_digests(temporary), indent=1))
+    try:
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+            checkpointer.save(temporary / "arrays", _to_host(tree))
+    except Exception as error:  # a full disk comes as one of many classes
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OSError(f"cannot write checkpoint {step} to {directory}: {reason}") from error
+    manifest = {"files": _digests(temporary), "arrays": _layout(tree)}
+    (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     final = directory / f"step_{step:08d}"
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
@@ -72,42 +78,43 @@ def restore(directory: Path, like: Any) -> Restored:
     """
     damaged = []
     for step, folder in _steps(Path(directory).absolute()):
-        problem = _problem(folder)
+        problem = _problem(folder, like)
         if problem is None:
             try:
-                tree = _from_host(_read(folder / "arrays", like), like)
-                return Restored(step, tree, damaged)
+                return Restored(step, _from_host(_read(folder / "arrays", like), like), damaged)
             except Exception as error:  # orbax has no exception class of its own
-                problem = f"it does not fit this run ({str(error).splitlines()[0]})"
+                problem = str(error).splitlines()[0]
         damaged.append(f"checkpoint {folder.name} skipped: {problem}")
     return Restored(None, None, damaged)
 
 
 def _read(folder: Path, like: Any) -> Any:
-    target = jax.tree.map(
-        lambda x: np.empty(x.shape, x.dtype), jax.eval_shape(_to_host_abstract, like)
-    )
+    target = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _abstract(like))
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
-        tree = checkpointer.restore(folder, args=ocp.args.StandardRestore(target))
+        return checkpointer.restore(folder, args=ocp.args.StandardRestore(target))
 
-    def check(path, array, expected):
-        if (array.shape, array.dtype) != (expected.shape, expected.dtype):
-            raise ValueError(f"{jax.tree_util.keystr(path)} is {array.dtype}{array.shape}")
-        return array
 
-    return jax.tree_util.tree_map_with_path(check, tree, target)
+def _layout(tree: Any) -> dict[str, str]:
+    """Shape and dtype by path; orbax itself would cast one dtype to another."""
+    leaves, _ = jax.tree.flatten_with_path(_abstract(tree))
+    return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
 
 
 def _is_key(x: Any) -> bool:
     return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
-def _to_host_abstract(tree: Any) -> Any:
+def _plain(tree: Any) -> Any:
+    """The tree with typed random keys as plain integers."""
     return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
 
 
+def _abstract(tree: Any) -> Any:
+    return jax.eval_shape(_plain, tree)
+
+
 def _to_host(tree: Any) -> Any:
-    return jax.tree.map(np.asarray, jax.device_get(_to_host_abstract(tree)))
+    return jax.tree.map(np.asarray, jax.device_get(_plain(tree)))
 
 
 def _from_host(tree: Any, like: Any) -> Any:
@@ -135,18 +142,24 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def _problem(folder: Path) -> str | None:
-    """What is wrong with a checkpoint's files, or ``None``."""
+def _problem(folder: Path, like: Any) -> str | None:
+    """Why a checkpoint cannot be restored, or ``None``."""
     try:
-        expected = json.loads((folder / _MANIFEST).read_text())
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        expected, arrays = dict(manifest["files"]), dict(manifest["arrays"])
         found = _digests(folder)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return f"{_MANIFEST} is missing or unreadable"
-    if not isinstance(expected, dict) or not expected:
-        return f"{_MANIFEST} is missing or unreadable"
-    for name, digest in expected.items():
+    for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             return f"{name} is missing"
-        if found[name] != digest:
+        if found[name] != expected.get(name):
             return f"{name} is damaged (its sha256 differs)"
+    wanted = _layout(like)
+    for name in sorted(wanted.keys() | arrays.keys()):
+        if wanted.get(name) != arrays.get(name):
+            return (
+                f"it does not fit this run: {name} is {arrays.get(name)}, "
+                f"not {wanted.get(name)}"
+            )
     return None

@@ -152,15 +152,17 @@ class Run:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.directory / "lock", "w")  # noqa: SIM115
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if fresh:
-                self._clear()
-            if not (self.directory / "config.json").exists():
-                self._write_config()
-        except BlockingIOError as error:
-            raise InputError(f"{directory} is in use by another process") from error
         except OSError as error:
             raise InputError(f"cannot write to {directory}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise InputError(f"{directory} is in use by another process") from error
+        if fresh:
+            self._clear()
+        if not (self.directory / "config.json").exists():
+            self._write_config()
 
     def __enter__(self) -> "Run":
         return self

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+import scipy.io
+
+from jaxgan.data import points
+from jaxgan.errors import InputError
+from jaxgan.metrics.coverage import coverage
+from jaxgan.metrics.transport import wasserstein
+
+CLOUD = np.random.default_rng(0).normal(size=(30, 2))
+
+
+@pytest.mark.parametrize("name", points.POINT_CLOUDS)
+def test_built_in_clouds_are_the_same_every_time(name):
+    cloud = points.load(name)
+    assert cloud.points.shape == (8192, 2)
+    assert np.isfinite(cloud.points).all()
+    np.testing.assert_array_equal(cloud.points, points.load(name).points)
+    assert len(np.unique(cloud.points, axis=0)) == 8192
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("ring", 8), ("grid", 25), ("swiss_roll", 24), ("moons", 16)]
+)
+def test_samples_of_a_cloud_reach_all_its_modes(name, count):
+    cloud = points.load(name)
+    assert len(cloud.modes) == count
+    modes, quality = coverage(cloud.points, cloud.modes, cloud.radius)
+    assert modes == count
+    assert quality > 0.98  # three standard deviations in the plane hold 98.9 %
+
+
+def test_m_has_the_shape_of_the_reports_file(real_points):
+    """As close to the file as its own halves are to each other, within half as much again."""
+    real = points.load(str(real_points)).points
+    mine = points.load("m").points
+    assert mine.shape == real.shape
+    np.testing.assert_allclose(mine.mean(axis=0), real.mean(axis=0), atol=0.01)
+    np.testing.assert_allclose(mine.std(axis=0), real.std(axis=0), rtol=0.05)
+    np.testing.assert_allclose(mine.min(axis=0), real.min(axis=0), atol=0.08)
+    np.testing.assert_allclose(mine.max(axis=0), real.max(axis=0), atol=0.08)
+    rng = np.random.default_rng(0)
+    real, mine = rng.permutation(real), rng.permutation(mine)
+    floor = wasserstein(real[:1000], real[1000:2000])
+    assert wasserstein(mine[:1000], real[:1000]) < 1.5 * floor
+
+
+def test_split_is_a_shuffle_by_seed():
+    train, test = points.split(CLOUD, 20, seed=1)
+    assert (len(train), len(test)) == (20, 10)
+    both = np.concatenate([train, test])
+    np.testing.assert_array_equal(np.sort(both, axis=0), np.sort(CLOUD, axis=0))
+    again, _ = points.split(CLOUD, 20, seed=1)
+    np.testing.assert_array_equal(train, again)
+    other, _ = points.split(CLOUD, 20, seed=2)
+    assert (train != other).any()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_mat_files(tmp_path, compressed):
+    path = tmp_path / "cloud.mat"
+    content = {"xx": CLOUD, "other": CLOUD[:15]}
+    scipy.io.savemat(path, content, do_compression=compressed)
+    np.testing.assert_array_equal(points.load(str(path)).points, CLOUD)
+    np.testing.assert_array_equal(points.load(str(path), "other").points, CLOUD[:15])
+
+
+def test_npy_and_csv_files(tmp_path):
+    np.save(tmp_path / "a.npy", CLOUD.astype(np.float32))
+    loaded = points.load(str(tmp_path / "a.npy")).points
+    np.testing.assert_array_equal(loaded, CLOUD.astype(np.float32))
+    assert loaded.dtype == np.float64
+    text = "\n".join(f"{x!r},{y!r}" for x, y in CLOUD.tolist())
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "b.csv").write_text("x,y\n" + text + "\n\n")
+    for name in ("a.csv", "b.csv"):
+        np.testing.assert_array_equal(points.load(str(tmp_path / name)).points, CLOUD)
+
+
+def bomb(path):
+    """A small file that inflates to more than the limit."""
+    scipy.io.savemat(path, {"xx": np.zeros((5_000_000, 2))}, do_compression=True)
+    assert path.stat().st_size < 2**20
+
+
+def lying_npy(path):
+    np.save(path, CLOUD)
+    path.write_bytes(path.read_bytes().replace(b"(30, 2)", b"(9999999999, 2)", 1))
+
+
+BAD = {
+    "a.mat": [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "no such file"),
+        (lambda p: p.write_bytes(b""), "not a readable .mat"),
+        (lambda p: p.write_text("hello " * 100), "not a readable .mat"),
+        (lambda p: p.write_bytes(bytes(200)), "not a readable .mat|has no variable 'xx'"),
+        (lambda p: scipy.io.savemat(p, {"b": CLOUD, "a": 1}), "no variable 'xx'; it has: a, b"),
+        (lambda p: scipy.io.savemat(p, {"xx": CLOUD[:, :1]}), r"shape \[30, 1\]"),
+        (lambda p: scipy.io.savemat(p, {"xx": CLOUD.reshape(5, 6, 2)}), r"shape \[5, 6, 2\]"),
+        (lambda p: scipy.io.savemat(p, {"xx": "text"}), "not real numbers"),
+        (lambda p: scipy.io.savemat(p, {"xx": CLOUD * 1j}), "complex128, not real"),
+        (lambda p: scipy.io.savemat(p, {"xx": {"a": CLOUD}}), "is a struct"),
+        (lambda p: scipy.io.savemat(p, {"xx": CLOUD[:5]}), "5 points; at least 10"),
+        (bomb, "inflates to more than the limit of 64 MiB"),
+        (lambda p: p.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"), "HDF5"),
+    ],
+    "a.npy": [
+        (lambda p: p.write_bytes(b""), "not a readable .npy"),
+        (lambda p: np.save(p, np.array([{}]), allow_pickle=True), "not a readable .npy"),
+        (lambda p: np.save(p, np.where(CLOUD > 1, np.nan, CLOUD)), "not finite, the first in"),
+        (lambda p: np.save(p, np.ones((20, 2))), "only copies of one point"),
+        (lambda p: np.save(p, CLOUD * 1e35), "beyond 1e30"),
+        (lying_npy, "not a readable .npy"),
+    ],
+    "a.csv": [
+        (lambda p: p.write_bytes(b"\xff\xfe\x00"), "not a text file"),
+        (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
+        (lambda p: p.write_text("1,2\n3\n"), "different lengths"),
+        (lambda p: p.write_text(""), "shape"),
+    ],
+    "a.txt": [(lambda p: p.write_text("1,2"), "neither a built-in point cloud")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [(name, *case) for name, cases in BAD.items() for case in cases],
+)
+def test_bad_files_are_one_clear_line(name, make, message, tmp_path):
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(InputError, match=message) as caught:
+        points.load(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_mat_file_cut_short_anywhere_is_refused(tmp_path, compressed):
+    path = tmp_path / "whole.mat"
+    scipy.io.savemat(path, {"xx": CLOUD}, do_compression=compressed)
+    content = path.read_bytes()
+    cut = tmp_path / "cut.mat"
+    for size in range(0, len(content) - 8, 13):
+        cut.write_bytes(content[:size])
+        with pytest.raises(InputError):
+            points.load(str(cut))
+
+
+def test_unknown_cloud_lists_the_known_ones():
+    with pytest.raises(InputError, match="choose from m, ring, grid, swiss_roll, moons"):
+        points.sample("square")

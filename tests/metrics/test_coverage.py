@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+
+from jaxgan.metrics.coverage import coverage
+
+MODES = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+
+
+def test_modes_and_quality_are_counted():
+    samples = np.array([[0.1, 0], [0, 0.9], [10, 0.5], [5, 5]])
+    assert coverage(samples, MODES, 1.0) == (2, 0.75)
+
+
+def test_a_collapsed_generator_captures_one_mode_with_high_quality():
+    assert coverage(np.zeros((100, 2)), MODES, 1.0) == (1, 1.0)
+
+
+def test_samples_that_are_not_finite_belong_to_no_mode():
+    samples = np.array([[0.0, 0.0], [np.nan, 0.0]])
+    assert coverage(samples, MODES, 1.0) == (1, 0.5)
+    assert coverage(samples[1:], MODES, 1.0) == (0, 0.0)
+
+
+def test_the_radius_counts_as_inside():
+    assert coverage(np.array([[1.0, 0.0]]), MODES, 1.0).quality == pytest.approx(1)

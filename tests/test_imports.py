@@ -1,0 +1,96 @@
+"""Imports go down only, and each heavy library has one importer."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxgan
+
+ROOT = Path(__file__).parents[1]
+FLOOR = {  # a module may import modules of a lower floor, or of its own package
+    "errors": 0,
+    "objectives": 2,
+    "optimizers": 1,
+    "networks": 1,
+    "metrics": 1,
+    "gan": 3,
+    "train": 4,
+    "parallel": 1,
+    "sweep": 4,
+    "data": 1,
+    "checkpoint": 1,
+    "plots": 1,
+    "runs": 1,
+}
+CORE = {"errors", "objectives", "optimizers", "networks", "metrics", "gan", "train"} | {
+    "parallel",
+    "sweep",
+}
+ONLY_IN = {
+    "matplotlib": ["jaxgan/plots.py"],
+    "orbax": ["jaxgan/checkpoint.py"],
+    "absl": ["experiments"],
+    "tensorboardX": ["experiments/board.py"],
+    "torch": [],
+    "tensorflow": [],
+}
+FILES = sorted(p for folder in ("jaxgan", "experiments") for p in (ROOT / folder).rglob("*.py"))
+
+
+def imported(path):
+    """Dotted names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(path):
+    return path.relative_to(ROOT / "jaxgan").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_of(path):
+    relative = str(path.relative_to(ROOT))
+    for name in imported(path):
+        library = name.split(".")[0]
+        if library in ONLY_IN:
+            assert any(relative.startswith(home) for home in ONLY_IN[library]), name
+        if relative.startswith("jaxgan/"):
+            assert library != "experiments", name
+        if (
+            relative.startswith("jaxgan/")
+            and library == "jaxgan"
+            and "__init__" not in relative
+        ):
+            mine, other = module_of(path), name.split(".")[1]
+            assert mine == other or FLOOR[other] < FLOOR[mine], f"{mine} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_core_neither_prints_nor_opens_files(path):
+    if ROOT / "jaxgan" not in path.parents or module_of(path) not in CORE:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "open"), f"line {node.lineno}"
+
+
+def test_importing_jaxgan_loads_nothing_heavy():
+    heavy = ["torch", "matplotlib", "absl", "orbax", "tensorflow", "jax"]
+    code = f"import sys, jaxgan; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stderr.strip() == ""
+
+
+def test_public_names_exist():
+    for name in jaxgan.__all__:
+        assert getattr(jaxgan, name) is not None
+        assert name in dir(jaxgan)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        jaxgan.nothing  # noqa: B018

@@ -1,0 +1,106 @@
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from jaxgan import runs
+from jaxgan.errors import InputError
+
+SETTINGS = {"epochs": 5, "learning_rate": (1e-4, 1e-3), "clip": None}
+
+
+def test_a_run_is_configured_once(tmp_path):
+    path = tmp_path / "a" / "b"
+    with runs.Run(path, SETTINGS):
+        config = json.loads((path / "config.json").read_text())
+    assert config["settings"] == {"epochs": 5, "learning_rate": [1e-4, 1e-3], "clip": None}
+    assert {"jax", "flax", "python"} <= set(config["versions"])
+    assert "pytest" in config["command"]
+    with runs.Run(path, SETTINGS):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 6}, "epochs=5, not 6"),
+        ({"learning_rate": (1e-4,)}, "learning_rate=0.0001,0.001, not 0.0001"),
+        ({"extra": 1}, "extra=None, not 1"),
+    ],
+)
+def test_a_changed_setting_is_refused_by_name(tmp_path, change, message):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        run.log([{"epoch": 1}])
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(InputError, match=f"was made with {message}; --fresh starts over"):
+        runs.Run(tmp_path, SETTINGS | change)
+    assert (tmp_path / "config.json").read_bytes() == before
+    with runs.Run(tmp_path, SETTINGS | change, fresh=True) as run:
+        assert run.records() == []
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("content", [None, "not json", "[]"])
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
+    (tmp_path / "thesis.txt").write_text("precious")
+    if content:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match="is not a run"):
+        runs.Run(tmp_path, SETTINGS, fresh=fresh)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+    assert not (tmp_path / "lock").exists()
+
+
+def test_one_process_at_a_time(tmp_path):
+    with runs.Run(tmp_path, SETTINGS), pytest.raises(InputError, match="in use by another"):
+        runs.Run(tmp_path, SETTINGS)
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file/run"):
+        runs.Run(tmp_path / "file" / "run", SETTINGS)
+    with pytest.raises(InputError, match="is not a run"):
+        runs.Run(tmp_path / "file", SETTINGS)
+
+
+def test_metrics_are_rewound_and_a_cut_line_is_dropped(tmp_path):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        run.log([{"epoch": e, "loss": np.array([0.5, np.nan])} for e in (1, 2, 3)])
+        assert run.records()[0] == {"epoch": 1, "loss": [0.5, None]}
+        path = tmp_path / "metrics.jsonl"
+        path.write_text(path.read_text() + '{"epoch": 4, "lo')
+        assert [record["epoch"] for record in run.records()] == [1, 2, 3]
+        run.rewind(2)
+        run.log([{"epoch": 3}])
+        assert [record["epoch"] for record in run.records()] == [1, 2, 3]
+
+
+def test_summary_says_that_a_run_has_ended(tmp_path):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        assert run.summary() is None
+        run.finish({"fit": np.float64(1.5), "bad": float("inf")})
+        assert run.summary() == {"fit": 1.5, "bad": None}
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_wait_for_the_check(signum, code):
+    before = signal.getsignal(signum)
+    with runs.deferred_signals() as check:
+        check()
+        os.kill(os.getpid(), signum)
+        with pytest.raises(runs.Stopped) as caught:
+            check()
+    assert caught.value.code == code
+    assert signal.getsignal(signum) == before
+
+
+def test_a_second_interrupt_stops_at_once():
+    with runs.deferred_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
