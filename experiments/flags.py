@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -64,7 +64,7 @@ def main(experiment: str, run: Callable[[], None]) -> None:
     130: stopped by SIGTERM or Ctrl-C, after saving.
     """
 
-    def fail(message: object, code: int) -> None:
+    def fail(message: object, code: int) -> NoReturn:
         line = " ".join(str(message).split())
         print(f"{experiment}: error: {line}", file=sys.stderr)
         raise SystemExit(code)
@@ -73,7 +73,7 @@ def main(experiment: str, run: Callable[[], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            return fail(error, 2)
+            fail(error, 2)
 
     def guarded(argv: list[str]) -> None:
         # Imported here: --help and bad flags need no JAX.
@@ -108,7 +108,7 @@ def start_jax() -> None:
     """
     import jax
 
-    if not jax.config.jax_compilation_cache_dir:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         jax.config.update("jax_compilation_cache_dir", str(Path(home) / "jaxgan/xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

@@ -13,7 +13,7 @@ from jaxgan import checkpoint
 from jaxgan.runs import Diverged, Run, Stopped, deferred_signals
 
 State = Any
-Metrics = dict[str, np.ndarray]
+Metrics = dict[str, Any]  # arrays
 COLLAPSED = 0.1  # generated spread below this share of the data's
 
 
@@ -119,8 +119,7 @@ class _Health:
         self.ill: set[tuple[str, int]] = set()
 
     def judge(self, epoch: int, metrics: Metrics) -> None:
-        losses = np.stack([metrics["critic_loss"], metrics["generator_loss"]])
-        finite = np.isfinite(losses).all(axis=0)
+        finite = np.isfinite(metrics["critic_loss"] + metrics["generator_loss"])
         if not finite[:, -1].any():
             at = epoch + 1 + int(np.argmin(finite.any(axis=0)))
             raise Diverged(
@@ -134,7 +133,7 @@ class _Health:
             self._tell(text, epoch, small)
 
     def _tell(self, text: str, epoch: int, signs: np.ndarray) -> None:
-        for lane in np.flatnonzero(signs.any(axis=1)):
+        for lane in np.flatnonzero(signs.any(axis=1)).tolist():
             if (text, lane) not in self.ill:
                 self.ill.add((text, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")

@@ -58,10 +58,10 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
     by_seed = []
     for seed in range(config.seed, config.seed + config.seeds):
         real, held_out = points.split(cloud, config.train_size, seed)
-        mean, scale = np.zeros(2), np.ones(2)
+        mean, scale = np.zeros((1, 2)), np.ones((1, 2))
         if config.standardize:
-            deviation = real.std(axis=0)
-            mean, scale = real.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+            mean, deviation = real.mean(0, keepdims=True), real.std(0, keepdims=True)
+            scale = np.where(deviation > 0, deviation, 1.0)
         reference = held_out[: compared(len(real), len(held_out))]
         floor = np.mean(
             [
@@ -144,8 +144,7 @@ def make_program(
     directions = transport.circle_directions(DIRECTIONS)
     grid = plots.field_points(extent).astype(np.float32)
     arrays = {name: values for name, values in lanes.items() if name != "test"}
-    mean, scale = lanes["mean"][:, None], lanes["scale"][:, None]
-    arrays["train"] = (lanes["train"] - mean) / scale
+    arrays["train"] = (lanes["train"] - lanes["mean"]) / lanes["scale"]
     arrays = {
         name: jnp.asarray(values, None if values.dtype.kind == "i" else jnp.float32)
         for name, values in arrays.items()
@@ -272,7 +271,7 @@ def run(
             watch=board.numbers if board else lambda start, records: None,
         )
         results, samples = evaluate(config, lanes, cloud, program.sample(state))
-        np.savez_compressed(directory / "samples.npz", **samples)
+        np.savez_compressed(directory / "samples.npz", allow_pickle=False, **samples)
         history = record.records()
         picture(directory, config, lanes, samples, results, history, extent)
         summary = {

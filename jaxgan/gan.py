@@ -6,6 +6,7 @@ weights and clip bounds may be traced, so a GAN can be built inside a vmapped fu
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -92,7 +93,8 @@ def averaged(state: GanState) -> GanState:
     """The state with the generator replaced by its moving average."""
     params = state.average["params"]
     stats = {name: value for name, value in state.average.items() if name != "params"}
-    return state.replace(generator=state.generator.replace(params=params, stats=stats))
+    generator = replace(state.generator, params=params, stats=stats)
+    return replace(state, generator=generator)
 
 
 def latents(key: Array, count: int, latent_dim: int) -> Array:
@@ -150,7 +152,7 @@ def gan(
         zeros = optax.tree.zeros_like(c.params)
         constraint = objective.constraint
         inside, _ = constraint.update(zeros, constraint.init(c.params), c.params)
-        c = c.replace(params=optax.apply_updates(c.params, inside))
+        c = replace(c, params=optax.apply_updates(c.params, inside))
         average = jax.tree.map(jnp.copy, g.variables)  # the state will be donated
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
@@ -159,10 +161,10 @@ def gan(
         fake, _ = forward(generator, g, draw(latent_key, len(real)))
 
         def loss(params):
-            net = c.replace(params=params)
+            net = replace(c, params=params)
             if net.stats:
                 real_scores, stats = forward(critic, net, real)
-                fake_scores, stats = forward(critic, net.replace(stats=stats), fake)
+                fake_scores, stats = forward(critic, replace(net, stats=stats), fake)
             else:
                 scores, stats = forward(critic, net, jnp.concatenate([real, fake]))
                 real_scores, fake_scores = jnp.split(scores, 2)
@@ -182,7 +184,7 @@ def gan(
         z = draw(key, len(real))
 
         def loss(params):
-            fake, stats = forward(generator, g.replace(params=params), z)
+            fake, stats = forward(generator, replace(g, params=params), z)
             fake_scores, _ = forward(critic, c, fake)
             real_scores, _ = forward(critic, c, real)
             return objective.generator_loss(real_scores, fake_scores), stats
@@ -207,10 +209,10 @@ def gan(
         metrics |= jax.tree.map(lambda x: x[-1], critic_metrics)
         return GanState(state.step + 1, state.key, g, c, average), metrics
 
-    def sample(state, z):
+    def sample(state, z) -> Any:
         return generator.apply(state.generator.variables, z)
 
-    def score(state, x):
+    def score(state, x) -> Any:
         return critic.apply(state.critic.variables, x)
 
     return Gan(init, step, sample, score)

@@ -16,10 +16,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.nn import relu, softplus
-from jax.typing import ArrayLike
 
 from jaxgan.errors import lookup
-from jaxgan.optimizers import clip_weights
+from jaxgan.optimizers import Scalar, clip_weights
 
 Critic = Callable[[Array], Array]
 Loss = Callable[[Array, Array], Array]
@@ -65,12 +64,12 @@ def _between(key: Array, real: Array, fake: Array) -> Array:
     return real + jax.random.uniform(key, shape) * (fake - real)
 
 
-def no_penalty(weight: ArrayLike) -> Penalty:
+def no_penalty(weight: Scalar) -> Penalty:
     """No penalty: always 0."""
     return lambda key, critic, real, fake: jnp.zeros(())
 
 
-def gradient_penalty(weight: ArrayLike) -> Penalty:
+def gradient_penalty(weight: Scalar) -> Penalty:
     """``weight * E[(|grad D(x)| - 1)^2]`` on segments between real and fake.
 
     Source: Gulrajani et al., Improved Training of Wasserstein GANs,
@@ -84,7 +83,7 @@ def gradient_penalty(weight: ArrayLike) -> Penalty:
     return penalty
 
 
-def lipschitz_penalty(weight: ArrayLike) -> Penalty:
+def lipschitz_penalty(weight: Scalar) -> Penalty:
     """``weight * E[max(0, |grad D(x)| - 1)^2]``: only slopes above 1 cost anything.
 
     Source: Petzka et al., On the Regularization of Wasserstein GANs,
@@ -98,7 +97,7 @@ def lipschitz_penalty(weight: ArrayLike) -> Penalty:
     return penalty
 
 
-def dragan_penalty(weight: ArrayLike) -> Penalty:
+def dragan_penalty(weight: Scalar) -> Penalty:
     """``weight * E[(|grad D(x)| - 1)^2]`` around the real examples.
 
     Real examples are moved by uniform noise of half the batch's standard deviation.
@@ -115,7 +114,7 @@ def dragan_penalty(weight: ArrayLike) -> Penalty:
     return penalty
 
 
-def r1_penalty(weight: ArrayLike) -> Penalty:
+def r1_penalty(weight: Scalar) -> Penalty:
     """``weight / 2 * E[|grad D(x)|^2]`` on real examples.
 
     Source: Mescheder et al., Which Training Methods for GANs do actually Converge?,
@@ -128,7 +127,7 @@ def r1_penalty(weight: ArrayLike) -> Penalty:
     return penalty
 
 
-def r1_r2_penalty(weight: ArrayLike) -> Penalty:
+def r1_r2_penalty(weight: Scalar) -> Penalty:
     """``weight / 2 * E[|grad D(x)|^2]`` on real examples, and the same on fake ones.
 
     Source: Huang et al., The GAN is dead; long live the GAN!, arXiv 2501.05441,
@@ -150,7 +149,7 @@ class PenaltyKind(NamedTuple):
       weight: The weight its paper uses.
     """
 
-    make: Callable[[ArrayLike], Penalty]
+    make: Callable[[Scalar], Penalty]
     weight: float
 
 
@@ -249,8 +248,8 @@ def objective(
     variant: str,
     *,
     penalty: str | None = None,
-    penalty_weight: ArrayLike | None = None,
-    clip: ArrayLike | None = None,
+    penalty_weight: Scalar | None = None,
+    clip: Scalar | None = None,
 ) -> Objective:
     """Build the objective of a variant.
 

@@ -1,17 +1,19 @@
 """Optimizers by name, the pairing of generator and critic, and weight clipping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax import Array
 
 from jaxgan.errors import lookup
 
+Scalar = float | Array  # a number that may be traced
 
-def clip_weights(bound: ArrayLike) -> optax.GradientTransformation:
+
+def clip_weights(bound: Scalar) -> optax.GradientTransformation:
     """Keep weights within ``[-bound, bound]`` after the update.
 
     Must be the last link of a chain. Stateless; ``update`` needs ``params``. The
@@ -95,7 +97,7 @@ def pair(
     learning_rate: optax.ScalarOrSchedule,
     *,
     critic_learning_rate: optax.ScalarOrSchedule | None = None,
-    betas: tuple[float, float] = (0.5, 0.999),
+    betas: Sequence[float] = (0.5, 0.999),
 ) -> Optimizers:
     """The same optimizer for generator and critic, each with its learning rate.
 

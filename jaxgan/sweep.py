@@ -33,15 +33,12 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
       filled up with copies of the last lane, whose results are dropped.
     """
     mesh = parallel.mesh() if mesh is None else mesh
-    if platform_of(mesh) == "cpu":
+    in_turn = platform_of(mesh) == "cpu"
 
-        def mapped(args):
+    def mapped(args):
+        if in_turn:
             return jax.lax.map(lambda lane: function(*lane), args)
-
-    else:
-
-        def mapped(args):
-            return jax.vmap(function)(*args)
+        return jax.vmap(function)(*args)
 
     spec = PartitionSpec(parallel.AXIS)
     sharded = jax.shard_map(mapped, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 
 class Coverage(NamedTuple):
@@ -32,6 +32,7 @@ def coverage(samples: ArrayLike, modes: ArrayLike, radius: float) -> Coverage:
     """
     samples = np.asarray(samples)
     finite = samples[np.isfinite(samples).all(axis=1)]
-    distances, nearest = cKDTree(modes).query(finite)
-    good = distances <= radius
-    return Coverage(len(np.unique(nearest[good])), float(good.sum() / len(samples)))
+    distances, nearest = KDTree(modes).query(finite)
+    good = np.asarray(distances) <= radius
+    reached = np.unique(np.asarray(nearest)[good])
+    return Coverage(len(reached), float(good.sum() / len(samples)))

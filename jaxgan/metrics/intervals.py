@@ -1,9 +1,9 @@
 """What many seeds say: a mean with its interval."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean over seeds with Student's t interval.
 
     One value has no interval: its bounds are not a number. A value that is not finite

@@ -111,7 +111,7 @@ def test_samples_of_the_training_data_score_one(data):
     perfect = np.stack([next(points.floor_samples(x, 300, 99)) for x in lanes["train"]])
     results, _ = points.evaluate(config, lanes, cloud, (perfect, perfect))
     assert np.mean(results["fit_ratio"]) == pytest.approx(1, abs=0.1)
-    assert (results["p_value"] > 0.01).all()
+    assert np.sum(results["p_value"] > 0.05) >= 4  # of 6, at the 5 % level
 
 
 @pytest.mark.parametrize("standardize", [True, False])
@@ -194,7 +194,8 @@ def test_a_lane_that_diverges_counts(tmp_path, data, capsys):
     assert [row["diverged"] for row in rows] == [0, 1]
     assert rows[0]["fit_ratio_mean"] > 0
     assert rows[1]["fit_ratio_mean"] == ""
-    table = list(csv.DictReader((tmp_path / "run" / "summary.csv").open()))
+    text = (tmp_path / "run" / "summary.csv").read_text()
+    table = list(csv.DictReader(text.splitlines()))
     assert [row["learning_rate"] for row in table] == ["0.001", "1000.0"]
 
 
