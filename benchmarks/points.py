@@ -16,9 +16,6 @@ import statistics
 import time
 
 import jax
-
-jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-
 import torch
 from torch import nn
 
@@ -126,6 +123,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--batch", default="64,256")
     options = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     print(
         f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, "
         f"jax {jax.__version__}, torch {torch.__version__}, {options.rounds} rounds"

@@ -437,7 +437,10 @@ def picture(
     def column(name):
         return np.array([record[name] for record in history], float)
 
-    title = f"{config.variant}, {config.optimizer}, {len(lanes['seed'])} lanes"
+    count = len(lanes["seed"])
+    title = f"{config.variant}, {config.optimizer}"
+    if count > 1:
+        title += f": median and range of {count} lanes"
     fit = "sliced distance / floor"
     plots.curves(
         directory / "losses.png",
@@ -482,7 +485,7 @@ def run_all(
 
     Args:
       configs: One is run in ``directory`` itself, several in folders below it.
-      directory: Gets ``summary.csv`` and ``clouds.png``.
+      directory: Gets ``summary.csv``, and ``clouds.png`` where there are several.
       **options: Passed to ``run``.
 
     Returns:
@@ -512,7 +515,8 @@ def run_all(
         raise runs.Diverged("every program of the sweep diverged")
     rows = tables.rows(cells)
     tables.write(Path(directory) / "summary.csv", rows)
-    tables.draw_grid(Path(directory) / "clouds.png", done)
+    if len(done) > 1:
+        tables.draw_grid(Path(directory) / "clouds.png", done)
     return rows
 
 

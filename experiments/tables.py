@@ -13,20 +13,21 @@ import numpy as np
 from experiments.points_config import Config
 from jaxgan import plots, runs
 
+SETTINGS = (
+    "variant",
+    "optimizer",
+    "learning_rate",
+    "critic_learning_rate",
+    "penalty_weight",
+    "clip",
+)
+
 
 def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The cells of a sweep as rows of ``summary.csv``."""
     table = []
     for cell in cells:
-        row = {
-            name: cell.get(name, "")
-            for name in (
-                "variant",
-                "optimizer",
-                "learning_rate",
-                "critic_learning_rate",
-            )
-        } | {name: cell.get(name, "") for name in ("penalty_weight", "clip")}
+        row = {name: cell.get(name, "") for name in SETTINGS}
         row |= {"seeds": cell["seeds"], "diverged": cell["diverged"]}
         for name in ("fit_ratio", "fit_ratio_ema"):
             values = cell["by_seed"][name]
@@ -40,7 +41,12 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def show(table: Sequence[Mapping[str, Any]]) -> None:
-    """Print the fit of every cell, aligned."""
+    """Print the fit of every cell, aligned.
+
+    Means with their 95 % interval, medians, and the number of seeds whose samples an
+    energy test at 5 % cannot tell from held-out points; of the generator and of its
+    moving average.
+    """
 
     def fit(row, name):
         mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
@@ -48,14 +54,19 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
             return "diverged"
         return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low != "" else "")
 
-    names = ["variant", "optimizer", "learning_rate", "critic_learning_rate"]
-    names += ["penalty_weight", "clip", "seeds", "diverged"]
+    names = [*SETTINGS, "seeds", "diverged"]
     names = [name for name in names if any(row[name] != "" for row in table)]
-    lines = [[*names, "fit ratio", "with ema", "like held-out"]]
+    lines = [[*names, "fit ratio", "fit ratio with ema", "medians", "like held-out"]]
     for row in table:
-        count = f"{row['indistinguishable']}, {row['indistinguishable_ema']} of {row['seeds']}"
-        cells = [str(row[name]) for name in names]
-        lines.append([*cells, fit(row, "fit_ratio"), fit(row, "fit_ratio_ema"), count])
+        lines.append(
+            [
+                *(str(row[name]) for name in names),
+                fit(row, "fit_ratio"),
+                fit(row, "fit_ratio_ema"),
+                f"{row['fit_ratio_median']:.2f}, {row['fit_ratio_ema_median']:.2f}",
+                f"{row['indistinguishable']}, {row['indistinguishable_ema']}",
+            ]
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(text.ljust(n) for text, n in zip(line, widths, strict=True)).rstrip())
@@ -100,5 +111,5 @@ def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
         path,
         cells,
         plots.extent_of(cloud),
-        "Final clouds, median seed; mean fit ratio and 95 % interval over seeds",
+        "Median seeds; mean fit ratio with its 95 % interval",
     )

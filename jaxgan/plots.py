@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -31,7 +32,7 @@ class Extent(NamedTuple):
     top: float
 
 
-def extent_of(points: ArrayLike, margin: float = 0.15) -> Extent:
+def extent_of(points: ArrayLike, margin: float = 0.06) -> Extent:
     """The bounding box of points ``[N, 2]``, widened by a share of its sides."""
     points = np.asarray(points)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -191,6 +192,8 @@ def curves(
         if name in levels:
             axes.axhline(levels[name], color="0.35", linewidth=0.9, linestyle=":")
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("epoch")
         axes.grid(color="0.9", linewidth=0.6)
