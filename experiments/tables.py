@@ -21,6 +21,8 @@ SETTINGS = (
     "penalty_weight",
     "clip",
 )
+# Further results, where they are measured: plain means over seeds.
+MEANS = ("floor", "w1", "w1_ema", "modes", "modes_ema", "quality", "quality_ema")
 
 
 def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -36,6 +38,10 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for name in ("p_value", "p_value_ema"):
             passed = sum(p is not None and p >= 0.05 for p in cell["by_seed"][name])
             row[f"indistinguishable{name[7:]}"] = passed
+        for name in MEANS:
+            values = [math.inf if x is None else x for x in cell["by_seed"].get(name, [])]
+            if values:
+                row[f"{name}_mean"] = np.mean(values)
         table.append({name: "" if x is None else x for name, x in row.items()})
     return table
 
@@ -43,9 +49,11 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def show(table: Sequence[Mapping[str, Any]]) -> None:
     """Print the fit of every cell, aligned.
 
-    Means with their 95 % interval, medians, and the number of seeds whose samples an
-    energy test at 5 % cannot tell from held-out points; of the generator and of its
-    moving average.
+    The floor is the distance of a perfect generator, in the data's units. Then means
+    of the fit ratio with their 95 % interval, medians, the number of seeds whose samples
+    an energy test at 5 % cannot tell from held-out points, and on a cloud with known
+    modes how many are captured and the share of samples that belong to one; of the
+    generator and of its moving average.
     """
 
     def fit(row, name):
@@ -56,17 +64,24 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
 
     names = [*SETTINGS, "seeds", "diverged"]
     names = [name for name in names if any(row[name] != "" for row in table)]
-    lines = [[*names, "fit ratio", "fit ratio with ema", "medians", "like held-out"]]
+    modes = "modes_mean" in table[0]
+    heads = ["floor", "fit ratio", "fit ratio with ema", "medians", "like held-out"]
+    lines = [[*names, *heads, *(["modes", "quality"] if modes else [])]]
     for row in table:
         lines.append(
             [
                 *(str(row[name]) for name in names),
+                f"{row['floor_mean']:.4f}",
                 fit(row, "fit_ratio"),
                 fit(row, "fit_ratio_ema"),
                 f"{row['fit_ratio_median']:.2f}, {row['fit_ratio_ema_median']:.2f}",
                 f"{row['indistinguishable']}, {row['indistinguishable_ema']}",
             ]
         )
+        if modes:
+            for name, digits in (("modes", 1), ("quality", 3)):
+                pair = row[f"{name}_mean"], row[f"{name}_ema_mean"]
+                lines[-1].append(", ".join(f"{x:.{digits}f}" for x in pair))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(text.ljust(n) for text, n in zip(line, widths, strict=True)).rstrip())

@@ -29,8 +29,9 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
 
     Returns:
       A function of the same arguments with a leading lane axis ``[S, ...]`` on every
-      array, which returns results with that axis. Any S goes: a short last round is
-      filled up with copies of the last lane, whose results are dropped.
+      array, which returns results with that axis. Any S goes: fewer lanes than devices
+      leave devices idle, and a short last round is filled up with copies of the last
+      lane, whose results are dropped.
     """
     mesh = parallel.mesh() if mesh is None else mesh
     in_turn = platform_of(mesh) == "cpu"
@@ -40,16 +41,18 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
             return jax.lax.map(lambda lane: function(*lane), args)
         return jax.vmap(function)(*args)
 
-    spec = PartitionSpec(parallel.AXIS)
-    sharded = jax.shard_map(mapped, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-
     def run(*args):
         lanes = len(jax.tree.leaves(args)[0])
-        missing = -lanes % mesh.size
+        devices = parallel.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
+        missing = -lanes % devices.size
 
         def fill(x):
             return jnp.concatenate([x, *[x[-1:]] * missing]) if missing else x
 
+        spec = PartitionSpec(parallel.AXIS)
+        sharded = jax.shard_map(
+            mapped, mesh=devices, in_specs=spec, out_specs=spec, check_vma=False
+        )
         out = sharded(jax.tree.map(fill, args))
         return jax.tree.map(lambda x: x[:lanes], out)
 

@@ -41,8 +41,7 @@ def epoch(
     """
     steps = steps_per_epoch(len(data), batch_size, critic_steps)
     key = draw_key(state.key, ORDER, state.step // steps)
-    used = steps * critic_steps * batch_size
-    order = jnp.argsort(jax.random.bits(key, (len(data),)))[:used]
+    order = _shuffled(key, len(data))[: steps * critic_steps * batch_size]
 
     def body(state, indices):
         return gan.step(state, prepare(data[indices]))
@@ -50,6 +49,20 @@ def epoch(
     order = order.reshape(steps, critic_steps, batch_size)
     state, metrics = jax.lax.scan(body, state, order)
     return state, jax.tree.map(jnp.mean, metrics)
+
+
+def _shuffled(key: Array, count: int) -> Array:
+    """The numbers below ``count`` in random order.
+
+    Up to 65,536 of them are sorted by 16 or more random bits that carry the number in
+    the bits below: a CPU sorts such integers eight times faster than it sorts pairs.
+    """
+    width = max(count - 1, 1).bit_length()
+    if width > 16:
+        return jax.random.permutation(key, count)
+    tickets = jax.random.bits(key, (count,), jnp.uint32) << width
+    numbers = jnp.arange(count, dtype=jnp.uint32)
+    return (jnp.sort(tickets | numbers) & (2**width - 1)).astype(jnp.int32)
 
 
 def interval(

@@ -165,14 +165,22 @@ def test_critic_steps_each_take_their_own_batch(key, reals):
     assert bits(both.critic.params) != bits(swapped.critic.params)
 
 
+def torch_weights(params):
+    """Weights ``[outputs, inputs]`` of an MLP's layers, from kernels short side first."""
+    for name in sorted(params):
+        outputs = params[name]["bias"].size
+        kernel = np.array(params[name]["kernel"])
+        narrows = kernel.shape[0] == outputs < kernel.shape[1]
+        yield kernel if narrows else kernel.T.copy()
+
+
 def torch_twin(torch, params):
     """A torch network with the weights of a jaxgan one."""
     layers = []
-    for name in sorted(params):
-        kernel, bias = np.array(params[name]["kernel"]), np.array(params[name]["bias"])
-        linear = torch.nn.Linear(*kernel.shape)
-        linear.weight.data = torch.tensor(kernel.T.copy())
-        linear.bias.data = torch.tensor(bias)
+    for name, weight in zip(sorted(params), torch_weights(params), strict=True):
+        linear = torch.nn.Linear(*weight.T.shape)
+        linear.weight.data = torch.tensor(weight)
+        linear.bias.data = torch.tensor(np.array(params[name]["bias"]).ravel())
         layers += [linear, torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[:-1])
 
@@ -254,11 +262,9 @@ def test_training_follows_a_torch_twin(variant, optimizer, key, reals):
         assert metrics["critic_loss"] == pytest.approx(loss.item(), rel=1e-4, abs=1e-5)
         assert metrics["generator_loss"] == pytest.approx(loss_g.item(), rel=1e-4, abs=1e-5)
     for mine, theirs in ((state.generator, generator), (state.critic, critic)):
-        for i, name in enumerate(sorted(mine.params)):
-            weight = theirs[2 * i].weight.detach().numpy().T
-            np.testing.assert_allclose(
-                mine.params[name]["kernel"], weight, rtol=1e-4, atol=2e-5
-            )
+        for i, weight in enumerate(torch_weights(mine.params)):
+            expected = theirs[2 * i].weight.detach().numpy()
+            np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=2e-5)
 
 
 def test_penalty_kinds_are_all_reached_by_some_variant():

@@ -1,12 +1,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxgan.gan import Gan, draw_key, gan
 from jaxgan.networks import mlp
 from jaxgan.objectives import objective
 from jaxgan.optimizers import pair
-from jaxgan.train import epoch, interval, steps_per_epoch
+from jaxgan.train import _shuffled, epoch, interval, steps_per_epoch
 
 
 def small():
@@ -85,6 +86,19 @@ def test_steps_per_epoch_drops_the_incomplete_one():
     assert steps_per_epoch(7000, 64) == 109
     assert steps_per_epoch(7000, 64, 5) == 21
     assert steps_per_epoch(10, 11) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1000, 65536, 65537])
+def test_shuffled_holds_every_number_once(count, key):
+    order = np.asarray(_shuffled(key, count))
+    np.testing.assert_array_equal(np.sort(order), np.arange(count))
+
+
+def test_every_number_is_as_likely_in_every_place():
+    orders = jax.vmap(lambda key: _shuffled(key, 5))(jax.random.split(jax.random.key(0), 4000))
+    counts = np.stack([(np.asarray(orders) == i).sum(axis=0) for i in range(5)])
+    # 16 degrees of freedom; a fair shuffle exceeds 39.3 once in a thousand times
+    assert ((counts - 800) ** 2 / 800).sum() < 39.3
 
 
 def test_draws_differ_by_purpose_and_number(key):

@@ -13,7 +13,19 @@ def test_networks_have_the_layers_of_report_b(key):
         [params[name]["kernel"].shape for name in sorted(params)]
         for params in (generator, critic)
     ]
-    assert shapes == [[(5, 256), (256, 64), (64, 2)], [(2, 256), (256, 64), (64, 1)]]
+    # the short side first
+    assert shapes == [[(5, 256), (64, 256), (2, 64)], [(2, 256), (64, 256), (1, 64)]]
+
+
+@pytest.mark.parametrize("width", [3, 4, 5])
+def test_dense_is_an_affine_map_whatever_its_layout(width, key):
+    x = jax.random.normal(key, (7, 4))
+    layer = mlp.Dense(width)
+    variables = layer.init(key, x)
+    kernel, bias = variables["params"]["kernel"], variables["params"]["bias"]
+    kernel = kernel.T if width < 4 else kernel
+    expected = np.asarray(x) @ np.asarray(kernel) + np.asarray(bias)
+    np.testing.assert_allclose(layer.apply(variables, x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_scores_are_one_number_per_example_without_a_bound(key):
