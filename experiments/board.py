@@ -34,7 +34,7 @@ class Board:
     def numbers(self, start: int, records: Sequence[dict[str, Any]]) -> None:
         """Add records; what an earlier process wrote after ``start`` is void."""
         if self._writer is None:
-            self._writer = self._make(self._folder, purge_step=start + 1 if start else None)
+            self._writer = self._make(self._folder, purge_step=start + 1)
         for record in records:
             for name, values in record.items():
                 if name not in ("epoch", "step"):
@@ -48,7 +48,9 @@ class Board:
             pixels = np.asarray(image.convert("RGB"))
         self._writer.add_image("points", pixels, epoch, dataformats="HWC")
 
-    def close(self) -> None:
-        """Write what is pending."""
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from jaxgan import runs
 from jaxgan.errors import InputError
 
 OUT = flags.DEFINE_string("out", "runs", "Folder that holds all runs.")
@@ -52,13 +53,18 @@ def run_directory(experiment: str, default_name: str) -> Path:
       InputError: If ``--name`` is not the name of one folder.
     """
     name = default_name if NAME.value is None else NAME.value
+    if not OUT.value or not OUT.value.isprintable():
+        raise InputError(f"--out={OUT.value!r} must be the name of a folder")
     if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
         raise InputError(f"--name={name!r} must be a plain folder name")
     return Path(OUT.value) / experiment / name
 
 
-def main(experiment: str, run: Callable[[], None]) -> None:
+def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:
     """Parse flags, run, and end with one line and an exit code when it does not go well.
+
+    ``run`` gets a function to call where it is safe to stop: it raises ``Stopped`` if a
+    signal has come.
 
     Exit code 2: bad input, nothing was written. 1: the run could not go on. 143 and
     130: stopped by SIGTERM or Ctrl-C, after saving.
@@ -72,17 +78,15 @@ def main(experiment: str, run: Callable[[], None]) -> None:
     def parse(argv: list[str]) -> list[str]:
         try:
             return flags.FLAGS(argv)
-        except flags.Error as error:
+        except (flags.Error, OSError, UnicodeDecodeError) as error:
             fail(error, 2)
 
     def guarded(argv: list[str]) -> None:
-        # Imported here: --help and bad flags need no JAX.
-        from jaxgan import runs
-
         try:
             if len(argv) > 1:
                 raise InputError(f"unexpected argument {argv[1]!r}; flags are --name=value")
-            run()
+            with runs.deferred_signals() as check:
+                run(check)
         except InputError as error:
             fail(error, 2)
         except runs.Diverged as error:
@@ -113,4 +117,7 @@ def start_jax() -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(home) / "jaxgan/xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
+    jax.config.update("jax_num_cpu_devices", cores)

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxgan import checkpoint
-from jaxgan.runs import Diverged, Run, Stopped, deferred_signals
+from jaxgan.runs import Diverged, Run, Stopped
 
 State = Any
 Metrics = dict[str, Any]  # arrays
@@ -29,6 +29,7 @@ def train(
     draw: Callable[[int, State], Callable[[], None]],
     describe: Callable[[Metrics], str],
     watch: Callable[[int, list[dict[str, Any]]], None] = lambda start, records: None,
+    check: Callable[[], None] = lambda: None,
 ) -> State:
     """Train lanes from the newest intact checkpoint, or from the start, to the end.
 
@@ -39,8 +40,8 @@ def train(
       run: The open run directory.
       init: Makes the first state, leaves ``[S, ...]``.
       advance: Trains a number of epochs; metrics are ``{name: [S, E]}``. Takes
-        ``critic_loss``, ``generator_loss`` and, where there is one, ``spread``: the
-        generated spread as a share of the data's.
+        ``critic_loss``, ``generator_loss`` and ``spread``, the generated spread as a
+        share of the data's.
       epochs: In all.
       steps_per_epoch: Generator updates in one.
       every: Epochs between two frames.
@@ -50,6 +51,7 @@ def train(
       describe: One short line from the metrics of the last epoch, ``{name: [S]}``.
       watch: Called with the epoch that precedes new records, and with those; first with
         none.
+      check: Called after every interval; may raise ``Stopped``.
 
     Returns:
       The last state.
@@ -62,18 +64,18 @@ def train(
     restored = checkpoint.restore(run.checkpoints, jax.eval_shape(init))
     for line in restored.damaged:
         say(f"{run.directory}: {line}")
-    epoch = restored.step or 0
-    state = init() if restored.step is None else restored.tree
+    state, epoch = init(), restored.step or 0
+    if [record["epoch"] for record in run.records()][:epoch] != [*range(1, epoch + 1)]:
+        say(f"{run.directory}: metrics.jsonl lacks epochs before {epoch}; starts over")
+        epoch = 0
+    if epoch:  # placed as init does, or the next step would compile again
+        state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, state)
     run.rewind(epoch)
     health = _Health()
-    with (
-        deferred_signals() as check,
-        ThreadPoolExecutor(1) as artist,
-        _progress(epoch, epochs) as bar,
-    ):
+    with ThreadPoolExecutor(1) as artist, _progress(epoch, epochs) as bar:
         frame: Future[None] | None = None
         watch(epoch, [])
-        if restored.step is None:
+        if epoch == 0:
             frame = artist.submit(draw(0, state))
         elif epoch < epochs:
             say(f"{run.directory}: goes on after epoch {epoch}")
@@ -119,18 +121,18 @@ class _Health:
         self.ill: set[tuple[str, int]] = set()
 
     def judge(self, epoch: int, metrics: Metrics) -> None:
-        finite = np.isfinite(metrics["critic_loss"] + metrics["generator_loss"])
+        # The spread is measured after the last update, the losses before it.
+        watched = (metrics[x] for x in ("critic_loss", "generator_loss", "spread"))
+        finite = np.logical_and.reduce([np.isfinite(x) for x in watched])
         if not finite[:, -1].any():
             at = epoch + 1 + int(np.argmin(finite.any(axis=0)))
             raise Diverged(
-                f"the loss of every lane is not finite at epoch {at}; a smaller learning "
+                f"no lane is finite any more at epoch {at}; a smaller learning "
                 "rate or another penalty may help; the last checkpoint is from before"
             )
-        self._tell("loss is no longer finite", epoch, ~finite)
-        if "spread" in metrics:
-            small = metrics["spread"] < COLLAPSED
-            text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
-            self._tell(text, epoch, small)
+        self._tell("no longer finite", epoch, ~finite)
+        text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
+        self._tell(text, epoch, metrics["spread"] < COLLAPSED)
 
     def _tell(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():

@@ -11,6 +11,7 @@ settings, the metrics, the samples, the pictures and the checkpoints. The same c
 again goes on where it stopped.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -32,12 +33,13 @@ from experiments.board import Board
 from experiments.points_config import DEFAULTS, RECIPES, Config, configure
 from jaxgan import gan, plots, runs, sweep, train
 from jaxgan.data import points
-from jaxgan.errors import InputError
 from jaxgan.metrics import coverage, intervals, kernels, transport
 from jaxgan.networks import mlp
 from jaxgan.objectives import OBJECTIVES, PENALTIES, objective
 from jaxgan.optimizers import OPTIMIZERS, SCHEDULES, pair
 
+# Of every lane, on any data.
+RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
 MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
 FLOOR_DRAWS = 5
 DIRECTIONS = 16
@@ -48,12 +50,14 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
 
     Returns:
       ``[S, ...]`` arrays: ``seed``; the traced values; ``train`` and ``test`` in the
-      data's own units; their ``mean`` and ``scale`` to the units of training;
-      ``reference``, the held-out points that samples are compared with, as many as
-      there are samples; ``floor``, the mean sliced distance of equally large samples of
-      ``train`` to ``reference``.
+      data's own units; ``mean`` and ``scale``, which take the units of training to these;
+      ``centre`` and ``size``, which take these to the units that the program measures in
+      (float32 has no room for a small cloud far from the origin); ``reference``, the
+      held-out points that samples are compared with, as many as there are samples;
+      ``floor``, the mean sliced distance of equally large samples of ``train`` to
+      ``reference``, in units of ``size``.
     """
-    measure = jax.jit(transport.sliced_wasserstein)
+    sliced = jax.jit(transport.sliced_wasserstein)
     directions = transport.circle_directions(DIRECTIONS)
     by_seed = []
     for seed in range(config.seed, config.seed + config.seeds):
@@ -62,10 +66,16 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
         if config.standardize:
             mean, deviation = real.mean(0, keepdims=True), real.std(0, keepdims=True)
             scale = np.where(deviation > 0, deviation, 1.0)
-        reference = held_out[: compared(len(real), len(held_out))]
+        reference = held_out[: min(len(real), len(held_out), MAX_COMPARED)]
+        centre = real.mean(0, keepdims=True)
+        size = np.sqrt(((real - centre) ** 2).sum(1).mean())
+
+        def measured(cloud, centre=centre, size=size):
+            return ((cloud - centre) / size).astype(np.float32)
+
         floor = np.mean(
             [
-                measure(sample.astype(np.float32), reference.astype(np.float32), directions)
+                sliced(measured(sample), measured(reference), directions)
                 for sample in floor_samples(real, len(reference), seed)
             ]
         )
@@ -76,6 +86,8 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
                 "test": held_out,
                 "mean": mean,
                 "scale": scale,
+                "centre": centre,
+                "size": size,
                 "reference": reference,
                 "floor": floor,
             }
@@ -127,7 +139,7 @@ class Program(NamedTuple):
     Attributes:
       init: ``() -> state``, leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
-      sample: ``state -> (generated, generated_ema)``, ``[S, N, 2]`` in own units.
+      sample: ``state -> (generated, generated_ema)``, ``[S, N, 2]`` in units of training.
       look: ``state -> (generated [N, 2], scores [P])`` of the first lane, for a frame.
     """
 
@@ -142,9 +154,14 @@ def make_program(
 ) -> Program:
     """Build the functions of a run; each compiles when first called."""
     directions = transport.circle_directions(DIRECTIONS)
-    grid = plots.field_points(extent).astype(np.float32)
+    grid = (plots.field_points(extent) - lanes["mean"][0]) / lanes["scale"][0]
+    grid = grid.astype(np.float32)
+    centre, size = lanes["centre"], lanes["size"][:, None, None]
     arrays = {name: values for name, values in lanes.items() if name != "test"}
     arrays["train"] = (lanes["train"] - lanes["mean"]) / lanes["scale"]
+    arrays["reference"] = (lanes["reference"] - centre) / size
+    arrays["stretch"] = lanes["scale"] / size
+    arrays["shift"] = (lanes["mean"] - centre) / size
     arrays = {
         name: jnp.asarray(values, None if values.dtype.kind == "i" else jnp.float32)
         for name, values in arrays.items()
@@ -153,7 +170,7 @@ def make_program(
     def generate(state, lane, number):
         key = gan.draw_key(state.key, gan.EVALUATE, number)
         z = gan.latents(key, len(lane["reference"]), config.latent_dim)
-        return build(config, lane).sample(state, z) * lane["scale"] + lane["mean"]
+        return build(config, lane).sample(state, z)
 
     def init(lane):
         key = jax.random.key(lane["seed"])
@@ -162,7 +179,7 @@ def make_program(
     def measure(state, lane):
         metrics = {}
         for suffix, version in (("", state), ("_ema", gan.averaged(state))):
-            fake = generate(version, lane, 0)
+            fake = generate(version, lane, 0) * lane["stretch"] + lane["shift"]
             distance = transport.sliced_wasserstein(fake, lane["reference"], directions)
             metrics[f"sliced_ratio{suffix}"] = distance / lane["floor"]
             if not suffix:
@@ -186,8 +203,7 @@ def make_program(
 
     def look(state, lanes):
         state, lane = jax.tree.map(lambda x: x[0], (state, lanes))
-        scores = build(config, lane).score(state, (grid - lane["mean"]) / lane["scale"])
-        return generate(state, lane, 0), scores
+        return generate(state, lane, 0), build(config, lane).score(state, grid)
 
     def advance_all(state, lanes, epochs):
         each = sweep.over_lanes(lambda state, lane: advance(state, lane, epochs))
@@ -211,6 +227,8 @@ def run(
     *,
     fresh: bool = False,
     tensorboard: bool = False,
+    check: Callable[[], None] = lambda: None,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Train every lane of a program, measure it, and fill its run directory.
 
@@ -219,6 +237,9 @@ def run(
       directory: Made if missing; goes on with the run that it holds.
       fresh: Start over instead.
       tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
+      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+      began: When to count the time to the first step from, by ``time.monotonic``; now by
+        default.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -230,18 +251,21 @@ def run(
     """
     directory = Path(directory)
     cloud = points.load(config.data, config.data_key)
-    board = Board(directory) if tensorboard else None
-    with runs.Run(directory, settings(config, cloud.points), fresh=fresh) as record:
+    with contextlib.ExitStack() as stack:
+        board = stack.enter_context(Board(directory)) if tensorboard else None
+        identity = settings(config, cloud.points)
+        record = stack.enter_context(runs.Run(directory, identity, fresh=fresh))
         if summary := record.summary():
             loop.say(f"{directory}: already complete")
             return summary
         lanes = prepare(config, cloud.points)
         extent = plots.extent_of(cloud.points)
         program = make_program(config, lanes, extent)
-        clock = _Clock()
+        clock = _Clock(time.monotonic() if began is None else began)
 
         def draw(epoch, state):
-            fake, scores = (np.asarray(x) for x in program.look(state))
+            fake, scores = (np.asarray(x, float) for x in program.look(state))
+            fake = fake * lanes["scale"][0] + lanes["mean"][0]
             path = frame_path(directory, epoch)
 
             def work():
@@ -269,20 +293,21 @@ def run(
             draw=draw,
             describe=describe,
             watch=board.numbers if board else lambda start, records: None,
+            check=check,
         )
+        check()
         results, samples = evaluate(config, lanes, cloud, program.sample(state))
+        check()
         np.savez_compressed(directory / "samples.npz", allow_pickle=False, **samples)
         history = record.records()
         picture(directory, config, lanes, samples, results, history, extent)
         summary = {
-            "cells": summarize(config, results, history),
+            "cells": summarize(config, results, finite_lanes(history)),
             "first_step_s": clock.first_step,
             "train_s": clock.total,
         }
         record.finish(summary)
-        if board:
-            board.close()
-    return record.summary() or {}
+        return runs.to_json(summary)
 
 
 def settings(config: Config, cloud: np.ndarray) -> dict[str, Any]:
@@ -308,7 +333,8 @@ def frame_path(directory: Path, epoch: int) -> Path:
 class _Clock:
     """Time of training in this process, and until its first step had compiled."""
 
-    def __init__(self):
+    def __init__(self, began: float):
+        self.began = began
         self.first_step: float | None = None
         self.total = 0.0
 
@@ -317,7 +343,7 @@ class _Clock:
             begin = time.monotonic()
             state, metrics = advance(state, epochs)
             if self.first_step is None:
-                self.first_step = time.monotonic() - STARTED
+                self.first_step = time.monotonic() - self.began
                 loop.say(f"first step after {self.first_step:.1f} s")
             jax.block_until_ready(metrics)
             self.total += time.monotonic() - begin
@@ -335,23 +361,26 @@ def evaluate(
     cloud: points.PointCloud,
     generated: tuple[jax.Array, jax.Array],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Measure the final samples of every lane, in the data's own units.
+    """Measure final samples ``[S, N, 2]``, given in units of training.
 
     The fit ratio is the exact 1-Wasserstein distance of N samples to N held-out points,
     divided by the mean distance of ``FLOOR_DRAWS`` samples of N training points to the
-    same held-out points. A perfect generator scores 1.0.
+    same held-out points. A perfect generator scores 1.0. All in the data's own units.
 
     Returns:
       Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
       ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced values
       of every lane.
     """
-    versions = dict(zip(("", "_ema"), (np.asarray(x, float) for x in generated), strict=True))
+    versions = {
+        suffix: np.asarray(x, float) * lanes["scale"] + lanes["mean"]
+        for suffix, x in zip(("", "_ema"), generated, strict=True)
+    }
 
     def one(lane: int) -> dict[str, float]:
         reference, real = lanes["reference"][lane], lanes["train"][lane]
         seed = int(lanes["seed"][lane])
-        result = {"floor": exact_floor(config.data, config.data_key, len(real), seed)}
+        result = {"floor": _floor(real.tobytes(), reference.tobytes(), seed)}
         for suffix, clouds in versions.items():
             fake = clouds[lane]
             distance = transport.wasserstein(fake, reference)
@@ -381,27 +410,34 @@ def evaluate(
     return results, samples
 
 
-@functools.lru_cache(maxsize=4096)
-def exact_floor(data: str, data_key: str, train_size: int, seed: int) -> float:
-    """Mean exact distance of samples of the training points to the held-out points."""
-    real, held_out = points.split(points.load(data, data_key).points, train_size, seed)
-    reference = held_out[: compared(len(real), len(held_out))]
-    samples = floor_samples(real, len(reference), seed)
-    return float(np.mean([transport.wasserstein(x, reference) for x in samples]))
+@functools.lru_cache(maxsize=256)
+def _floor(real: bytes, reference: bytes, seed: int) -> float:
+    """Mean exact distance of samples of the training points to the held-out points.
+
+    Of the bytes of two float64 arrays: the programs of a sweep share their floors.
+    """
+    train_points, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
+    samples = floor_samples(train_points, len(held_out), seed)
+    return float(np.mean([transport.wasserstein(x, held_out) for x in samples]))
 
 
-def compared(train_size: int, test_size: int) -> int:
-    """How many samples are compared with as many held-out points."""
-    return min(train_size, test_size, MAX_COMPARED)
+def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Which lanes were still finite in the last record: ``[S]``."""
+    watched = ("critic_loss", "generator_loss", "spread")
+    finite = ~np.any([[x is None for x in history[-1][name]] for name in watched], axis=0)
+    return np.asarray(finite)
 
 
 def summarize(
-    config: Config,
-    results: Mapping[str, np.ndarray],
-    history: Sequence[Mapping[str, Any]],
+    config: Config, results: Mapping[str, np.ndarray], finite: np.ndarray
 ) -> list[dict[str, Any]]:
-    """One entry per cell: its settings, results by seed, and means with intervals."""
-    finite = np.array([lane is not None for lane in history[-1]["critic_loss"]])
+    """One entry per cell: its settings, results by seed, and means with intervals.
+
+    Args:
+      config: Of the program.
+      results: By name, ``[S]``; ``fit_ratio`` and ``fit_ratio_ema`` among them.
+      finite: Which lanes did not diverge, ``[S]``.
+    """
     table = []
     for i, cell in enumerate(config.cells()):
         lanes = slice(i * config.seeds, (i + 1) * config.seeds)
@@ -479,45 +515,61 @@ def picture(
 
 
 def run_all(
-    configs: Sequence[Config], directory: Path | str, **options: Any
+    configs: Sequence[Config],
+    directory: Path | str,
+    *,
+    fresh: bool = False,
+    began: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Run every program and join their results in one table and one figure.
 
     Args:
       configs: One is run in ``directory`` itself, several in folders below it.
       directory: Gets ``summary.csv``, and ``clouds.png`` where there are several.
+      fresh: Start every program over.
+      began: As in ``run``, for the first program.
       **options: Passed to ``run``.
 
     Returns:
-      The rows of the table.
+      The rows of the table. A program whose every lane diverged has rows too.
 
     Raises:
       InputError: Before anything is written, if a directory holds another run.
-      Diverged: If every lane of the only program diverged. Among several programs,
-        one that diverges is said and left out.
+      Diverged: If every lane of every program diverged.
     """
     folders = folders_of(configs, Path(directory))
-    check_folders(folders, fresh=options.get("fresh", False))
-    cells, done = [], {}
-    for folder, config in folders.items():
+    check_folders(folders, Path(directory), fresh=fresh)
+    cells, done, failure = [], {}, None
+    with contextlib.ExitStack() as stack:
         if len(folders) > 1:
-            loop.say(f"{config.variant}, {config.optimizer}:")
-        try:
-            summary = run(config, folder, **options)
-        except runs.Diverged as error:
-            if len(folders) == 1:
-                raise
-            loop.say(f"{config.variant}, {config.optimizer}: {error}")
-            continue
-        cells += summary["cells"]
-        done[folder] = config
-    if not cells:
-        raise runs.Diverged("every program of the sweep diverged")
-    rows = tables.rows(cells)
-    tables.write(Path(directory) / "summary.csv", rows)
-    if len(done) > 1:
-        tables.draw_grid(Path(directory) / "clouds.png", done)
+            stack.enter_context(runs.Run(Path(directory), programs_of(folders)))
+        for folder, config in folders.items():
+            if len(folders) > 1:
+                loop.say(f"{config.variant}, {config.optimizer}:")
+            try:
+                summary = run(config, folder, fresh=fresh, began=began, **options)
+                cells += summary["cells"]
+                done[folder] = config
+            except runs.Diverged as error:
+                loop.say(f"{folder}: {error}")
+                failure = error
+                lanes = config.seeds * len(config.cells())
+                lost = {name: np.full(lanes, math.inf) for name in RESULTS}
+                cells += summarize(config, lost, np.full(lanes, False))
+            began = None
+        rows = tables.rows(runs.to_json(cells))
+        tables.write(Path(directory) / "summary.csv", rows)
+        if len(cells) > 1 and done:
+            tables.draw_grid(Path(directory) / "clouds.png", done)
+    if not done and failure:
+        raise failure
     return rows
+
+
+def programs_of(folders: Mapping[Path, Config]) -> dict[str, Any]:
+    """What identifies a sweep; each of its runs has settings of its own."""
+    return {"programs": [folder.name for folder in folders]}
 
 
 def folders_of(configs: Sequence[Config], directory: Path) -> dict[Path, Config]:
@@ -527,16 +579,15 @@ def folders_of(configs: Sequence[Config], directory: Path) -> dict[Path, Config]
     return {directory / f"{c.variant}-{c.optimizer}": c for c in configs}
 
 
-def check_folders(folders: Mapping[Path, Config], *, fresh: bool) -> None:
+def check_folders(
+    folders: Mapping[Path, Config], directory: Path, *, fresh: bool = False
+) -> None:
     """Refuse directories that hold other runs, before anything is written."""
-    several = len(folders) > 1
+    if len(folders) > 1:
+        runs.compare(directory, programs_of(folders))
     for folder, config in folders.items():
         cloud = points.load(config.data, config.data_key).points
         runs.compare(folder, settings(config, cloud), fresh=fresh)
-        if several and (folder.parent / "config.json").exists():
-            raise InputError(
-                f"{folder.parent} holds a single run; give the sweep another --name"
-            )
 
 
 def default_name(given: Mapping[str, Any]) -> str:
@@ -620,13 +671,13 @@ def main() -> None:
     """Run from the command line."""
     read = _define_flags()
 
-    def command() -> None:
+    def command(check: Callable[[], None]) -> None:
         given = read()
         configs = configure(**given)
         directory = flags.run_directory("points", default_name(given))
         folders = folders_of(configs, directory)
         if flags.DRY_RUN.value:
-            check_folders(folders, fresh=flags.FRESH.value)
+            check_folders(folders, directory, fresh=flags.FRESH.value)
             plan = {str(folder): dataclasses.asdict(c) for folder, c in folders.items()}
             print(json.dumps(plan, indent=1))
             return
@@ -636,6 +687,8 @@ def main() -> None:
             directory,
             fresh=flags.FRESH.value,
             tensorboard=flags.TENSORBOARD.value,
+            check=check,
+            began=STARTED,
         )
         tables.show(rows)
         print(directory)

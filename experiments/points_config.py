@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jaxgan import train
 from jaxgan.data import points
 from jaxgan.errors import InputError, lookup
@@ -141,7 +143,9 @@ class Recipe(NamedTuple):
     by_optimizer: dict[str, dict[str, Any]] = {}
 
 
-# Where a report is silent, the value is ours and says so.
+# Where a report is silent, the value is ours and says so. The reports print the formula of
+# gan_minimax; gan is the loss that is trained in practice (--variant=gan_minimax has the
+# other).
 _REPORT = {
     "variant": ("gan", "wgan", "wgan_gp"),
     "optimizer": ("rmsprop",),
@@ -149,6 +153,9 @@ _REPORT = {
     "betas": (0.9, 0.999),  # ours: PyTorch's default
     "clip": (0.01,),  # ours: the paper's
     "batch_size": 64,  # ours
+    "latent_dim": 2,  # ours
+    "standardize": True,  # ours
+    "ema": 0.999,  # ours: reported beside the generator, trains nothing
 }
 RECIPES: dict[str, Recipe] = {
     "report_a": Recipe(
@@ -156,6 +163,8 @@ RECIPES: dict[str, Recipe] = {
         | {
             "epochs": 100,
             "critic_steps": 5,
+            "generator_widths": (256, 64),  # ours: those of report B
+            "critic_widths": (256, 64),  # ours: those of report B
             "learning_rate": (1e-4,),  # ours: that of report B
             "penalty_weight": (0.001,),  # ours: that of report B
         },
@@ -204,7 +213,7 @@ def configure(recipe: str | None = None, **given: Any) -> list[Config]:
       InputError: If a name is unknown, a number out of range, the data unreadable.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    base = lookup("recipe", recipe, RECIPES) if recipe else Recipe({})
+    base = Recipe({}) if recipe is None else lookup("recipe", recipe, RECIPES)
     chosen = base.settings | given
     for name in ("variant", "optimizer"):
         if name in chosen and not chosen[name]:
@@ -257,10 +266,12 @@ def _check(config: Config, count: int) -> None:
     for name in ("learning_rate", "penalty_weight", "clip", "critic_learning_rate"):
         value = getattr(config, name)
         values = value if isinstance(value, tuple) else (1.0 if value is None else value,)
-        allowed = "must be positive and finite"
+        allowed = "must be positive and finite, in float32 too"
         if name == "penalty_weight":
             allowed += "; --penalty=none trains without"
-        require(all(0 < x < math.inf for x in values), name, allowed)
+        with np.errstate(over="ignore"):
+            singles = [np.float32(x) for x in values]
+        require(all(0 < x < math.inf for x in singles), name, allowed)
         require(len(set(values)) == len(values), name, "has a value twice")
     require(len(config.learning_rate) > 0, "learning_rate", "needs a value")
     for name in ("generator_widths", "critic_widths"):

@@ -97,34 +97,30 @@ def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
-    """Write ``clouds.png``: the best cell of every variant and optimizer."""
-    cells = {}
+    """Draw the final clouds of all cells, variants by optimizers and further settings.
+
+    Args:
+      path: Of the PNG.
+      folders: Run directories that are complete, and what they ran.
+    """
+    panels, cloud = {}, np.zeros((0, 2))
     for folder, config in folders.items():
         samples = np.load(folder / "samples.npz")
         summary = json.loads((folder / "summary.json").read_text("utf-8"))
-
-        def mean(i, summary=summary):
-            value = summary["cells"][i]["fit_ratio"]["mean"]
-            return math.inf if value is None else value
-
-        best = min(range(len(summary["cells"])), key=mean)
-        cell = summary["cells"][best]
-        ratios = [math.inf if x is None else x for x in cell["by_seed"]["fit_ratio"]]
-        middle = int(np.argsort(ratios)[len(ratios) // 2])
-        lane = best * config.seeds + middle
-        interval = cell["fit_ratio"]
-        title = "diverged" if interval["mean"] is None else f"fit {interval['mean']:.2f}"
-        if interval["low"] is not None:
-            title += f"  [{interval['low']:.2f}, {interval['high']:.2f}]"
-        if len(summary["cells"]) > 1:
-            title += f"  at {cell['learning_rate']:g}"
-        cells[config.variant, config.optimizer] = plots.Cell(
-            samples["test"][lane], samples["generated"][lane], title
-        )
-        cloud = np.concatenate([samples["train"][lane], samples["test"][lane]])
-    plots.cloud_grid(
-        path,
-        cells,
-        plots.extent_of(cloud),
-        "Median seeds; mean fit ratio with its 95 % interval",
-    )
+        several = {
+            name for name in SETTINGS if len({cell.get(name) for cell in summary["cells"]}) > 1
+        }
+        for i, cell in enumerate(summary["cells"]):
+            ratios = [math.inf if x is None else x for x in cell["by_seed"]["fit_ratio"]]
+            lane = i * config.seeds + int(np.argsort(ratios)[len(ratios) // 2])
+            mean, low, high = (cell["fit_ratio"][part] for part in ("mean", "low", "high"))
+            title = "diverged" if mean is None else f"fit {mean:.2f}"
+            if low is not None:
+                title += f"  [{low:.2f}, {high:.2f}]"
+            column = [config.optimizer, *(f"{n} {cell[n]:g}" for n in SETTINGS if n in several)]
+            panels[config.variant, "\n".join(column)] = plots.Cell(
+                samples["test"][lane], samples["generated"][lane], title
+            )
+        cloud = np.concatenate([samples["train"][0], samples["test"][0]])
+    title = "Median seeds; mean fit ratio with its 95 % interval"
+    plots.cloud_grid(path, panels, plots.extent_of(cloud), title)

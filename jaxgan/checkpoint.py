@@ -37,7 +37,9 @@ class Restored(NamedTuple):
 
 
 def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
-    """Write a checkpoint, then delete all but the newest ``keep``.
+    """Write a checkpoint, then delete later ones and all but the newest ``keep``.
+
+    A later one is from a future that the run went back from, because it was damaged.
 
     Args:
       directory: Holds the checkpoints of one run.
@@ -58,15 +60,17 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
             checkpointer.save(temporary / "arrays", _to_host(tree))
     except Exception as error:  # a full disk comes as one of many classes
         shutil.rmtree(temporary, ignore_errors=True)
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise OSError(f"cannot write checkpoint {step} to {directory}: {reason}") from error
+        message = f"cannot write checkpoint {step} to {directory}: {_first_line(error)}"
+        raise OSError(message) from error
     manifest = {"files": _digests(temporary), "arrays": _layout(tree)}
     (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     final = directory / f"step_{step:08d}"
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
-    for _, old in _steps(directory)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    steps = _steps(directory)
+    later = [folder for number, folder in steps if number > step]
+    for folder in later + [folder for _, folder in steps[len(later) + keep :]]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(directory: Path, like: Any) -> Restored:
@@ -84,9 +88,13 @@ def restore(directory: Path, like: Any) -> Restored:
             try:
                 return Restored(step, _from_host(_read(folder / "arrays", like), like), damaged)
             except Exception as error:  # orbax has no exception class of its own
-                problem = str(error).splitlines()[0]
+                problem = _first_line(error)
         damaged.append(f"checkpoint {folder.name} skipped: {problem}")
     return Restored(None, None, damaged)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read(folder: Path, like: Any) -> Any:

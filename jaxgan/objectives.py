@@ -100,15 +100,17 @@ def lipschitz_penalty(weight: Scalar) -> Penalty:
 def dragan_penalty(weight: Scalar) -> Penalty:
     """``weight * E[(|grad D(x)| - 1)^2]`` around the real examples.
 
-    Real examples are moved by uniform noise of half the batch's standard deviation.
+    Each real example is moved a uniform part of the way to a noisy copy of itself, whose
+    noise is uniform up to half the batch's standard deviation.
 
     Source: Kodali et al., On Convergence and Stability of GANs, arXiv 1705.07215,
-    section 2.3, with the noise of the authors' code.
+    section 2.3; the noise as it is usually implemented.
     """
 
     def penalty(key, critic, real, fake):
-        noise = jax.random.uniform(key, real.shape)
-        slopes = _slopes(critic, real + 0.5 * jnp.std(real) * noise)
+        noise_key, key = jax.random.split(key)
+        noisy = real + 0.5 * jnp.std(real) * jax.random.uniform(noise_key, real.shape)
+        slopes = _slopes(critic, _between(key, real, noisy))
         return weight * jnp.mean((slopes - 1) ** 2)
 
     return penalty

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
+_FIRST_FILES = {"lock", "config.json.tmp"}
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -109,9 +110,12 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
     """
     config = directory / "config.json"
     try:
-        if not directory.exists() or {path.name for path in directory.iterdir()} <= {"lock"}:
+        # What a run leaves that was killed as it began is no run yet.
+        if not os.path.lexists(directory) or set(os.listdir(directory)) <= _FIRST_FILES:
             return
-        old = json.loads(config.read_text(encoding="utf-8"))["settings"]
+        old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
+    except PermissionError as error:
+        raise InputError(f"cannot read {directory}: {error.strerror}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{directory} exists and is not a run of jaxgan; give another --name or --out"
@@ -159,10 +163,15 @@ class Run:
         except OSError as error:
             self._lock.close()
             raise InputError(f"{directory} is in use by another process") from error
-        if fresh:
-            self._clear()
-        if not (self.directory / "config.json").exists():
-            self._write_config()
+        try:
+            compare(self.directory, settings, fresh=fresh)  # now that no one else writes
+            if fresh:
+                self._clear()
+            if fresh or not (self.directory / "config.json").exists():
+                self._write_config()
+        except BaseException:
+            self._lock.close()
+            raise
 
     def __enter__(self) -> "Run":
         return self
@@ -222,8 +231,18 @@ class Run:
         write_json(self.directory / "config.json", config)
 
     def _clear(self) -> None:
+        """Delete all but the configuration, so that a kill half way leaves a run.
+
+        The summary goes first and the checkpoints at one stroke: whoever goes on with
+        what is left starts from the beginning.
+        """
+        (self.directory / "summary.json").unlink(missing_ok=True)
+        trash = self.directory / "trash"
+        shutil.rmtree(trash, ignore_errors=True)
+        if self.checkpoints.exists():
+            self.checkpoints.rename(trash)
         for path in self.directory.iterdir():
-            if path.name == "lock":
+            if path.name in ("lock", "config.json"):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -57,13 +57,23 @@ def test_nothing_to_restore(tmp_path, state):
 
 
 def test_only_the_newest_are_kept(tmp_path, state):
-    for step in (1, 2, 10, 20, 3):
+    def names():
+        return [int(path.name[5:]) for path in sorted(tmp_path.iterdir())]
+
+    for step in (1, 2, 10, 20):
         checkpoint.save(tmp_path, step, at(state, step), keep=3)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "step_00000003",
-        "step_00000010",
-        "step_00000020",
-    ]
+    assert names() == [2, 10, 20]
+
+
+def test_going_back_voids_later_checkpoints(tmp_path, state):
+    """Else damaged ones, being newest, would crowd out the sound ones for ever."""
+    for step in (60, 80, 100):
+        checkpoint.save(tmp_path, step, at(state, step))
+        (tmp_path / f"step_{step:08d}" / "manifest.json").unlink()
+    for step in (20, 40):
+        checkpoint.save(tmp_path, step, at(state, step))
+    restored = checkpoint.restore(tmp_path, state)
+    assert (restored.step, restored.damaged) == (40, [])
 
 
 def test_saving_a_step_again_replaces_it(tmp_path, state):

@@ -42,7 +42,7 @@ def test_a_changed_setting_is_refused_by_name(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-@pytest.mark.parametrize("content", [None, "not json", "[]"])
+@pytest.mark.parametrize("content", [None, "not json", "[]", '{"settings": 5}', '"ab"'])
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
     (tmp_path / "thesis.txt").write_text("precious")
     if content:
@@ -51,6 +51,40 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
         runs.Run(tmp_path, SETTINGS, fresh=fresh)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
     assert not (tmp_path / "lock").exists()
+
+
+def test_a_start_that_was_killed_at_once_is_no_obstacle(tmp_path):
+    (tmp_path / "lock").write_text("")
+    (tmp_path / "config.json.tmp").write_text('{"setti')
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+
+
+def test_fresh_killed_half_way_leaves_a_run_without_checkpoints(tmp_path, monkeypatch):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        run.log([{"epoch": 1}])
+        run.finish({})
+        run.checkpoints.mkdir()
+        (run.checkpoints / "step_00000001").mkdir()
+
+    def die(path, **options):
+        raise KeyboardInterrupt
+
+    other = SETTINGS | {"epochs": 9}
+    monkeypatch.setattr(
+        runs.shutil, "rmtree", lambda p, **o: None if "trash" in str(p) else die(p)
+    )
+    monkeypatch.setattr(
+        runs.Path, "unlink", lambda p, **o: os.unlink(p) if "summ" in p.name else die(p)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        runs.Run(tmp_path, other, fresh=True)
+    monkeypatch.undo()
+    with runs.Run(tmp_path, SETTINGS) as run:
+        assert run.summary() is None
+        assert not run.checkpoints.exists()
+    with runs.Run(tmp_path, other, fresh=True) as run:
+        assert run.records() == []
 
 
 def test_one_process_at_a_time(tmp_path):

@@ -54,7 +54,6 @@ def test_a_lane_equals_the_same_run_alone(devices, count, key):
 def test_lanes_need_no_communication(key):
     args = lanes_of(8, key)
     text = jax.jit(over_lanes(train_one)).lower(*args).compile().as_text()
-    # What lane inputs and outputs cost outside of training is allowed: the loop is not.
     for word in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
         assert word not in text
 

@@ -146,7 +146,8 @@ def load(source: str, key: str = "xx") -> PointCloud:
         )
     try:
         if not path.is_file():
-            raise InputError(f"no such file: {source}")
+            problem = "not a file" if path.exists() else "no such file"
+            raise InputError(f"{problem}: {source}")
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{source} is larger than the limit of {MAX_BYTES >> 20} MiB")
         points = reader(path, key)
@@ -168,7 +169,8 @@ def _checked(points: np.ndarray, source: str) -> np.ndarray:
         raise InputError(f"{source} has shape {list(points.shape)}; points are [N, 2]")
     if len(points) < MIN_POINTS:
         raise InputError(f"{source} has {len(points)} points; at least {MIN_POINTS} needed")
-    points = points.astype(np.float64)
+    with np.errstate(over="ignore"):
+        points = points.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise InputError(
@@ -205,14 +207,16 @@ def _read_mat(path: Path, key: str) -> np.ndarray:
 def _check_inflated(path: Path) -> None:
     """Refuse a MATLAB 5 file whose compressed parts inflate beyond ``MAX_BYTES``."""
     content = path.read_bytes()
-    order = "big" if content[126:128] == b"MI" else "little"
+    order = "little" if content[126:128] == b"IM" else "big"  # as scipy takes it
     total, start = 0, 128
     while start + 8 <= len(content):
         kind = int.from_bytes(content[start : start + 4], order)
         size = int.from_bytes(content[start + 4 : start + 8], order)
+        if kind == size == 0:
+            break
         pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
-        inflater = zlib.decompressobj()
-        while pending and not inflater.eof:
+        inflater = zlib.decompressobj() if pending else None
+        while inflater and pending and not inflater.eof:
             try:
                 total += len(inflater.decompress(pending, 2**20))
             except zlib.error as error:
@@ -240,16 +244,24 @@ def _read_csv(path: Path, key: str) -> np.ndarray:
         raise InputError(f"{path} is not a text file") from error
     rows = []
     for number, line in enumerate(lines, 1):
-        fields = line.split(",")
-        try:
-            if line.strip():
-                rows.append([float(field) for field in fields])
-        except ValueError as error:
-            if rows or number > 1:
-                raise InputError(f"{path}, line {number}: {line[:40]!r}") from error
+        if not line.strip():
+            continue
+        fields = [_number(field) for field in line.split(",")]
+        if number == 1 and not any(isinstance(field, float) for field in fields):
+            continue  # a header
+        if None in fields:
+            raise InputError(f"{path}, line {number}: {line[:40]!r} is not all numbers")
+        rows.append(fields)
     if len({len(row) for row in rows}) > 1:
         raise InputError(f"{path} has lines of different lengths")
     return np.array(rows, dtype=np.float64)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 _READERS = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}

@@ -37,7 +37,7 @@ def energy_test(
 
     Source: Szekely and Rizzo, Energy statistics, 2013, equation 6.1 and section 7.
     """
-    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     points = np.concatenate([x, y])
     if not np.isfinite(points).all():
         return EnergyTest(float("inf"), 0.0)

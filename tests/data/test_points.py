@@ -83,6 +83,13 @@ def bomb(path):
     assert path.stat().st_size < 2**20
 
 
+def marked_bomb(path):
+    """The same, with a byte order mark that readers take in different ways."""
+    bomb(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:126] + b"XX" + content[128:])
+
+
 def lying_npy(path):
     np.save(path, CLOUD)
     path.write_bytes(path.read_bytes().replace(b"(30, 2)", b"(9999999999, 2)", 1))
@@ -91,7 +98,7 @@ def lying_npy(path):
 BAD = {
     "a.mat": [
         (lambda p: None, "no such file"),
-        (lambda p: p.mkdir(), "no such file"),
+        (lambda p: p.mkdir(), "not a file"),
         (lambda p: p.write_bytes(b""), "not a readable .mat"),
         (lambda p: p.write_text("hello " * 100), "not a readable .mat"),
         (lambda p: p.write_bytes(bytes(200)), "not a readable .mat|has no variable 'xx'"),
@@ -102,6 +109,7 @@ BAD = {
         (lambda p: scipy.io.savemat(p, {"xx": CLOUD * 1j}), "complex128, not real"),
         (lambda p: scipy.io.savemat(p, {"xx": {"a": CLOUD}}), "is a struct"),
         (lambda p: scipy.io.savemat(p, {"xx": CLOUD[:5]}), "5 points; at least 10"),
+        (marked_bomb, "not a readable .mat|inflates"),
         (bomb, "inflates to more than the limit of 64 MiB"),
         (lambda p: p.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM"), "HDF5"),
     ],
@@ -116,6 +124,7 @@ BAD = {
     "a.csv": [
         (lambda p: p.write_bytes(b"\xff\xfe\x00"), "not a text file"),
         (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
+        (lambda p: p.write_text("1,O.5\n" + "1,2\n" * 20), "line 1: '1,O.5'"),
         (lambda p: p.write_text("1,2\n3\n"), "different lengths"),
         (lambda p: p.write_text(""), "shape"),
     ],

@@ -12,6 +12,14 @@ def test_energy_distance_equals_its_definition():
     assert energy_test(x, y).distance == pytest.approx(expected, rel=1e-4)  # float32
 
 
+def test_a_distant_origin_changes_nothing():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2)), rng.normal(0.5, 1, size=(45, 2))
+    near, far = energy_test(x, y), energy_test(x + 1e8, y + 1e8)
+    assert far.distance == pytest.approx(near.distance, rel=1e-4)
+    assert far.p_value == pytest.approx(near.p_value, abs=0.002)
+
+
 def test_equal_clouds_cannot_be_told_apart():
     x = np.random.default_rng(0).normal(size=(50, 2))
     result = energy_test(x, x)
