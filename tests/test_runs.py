@@ -1,6 +1,8 @@
 import json
 import os
+import shlex
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ def test_a_run_is_configured_once(tmp_path):
         config = json.loads((path / "config.json").read_text())
     assert config["settings"] == {"epochs": 5, "learning_rate": [1e-4, 1e-3], "clip": None}
     assert {"jax", "flax", "python"} <= set(config["versions"])
-    assert "pytest" in config["command"]
+    assert config["command"] == shlex.join(sys.orig_argv)
     with runs.Run(path, SETTINGS):
         pass
 
@@ -70,13 +72,12 @@ def test_fresh_killed_half_way_leaves_a_run_without_checkpoints(tmp_path, monkey
     def die(path, **options):
         raise KeyboardInterrupt
 
+    def unlink(path, **options):
+        os.unlink(path) if path.name == "summary.json" else die(path)
+
     other = SETTINGS | {"epochs": 9}
-    monkeypatch.setattr(
-        runs.shutil, "rmtree", lambda p, **o: None if "trash" in str(p) else die(p)
-    )
-    monkeypatch.setattr(
-        runs.Path, "unlink", lambda p, **o: os.unlink(p) if "summ" in p.name else die(p)
-    )
+    monkeypatch.setattr(runs.Path, "unlink", unlink)
+    monkeypatch.setattr(runs.shutil, "rmtree", lambda path, **options: None)
     with pytest.raises(KeyboardInterrupt):
         runs.Run(tmp_path, other, fresh=True)
     monkeypatch.undo()
