@@ -6,42 +6,36 @@
     python -m experiments.points --recipe=report_b --data=points.mat
 
 The first command takes about a minute on two CPU cores and ends with a fit ratio (see
-``evaluate``) near 1.1; a perfect generator scores 1.0. The run directory holds the
+``points_fit.evaluate``) near 1.1; a perfect generator scores 1.0. The run directory holds the
 settings, the metrics, the samples, the pictures and the checkpoints. The same command
 again goes on where it stopped.
 """
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import flags as absl_flags
 
-from experiments import STARTED, flags, loop, tables
+from experiments import STARTED, flags, loop, points_fit, points_flags, tables
 from experiments.board import Board
-from experiments.points_config import DEFAULTS, RECIPES, Config, configure
+from experiments.points_config import Config, configure
 from jaxgan import gan, plots, runs, sweep, train
 from jaxgan.data import points
-from jaxgan.metrics import coverage, intervals, kernels, transport
+from jaxgan.metrics import transport
 from jaxgan.networks import mlp
-from jaxgan.objectives import OBJECTIVES, PENALTIES, objective
-from jaxgan.optimizers import OPTIMIZERS, SCHEDULES, pair
+from jaxgan.objectives import objective
+from jaxgan.optimizers import SCHEDULES, pair
 
-# Of every lane, on any data.
-RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
 MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
-FLOOR_DRAWS = 5
 DIRECTIONS = 16
 
 
@@ -76,7 +70,7 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
         floor = np.mean(
             [
                 sliced(measured(sample), measured(reference), directions)
-                for sample in floor_samples(real, len(reference), seed)
+                for sample in points_fit.floor_samples(real, len(reference), seed)
             ]
         )
         by_seed.append(
@@ -98,13 +92,6 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
         for lane in by_seed
     ]
     return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
-
-
-def floor_samples(real: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
-    """Samples of the training points, as a perfect generator would draw them."""
-    rng = np.random.default_rng([seed, 1])
-    for _ in range(FLOOR_DRAWS):
-        yield real[rng.choice(len(real), count, replace=False)]
 
 
 def build(config: Config, lane: Mapping[str, jax.Array]) -> gan.Gan:
@@ -296,13 +283,13 @@ def run(
             check=check,
         )
         check()
-        results, samples = evaluate(config, lanes, cloud, program.sample(state))
+        results, samples = points_fit.evaluate(config, lanes, cloud, program.sample(state))
         check()
         np.savez_compressed(directory / "samples.npz", allow_pickle=False, **samples)
         history = record.records()
         picture(directory, config, lanes, samples, results, history, extent)
         summary = {
-            "cells": summarize(config, results, finite_lanes(history)),
+            "cells": points_fit.summarize(config, results, points_fit.finite_lanes(history)),
             "first_step_s": clock.first_step,
             "train_s": clock.total,
         }
@@ -350,110 +337,6 @@ class _Clock:
             return state, metrics
 
         return timed
-
-
-# Measuring.
-
-
-def evaluate(
-    config: Config,
-    lanes: Mapping[str, np.ndarray],
-    cloud: points.PointCloud,
-    generated: tuple[jax.Array, jax.Array],
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Measure final samples ``[S, N, 2]``, given in units of training.
-
-    The fit ratio is the exact 1-Wasserstein distance of N samples to N held-out points,
-    divided by the mean distance of ``FLOOR_DRAWS`` samples of N training points to the
-    same held-out points. A perfect generator scores 1.0. All in the data's own units.
-
-    Returns:
-      Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
-      ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced values
-      of every lane.
-    """
-    versions = {
-        suffix: np.asarray(x, float) * lanes["scale"] + lanes["mean"]
-        for suffix, x in zip(("", "_ema"), generated, strict=True)
-    }
-
-    def one(lane: int) -> dict[str, float]:
-        reference, real = lanes["reference"][lane], lanes["train"][lane]
-        seed = int(lanes["seed"][lane])
-        result = {"floor": _floor(real.tobytes(), reference.tobytes(), seed)}
-        for suffix, clouds in versions.items():
-            fake = clouds[lane]
-            distance = transport.wasserstein(fake, reference)
-            test = kernels.energy_test(fake, reference, seed=seed)
-            result |= {
-                f"w1{suffix}": distance,
-                f"fit_ratio{suffix}": distance / result["floor"]
-                if result["floor"]
-                else math.inf,
-                f"energy{suffix}": test.distance,
-                f"p_value{suffix}": test.p_value,
-            }
-            if cloud.modes is not None:
-                reached = coverage.coverage(fake, cloud.modes, cloud.radius)
-                result |= {
-                    f"modes{suffix}": reached.modes,
-                    f"quality{suffix}": reached.quality,
-                }
-        return result
-
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(one, range(len(lanes["seed"]))))
-    results = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    names = ["train", "test", "seed", *config.cells()[0]]
-    samples = {name: lanes[name] for name in names}
-    samples |= {f"generated{suffix}": x for suffix, x in versions.items()}
-    return results, samples
-
-
-@functools.lru_cache(maxsize=256)
-def _floor(real: bytes, reference: bytes, seed: int) -> float:
-    """Mean exact distance of samples of the training points to the held-out points.
-
-    Of the bytes of two float64 arrays: the programs of a sweep share their floors.
-    """
-    train_points, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
-    samples = floor_samples(train_points, len(held_out), seed)
-    return float(np.mean([transport.wasserstein(x, held_out) for x in samples]))
-
-
-def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Which lanes were still finite in the last record: ``[S]``."""
-    watched = ("critic_loss", "generator_loss", "spread")
-    finite = ~np.any([[x is None for x in history[-1][name]] for name in watched], axis=0)
-    return np.asarray(finite)
-
-
-def summarize(
-    config: Config, results: Mapping[str, np.ndarray], finite: np.ndarray
-) -> list[dict[str, Any]]:
-    """One entry per cell: its settings, results by seed, and means with intervals.
-
-    Args:
-      config: Of the program.
-      results: By name, ``[S]``; ``fit_ratio`` and ``fit_ratio_ema`` among them.
-      finite: Which lanes did not diverge, ``[S]``.
-    """
-    table = []
-    for i, cell in enumerate(config.cells()):
-        lanes = slice(i * config.seeds, (i + 1) * config.seeds)
-        by_seed = {name: values[lanes] for name, values in results.items()}
-        table.append(
-            {"variant": config.variant, "optimizer": config.optimizer}
-            | cell
-            | {
-                "seeds": config.seeds,
-                "diverged": int((~finite[lanes]).sum()),
-                "fit_ratio": intervals.mean_interval(by_seed["fit_ratio"])._asdict(),
-                "fit_ratio_ema": intervals.mean_interval(by_seed["fit_ratio_ema"])._asdict(),
-                "by_seed": by_seed,
-            }
-        )
-    return table
 
 
 # Pictures and tables.
@@ -555,8 +438,8 @@ def run_all(
                 loop.say(f"{folder}: {error}")
                 failure = error
                 lanes = config.seeds * len(config.cells())
-                lost = {name: np.full(lanes, math.inf) for name in RESULTS}
-                cells += summarize(config, lost, np.full(lanes, False))
+                lost = {name: np.full(lanes, math.inf) for name in points_fit.RESULTS}
+                cells += points_fit.summarize(config, lost, np.full(lanes, False))
             began = None
         rows = tables.rows(runs.to_json(cells))
         tables.write(Path(directory) / "summary.csv", rows)
@@ -590,91 +473,14 @@ def check_folders(
         runs.compare(folder, settings(config, cloud), fresh=fresh)
 
 
-def default_name(given: Mapping[str, Any]) -> str:
-    """A folder name from the settings that were given."""
-    parts = [given["recipe"]]
-    if given["data"] is not None:
-        parts.append(Path(given["data"]).stem)
-    variants = given["variant"] or ([] if given["recipe"] else ["wgan_gp"])
-    parts += ["+".join(variants), "+".join(given["optimizer"] or [])]
-    name = "-".join(part for part in parts if part)
-    return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
-
-
-def _define_flags() -> Callable[[], dict[str, Any]]:
-    """Define this experiment's flags; returns what reads those that were given."""
-    lists = {
-        "variant": f"Of {', '.join(OBJECTIVES)}.",
-        "optimizer": f"Of {', '.join(OPTIMIZERS)}.",
-        "learning_rate": "Of the generator.",
-        "penalty_weight": "Weight of the penalty.",
-        "clip": "Bound on the critic's weights, for variants that clip.",
-        "betas": "Of Adam and its kin, two numbers.",
-        "generator_widths": "Hidden widths.",
-        "critic_widths": "Hidden widths.",
-    }
-    integers = {
-        "critic_steps": "Critic updates per generator update.",
-        "latent_dim": "Latent dimensions.",
-        "batch_size": "Examples in a batch.",
-        "epochs": "Passes over the training points.",
-        "train_size": "Points to train on; the others are held out.",
-        "seed": "Of the first lane.",
-        "seeds": "Lanes per combination of settings.",
-        "frame_every": "Epochs between two frames.",
-        "checkpoint_every": "Epochs between two checkpoints.",
-    }
-    texts = {
-        "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
-        "data_key": "Variable of a .mat file.",
-        "recipe": f"A report's own values: {', '.join(RECIPES)}.",
-        "schedule": f"Of the learning rates: {', '.join(SCHEDULES)}.",
-        "penalty": f"Instead of the variant's own: {', '.join(PENALTIES)}.",
-    }
-    numbers = {
-        "critic_learning_rate": "Of the critic; by default the generator's.",
-        "ema": "Decay of the generator's moving average; 0 is none.",
-    }
-
-    def describe(name: str, text: str) -> str:
-        default = DEFAULTS.get(name)
-        if default is None:
-            return text
-        value = ",".join(map(str, default)) if isinstance(default, tuple) else default
-        return f"{text} Default: {value}."
-
-    holders = {}
-    for define, group in (
-        (absl_flags.DEFINE_list, lists),
-        (absl_flags.DEFINE_integer, integers),
-        (absl_flags.DEFINE_string, texts),
-        (absl_flags.DEFINE_float, numbers),
-    ):
-        for name, text in group.items():
-            holders[name] = define(name, None, describe(name, text))
-    holders["standardize"] = absl_flags.DEFINE_bool(
-        "standardize", None, "Train on points of mean 0 and standard deviation 1."
-    )
-
-    def read() -> dict[str, Any]:
-        given = {name: holder.value for name, holder in holders.items()}
-        for name in ("learning_rate", "penalty_weight", "clip", "betas"):
-            given[name] = flags.numbers(name, given[name])
-        for name in ("generator_widths", "critic_widths"):
-            given[name] = flags.numbers(name, given[name], whole=True)
-        return given
-
-    return read
-
-
 def main() -> None:
     """Run from the command line."""
-    read = _define_flags()
+    read = points_flags.define()
 
     def command(check: Callable[[], None]) -> None:
         given = read()
         configs = configure(**given)
-        directory = flags.run_directory("points", default_name(given))
+        directory = flags.run_directory("points", points_flags.default_name(given))
         folders = folders_of(configs, directory)
         if flags.DRY_RUN.value:
             check_folders(folders, directory, fresh=flags.FRESH.value)

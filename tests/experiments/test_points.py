@@ -13,7 +13,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from experiments import points
+from experiments import points, points_fit
 from experiments.points_config import configure
 from jaxgan import checkpoint
 from jaxgan.errors import InputError
@@ -111,9 +111,9 @@ def test_samples_of_the_training_data_score_one(data):
     config = config_of(data, seeds=6, train_size=450)
     cloud = points.points.load(data)
     lanes = points.prepare(config, cloud.points)
-    perfect = np.stack([next(points.floor_samples(x, 150, 99)) for x in lanes["train"]])
+    perfect = np.stack([next(points_fit.floor_samples(x, 150, 99)) for x in lanes["train"]])
     perfect = (perfect - lanes["mean"]) / lanes["scale"]  # as a generator gives them
-    results, _ = points.evaluate(config, lanes, cloud, (perfect, perfect))
+    results, _ = points_fit.evaluate(config, lanes, cloud, (perfect, perfect))
     # six ratios of one draw to the mean of five, each within about a fifth of 1
     assert np.mean(results["fit_ratio"]) == pytest.approx(1, abs=0.15)
     assert results["fit_ratio"].std() > 0
