@@ -216,8 +216,9 @@ def gif(path: Path, frames: Sequence[Path], seconds: float = 6.0) -> None:
     images = []
     for frame in (frames[i] for i in chosen):
         with Image.open(frame) as image:
-            palette = Image.Palette.ADAPTIVE
-            images.append(image.convert("RGB").convert("P", palette=palette, colors=96))
+            # Median cut, the default, spends its colours on the background.
+            method = Image.Quantize.MAXCOVERAGE
+            images.append(image.convert("RGB").quantize(96, method=method))
     duration = int(np.clip(1000 * seconds / len(images), 60, 400))
     durations = [duration] * (len(images) - 1) + [2000]
     temporary = path.with_name("tmp_" + path.name)
