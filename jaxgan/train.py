@@ -55,7 +55,7 @@ def _shuffled(key: Array, count: int) -> Array:
     """The numbers below ``count`` in random order.
 
     Up to 65,536 of them are sorted by 16 or more random bits that carry the number in
-    the bits below: a CPU sorts such integers eight times faster than it sorts pairs.
+    the bits below: a CPU sorts such integers four times faster than it sorts pairs.
     """
     width = max(count - 1, 1).bit_length()
     if width > 16:
