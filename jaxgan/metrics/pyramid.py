@@ -1,0 +1,132 @@
+"""Sliced Wasserstein distance of patches, scale by scale."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
+from scipy.ndimage import convolve1d
+
+from jaxgan.metrics.transport import random_directions, sliced_wasserstein
+
+_IMAGES = 256
+_PATCH = 7
+_COARSEST = 16
+_TAPS = np.array([1, 4, 6, 4, 1]) / 16
+
+
+def laplacian_sliced_wasserstein(
+    real: ArrayLike, fake: ArrayLike, *, patches: int = 32, directions: int = 128, seed: int = 0
+) -> dict[int, float]:
+    """Distance between the patches of two sets of images, at each scale.
+
+    Random 7x7 patches of every level of a Laplacian pyramid, projected on random lines.
+    Fine levels see texture; the coarsest, which is the blurred image itself, sees
+    shapes. It needs no weights. The patches of each set are first brought to mean 0
+    and deviation 1 per channel and level, so that brightness and contrast go unseen.
+
+    Both sets are sampled, so equal distributions are not at 0: two sets of 2,000 faces
+    of 64 pixels are at about 0.01. Between seeds a distance well above that varies by
+    some 7 %. Those sets take about four seconds on two cores and half a GB; both grow
+    with the number of images and patches.
+
+    Args:
+      real: ``[N, H, W, C]``, uint8 or float of any scale.
+      fake: ``[M, H, W, C]``. Of the larger set a random part is used.
+      patches: Of each image at each level; 128 in the paper.
+      directions: Random lines; 512 in the paper.
+      seed: Of images, patches and lines.
+
+    Returns:
+      ``{resolution: distance}``, finest first, halving down to 16 to 31 pixels. The
+      resolution is the shorter side in pixels, the distance in standard deviations:
+      the paper's tables print a thousand times as much.
+
+    Raises:
+      ValueError: If the sets are not two finite ``[N, H, W, C]`` arrays of at least two
+        images of one size of 16 pixels or more, or without a patch or direction.
+
+    Source: Karras et al., arXiv 1710.10196, section 5; Burt and Adelson, The Laplacian
+    Pyramid as a Compact Image Code, 1983 (the five taps).
+    """
+    sets = np.asarray(real), np.asarray(fake)
+    _check(*sets, patches, directions)
+    rng = np.random.default_rng(seed)
+    key = jax.random.key(int(rng.integers(2**31)))
+    lines = random_directions(key, directions, _PATCH**2 * sets[0].shape[-1])
+    count = min(map(len, sets))
+    chosen = [x[np.sort(rng.choice(len(x), count, replace=False))] for x in sets]
+    x, y = (_descriptors(rng, images, patches) for images in chosen)
+    return {size: float(_distance(x[size], y[size], lines)) for size in x}
+
+
+def _check(real: np.ndarray, fake: np.ndarray, patches: int, directions: int) -> None:
+    for name, x in (("real", real), ("fake", fake)):
+        if x.ndim != 4 or len(x) < 2 or min(x.shape[1:3]) < _COARSEST or not x.shape[3]:
+            raise ValueError(
+                f"{name} must be [N, H, W, C] with two images or more of {_COARSEST} "
+                f"pixels or more, not {x.shape}"
+            )
+        if not np.isfinite(x).all():
+            raise ValueError(f"{name} must be finite")
+    if real.shape[1:] != fake.shape[1:]:
+        raise ValueError(
+            f"images must have one size, not {real.shape[1:]} and {fake.shape[1:]}"
+        )
+    if patches < 1 or directions < 1:
+        raise ValueError(
+            f"need one patch and one direction or more, not {patches} and {directions}"
+        )
+
+
+@jax.jit
+def _distance(x: Array, y: Array, lines: Array) -> Array:
+    # A few lines at a time: all projections together would need too much memory.
+    return jnp.mean(
+        jax.lax.map(lambda line: sliced_wasserstein(x, y, line[None]), lines, batch_size=8)
+    )
+
+
+def _descriptors(
+    rng: np.random.Generator, images: np.ndarray, patches: int
+) -> dict[int, np.ndarray]:
+    """Normalised random patches of each level: ``{resolution: [N * patches, C * 49]}``."""
+    levels: dict[int, list[np.ndarray]] = {}
+    for start in range(0, len(images), _IMAGES):
+        chunk = np.moveaxis(images[start : start + _IMAGES], -1, 1).astype(np.float32)
+        for level in _pyramid(chunk):
+            windows = sliding_window_view(level, (_PATCH, _PATCH), axis=(2, 3))
+            image = np.repeat(np.arange(len(chunk)), patches)
+            row, column = (rng.integers(n, size=len(image)) for n in windows.shape[2:4])
+            levels.setdefault(min(level.shape[2:]), []).append(windows[image, :, row, column])
+    return {resolution: _normalised(np.concatenate(x)) for resolution, x in levels.items()}
+
+
+def _normalised(x: np.ndarray) -> np.ndarray:
+    """Patches ``[D, C, 7, 7]`` with mean 0 and deviation 1 per channel, as rows.
+
+    A channel that does not vary becomes 0.
+    """
+    mean, deviation = (
+        f(x, axis=(0, 2, 3), keepdims=True, dtype=np.float64) for f in (np.mean, np.std)
+    )
+    x = (x - mean) / np.where(deviation > 0, deviation, 1)
+    return x.reshape(len(x), -1).astype(np.float32)
+
+
+def _pyramid(x: np.ndarray) -> list[np.ndarray]:
+    """Laplacian pyramid of ``[N, C, H, W]``: differences, finest first, then the rest."""
+    levels = []
+    while min(x.shape[2:]) >= 2 * _COARSEST:
+        (down_rows, up_rows), (down_columns, up_columns) = map(_resampling, x.shape[2:])
+        low = down_rows @ x @ down_columns.T
+        levels.append(x - up_rows @ low @ up_columns.T)
+        x = low
+    return [*levels, x]
+
+
+def _resampling(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices that halve and double one axis: ``[ceil(size / 2), size]`` and reverse."""
+    blur = convolve1d(np.eye(size), _TAPS, axis=0, mode="mirror").astype(np.float32)
+    return blur[::2], 2 * blur[:, ::2]

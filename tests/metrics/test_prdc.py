@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from jaxgan.metrics import prdc as module
+from jaxgan.metrics.prdc import prdc
+
+
+@pytest.fixture
+def clouds():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 3)), rng.normal(1.2, 0.7, size=(45, 3))
+
+
+def definition(real, fake, k):
+    """Ball by ball."""
+
+    def radius(rows, i):
+        return sorted(np.linalg.norm(rows[i] - rows[j]) for j in range(len(rows)) if j != i)[
+            k - 1
+        ]
+
+    def inside(rows, points):
+        balls = [radius(rows, i) for i in range(len(rows))]
+        return np.array(
+            [
+                [np.linalg.norm(p - c) < r for c, r in zip(rows, balls, strict=True)]
+                for p in points
+            ]
+        )
+
+    in_real, in_fake = inside(real, fake), inside(fake, real)
+    return (
+        in_real.any(axis=1).mean(),
+        in_fake.any(axis=1).mean(),
+        in_real.sum() / (k * len(fake)),
+        in_real.any(axis=0).mean(),
+    )
+
+
+@pytest.mark.parametrize("k", [1, 5, 44])
+def test_it_equals_its_definition(clouds, k):
+    assert prdc(*clouds, k) == pytest.approx(definition(*clouds, k), rel=1e-12)  # counts
+
+
+@pytest.mark.parametrize(("features", "k"), [(2, 5), (64, 3)])
+def test_it_equals_the_package_of_the_authors(features, k):
+    oracle = pytest.importorskip("prdc", reason="needs prdc as an oracle")
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(700, features)), rng.normal(0.1, 0.9, size=(600, features))
+    expected = oracle.compute_prdc(real, fake, nearest_k=k)
+    assert prdc(real, fake, k)._asdict() == pytest.approx(expected, rel=1e-12)  # counts
+
+
+def test_equal_sets_are_perfect(clouds):
+    x, _ = clouds
+    assert prdc(x, x) == (1, 1, 1, 1)
+    assert prdc(x, x[::-1]) == (1, 1, 1, 1)
+
+
+def test_sets_far_apart_share_nothing(clouds):
+    x, y = clouds
+    assert prdc(x, y + 100) == (0, 0, 0, 0)
+
+
+def test_a_collapsed_generator_is_precise_and_recalls_nothing(clouds):
+    x, _ = clouds
+    precision, recall, density, coverage = prdc(x, np.tile(x[7], (45, 1)))
+    assert precision == 1
+    assert recall == 0
+    assert density > 0
+    assert 0 < coverage < 0.5
+    noise = 1e-3 * np.random.default_rng(1).normal(size=(45, 3))
+    assert prdc(x, x[7] + noise)[:2] == (1, 1 / 60)
+
+
+def test_copies_are_at_no_distance_whatever_the_rounding():
+    x = np.random.default_rng(0).normal(size=(60, 64))
+    for row in x[:20]:
+        assert prdc(x, np.tile(row, (30, 1))).recall == 0
+        assert prdc(np.tile(row, (30, 1)), x) == (0, 1, 0, 0)
+    assert prdc(np.zeros((30, 64)), x)[0::2] == (0, 0)
+
+
+def test_precision_is_of_the_fake_rows_and_recall_of_the_real_ones():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(3, 100, 2)) + 1000 * np.arange(3)[:, None, None]
+    missed = prdc(np.concatenate([a, b]), a + 0.01)
+    assert missed.precision > 0.95
+    assert missed.recall == pytest.approx(0.5, abs=0.03)
+    assert missed.coverage == pytest.approx(0.5, abs=0.03)
+    invented = prdc(a, np.concatenate([a + 0.01, c]))
+    assert invented.precision == pytest.approx(0.5, abs=0.03)
+    assert invented.recall > 0.95
+    assert invented.coverage > 0.95
+
+
+def test_swapping_the_sets_swaps_precision_and_recall(clouds):
+    x, y = clouds
+    assert prdc(x, y)[:2] == prdc(y, x)[1::-1]
+    assert prdc(x, y).precision != prdc(x, y).recall
+
+
+def test_density_and_coverage_of_equal_distributions_have_their_expectation():
+    """Real and fake are exchangeable, so neighbours are drawn from both alike.
+
+    All k nearest neighbours of a real row are real with the product below; before the
+    k-th real one come k M / N fake ones, which is a density of 1.
+    """
+    rng = np.random.default_rng(0)
+    n, m, k = 40, 30, 3
+    draws = [prdc(*np.split(rng.normal(size=(n + m, 2)), [n]), k) for _ in range(300)]
+    missed = np.prod([(n - 1 - j) / (n + m - 1 - j) for j in range(k)])
+    for name, expected in (("density", 1), ("coverage", 1 - missed)):
+        values = [getattr(draw, name) for draw in draws]
+        error = np.std(values) / np.sqrt(300)
+        assert np.mean(values) == pytest.approx(expected, abs=4 * error)  # 4 standard errors
+        assert error < 0.01
+
+
+def test_rotation_order_origin_and_scale_change_nothing(clouds):
+    x, y = clouds
+    rotation, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    value = prdc(x, y)
+    assert 0 < value.recall < value.precision < 1
+    assert prdc(x @ rotation, y @ rotation) == pytest.approx(value, rel=1e-12)
+    assert prdc(x[::-1], y[::-1]) == pytest.approx(value, rel=1e-12)
+    assert prdc(x + 1e8, y + 1e8) == pytest.approx(value, rel=1e-12)
+    assert prdc(x * 1e-30, y * 1e-30) == pytest.approx(value, rel=1e-12)
+
+
+def test_one_wild_row_spoils_no_other(clouds):
+    x, y = clouds
+    wild = np.concatenate([y, np.full((1, 3), 1e12)])
+    assert prdc(x, wild).coverage == prdc(x, y).coverage
+    assert prdc(x, wild).precision == pytest.approx(prdc(x, y).precision * 45 / 46)
+
+
+def test_a_block_of_rows_changes_nothing(clouds, monkeypatch):
+    value = prdc(*clouds)
+    monkeypatch.setattr(module, "_ROWS", 7)
+    assert prdc(*clouds) == value
+    assert prdc(clouds[0], clouds[0]) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("k", [0, 45, -1])
+def test_a_neighbour_that_is_not_there_is_refused(clouds, k):
+    with pytest.raises(ValueError, match=f"k must be at least 1 and below 45 rows, not {k}"):
+        prdc(*clouds, k)
+
+
+def test_bad_features_are_refused(clouds):
+    x, y = clouds
+    with pytest.raises(ValueError, match="as many features"):
+        prdc(x, y[:, :2])
