@@ -1,0 +1,230 @@
+"""Fashion-MNIST, or MNIST: four IDX files, found on the machine or downloaded."""
+
+import gzip
+import hashlib
+import http.client
+import io
+import os
+import tempfile
+import urllib.request
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan.errors import InputError
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+MAX_BYTES = 256 * 2**20  # of one file's content; the largest of Fashion-MNIST has 45 MiB
+_SIDE = 28
+_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+_TIMEOUT = 15.0  # seconds without an answer
+_FILES = {  # as published, gzipped: bytes, SHA-256
+    "train-images-idx3-ubyte": (
+        26_421_880,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    "train-labels-idx1-ubyte": (
+        29_515,
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    "t10k-images-idx3-ubyte": (
+        4_422_102,
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        5_148,
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+}
+
+
+class Images(NamedTuple):
+    """Labelled images in two parts; Fashion-MNIST has N = 60000 and M = 10000.
+
+    Attributes:
+      train_images: ``[N, 28, 28, 1]`` uint8, read-only.
+      train_labels: ``[N]`` int32, below 10; ``CLASSES`` names those of Fashion-MNIST.
+      test_images: ``[M, 28, 28, 1]`` uint8, read-only.
+      test_labels: ``[M]`` int32.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def load(directory: str | os.PathLike | None = None) -> Images:
+    """Read the four IDX files, each plain or gzipped.
+
+    Args:
+      directory: Where they are. Without it: ``$JAXGAN_DATA`` if that is set, else where
+        Debian's package ``dataset-fashion-mnist`` puts them, else the cache
+        (``~/.cache/jaxgan/fashion-mnist``), into which they are downloaded (31 MB) if
+        they are nowhere.
+
+    Raises:
+      InputError: If a file is missing, damaged or of another kind, or cannot be had.
+    """
+    folder = _find(directory)
+    train_images, train_labels = _part(folder, "train")
+    test_images, test_labels = _part(folder, "t10k")
+    return Images(train_images, train_labels, test_images, test_labels)
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, plain or gzipped.
+
+    Returns:
+      ``[N]`` or ``[N, H, W]`` uint8, read-only.
+
+    Raises:
+      InputError: If the file is not that, is damaged, or does not hold exactly what its
+        header says. Of a file that inflates to more, the rest is never inflated.
+    """
+    if not os.path.isfile(path):
+        problem = "not a file" if os.path.exists(path) else "no such file"
+        raise InputError(f"{problem}: {path}")
+    try:
+        with open(path, "rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if not zipped:
+                return _read(file, path)
+            with gzip.open(file) as inflated:
+                return _read(inflated, path)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is a damaged gzip file: {error}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read(file: io.BufferedIOBase, path: str | os.PathLike) -> np.ndarray:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] not in (1, 3):
+        raise InputError(
+            f"{path} is not an IDX file of images or labels: it begins with "
+            f"{magic.hex(' ') or 'nothing'}, not with 00 00 08 03 or 00 00 08 01"
+        )
+    if magic[2] != 8:
+        raise InputError(f"{path} has IDX type 0x{magic[2]:02x}; only 0x08, bytes, is read")
+    header = file.read(4 * magic[3])
+    if len(header) < 4 * magic[3]:
+        raise InputError(f"{path} is cut short in its header")
+    shape = [int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4)]
+    size = 1
+    for extent in shape:
+        size *= extent
+    if not 0 < size <= MAX_BYTES:
+        raise InputError(
+            f"{path} has a header that says {shape}, which is {size} bytes; "
+            f"1 to {MAX_BYTES} are allowed"
+        )
+    content = file.read(size + 1)
+    if len(content) != size:
+        found = f"only {len(content)}" if len(content) < size else "more"
+        raise InputError(
+            f"{path} has a header that says {shape}, which is {size} bytes, but {found} follow"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _part(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    paths = [_path(folder, f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")]
+    images, labels = (read_idx(path) for path in paths)
+    if images.shape[1:] != (_SIDE, _SIDE):
+        raise InputError(
+            f"{paths[0]} has shape {list(images.shape)}; images are [N, {_SIDE}, {_SIDE}]"
+        )
+    if labels.ndim != 1:
+        raise InputError(f"{paths[1]} has shape {list(labels.shape)}; labels are [N]")
+    if len(images) != len(labels):
+        raise InputError(
+            f"{paths[0]} has {len(images)} images, but {paths[1]} has {len(labels)} labels"
+        )
+    if labels.max() >= len(CLASSES):
+        raise InputError(f"{paths[1]} has the label {labels.max()}; labels are 0 to 9")
+    return images[..., None], labels.astype(np.int32)
+
+
+def _path(folder: Path, name: str) -> Path:
+    for stem in (name, name.replace("-idx", ".idx")):
+        for path in (folder / stem, folder / f"{stem}.gz"):
+            if os.path.isfile(path):
+                return path
+    raise InputError(f"{folder} has no {name}, plain or .gz; four such files are needed")
+
+
+def _complete(folder: Path) -> bool:
+    try:
+        return all(_path(folder, name) for name in _FILES)
+    except InputError:
+        return False
+
+
+def _find(directory: str | os.PathLike | None) -> Path:
+    """The folder with the files. One that was asked for is never passed over."""
+    given = directory or os.environ.get("JAXGAN_DATA")
+    if given:
+        if not os.path.isdir(given):
+            origin = "" if directory else ", which JAXGAN_DATA says"
+            raise InputError(f"no such directory: {given}{origin}")
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = Path(base, "jaxgan", "fashion-mnist")
+    for folder in (_DEBIAN, cache):
+        if _complete(folder):
+            return folder
+    _download(cache)
+    return cache
+
+
+def _download(folder: Path) -> None:
+    """Fetch the files that the folder lacks; each appears whole or not at all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (size, digest) in _FILES.items():
+            path = folder / f"{name}.gz"
+            if path.is_file():
+                continue
+            content = _fetch(f"{_URL}/{name}.gz", size)
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise ValueError(
+                    f"the {len(content)} bytes that {_URL}/{name}.gz sent are not the "
+                    f"published file of {size}"
+                )
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                try:
+                    file.write(content)
+                    file.close()
+                    os.replace(file.name, path)
+                except BaseException:
+                    os.unlink(file.name)
+                    raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"Fashion-MNIST is not on this machine and cannot be downloaded ({reason}): "
+            "install Debian's package dataset-fashion-mnist, or give --data=DIR with its "
+            "four IDX files"
+        ) from error
+
+
+def _fetch(url: str, size: int) -> bytes:
+    """What the address sends, to one byte more than it should."""
+    with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
+        return answer.read(size + 1)
