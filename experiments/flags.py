@@ -100,6 +100,9 @@ def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:
             print(f"{experiment}: stopped at once", file=sys.stderr)
             raise SystemExit(130) from None
 
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if module.startswith("experiments") else ():  # for --help
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
     app.run(guarded, flags_parser=parse)
 

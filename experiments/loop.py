@@ -1,6 +1,7 @@
 """The host's side of training: intervals, logging, checkpoints, stopping, resuming."""
 
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -14,13 +15,14 @@ from jaxgan.runs import Diverged, Run, Stopped
 
 State = Any
 Metrics = dict[str, Any]  # arrays
+Advance = Callable[[State, int], tuple[State, Metrics]]
 COLLAPSED = 0.1  # generated spread below this share of the data's
 
 
 def train(
     run: Run,
     init: Callable[[], State],
-    advance: Callable[[State, int], tuple[State, Metrics]],
+    advance: Advance,
     *,
     epochs: int,
     steps_per_epoch: int,
@@ -139,6 +141,37 @@ class _Health:
             if (text, lane) not in self.ill:
                 self.ill.add((text, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
+
+
+class Clock:
+    """Time of training in this process, and until its first step had compiled.
+
+    Attributes:
+      began: When to count the time to the first step from, by ``time.monotonic``; now by
+        default.
+      first_step: Seconds until the first interval had compiled and begun.
+      total: Seconds in training.
+    """
+
+    def __init__(self, began: float | None = None):
+        self.began = time.monotonic() if began is None else began
+        self.first_step: float | None = None
+        self.total = 0.0
+
+    def around(self, advance: Advance) -> Advance:
+        """The same function, timed."""
+
+        def timed(state, epochs):
+            begin = time.monotonic()
+            state, metrics = advance(state, epochs)
+            if self.first_step is None:
+                self.first_step = time.monotonic() - self.began
+                say(f"first step after {self.first_step:.1f} s")
+            jax.block_until_ready(metrics)
+            self.total += time.monotonic() - begin
+            return state, metrics
+
+        return timed
 
 
 def say(line: str) -> None:

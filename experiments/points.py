@@ -16,7 +16,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +24,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import STARTED, flags, loop, points_fit, points_flags, tables
+from experiments import STARTED, flags, loop, points_fit, tables, training_flags
 from experiments.board import Board
-from experiments.points_config import Config, configure
+from experiments.points_config import DEFAULTS, FLAGS, RECIPES, Config, configure
 from jaxgan import gan, plots, runs, sweep, train
 from jaxgan.data import points
 from jaxgan.metrics import transport
@@ -248,7 +247,7 @@ def run(
         lanes = prepare(config, cloud.points)
         extent = plots.extent_of(cloud.points)
         program = make_program(config, lanes, extent)
-        clock = _Clock(time.monotonic() if began is None else began)
+        clock = loop.Clock(began)
 
         def draw(epoch, state):
             fake, scores = (np.asarray(x, float) for x in program.look(state))
@@ -315,28 +314,6 @@ def describe(metrics: Mapping[str, np.ndarray]) -> str:
 def frame_path(directory: Path, epoch: int) -> Path:
     """Where the frame of an epoch is."""
     return directory / "frames" / f"epoch_{epoch:04d}.png"
-
-
-class _Clock:
-    """Time of training in this process, and until its first step had compiled."""
-
-    def __init__(self, began: float):
-        self.began = began
-        self.first_step: float | None = None
-        self.total = 0.0
-
-    def around(self, advance):
-        def timed(state, epochs):
-            begin = time.monotonic()
-            state, metrics = advance(state, epochs)
-            if self.first_step is None:
-                self.first_step = time.monotonic() - self.began
-                loop.say(f"first step after {self.first_step:.1f} s")
-            jax.block_until_ready(metrics)
-            self.total += time.monotonic() - begin
-            return state, metrics
-
-        return timed
 
 
 # Pictures and tables.
@@ -475,12 +452,14 @@ def check_folders(
 
 def main() -> None:
     """Run from the command line."""
-    read = points_flags.define()
+    read = training_flags.define(DEFAULTS, RECIPES, FLAGS)
 
     def command(check: Callable[[], None]) -> None:
         given = read()
         configs = configure(**given)
-        directory = flags.run_directory("points", points_flags.default_name(given))
+        directory = flags.run_directory(
+            "points", training_flags.default_name(given, DEFAULTS.common["variant"])
+        )
         folders = folders_of(configs, directory)
         if flags.DRY_RUN.value:
             check_folders(folders, directory, fresh=flags.FRESH.value)

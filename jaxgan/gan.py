@@ -131,9 +131,6 @@ def gan(
         """Outputs with batch statistics, and the running statistics they lead to."""
         return module.apply(net.variables, x, train=True, mutable=list(net.stats))
 
-    def draw(key, count):
-        return constrain(latents(key, count, latent_dim))
-
     def update(optimizer, net, gradients, stats):
         updates, opt = optimizer.update(gradients, net.opt, net.params)
         return NetState(optax.apply_updates(net.params, updates), stats, opt)
@@ -156,10 +153,7 @@ def gan(
         average = jax.tree.map(jnp.copy, g.variables)  # the state will be donated
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
-    def critic_update(g, c, key, real):
-        latent_key, penalty_key = jax.random.split(key)
-        fake, _ = forward(generator, g, draw(latent_key, len(real)))
-
+    def critic_update(c, key, real, fake):
         def loss(params):
             net = replace(c, params=params)
             if net.stats:
@@ -172,7 +166,7 @@ def gan(
             def score(x):
                 return forward(critic, net, x)[0]
 
-            penalty = objective.penalty(penalty_key, score, real, fake)
+            penalty = objective.penalty(key, score, real, fake)
             total = objective.critic_loss(real_scores, fake_scores) + penalty
             return total, (stats, penalty)
 
@@ -180,33 +174,41 @@ def gan(
         metrics = {"critic_loss": value, "penalty": penalty}
         return update(critic_optimizer, c, gradients, stats), metrics
 
-    def generator_update(g, c, key, real):
-        z = draw(key, len(real))
-
-        def loss(params):
-            fake, stats = forward(generator, replace(g, params=params), z)
-            fake_scores, _ = forward(critic, c, fake)
-            real_scores, _ = forward(critic, c, real)
-            return objective.generator_loss(real_scores, fake_scores), stats
-
-        (value, stats), gradients = jax.value_and_grad(loss, has_aux=True)(g.params)
-        metrics = {"generator_loss": value}
-        return update(optimizers.generator, g, gradients, stats), metrics
-
     def step(state, reals):
         g = state.generator
-        keys = jax.random.split(draw_key(state.key, STEP, state.step), len(reals) + 1)
+        key = draw_key(state.key, STEP, state.step)
+        latent_keys, penalty_keys = jax.random.split(key, (2, len(reals)))
 
-        def body(c, inputs):
-            return critic_update(g, c, *inputs)
+        def generate(params, key):
+            z = constrain(latents(key, reals.shape[1], latent_dim))
+            return forward(generator, replace(g, params=params), z)
 
-        c, critic_metrics = jax.lax.scan(body, state.critic, (keys[:-1], reals))
-        g, metrics = generator_update(g, c, keys[-1], reals[-1])
+        # The generator stands still while the critic moves, so its last fakes serve for its
+        # own update too: one forward pass less.
+        earlier = jax.lax.map(lambda key: generate(g.params, key)[0], latent_keys[:-1])
+        fake, pull_back, stats = jax.vjp(
+            lambda params: generate(params, latent_keys[-1]), g.params, has_aux=True
+        )
+        fakes = jnp.concatenate([earlier, fake[None]])
+        c, critic_metrics = jax.lax.scan(
+            lambda c, inputs: critic_update(c, *inputs),
+            state.critic,
+            (penalty_keys, reals, fakes),
+        )
+
+        def loss(fake):
+            fake_scores, _ = forward(critic, c, fake)
+            real_scores, _ = forward(critic, c, reals[-1])
+            return objective.generator_loss(real_scores, fake_scores)
+
+        value, slope = jax.value_and_grad(loss)(fake)
+        (gradients,) = pull_back(slope)
+        g = update(optimizers.generator, g, gradients, stats)
         decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
         average = jax.tree.map(
             lambda old, new: new + decay * (old - new), state.average, g.variables
         )
-        metrics |= jax.tree.map(lambda x: x[-1], critic_metrics)
+        metrics = {"generator_loss": value} | jax.tree.map(lambda x: x[-1], critic_metrics)
         return GanState(state.step + 1, state.key, g, c, average), metrics
 
     def sample(state, z) -> Any:

@@ -1,4 +1,4 @@
-"""Pictures: losses, point clouds, training animations.
+"""Pictures: losses, point clouds, image grids, training animations.
 
 Figures are made without pyplot, so nothing here touches global state. Real points are
 light and generated ones dark, so that the pictures can be read in grey.
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 REAL = "#8f98a3"
 FAKE = "#b3261e"
@@ -200,6 +200,165 @@ def curves(
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
+    _save(figure, path)
+
+
+def image_grid(
+    path: Path,
+    images: ArrayLike,
+    title: str = "",
+    *,
+    columns: int | None = None,
+    scale: int = 2,
+) -> None:
+    """Draw images edge to edge, pixel for pixel.
+
+    Args:
+      path: Of the PNG.
+      images: ``[N, H, W, C]`` uint8, C 1 or 3.
+      title: In a line above.
+      columns: By default about the root of N.
+      scale: Screen pixels per image pixel and axis.
+    """
+    _paste(_tiles(np.asarray(images), columns, scale), title, path)
+
+
+def image_rows(
+    path: Path, rows: Mapping[str, ArrayLike], title: str = "", *, scale: int = 2
+) -> None:
+    """Draw rows of images, each with its name at the left.
+
+    Args:
+      path: Of the PNG.
+      rows: Name to ``[N, H, W, C]`` uint8.
+      title: In a line above.
+      scale: Screen pixels per image pixel and axis.
+    """
+    strips = [
+        _labelled(name, _tiles(np.asarray(images), len(np.asarray(images)), scale))
+        for name, images in rows.items()
+    ]
+    _paste(_stack(strips, axis=0), title, path)
+
+
+def image_panels(
+    path: Path,
+    panels: Mapping[tuple[str, str], ArrayLike],
+    title: str = "",
+    *,
+    columns: int = 4,
+    scale: int = 2,
+) -> None:
+    """Draw grids of images side by side.
+
+    Args:
+      path: Of the PNG.
+      panels: (row name, column name) to ``[N, H, W, C]`` uint8.
+      title: In a line above.
+      columns: Images across a panel.
+      scale: Screen pixels per image pixel and axis.
+    """
+    rows: dict[str, list[Image.Image]] = {}
+    for (row, column), images in panels.items():
+        tiles = _tiles(np.asarray(images), columns, scale)
+        rows.setdefault(row, []).append(_headed(column, tiles))
+    strips = [_labelled(row, _stack(cells, axis=1)) for row, cells in rows.items()]
+    _paste(_stack(strips, axis=0), title, path)
+
+
+_INK, _PAPER, _GAP = "#222222", "#ffffff", 8
+
+
+def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
+    count, height, width, channels = images.shape
+    columns = columns or max(1, round(count**0.5))
+    rows = -(-count // columns)
+    blank = np.full((rows * columns - count, height, width, channels), 255, np.uint8)
+    grid = np.concatenate([images, blank]).reshape(rows, columns, height, width, channels)
+    sheet = grid.swapaxes(1, 2).reshape(rows * height, columns * width, channels)
+    image = Image.fromarray(sheet.squeeze(2) if channels == 1 else sheet).convert("RGB")
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def _font(size: int = 13):
+    return ImageFont.load_default(size)
+
+
+def _labelled(name: str, image: Image.Image) -> Image.Image:
+    """The image with a name at its left, all names in a column of one width."""
+    out = Image.new("RGB", (image.width + 96, image.height), _PAPER)
+    out.paste(image, (96, 0))
+    box = (4, image.height // 2)
+    ImageDraw.Draw(out).text(box, name, _INK, _font(), anchor="lm")
+    return out
+
+
+def _headed(name: str, image: Image.Image) -> Image.Image:
+    out = Image.new("RGB", (image.width, image.height + 22), _PAPER)
+    out.paste(image, (0, 22))
+    ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, _font(), anchor="mm")
+    return out
+
+
+def _stack(images: Sequence[Image.Image], axis: int) -> Image.Image:
+    """Join images below (axis 0) or beside (axis 1) one another, with gaps."""
+    sizes = [(image.width, image.height) for image in images]
+    gaps = _GAP * (len(images) - 1)
+    if axis == 0:
+        size = max(w for w, _ in sizes), sum(h for _, h in sizes) + gaps
+    else:
+        size = sum(w for w, _ in sizes) + gaps, max(h for _, h in sizes)
+    out, at = Image.new("RGB", size, _PAPER), 0
+    for image in images:
+        out.paste(image, (0, at) if axis == 0 else (at, 0))
+        at += (image.height if axis == 0 else image.width) + _GAP
+    return out
+
+
+def _paste(image: Image.Image, title: str, path: Path) -> None:
+    """Write an image with a margin and a title."""
+    margin, top = 6, 28 if title else 6
+    out = Image.new("RGB", (image.width + 2 * margin, image.height + top + margin), _PAPER)
+    out.paste(image, (margin, top))
+    if title:
+        ImageDraw.Draw(out).text((margin, 14), title, _INK, _font(14), anchor="lm")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name("tmp_" + path.name)
+    out.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def shares(
+    path: Path,
+    names: Sequence[str],
+    panels: Mapping[str, Mapping[str, ArrayLike]],
+    title: str,
+) -> None:
+    """Draw groups of bars: how shares differ between conditions.
+
+    Args:
+      path: Of the PNG.
+      names: Of the parts, ``[K]``.
+      panels: Panel title to condition to shares ``[K]``; at most three conditions.
+      title: Above all.
+    """
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (4.6 * columns, 0.4 + 2.6 * rows)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes, (name, conditions) in zip(grid.flat, panels.items(), strict=False):
+        for i, (label, values) in enumerate(conditions.items()):
+            at = np.arange(len(names)) + (i - (len(conditions) - 1) / 2) * 0.27
+            axes.bar(at, values, 0.27, color=(AVERAGE, REAL, FAKE)[i], label=label)
+        axes.set_title(name, fontsize=10)
+        axes.set_xticks(range(len(names)), names, rotation=50, ha="right", fontsize=7)
+        axes.tick_params(axis="y", labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_axis_off()
+    grid[0, 0].legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 

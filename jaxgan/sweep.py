@@ -31,17 +31,19 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
       A function of the same arguments with a leading lane axis ``[S, ...]`` on every
       array, which returns results with that axis. Any S goes: fewer lanes than devices
       leave devices idle, and a short last round is filled up with copies of the last
-      lane, whose results are dropped.
+      lane, whose results are dropped. Keyword arguments have no lane axis: every lane
+      gets the whole of them.
     """
     mesh = parallel.mesh() if mesh is None else mesh
     in_turn = platform_of(mesh) == "cpu"
 
-    def mapped(args):
-        if in_turn:
-            return jax.lax.map(lambda lane: function(*lane), args)
-        return jax.vmap(function)(*args)
+    def mapped(args, whole):
+        def one(*lane):
+            return function(*lane, **whole)
 
-    def run(*args):
+        return jax.lax.map(lambda lane: one(*lane), args) if in_turn else jax.vmap(one)(*args)
+
+    def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
         devices = parallel.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
         missing = -lanes % devices.size
@@ -51,9 +53,13 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
 
         spec = PartitionSpec(parallel.AXIS)
         sharded = jax.shard_map(
-            mapped, mesh=devices, in_specs=spec, out_specs=spec, check_vma=False
+            mapped,
+            mesh=devices,
+            in_specs=(spec, PartitionSpec()),
+            out_specs=spec,
+            check_vma=False,
         )
-        out = sharded(jax.tree.map(fill, args))
+        out = sharded(jax.tree.map(fill, args), whole)
         return jax.tree.map(lambda x: x[:lanes], out)
 
     return run

@@ -120,7 +120,7 @@ def test_batch_statistics_move_once_per_pass(key, reals):
     first = g.init(key, reals[0, :1])
     state, _ = jax.jit(g.step)(first, reals[:1])
     dense = first.critic.params["Dense_0"]
-    z = latents(jax.random.split(jax.random.split(draw_key(key, STEP), 2)[0])[0], 16, LATENT)
+    z = latents(jax.random.split(draw_key(key, STEP), (2, 1))[0, 0], 16, LATENT)
     fake, _ = NormGenerator().apply(
         first.generator.variables, z, train=True, mutable=["batch_stats"]
     )
@@ -241,9 +241,8 @@ def test_training_follows_a_torch_twin(variant, optimizer, key, reals):
     step = jax.jit(g.step)
     for count in range(3):
         state, metrics = step(state, reals)
-        keys = jax.random.split(draw_key(key, STEP, count), 3)
-        for k in range(2):
-            latent_key, penalty_key = jax.random.split(keys[k])
+        keys = jax.random.split(draw_key(key, STEP, count), (2, 2))
+        for k, (latent_key, penalty_key) in enumerate(zip(*keys, strict=True)):
             fake = generator(tensor(latents(latent_key, 16, LATENT))).detach()
             real = tensor(reals[k])
             loss = critic_loss(critic(real), critic(fake)) + penalty(penalty_key, real, fake)
@@ -253,7 +252,7 @@ def test_training_follows_a_torch_twin(variant, optimizer, key, reals):
             if variant == "wgan":
                 for weight in critic.parameters():
                     weight.data.clamp_(-0.01, 0.01)
-        fake = generator(tensor(latents(keys[2], 16, LATENT)))
+        fake = generator(tensor(latents(latent_key, 16, LATENT)))  # the last ones again
         loss_g = generator_loss(critic(fake))
         optimizers[0].zero_grad()
         loss_g.backward()

@@ -71,3 +71,10 @@ def test_accelerator_form_gives_the_same_lanes(key, monkeypatch):
         batched,
         expected,
     )
+
+
+def test_keyword_arguments_reach_every_lane_whole(key):
+    table = jax.random.normal(key, (7, 2))
+    lanes = jnp.arange(5)
+    out = jax.jit(over_lanes(lambda lane, table: table[lane]))(lanes, table=table)
+    np.testing.assert_array_equal(out, table[:5])

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.points_config import DEFAULTS, RECIPES, VARIANT_DEFAULTS, Config, configure
+from experiments.points_config import DEFAULTS, RECIPES, Config, configure
 from jaxgan.errors import InputError
 from jaxgan.objectives import OBJECTIVES
 from jaxgan.optimizers import OPTIMIZERS
@@ -21,8 +21,8 @@ def test_every_variant_and_optimizer_has_defaults(variant, optimizer):
 
 def test_defaults_are_settings():
     names = {field.name for field in dataclasses.fields(Config)}
-    assert set(DEFAULTS) <= names
-    for settings in VARIANT_DEFAULTS.values():
+    assert set(DEFAULTS.common) <= names
+    for settings in DEFAULTS.by_variant.values():
         assert set(settings) <= names
     for recipe in RECIPES.values():
         assert set(recipe.settings) <= names
@@ -114,8 +114,8 @@ def test_small_data_keep_a_fifth_to_test_on(tmp_path):
         ({"critic_widths": ()}, "critic_widths=: must be whole numbers"),
         ({"train_size": 8192}, "train_size=8192: must be from 1 to 8191"),
         ({"train_size": 0}, "train_size=0: must be"),
-        ({"batch_size": 7001, "critic_steps": 1}, "takes 1 batches, 7001 points"),
-        ({"batch_size": 2000, "critic_steps": 5}, "takes 5 batches, 10000 points"),
+        ({"batch_size": 7001, "critic_steps": 1}, "takes 1 batches, 7001 examples"),
+        ({"batch_size": 2000, "critic_steps": 5}, "takes 5 batches, 10000 examples"),
         ({"frame_every": 7, "checkpoint_every": 20}, "must be a multiple of --frame_every=7"),
         ({"data": "nowhere.mat"}, "no such file: nowhere.mat"),
     ],

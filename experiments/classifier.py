@@ -1,0 +1,130 @@
+"""A classifier of 28x28 images: trained once, kept, and asked what a generator makes."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from experiments import loop
+from experiments.images import prepare
+from jaxgan.data.fashion_mnist import Images
+from jaxgan.networks.fashion import Classifier
+
+EPOCHS, BATCH = 6, 128
+
+
+class Trained(NamedTuple):
+    """A trained classifier.
+
+    Attributes:
+      params: Of ``networks.fashion.Classifier``.
+      accuracy: Share of the test images that it gets right.
+    """
+
+    params: Any
+    accuracy: float
+
+
+def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
+    """Train a classifier; a pure function of its arguments.
+
+    Args:
+      images: ``[N, 28, 28, 1]`` uint8.
+      labels: ``[N]`` int32, below 10.
+      epochs: Passes over the images.
+      seed: Of the first weights and the order of the images.
+
+    Returns:
+      The parameters.
+    """
+    steps = len(images) // BATCH
+    optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, epochs * steps))
+
+    def loss(params, index):
+        logits, _ = Classifier().apply(params, prepare(images[index]))
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels[index]).mean()
+
+    def step(carry, index):
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params, index), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    def epoch(carry, key):
+        order = jax.random.permutation(key, len(images))[: steps * BATCH]
+        return jax.lax.scan(step, carry, order.reshape(steps, BATCH))
+
+    key, init_key = jax.random.split(jax.random.key(seed))
+    params = Classifier().init(init_key, jnp.zeros((1, 28, 28, 1)))
+    carry = params, optimizer.init(params)
+    (params, _), _ = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
+    return params
+
+
+@jax.jit
+def _apply(params, images):
+    logits, features = Classifier().apply(params, prepare(images))
+    return jax.nn.softmax(logits), features
+
+
+def classify(
+    params: Any, images: np.ndarray, batch: int = 500
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class probabilities ``[N, 10]`` and features ``[N, F]`` of uint8 images."""
+    parts = [_apply(params, images[i : i + batch]) for i in range(0, len(images), batch)]
+    probabilities, features = zip(*parts, strict=True)
+    return np.concatenate(probabilities), np.concatenate(features)
+
+
+def trained(data: Images, cache: Path | None = None) -> Trained:
+    """The classifier of these images: from the cache, or trained now (half a minute).
+
+    Args:
+      data: Train and test images with labels.
+      cache: A folder; ``~/.cache/jaxgan`` by default.
+    """
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
+    digest = hashlib.sha256(f"{EPOCHS} {BATCH} {Classifier()}".encode())
+    digest.update(data.train_images.tobytes() + data.train_labels.tobytes())
+    path = cache / f"classifier-{digest.hexdigest()[:16]}.npz"
+    params = _load(path)
+    if params is None:
+        loop.say("training the classifier of the images, once")
+        params = jax.jit(fit)(data.train_images, data.train_labels)
+        _save(path, params)
+    probabilities, _ = classify(params, data.test_images)
+    return Trained(params, float(np.mean(probabilities.argmax(axis=1) == data.test_labels)))
+
+
+def _load(path: Path) -> Any:
+    """Parameters of the shapes they should have, or ``None``."""
+    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    expected = flax.traverse_util.flatten_dict(like, sep="/")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError):
+        return None
+    if {name: x.shape for name, x in found.items()} != {
+        name: x.shape for name, x in expected.items()
+    }:
+        return None
+    return flax.traverse_util.unflatten_dict(found, sep="/")
+
+
+def _save(path: Path, params: Any) -> None:
+    flat = flax.traverse_util.flatten_dict(params, sep="/")
+    temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(temporary, **{name: np.asarray(x) for name, x in flat.items()})
+        temporary.replace(path)
+    except OSError as error:
+        loop.say(f"cannot keep the classifier in {path.parent}: {error.strerror}")

@@ -1,0 +1,1 @@
+"""Files of other libraries, read into flat dictionaries of arrays and then parameters."""

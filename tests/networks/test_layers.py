@@ -1,0 +1,209 @@
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxgan.networks import layers
+from jaxgan.networks.layers import BatchNorm, Conv, ConvTranspose, Geometry
+
+# Those of the networks here, and odd ones: remainders, tall images, a stride above k.
+CASES = {
+    "dcgan": (Geometry((8, 8), 4, 2, 1), 3, 5),
+    "dcgan, many channels": (Geometry((16, 16), 4, 2, 1), 5, 6),
+    "dcgan, large": (Geometry((32, 32), 4, 2, 1), 5, 6),
+    "whole image": (Geometry((4, 4), 4, 1, 0), 5, 1),
+    "fashion": (Geometry((7, 7), 3, 1, 1), 5, 6),
+    "fashion, one channel": (Geometry((9, 9), 3, 1, 1), 1, 6),
+    "fashion, remainder": (Geometry((14, 14), 3, 2, 1), 5, 6),
+    "tall": (Geometry((9, 6), 3, 2, 1), 5, 6),
+    "stride above kernel": (Geometry((8, 8), 2, 3, 0), 5, 6),
+}
+FORMS = {
+    layers._subpixel: "spread",
+    layers._summed: "spread",
+    layers._weigh_as_convolution: "weigh",
+    layers._weigh_by_tap: "weigh",
+}
+
+
+def arrays(key, geometry, inputs, outputs):
+    keys = jax.random.split(key, 3)
+    k = geometry.kernel
+    x = jax.random.normal(keys[0], (2, *geometry.size, inputs))
+    w = jax.random.normal(keys[1], (k, k, inputs, outputs))
+    g = jax.random.normal(keys[2], (2, *geometry.small, outputs))
+    return x, w, g
+
+
+def plain(x, w, geometry):
+    """The convolution as JAX has it."""
+    p, s = geometry.padding, geometry.stride
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, w, (s, s), ((p, p), (p, p)), dimension_numbers=layout)
+
+
+def close(found, expected):
+    # Sums of up to a few hundred products of unit normals, in another order.
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=5e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_three_maps_are_those_of_a_plain_convolution(case, key):
+    geometry, inputs, outputs = CASES[case]
+    x, w, g = arrays(key, geometry, inputs, outputs)
+    y, back = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)
+    assert y.shape == g.shape
+    close(layers.correlate(x, w, geometry), y)
+    for_x, for_w = back(g)
+    close(layers.spread(g, w, geometry), for_x)
+    close(layers.weigh(x, g, geometry), for_w)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_every_form_is_right_for_every_geometry(case, form, key):
+    geometry, inputs, outputs = CASES[case]
+    x, w, g = arrays(key, geometry, inputs, outputs)
+    for_x, for_w = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)[1](g)
+    if FORMS[form] == "spread":
+        close(form(g, w, geometry), for_x)
+    else:
+        close(form(x, g, geometry), for_w)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_other_platforms_compute_the_same(case, key, monkeypatch):
+    geometry, inputs, outputs = CASES[case]
+    x, w, g = arrays(key, geometry, inputs, outputs)
+    here = [
+        layers.correlate(x, w, geometry),
+        layers.spread(g, w, geometry),
+        layers.weigh(x, g, geometry),
+    ]
+    monkeypatch.setattr(layers, "_on_cpu", lambda: False)
+    there = [
+        layers.correlate(x, w, geometry),
+        layers.spread(g, w, geometry),
+        layers.weigh(x, g, geometry),
+    ]
+    jax.tree.map(close, here, there)
+
+
+def slope(convolve, w, geometry):
+    """A gradient penalty: the norm of a gradient, to be differentiated once more."""
+
+    def penalty(x, w):
+        inner = jax.grad(lambda x: jnp.tanh(convolve(x, w, geometry)).sum())(x)
+        return jnp.sqrt((inner**2).sum()) + (jnp.sin(convolve(x, w, geometry)) ** 2).mean()
+
+    return penalty
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_second_derivatives_are_those_of_a_plain_convolution(case, key):
+    geometry, inputs, outputs = CASES[case]
+    x, w, _ = arrays(key, geometry, inputs, outputs)
+    mine = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))(x, w)
+    theirs = jax.grad(slope(plain, w, geometry), argnums=(0, 1))(x, w)
+    # Relative to the largest: single entries are differences of large sums.
+    for a, b in zip(mine, theirs, strict=True):
+        assert float(jnp.abs(a - b).max() / jnp.abs(b).max()) < 1e-5
+
+
+@pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
+def test_second_derivatives_by_finite_differences(case, key):
+    geometry, inputs, outputs = CASES[case]
+    with jax.enable_x64(True):
+        x, w, _ = jax.tree.map(
+            lambda x: x.astype(jnp.float64), arrays(key, geometry, inputs, outputs)
+        )
+        function = slope(layers.correlate, w, geometry)
+        direction = jnp.cos(jnp.arange(w.size, dtype=jnp.float64)).reshape(w.shape)
+        step = 1e-5
+        up, down = function(x, w + step * direction), function(x, w - step * direction)
+        found = (jax.grad(function, argnums=1)(x, w) * direction).sum()
+        # Central differences in float64: error about step^2 plus 1e-16 / step.
+        assert float(found) == pytest.approx(float((up - down) / (2 * step)), rel=1e-6)
+
+
+def convolutions(function, *args):
+    """Layouts of the convolutions that a compiled program runs."""
+    text = jax.jit(function).lower(*args).compile().as_text()
+    return re.findall(r" convolution\(.*dim_labels=(\S+?)[,\s]", text)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="how XLA compiles for a CPU")
+@pytest.mark.parametrize("case", ["dcgan", "dcgan, large", "fashion", "fashion, remainder"])
+def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case, key):
+    """XLA's CPU backend has a fast kernel for one layout, which it makes outside loops only.
+
+    Any other layout inside a loop runs naive loops, a hundred times slower.
+    """
+    geometry, inputs, outputs = CASES[case]
+    x, w, _ = arrays(key, geometry, inputs, outputs)
+
+    def loop(convolve):
+        def body(w, _):
+            gradient = jax.grad(lambda w: (convolve(x, w, geometry) ** 2).sum())(w)
+            penalty = jax.grad(slope(convolve, w, geometry), argnums=1)(x, w)
+            return w - 0.01 * gradient - 0.01 * penalty, None
+
+        return lambda w: lax.scan(body, w, length=3)[0]
+
+    assert set(convolutions(loop(layers.correlate), w)) == {"b01f_01io->b01f"}
+    assert set(convolutions(loop(plain), w)) != {"b01f_01io->b01f"}  # the test can fail
+
+
+@pytest.mark.parametrize("case", ["dcgan", "fashion", "fashion, remainder", "whole image"])
+def test_modules_follow_torch(case, key):
+    torch = pytest.importorskip("torch", reason="needs torch as an oracle")
+    geometry, inputs, outputs = CASES[case]
+    x, _, g = arrays(key, geometry, inputs, outputs)
+    options = {"stride": geometry.stride, "padding": geometry.padding}
+
+    def tensor(x):
+        return torch.tensor(np.array(x)).permute(0, 3, 1, 2)
+
+    conv = Conv(outputs, geometry.kernel, **options, use_bias=True)
+    params = conv.init(key, x)
+    params["params"]["bias"] += 0.5
+    weight = torch.tensor(np.array(params["params"]["kernel"])).permute(3, 2, 0, 1)
+    bias = torch.full((outputs,), 0.5)
+    expected = torch.nn.functional.conv2d(tensor(x), weight, bias, **options)
+    close(conv.apply(params, x), expected.permute(0, 2, 3, 1))
+
+    transposed = ConvTranspose(inputs, geometry.kernel, **options)
+    params = transposed.init(key, g)
+    weight = torch.tensor(np.array(params["params"]["kernel"])).permute(3, 2, 0, 1)
+    expected = torch.nn.functional.conv_transpose2d(tensor(g), weight, **options)
+    close(transposed.apply(params, g), expected.permute(0, 2, 3, 1))
+
+
+def test_batch_norm_follows_torch(key):
+    torch = pytest.importorskip("torch", reason="needs torch as an oracle")
+    module, twin = BatchNorm(), torch.nn.BatchNorm2d(3)
+    x = 2 + 3 * jax.random.normal(key, (4, 5, 6, 3))
+    variables = module.init(key, x, True)
+    np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)  # init sees no data
+    params = {
+        "scale": variables["params"]["scale"] + 1,
+        "bias": variables["params"]["bias"] - 1,
+    }
+    variables = variables | {"params": params}
+    twin.weight.data += 1
+    twin.bias.data -= 1
+    for count in range(3):
+        batch = x * (1 + count)
+        y, moved = module.apply(variables, batch, True, mutable=["batch_stats"])
+        variables = variables | moved
+        expected = twin(torch.tensor(np.array(batch)).permute(0, 3, 1, 2))
+        close(y, expected.detach().permute(0, 2, 3, 1))
+    stats = variables["batch_stats"]
+    close(stats["mean"].ravel(), twin.running_mean)
+    np.testing.assert_allclose(stats["var"].ravel(), twin.running_var, rtol=1e-5)
+    twin.eval()
+    expected = twin(torch.tensor(np.array(x)).permute(0, 3, 1, 2)).detach()
+    close(module.apply(variables, x, False), expected.permute(0, 2, 3, 1))
