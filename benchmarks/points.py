@@ -6,17 +6,15 @@ Report B's networks, RMSprop, one critic step, 7000 points. Each program has a p
 its own, as it would have at work; they run in turn, three epochs each, round after round,
 so that a busy machine slows all of them. Every program shuffles, draws latents and counts
 its steps by itself; compile time is apart. jaxgan also keeps the moving average of the
-generator, which the loops in torch do not. Needs torch.
+generator, which the loops in torch do not. Both draw fakes once per step, for both
+updates; a third program draws them afresh for the generator, as the papers' algorithms
+are written. Needs torch.
 """
 
 import argparse
-import os
-import platform
-import statistics
-import subprocess
-import sys
-import time
-from importlib.metadata import version
+import functools
+
+import harness
 
 POINTS, LATENT, RATE, WEIGHT, CLIP = 7000, 2, 1e-4, 0.001, 0.01
 
@@ -31,7 +29,7 @@ def jax_epoch(variant, batch):
     from jaxgan.objectives import objective
     from jaxgan.optimizers import pair
 
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    jax.config.update("jax_num_cpu_devices", harness.cores())
     g = gan(
         mlp.Generator((256, 64)),
         mlp.Critic((256, 64)),
@@ -59,7 +57,7 @@ def jax_epoch(variant, batch):
     return epoch
 
 
-def torch_epoch(variant, batch, compiled=False):
+def torch_epoch(variant, batch, compiled=False, fresh=False):
     """The loop in eager torch, or with its losses through torch.compile."""
     import torch
     from torch import nn
@@ -77,9 +75,7 @@ def torch_epoch(variant, batch, compiled=False):
     ones, zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
     data = torch.randn(POINTS, 2)
 
-    def critic_loss(real, z):
-        with torch.no_grad():
-            fake = generator(z)
+    def critic_loss(real, fake):
         if variant == "gan":
             return entropy(critic(real), ones) + entropy(critic(fake), zeros)
         loss = critic(fake).mean() - critic(real).mean()
@@ -91,8 +87,8 @@ def torch_epoch(variant, batch, compiled=False):
             loss = loss + WEIGHT * ((slope.norm(dim=1) - 1) ** 2).mean()
         return loss
 
-    def generator_loss(z):
-        scores = critic(generator(z))
+    def generator_loss(fake):
+        scores = critic(fake)
         return entropy(scores, ones) if variant == "gan" else -scores.mean()
 
     if compiled:
@@ -103,15 +99,18 @@ def torch_epoch(variant, batch, compiled=False):
         steps = POINTS // batch
         for i in range(steps):
             real = data[order[i * batch : (i + 1) * batch]]
+            fake = generator(torch.randn(batch, LATENT))
             critic_optimizer.zero_grad()
-            critic_loss(real, torch.randn(batch, LATENT)).backward()
+            critic_loss(real, fake.detach()).backward()
             critic_optimizer.step()
             if variant == "wgan":
                 with torch.no_grad():
                     for weight in critic.parameters():
                         weight.clamp_(-CLIP, CLIP)
             generator_optimizer.zero_grad()
-            generator_loss(torch.randn(batch, LATENT)).backward()
+            if fresh:
+                fake = generator(torch.randn(batch, LATENT))
+            generator_loss(fake).backward()
             generator_optimizer.step()
         return steps
 
@@ -120,50 +119,11 @@ def torch_epoch(variant, batch, compiled=False):
 
 PROGRAMS = {
     "jaxgan": jax_epoch,
-    "torch eager": torch_epoch,
-    "torch.compile": lambda variant, batch: torch_epoch(variant, batch, compiled=True),
+    "torch, fakes reused": torch_epoch,
+    "torch, fresh fakes": functools.partial(torch_epoch, fresh=True),
+    "torch.compile": functools.partial(torch_epoch, compiled=True),
 }
 EPOCHS = 3  # timed together
-
-
-def work(program, variant, batch):
-    """A worker: answer each line on stdin with seconds per step."""
-    begin = time.perf_counter()
-    epoch = PROGRAMS[program](variant, batch)
-    epoch()
-    print(time.perf_counter() - begin, flush=True)
-    for _ in sys.stdin:
-        begin = time.perf_counter()
-        steps = sum(epoch() for _ in range(EPOCHS))
-        print((time.perf_counter() - begin) / steps, flush=True)
-
-
-class Worker:
-    """A program in a process of its own."""
-
-    def __init__(self, program, variant, batch):
-        arguments = ["--worker", program, variant, str(batch)]
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.first = self.answer()
-
-    def answer(self):
-        """The next number that the process prints."""
-        return float(self.process.stdout.readline())
-
-    def time(self):
-        """Microseconds per step."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return 1e6 * self.answer()
-
-    def close(self):
-        """End the process."""
-        self.process.communicate()
 
 
 def main():
@@ -175,33 +135,15 @@ def main():
     options = parser.parse_args()
     if options.worker:
         program, variant, batch = options.worker
-        return work(program, variant, int(batch))
-    print(
-        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, jax {version('jax')}, "
-        f"torch {version('torch')}, {options.rounds} rounds of {EPOCHS} epochs"
-    )
-    print("us per step (one critic and one generator update); ratio of medians, torch / jaxgan")
-    print(f"{'':22}{'first epoch s':>13}{'min':>9}{'median':>9}{'ratio':>8}")
+        harness.serve(lambda: PROGRAMS[program](variant, int(batch)), EPOCHS)
+        return
+    harness.header("us per step: one critic and one generator update")
     for batch in map(int, options.batch.split(",")):
         for variant in ("gan", "wgan", "wgan_gp"):
             # torch.compile has no double backward, which the penalty needs
             names = [x for x in PROGRAMS if variant != "wgan_gp" or x != "torch.compile"]
-            workers = {name: Worker(name, variant, batch) for name in names}
-            times = {name: [] for name in names}
-            for _ in range(options.rounds):
-                for name, worker in workers.items():
-                    times[name].append(worker.time())
-            own = statistics.median(times["jaxgan"])
-            print(f"{variant}, batch {batch}")
-            for name, worker in workers.items():
-                middle = statistics.median(times[name])
-                print(
-                    f"  {name:20}{worker.first:13.2f}{min(times[name]):9.0f}{middle:9.0f}"
-                    f"{middle / own:8.2f}",
-                    flush=True,
-                )
-                worker.close()
-    return None
+            programs = {name: (name, variant, batch) for name in names}
+            harness.compare(f"{variant}, batch {batch}", programs, options.rounds)
 
 
 if __name__ == "__main__":

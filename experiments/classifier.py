@@ -2,10 +2,10 @@
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,25 +106,22 @@ def trained(data: Images, cache: Path | None = None) -> Trained:
 def _load(path: Path) -> Any:
     """Parameters of the shapes they should have, or ``None``."""
     like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    expected = flax.traverse_util.flatten_dict(like, sep="/")
+    leaves, structure = jax.tree.flatten(like)
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError):
+            found = [file[f"arr_{i}"] for i in range(len(file.files))]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
-    if {name: x.shape for name, x in found.items()} != {
-        name: x.shape for name, x in expected.items()
-    }:
+    if [x.shape for x in found] != [x.shape for x in leaves]:
         return None
-    return flax.traverse_util.unflatten_dict(found, sep="/")
+    return jax.tree.unflatten(structure, found)
 
 
 def _save(path: Path, params: Any) -> None:
-    flat = flax.traverse_util.flatten_dict(params, sep="/")
     temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, **{name: np.asarray(x) for name, x in flat.items()})
+        np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
         temporary.replace(path)
     except OSError as error:
         loop.say(f"cannot keep the classifier in {path.parent}: {error.strerror}")

@@ -268,6 +268,11 @@ def frame_path(directory: Path, epoch: int) -> Path:
     return directory / "frames" / f"epoch_{epoch:04d}.png"
 
 
+def samples_path(directory: Path, epoch: int) -> Path:
+    """Where the samples of that grid are, as ``images``."""
+    return directory / "frames" / f"epoch_{epoch:04d}.npz"
+
+
 def title_of(config: Config) -> str:
     """What pictures call a program."""
     return f"{config.model}, {config.variant}, {config.optimizer}"
@@ -332,6 +337,7 @@ def run(
             def work():
                 title = f"{title_of(config)}   epoch {epoch:3d}"
                 plots.image_grid(path, images, title)
+                np.savez_compressed(samples_path(directory, epoch), images=images)
                 if board:
                     board.picture(path, epoch)
 

@@ -125,13 +125,14 @@ class Program(NamedTuple):
     Attributes:
       init: ``() -> state``, leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
-      sample: ``state -> (generated, generated_ema)``, ``[S, N, 2]`` in units of training.
+      sample: ``state -> (generated, generated_ema)``, ``[S, DRAWS, N, 2]`` in units of
+        training.
       look: ``state -> (generated [N, 2], scores [P])`` of the first lane, for a frame.
     """
 
     init: Callable[[], gan.GanState]
     advance: Callable[[gan.GanState, int], tuple[gan.GanState, dict[str, jax.Array]]]
-    sample: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
+    sample: Callable[[gan.GanState], tuple[jax.Array, ...]]
     look: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
 
 
@@ -185,7 +186,11 @@ def make_program(
         )
 
     def sample(state, lane):
-        return generate(state, lane, 1), generate(gan.averaged(state), lane, 1)
+        draws = range(1, points_fit.DRAWS + 1)
+        return tuple(
+            jnp.stack([generate(version, lane, number) for number in draws])
+            for version in (state, gan.averaged(state))
+        )
 
     def look(state, lanes):
         state, lane = jax.tree.map(lambda x: x[0], (state, lanes))

@@ -55,9 +55,9 @@ _COMMON: dict[str, Any] = {
     "betas": (0.0, 0.9),
     "critic_steps": 1,
     "ema": 0.999,
-    "latent_dim": 2,
-    "generator_widths": (256, 64),
-    "critic_widths": (256, 64),
+    "latent_dim": 4,
+    "generator_widths": (128, 128, 128),
+    "critic_widths": (128, 128, 128),
     "batch_size": 128,
     "epochs": 300,
     "data": "m",
@@ -72,14 +72,15 @@ _COMMON: dict[str, Any] = {
 # What works best for a variant on the M. The learning rate holds for that optimizer.
 _PENALISED = {
     "optimizer": "adam",
-    "learning_rate": (3e-4,),
+    "learning_rate": (2e-4,),
+    "critic_learning_rate": 1e-3,
     "penalty_weight": (0.1,),
-    "critic_steps": 3,
+    "critic_steps": 5,
     "batch_size": 64,
-    "epochs": 600,
+    "epochs": 400,
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
-    "wgan": {"learning_rate": (1e-4,), "clip": (0.1,)},
+    "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 400},
     "wgan_gp": _PENALISED,
     "wgan_lp": _PENALISED,
     "dragan": _PENALISED,

@@ -89,7 +89,7 @@ class Defaults(NamedTuple):
       common: Setting to value. ``variant`` is a tuple of names.
       by_optimizer: Optimizer to settings.
       by_variant: Variant to settings; its ``optimizer`` is the one it works best with,
-        and its learning rate holds for that one only.
+        and its learning rates hold for that one only.
     """
 
     common: dict[str, Any]
@@ -121,10 +121,12 @@ def resolve(
         for optimizer in chosen.get("optimizer", (favourite,)):
             lookup("optimizer", optimizer, OPTIMIZERS)
             settings = defaults.common | defaults.by_optimizer[optimizer] | own
+            wanted = recipe.settings | recipe.by_optimizer.get(optimizer, {}) | dict(given)
             if optimizer != favourite:
                 settings |= defaults.by_optimizer[optimizer]
-            settings |= recipe.settings | recipe.by_optimizer.get(optimizer, {})
-            settings |= {**given, "variant": variant, "optimizer": optimizer}
+            if optimizer != favourite or "learning_rate" in wanted:
+                settings["critic_learning_rate"] = None  # the default went with the other
+            settings |= wanted | {"variant": variant, "optimizer": optimizer}
             settings.setdefault("penalty", entry.penalty)
             weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
             if settings["penalty"] == "none":

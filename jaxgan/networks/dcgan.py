@@ -46,8 +46,8 @@ class Generator(nn.Module):
         stages = _stages(self.size)
         x = z[:, None, None, :]
         for stage in reversed(range(stages)):
-            step = {} if stage == stages - 1 else {"stride": 2, "padding": 1}
-            x = ConvTranspose(self.width * 2**stage, 4, **step)(x)
+            stride, padding = (1, 0) if stage == stages - 1 else (2, 1)
+            x = ConvTranspose(self.width * 2**stage, 4, stride, padding)(x)
             x = nn.relu(normalise(x, self.norm, train, scale_init=_scale_init))
         return nn.tanh(ConvTranspose(self.channels, 4, stride=2, padding=1)(x))
 

@@ -15,7 +15,7 @@ what ``lax.conv_general_dilated`` and its transposes give.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -247,8 +247,9 @@ class Conv(nn.Module):
     def __call__(self, x: Array) -> Array:
         shape = (self.kernel, self.kernel, x.shape[3], self.features)
         w = self.param("kernel", self.kernel_init, shape)
-        geometry = Geometry(x.shape[1:3], self.kernel, self.stride, self.padding)
-        y = correlate(x, w, geometry)
+        size = (x.shape[1], x.shape[2])
+        geometry = Geometry(size, self.kernel, self.stride, self.padding)
+        y: Any = correlate(x, w, geometry)
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (1, 1, 1, self.features))
         return y
@@ -281,7 +282,8 @@ class ConvTranspose(nn.Module):
         )
         reach = self.kernel - 2 * self.padding
         high, wide = ((side - 1) * self.stride + reach for side in x.shape[1:3])
-        return spread(x, w, Geometry((high, wide), self.kernel, self.stride, self.padding))
+        y: Any = spread(x, w, Geometry((high, wide), self.kernel, self.stride, self.padding))
+        return y
 
 
 class BatchNorm(nn.Module):

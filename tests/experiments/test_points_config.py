@@ -124,3 +124,17 @@ def test_bad_settings_are_one_clear_line(given, message):
     with pytest.raises(InputError, match=message) as caught:
         configure(**given)
     assert "\n" not in str(caught.value)
+
+
+def test_the_critic_follows_a_learning_rate_that_is_given():
+    (config,) = configure(variant=("wgan_gp",))
+    assert config.critic_learning_rate is not None
+    for given in ({"learning_rate": (1e-3,)}, {"optimizer": ("sgd",)}):
+        (config,) = configure(variant=("wgan_gp",), **given)
+        assert config.critic_learning_rate is None
+    (config,) = configure(
+        variant=("wgan_gp",), learning_rate=(1e-3,), critic_learning_rate=2e-3
+    )
+    assert config.critic_learning_rate == 2e-3
+    for config in configure("report_b"):
+        assert (config.learning_rate, config.critic_learning_rate) == ((1e-4,), None)

@@ -1,0 +1,200 @@
+"""Time training steps of the image networks against PyTorch.
+
+    python benchmarks/images.py [--rounds=7] [--models=dense,conv,dcgan]
+
+The networks of reports D and E at their full width, Adam, batch 64, one critic step, the
+fakes of a step used for both updates. PyTorch runs eagerly, once with its default layout
+and once channels-last. Every program has a process of its own; they run in turn. jaxgan
+also keeps the moving average of the generator. Needs torch.
+"""
+
+import argparse
+import functools
+
+import harness
+
+BATCH, STEPS = 64, 6
+LATENT = {"dense": 100, "conv": 100, "dcgan": 200}
+SHAPE = {"dense": (28, 28, 1), "conv": (28, 28, 1), "dcgan": (64, 64, 3)}
+WIDTH = {"dense": 128, "conv": 128, "dcgan": 64}
+
+
+def jax_program(model, variant):
+    """Steps of one compiled scan."""
+    import jax
+    import numpy as np
+
+    jax.config.update("jax_num_cpu_devices", harness.cores())
+    from experiments import faces, fashion_mnist, images
+    from experiments.training import Recipe
+    from jaxgan import train
+
+    laboratory = faces if model == "dcgan" else fashion_mnist
+    data = np.random.default_rng(0).integers(0, 256, (STEPS * BATCH, *SHAPE[model]), np.uint8)
+    dataset = images.Dataset(data, "random")
+    given = {
+        "model": (model,),
+        "variant": (variant,),
+        "width": WIDTH[model],
+        "latent_dim": LATENT[model],
+        "batch_size": BATCH,
+    }
+    (config,) = images.configure(laboratory.DEFAULTS, Recipe({}), given, dataset)
+    lane = {name: values[0] for name, values in images.lanes_of(config).items()}
+    g = images.build(config, lane, SHAPE[model][2])
+    state = jax.jit(g.init)(jax.random.key(0), images.prepare(jax.numpy.asarray(data[:1])))
+    advance = jax.jit(
+        lambda state, data: train.epoch(
+            g, state, data, batch_size=BATCH, prepare=images.prepare
+        ),
+        donate_argnums=0,
+    )
+
+    def run():
+        nonlocal state
+        state, metrics = advance(state, data)
+        jax.block_until_ready(metrics)
+        return STEPS
+
+    return run
+
+
+def torch_networks(model, variant):
+    """The pair in torch, generator and critic."""
+    from torch import nn
+
+    penalised = variant == "wgan_gp"
+
+    def norm(channels, critic=False):
+        return [] if critic and penalised else [nn.BatchNorm2d(channels)]
+
+    slope, latent = 0.2, LATENT[model]
+    if model == "dense":
+        generator = nn.Sequential(
+            nn.Linear(latent, 128),
+            nn.LeakyReLU(slope),
+            nn.Linear(128, 784),
+            nn.Tanh(),
+            nn.Unflatten(1, (1, 28, 28)),
+        )
+        critic = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 128), nn.LeakyReLU(slope), nn.Linear(128, 1)
+        )
+        return generator, critic
+    if model == "conv":
+        generator = nn.Sequential(
+            nn.Linear(latent, 6272),
+            nn.Unflatten(1, (128, 7, 7)),
+            nn.ConvTranspose2d(128, 128, 3, 1, 1, bias=False),
+            *norm(128),
+            nn.LeakyReLU(slope),
+            nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+            *norm(64),
+            nn.LeakyReLU(slope),
+            nn.Upsample(scale_factor=2),
+            nn.ConvTranspose2d(64, 1, 3, 1, 1, bias=False),
+            nn.Tanh(),
+        )
+        critic = nn.Sequential(
+            nn.Conv2d(1, 64, 3, 1, 1, bias=False),
+            nn.LeakyReLU(slope),
+            nn.Conv2d(64, 128, 3, 2, 1, bias=False),
+            *norm(128, critic=True),
+            nn.LeakyReLU(slope),
+            nn.Conv2d(128, 128, 3, 1, 1, bias=False),
+            *norm(128, critic=True),
+            nn.LeakyReLU(slope),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(128, 1),
+        )
+        return generator, critic
+    layers, channels = [nn.Unflatten(1, (latent, 1, 1))], [latent, 512, 256, 128, 64]
+    for i, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+        step = (1, 0) if i == 0 else (2, 1)
+        layers += [nn.ConvTranspose2d(inputs, outputs, 4, *step, bias=False)]
+        layers += [*norm(outputs), nn.ReLU()]
+    generator = nn.Sequential(
+        *layers, nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), nn.Tanh()
+    )
+    layers, channels = [], [3, 64, 128, 256, 512]
+    for inputs, outputs in zip(channels, channels[1:], strict=False):
+        layers += [nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)]
+        layers += [*norm(outputs, critic=True), nn.LeakyReLU(slope)]
+    critic = nn.Sequential(*layers, nn.Conv2d(512, 1, 4, 1, 0, bias=False), nn.Flatten())
+    return generator, critic
+
+
+def torch_program(model, variant, channels_last=False):
+    """The same steps in eager torch."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    generator, critic = (net.to(memory_format=layout) for net in torch_networks(model, variant))
+    optimizers = [
+        torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, critic)
+    ]
+    entropy = nn.BCEWithLogitsLoss()
+    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+    high, wide, channels = SHAPE[model]
+    data = torch.randint(0, 256, (STEPS * BATCH, channels, high, wide), dtype=torch.uint8)
+    data = data.contiguous(memory_format=layout)
+
+    def run():
+        order = torch.randperm(len(data))
+        for i in range(STEPS):
+            real = data[order[i * BATCH : (i + 1) * BATCH]].float() / 127.5 - 1
+            real = real.contiguous(memory_format=layout)
+            fake = generator(torch.randn(BATCH, LATENT[model]))
+            still = fake.detach()
+            if variant == "gan":
+                loss = entropy(critic(real), ones) + entropy(critic(still), zeros)
+            else:
+                share = torch.rand(BATCH, 1, 1, 1)
+                between = (real + share * (still - real)).requires_grad_()
+                scores = critic(between).sum()
+                (slope,) = torch.autograd.grad(scores, between, create_graph=True)
+                penalty = 10 * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+                loss = critic(still).mean() - critic(real).mean() + penalty
+            optimizers[1].zero_grad()
+            loss.backward()
+            optimizers[1].step()
+            scores = critic(fake)
+            loss = entropy(scores, ones) if variant == "gan" else -scores.mean()
+            optimizers[0].zero_grad()
+            loss.backward()
+            optimizers[0].step()
+        return STEPS
+
+    return run
+
+
+PROGRAMS = {
+    "jaxgan": jax_program,
+    "torch": torch_program,
+    "torch, channels-last": functools.partial(torch_program, channels_last=True),
+}
+
+
+def main():
+    """Print one line per model, variant and program."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--models", default="dense,conv,dcgan")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        program, model, variant = options.worker
+        harness.serve(lambda: PROGRAMS[program](model, variant))
+        return
+    harness.header("us per step: one critic and one generator update, batch 64")
+    for model in options.models.split(","):
+        for variant in ("gan", "wgan_gp"):
+            programs = {name: (name, model, variant) for name in PROGRAMS}
+            harness.compare(f"{model}, {variant}", programs, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,935 @@
+"""The committed files hold what ``EXPECTED`` says; torch, where it is there, is the oracle."""
+
+import pickle
+import re
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxgan.convert import _pickle, torchfile
+from jaxgan.convert.torchfile import CheckpointError, Inert
+from jaxgan.errors import InputError
+
+FILES = Path(__file__).parents[1] / "data" / "checkpoints"
+NAMES = ("zip.pth", "stream.pth", "nvlabs.pkl", "script.pt")
+GRID = np.arange(24, dtype=np.float32).reshape(4, 6)
+SAVED = {
+    "model.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "model.bias": np.arange(2),
+    "view": GRID[1:3, ::2],
+    "turned": GRID.T,
+    "brain": np.array([0.5, -3], np.float32),
+    "mask": np.array([True, False]),
+    "wide": np.ones((3, 2), np.float32),
+    "list.0": np.array(7, np.uint8),
+    "list.1.0": np.array(8.0),
+    "empty": np.empty((0, 3), np.float32),
+}
+EXPECTED = {
+    "zip.pth": SAVED,
+    "stream.pth": SAVED,
+    "nvlabs.pkl": {
+        "G_ema.mapping.w_avg": np.arange(2, dtype=np.float16),
+        "G_ema.mapping.fc0.weight": SAVED["model.weight"],
+        "table": np.arange(4, dtype=np.int32).reshape(2, 2),
+    },
+    "script.pt": {
+        "scale": np.arange(2, dtype=np.float32),
+        "linear.weight": SAVED["model.weight"],
+        "linear.bias": np.arange(2, dtype=np.float32),
+    },
+}
+
+
+def assert_same(found, expected):
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype, name
+        assert found[name].shape == array.shape, name
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+        assert not found[name].flags.writeable
+        assert found[name].flags.aligned
+
+
+# Pickles by hand: an opcode and what follows it.
+
+
+def text(value):
+    value = value.encode()
+    return b"X" + struct.pack("<I", len(value)) + value
+
+
+def raw(value):
+    return b"B" + struct.pack("<I", len(value)) + value
+
+
+def number(value):
+    value = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return b"\x8a" + bytes([len(value)]) + value
+
+
+def name(module, attribute):
+    return f"c{module}\n{attribute}\n".encode()
+
+
+def several(*items):
+    return b"(" + b"".join(items) + b"t"
+
+
+def call(function, *args):
+    return function + several(*args) + b"R"
+
+
+def storage(elements, kind="FloatStorage", key="0"):
+    place = text("storage") + name("torch", kind) + text(key) + text("cpu")
+    return several(place, number(elements)) + b"Q"
+
+
+def tensor(size, stride, offset=0, elements=4, kind="FloatStorage", key="0"):
+    return call(
+        name("torch._utils", "_rebuild_tensor_v2"),
+        *(storage(elements, kind, key), number(offset)),
+        *(several(*map(number, size)), several(*map(number, stride))),
+        *(b"\x89", call(name("collections", "OrderedDict"))),
+    )
+
+
+def zipped(value, storages=((b"0", bytes(16)),), **more):
+    """A zip container as Python's own zipfile writes it."""
+    entries = {"data.pkl": b"\x80\x02" + value + b"."}
+    entries |= {f"data/{key.decode()}": content for key, content in storages} | more
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for entry, content in entries.items():
+            archive.writestr(f"root/{entry}", content)
+    return file.getvalue()
+
+
+def stream(value, storages=((b"0", bytes(16)),), width=4):
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    head = b"".join(pickle.dumps(part, 2) for part in parts)
+    keys = pickle.dumps([key.decode() for key, _ in storages], 2)
+    tail = b"".join(struct.pack("<q", len(c) // width) + c for _, c in storages)
+    return head + b"\x80\x02" + value + b"." + keys + tail
+
+
+def alone(value):
+    return b"\x80\x04" + value + b"."
+
+
+CONTAINERS = {
+    "zip": zipped,
+    "stream": lambda value: stream(value, ()),
+    "pickle": alone,
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes bytes to a file and returns its path."""
+
+    def write(content, title="file.pth"):
+        path = tmp_path / title
+        path.unlink(missing_ok=True)  # some file systems take long to write over a file
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def outcome(path):
+    """The tensors, or the one exception."""
+    start = time.monotonic()
+    try:
+        found = torchfile.tensors(path)
+    except CheckpointError as error:
+        found = error
+    assert time.monotonic() - start < 5
+    if isinstance(found, CheckpointError):
+        # Every refusal is a deliberate one: the last resort of ``read`` is not needed.
+        assert isinstance(found.__cause__, _pickle.Refused | None), repr(found.__cause__)
+        assert str(found).startswith(str(path))
+        assert str(found).isprintable()  # so that it is one line, whatever the file says
+        assert len(str(found)) < 1000
+    return found
+
+
+def refusal(path):
+    """The one line with which a file is refused."""
+    error = outcome(path)
+    assert isinstance(error, CheckpointError)
+    return str(error)
+
+
+# What is read
+
+
+@pytest.mark.parametrize("title", NAMES)
+def test_files_of_every_container(title):
+    assert_same(torchfile.tensors(FILES / title), EXPECTED[title])
+
+
+@pytest.mark.parametrize("title", ["zip.pth", "stream.pth"])
+def test_what_is_no_tensor(title):
+    content = torchfile.read(FILES / title)
+    assert content["step"] == 3
+    assert content["shape"] == (2, 3)
+    assert content["device"] == "cpu"
+    assert content["dtype"] == "torch.float16"
+    assert content["args"].name == "argparse.Namespace"
+    assert content["args"].state == {"size": 4, "name": "a"}
+    assert type(content["model"]) is dict
+    assert np.shares_memory(content["view"], content["turned"])
+
+
+def test_an_nvlabs_object_is_inert():
+    content = torchfile.read(FILES / "nvlabs.pkl")
+    mapping = content["G_ema"].state["_modules"]["mapping"]
+    assert (content["G"], mapping.name) == (None, "MappingNetwork")
+    assert mapping.meta["module_src"] == "raise SystemExit\n"
+    assert mapping.state["_init_kwargs"] == {"num_layers": 1}
+    assert mapping.state["_modules"]["fc0"].state["gain"] == 0.5
+
+
+def test_a_torchscript_object_is_inert():
+    module = torchfile.read(FILES / "script.pt")
+    assert module.name == "__torch__.Tiny"
+    assert (module.state["sizes"], module.state["names"]) == ([1, 2], {"a": 1})
+    assert isinstance(module.state["linear"], Inert)
+
+
+def oracle(value, names=()):
+    """What torch loaded, flat."""
+    if hasattr(value, "detach"):
+        brain = str(value.dtype) == "torch.bfloat16"
+        yield ".".join(names), (value.float() if brain else value).detach().numpy()
+    elif isinstance(value, dict | list | tuple):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from oracle(item, (*names, str(key)))
+
+
+@pytest.mark.parametrize("title", ["zip.pth", "stream.pth", "script.pt"])
+@pytest.mark.filterwarnings("ignore")  # torch's own, of TorchScript
+def test_the_files_as_torch_reads_them(title):
+    torch = pytest.importorskip("torch")
+    if title == "script.pt":
+        content = torch.jit.load(FILES / title).state_dict()
+    else:
+        content = torch.load(FILES / title, weights_only=False)
+    assert_same(torchfile.tensors(FILES / title), dict(oracle(content)))
+
+
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"),
+    *("uint16", "uint32", "uint64", "bool", "complex64", "complex128"),
+)
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "stream"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_equal_to_torch(tmp_path, dtype, new):
+    torch = pytest.importorskip("torch")
+    key = torch.Generator().manual_seed(0)
+    base = (torch.randn(5, 7, 3, generator=key) * 50).clamp(0, 120)  # half of them 0
+    base = (base * (1 + 2j) if "complex" in dtype else base).to(getattr(torch, dtype))
+    content = {
+        "base": base,
+        "layers": [base[2], {"deep": (base[:, 1:6:2], base.permute(2, 0, 1))}],
+        "tail": base.flatten()[31:],
+        "wide": base[:1, :, :1].expand(4, 7, 6),
+        "scalar": base[1, 1, 1],
+        "none": base[:, :0],
+        "windows": base.as_strided((10, 4), (2, 1), 3),  # overlapping
+        "parameter": torch.nn.Parameter(base.clone(), requires_grad=False),
+        "other": None,
+    }
+    path = tmp_path / "file.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=new)
+    found = torchfile.tensors(path)
+    assert_same(found, dict(oracle(content)))
+    if dtype != "bfloat16":
+        assert np.shares_memory(found["base"], found["tail"])
+
+
+def test_special_values_of_bfloat16(tmp_path):
+    torch = pytest.importorskip("torch")
+    bits = torch.arange(2**16, dtype=torch.int32).to(torch.int16)
+    torch.save(bits.view(torch.bfloat16), tmp_path / "file.pt")
+    found = torchfile.tensors(tmp_path / "file.pt")[""]
+    expected = bits.view(torch.bfloat16).float().numpy()
+    np.testing.assert_array_equal(found.view(np.uint32) >> 16, np.arange(2**16))
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "stream"])
+def test_a_training_checkpoint(tmp_path, new):
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(2, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    content = {"g": model.state_dict(), "optim": optimizer.state_dict()}
+    torch.save(content, tmp_path / "file.pt", _use_new_zipfile_serialization=new)
+    found = torchfile.tensors(tmp_path / "file.pt")
+    assert_same(found, dict(oracle(content)))
+    assert "optim.state.0.exp_avg" in found
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of formats that it gives up
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda torch: torch.ones(2).to_sparse(), "names torch._utils._rebuild_sparse_tensor"),
+        (lambda torch: torch.ones(2, device="meta"), "names torch._utils._rebuild_meta_tensor"),
+        (lambda torch: torch.ones(2).to(torch.float8_e5m2), "names torch.float8_e5m2"),
+        (lambda torch: torch.tensor([1j]).conj(), "conjugate or negative"),
+        (lambda torch: torch.tensor([1j]).conj().imag, "conjugate or negative"),
+        (lambda torch: torch.nn.Linear(1, 1), "names torch.nn.modules.linear.Linear"),
+        (lambda torch: torch.ones(2).untyped_storage(), "a bare Storage"),
+        (lambda torch: torch.optim.SGD([torch.ones(1)]), "names torch.optim.sgd.SGD"),
+        (lambda torch: Path("a"), "names pathlib.PosixPath"),
+    ],
+)
+def test_what_torch_saves_but_is_not_read(make, message, tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(make(torch), tmp_path / "file.pt")
+    assert message in refusal(tmp_path / "file.pt")
+
+
+def test_a_view_of_a_storage_in_an_old_stream(file):
+    place = text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu")
+    part = several(text("view"), number(1), number(2))
+    value = call(
+        name("torch._utils", "_rebuild_tensor"),
+        *(several(place, number(4), part) + b"Q", number(0)),
+        *(several(number(2)), several(number(1))),
+    )
+    content = np.arange(4, dtype=np.float32).tobytes()
+    found = torchfile.tensors(file(stream(value, [(b"0", content)])))
+    assert_same(found, {"": np.array([1, 2], np.float32)})
+    beyond = value.replace(part, several(text("view"), number(3), number(2)))
+    assert "beyond the end" in refusal(file(stream(beyond, [(b"0", content)])))
+
+
+def test_a_checkpoint_that_was_zipped_again(file):
+    original = zipfile.ZipFile(FILES / "zip.pth")
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in original.namelist():
+            archive.writestr(entry, original.read(entry))
+    assert_same(torchfile.tensors(file(packed.getvalue())), SAVED)
+
+
+def test_numpy_values_of_old_pickles(file):
+    value = {"table": np.arange(3.0), "scalar": np.float32(2), "set": {1}, "none": np.empty(0)}
+    for protocol in (2, 3, 4):
+        content = torchfile.read(file(pickle.dumps(value, protocol)))
+        np.testing.assert_array_equal(content["table"], value["table"])
+        assert (content["scalar"], content["set"]) == (2, {1})
+        assert content["none"].size == 0
+
+
+def test_safetensors(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.arange(2)}
+    numpy.save_file(arrays, tmp_path / "file.safetensors")
+    found = torchfile.tensors(tmp_path / "file.safetensors")
+    assert_same(dict(sorted(found.items())), dict(sorted(arrays.items())))
+    content = (tmp_path / "file.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(content[:-1])
+    assert "not a readable safetensors" in refusal(tmp_path / "cut.safetensors")
+
+
+def test_safetensors_without_the_package(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    assert "pip install safetensors" in refusal(file(b"", "file.safetensors"))
+
+
+# What is refused: files that would run something
+
+
+def run(module, attribute, *args):
+    return lambda canary: call(name(module, attribute), *[a(canary) for a in args])
+
+
+def attack_of(title, canary):
+    parts = ATTACKS[title](canary)
+    return parts if isinstance(parts, bytes) else b"".join(parts)
+
+
+def shell(canary):
+    return text(f"touch {canary}")
+
+
+def code(canary):
+    return text(f"open({str(canary)!r}, 'w').close()")
+
+
+def imported(canary):
+    return call(name("builtins", "__import__"), text("os"))
+
+
+ATTACKS = {  # each makes the canary under Python's own pickle
+    "os.system": run("os", "system", shell),
+    "posix.system": run("posix", "system", shell),
+    "eval": run("builtins", "eval", code),
+    "exec": run("builtins", "exec", code),
+    "getattr chain": lambda c: call(
+        call(name("builtins", "getattr"), imported(c), text("system")), shell(c)
+    ),
+    "runpy": run("runpy", "_run_code", code, lambda c: b"}"),
+    "mkdir": run("os", "mkdir", lambda c: text(str(c))),
+    "pathlib": lambda c: call(
+        name("pathlib", "Path.touch"), call(name("pathlib", "Path"), text(str(c)))
+    ),
+    "INST": lambda c: b"(" + shell(c) + b"ios\nsystem\n",
+    "OBJ": lambda c: (
+        *(b"(", name("subprocess", "Popen"), b"](", text("touch"), text(str(c)), b"eo"),
+    ),
+    "STACK_GLOBAL": lambda c: (text("os"), text("system"), b"\x93", several(shell(c)), b"R"),
+    "memo": lambda c: (  # the harmless name in slot 1 makes way for another
+        *(b"(", name("collections", "OrderedDict"), b"q\1", text("os"), b"q\2"),
+        *(text("system"), b"q\3h\2h\3\x93q\1h\1", several(shell(c)), b"Rt"),
+    ),
+    "behind a harmless value": lambda c: (b"}", text("w"), run("os", "system", shell)(c), b"s"),
+    "BUILD": lambda c: (  # an allowed object that gets its own __setstate__
+        *(name("argparse", "Namespace"), b")\x81}", text("__setstate__")),
+        *(name("os", "system"), b"sb", shell(c), b"b"),
+    ),
+    "NEWOBJ": lambda c: (
+        *(name("functools", "partial"), several(name("os", "system"), shell(c)), b"\x81)R"),
+    ),
+    "NEWOBJ_EX": lambda c: (
+        *(name("functools", "partial"), several(name("os", "system"), shell(c)), b"}\x92)R"),
+    ),
+    "partial": lambda c: call(
+        call(name("functools", "partial"), name("os", "system"), shell(c))
+    ),
+    "map": lambda c: call(
+        name("builtins", "list"),
+        call(name("builtins", "map"), name("os", "system"), several(shell(c))),
+    ),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attacks_do_not_run(attack, container, file, tmp_path):
+    canary = tmp_path / "canary"
+    value = attack_of(attack, canary)
+    refusal(file(CONTAINERS[container](value)))
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attacks_are_attacks(attack, tmp_path):
+    canary = tmp_path / "canary"
+    process = pickle.loads(alone(attack_of(attack, canary)))
+    if hasattr(process, "wait"):
+        process.wait()
+    assert canary.exists()
+
+
+HARMFUL = """
+    __builtin__.eval builtins.__import__ builtins.compile builtins.getattr builtins.globals
+    builtins.setattr code.interact codecs.open collections.OrderedDict.fromkeys
+    copyreg._reconstructor ctypes.CDLL dill._dill._create_function functools.reduce
+    importlib.import_module joblib.load marshal.loads numpy.load
+    numpy.testing._private.utils.runstring operator.attrgetter os.popen pickle.loads
+    pip.main pty.spawn shutil.rmtree socket.create_connection subprocess.check_call
+    sys.modules timeit.timeit torch.QInt8Storage torch.__builtins__
+    torch._utils._import_dotted_name torch._utils._rebuild_qtensor
+    torch._utils._rebuild_sparse_tensor torch.hub.load torch.hub.load_state_dict_from_url
+    torch.jit._pickle.eval torch.jit._script.script torch.jit._serialization.load torch.load
+    torch.nn.modules.linear.Linear torch.ops.load_library
+    torch.storage._load_from_bytes.__globals__ torch_utils.persistence._src_to_module
+    types.CodeType types.FunctionType webbrowser.open
+"""
+
+
+@pytest.mark.parametrize("harmful", HARMFUL.split())
+def test_names_are_refused_by_name(harmful, file):
+    for split in (harmful.rpartition(".")[::2], harmful.split(".", 1)):
+        for value in (
+            name(*split),
+            text(split[0]) + text(split[1]) + b"\x93",
+            call(name(*split), text("x")),
+        ):
+            line = refusal(file(alone(value)))
+            assert f"names {harmful};" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (call(name("__torch__.os", "system"), text("x")), "calls __torch__.os.system, which"),
+        (call(name("torch", "FloatStorage"), text("x")), "calls torch.FloatStorage, which"),
+        (call(text("os.system"), text("x")), "calls str, which is not"),
+        (name("collections", "OrderedDict") + b")\x81", "makes an object of collections.Ord"),
+        (name("__torch__", "A") + several(text("x")) + b"\x81", "with arguments"),
+        (name("collections", "OrderedDict") + b"}b", "sets the state of a collections.Ordered"),
+        (name("torch", "FloatStorage"), "holds a bare torch.FloatStorage"),
+        (b"\x82\x01", "opcode EXT1,"),
+        (b"\x83\x01\x00", "opcode EXT2,"),
+        (b"\x84\x01\x00\x00\x00", "opcode EXT4,"),
+        (b"Pos.system\n", "opcode PERSID,"),
+        (b"\xff", "opcode 0xff,"),
+        (text("x") + b"Q", "not a storage"),
+        (several(text("module"), text("x")) + b"Q", "not a storage"),
+        (storage(4), "a storage of torch.FloatStorage where there is none"),
+        (b"]" + name("os\u2028", "system"), r"names 'os\u2028.system';"),
+        (name("a" * 300, "b"), "a name of more than 256 bytes"),
+        (name("a" * 99 + " ", "b"), "names 'aaaa"),
+    ],
+)
+def test_other_uses_of_names(value, message, file):
+    assert message in refusal(file(alone(value)))
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_pickle_inside_a_pickle_is_no_way_around(container, file, tmp_path):
+    canary = tmp_path / "canary"
+    value = alone(attack_of("os.system", canary))
+    loads = name("torch.storage", "_load_from_bytes")
+    for depth in range(1, 5):
+        value = call(loads, raw(value))
+        line = refusal(file(CONTAINERS[container](value)))
+        assert ("names os.system" if depth <= 2 else "more than 2 deep") in line
+        value = alone(value)
+    assert not canary.exists()
+
+
+def test_the_source_of_an_nvlabs_object_never_runs(file, tmp_path):
+    canary = tmp_path / "canary"
+    source = f"open({str(canary)!r}, 'w')"
+    for extra in ({}, {"type": "class"}, {"hook": 1}):
+        meta = {"module_src": source, "class_name": "G", "state": {"w": 1}, **extra}
+        make = name("torch_utils.persistence", "_reconstruct_persistent_obj")
+        items = pickle.dumps(meta, 2)[2:-1]
+        content = torchfile.read(file(alone(call(make, items))))
+        assert content.meta["module_src"] == source
+        assert content.state == {"w": 1}
+    assert not canary.exists()
+
+
+def test_reading_imports_nothing():
+    script = """
+import sys
+from pathlib import Path
+from jaxgan.convert import torchfile
+before = set(sys.modules)
+for path in Path(sys.argv[1]).iterdir():
+    torchfile.tensors(path)
+sys.exit(str(sorted(set(sys.modules) - before) or "torch" in sys.modules or ""))
+"""
+    command = [sys.executable, "-c", script, str(FILES)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stderr.strip() == ""
+
+
+# What is refused: sizes
+
+HUGE = 2**62
+F4 = call(name("numpy", "dtype"), text("f4"))
+UNFILLED = call(
+    name("numpy.core.multiarray", "_reconstruct"),
+    *(name("numpy", "ndarray"), several(number(0)), raw(b"b")),
+)
+FLOOD = 1_100_000
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (tensor([HUGE], [1]), "beyond the end"),
+        (tensor([2**31] * 4, [1] * 4), "beyond the end"),
+        (tensor([2**64], [0]), "unfolds to far more bytes"),
+        (tensor([2**20] * 12, [0] * 12), "unfolds to far more bytes"),
+        (tensor([0, HUGE, HUGE], [0, 0, 0]), "unfolds to far more bytes"),
+        (tensor([2], [HUGE]), "beyond the end"),
+        (tensor([2], [2**64 - 1]), "beyond the end"),
+        (tensor([5], [1]), "beyond the end"),
+        (tensor([4], [1], offset=1), "beyond the end"),
+        (tensor([], [], offset=4), "beyond the end"),
+        (tensor([2, 2], [3, 1]), "beyond the end"),
+        (tensor([2], [1], offset=HUGE), "beyond the end"),
+        (tensor([2], [1], offset=-1), "damaged layout"),
+        (tensor([2], [-1], offset=3), "not a number from 0"),
+        (tensor([-2], [1]), "not a number from 0"),
+        (tensor([2, 2], [1]), "damaged layout"),
+        (tensor([1] * 17, [1] * 17), "17 dimensions"),
+        (tensor([1], [1], elements=HUGE), "no storage 0 of"),
+        (tensor([1], [1], elements=-1), "where there is none"),
+        (tensor([1], [1], elements=5), "no storage 0 of 20 bytes"),
+        (tensor([1], [1], key="../../x"), "no storage '../../x' of"),
+        (tensor([1], [1], kind="QInt8Storage"), "names torch.QInt8Storage"),
+        (
+            several(tensor([1], [1]), tensor([1], [1], elements=2, kind="LongStorage")),
+            "in two ways",
+        ),
+        (several(*[tensor([2**26], [0])] * 2), "unfolds to far more bytes"),
+        (b"X\xff\xff\xff\xff", "text of more than 4 MiB"),
+        (b"B\xff\xff\xff\xff", "cut short"),
+        (b"\x8a\xff" + bytes(255), "number of more than 32 bytes"),
+        (b"j\xff\xff\xff\xff", "memo entry is missing"),
+        (b"]" + b"N" * FLOOD, "stack of more than"),
+        (b"(" * FLOOD, "stack of more than"),
+        (b"]" + b"Na" * FLOOD, "more work than 1000000 pickle opcodes"),
+        (b"\x8f" * 400_000 + b"(" + b"\x8f" * 90_000 + b"l", "opcode LIST"),
+        (b"}" + b"".join(b"r" + struct.pack("<I", i) for i in range(FLOOD)), "500000 memo"),
+        (b"]" * 400_000 + b"a" * 399_999, "more than 100 deep"),
+        (b")" + b"\x85" * 400_000, "more than 100 deep"),
+        (b"}" + b")" + b"\x85" * 400_000 + b"Ns", "tuple as a key"),
+        (b"]q\0h\0a", "inside themselves"),
+        (name("__torch__", "A") + b")\x81q\0h\0b", "inside themselves"),
+        (several(b"]q\0", *[b"](" + b"h\0" * 9 + b"eq\0"] * 40), "more than 1000000 values"),
+        (b"}" + number(2**61) + b"Ns", "beyond 2**60 as a key"),
+        (b"\x8f(" + several(b"N") + b"\x90", "tuple as a key"),
+        (b"\x80\x09N", "protocol 9"),
+        (b"NN", "left on its stack"),
+        (b"0", "opcode POP"),
+        (b"\x85", "empty stack"),
+        (b"(\x85t", "empty stack"),
+        (b"t", "mark is missing"),
+        (b"}(Nu", "key without a value"),
+        (b"N(NNu", "NoneType where dict is due"),
+        (b"X\1\0\0\0\xff", "not UTF-8"),
+        (b"X\3\0\0\0\xed\xa0\x80", "not UTF-8"),  # half of a surrogate pair
+        (call(name("torch", "Size"), b"](" + number(-1) + b"e"), "not a number from 0"),
+        (call(name("numpy", "dtype"), text("O8")), "calls numpy.dtype with arguments"),
+        (call(name("_codecs", "encode"), text("x"), tensor([2], [1])), "calls _codecs.encode"),
+        (
+            call(name("_codecs", "encode"), text("\u0100"), text("latin1")),
+            "calls _codecs.encode",
+        ),
+        (
+            call(name("torch._utils", "_rebuild_tensor"), *[b"N"] * 3, tensor([2], [1])),
+            "calls torch._utils._rebuild_tensor with",
+        ),
+        (
+            call(
+                name("torch._utils", "_rebuild_tensor_v2"),
+                *(storage(4), number(0), b"))NN", tensor([2], [1])),
+            ),
+            "conjugate or negative",
+        ),
+        (text("__torch__") + text("x" * 300) + b"\x93", "a name of more than 256 bytes"),
+        (
+            call(name("numpy", "dtype"), text("f4")) + several(number(3), text(">")) + b"b",
+            "sets the",
+        ),
+        (
+            call(name("numpy.core.multiarray", "_reconstruct"), name("numpy", "ndarray")),
+            "calls",
+        ),
+        (UNFILLED, "an array without content"),
+        (
+            UNFILLED + several(number(1), several(number(HUGE)), F4, b"\x89", raw(b"")) + b"b",
+            "shape",
+        ),
+        (
+            several(call(name("numpy.core.multiarray", "scalar"), F4, raw(b"abc"))),
+            "calls numpy.core.multiarray.scalar with arguments",
+        ),
+    ],
+)
+def test_bounds(value, message, file):
+    assert message in refusal(file(zipped(value)))
+
+
+def repeated(function, argument, count=300_000):
+    """A tuple of many results of one call; both parts are in the memo."""
+    once = function + b"q\1" + argument + b"q\2"
+    return b"(" + once + b"h\1h\2R" * count + b"t"
+
+
+ONES = several(*[number(1)] * 16)
+LOADS = name("torch.storage", "_load_from_bytes")
+MANY = zipped(storage(4), [(b"0", bytes(16)), *((b"%d" % i, b"") for i in range(1, 5000))])
+FLOODS = {
+    "lists": b"](" + b"]" * 480_000 + b"e",
+    "sets": b"](" + b"\x8f" * 480_000 + b"e",
+    "tuples": b")" + b"\x85" * 900_000,
+    "objects": name("__torch__", "A") + b"q\1)\x81" + b"h\1)\x81" * 190_000 + b"b" * 190_000,
+    "keys": b"}(" + b"".join(number(n << 43) + b"N" for n in range(120_000)) + b"u",
+    "arrays": repeated(
+        name("torch._utils", "_rebuild_tensor"), several(storage(4), number(0), ONES, ONES)
+    ),
+    "texts": text("\U0001f600" + "a" * 4_000_000) * 20,
+    "bytes": repeated(
+        name("_codecs", "encode"), several(text("x" * 2_000_000), text("latin1")), 1000
+    ),
+    "copies": repeated(name("torch", "Size"), b"](" + b"K\1" * 100_000 + b"e\x85"),
+    "arguments": repeated(
+        name("torch._utils", "_rebuild_tensor"),
+        several(storage(4), number(0), ONES, ONES, b"N" * 300_000),
+    ),
+    "devices": repeated(name("torch", "device"), several(text("x" * 2_000_000), number(1))),
+    "files": repeated(LOADS, several(raw(alone(storage(4)[:0] + text("x" * 10**6)))), 2000),
+    "entries": repeated(LOADS, several(raw(MANY)), 2000),
+    "names": b"}"
+    + text("k" * 250)
+    + b"]("
+    + tensor([1], [1])
+    + b"q\1"
+    + b"h\1" * 490_000
+    + b"es",
+    "brains": tensor([2**26], [0], 0, 8, "BFloat16Storage"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads kilobytes of Linux")
+@pytest.mark.parametrize("flood", FLOODS)
+def test_floods_stay_small(flood, file):
+    """What a small file can make of itself takes less than 5 seconds and 1 GB."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome(file(zipped(FLOODS[flood])))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1e6
+
+
+def test_an_expanded_tensor_takes_no_memory(file):
+    found = torchfile.tensors(file(zipped(tensor([2**12, 2**13], [0, 0]))))[""]
+    assert found.shape == (2**12, 2**13)
+    assert found.strides == (0, 0)
+    assert found.base is not None
+
+
+def test_names_of_tensors(file):
+    one, inner = tensor([1], [1]), b"}" + text("b") + tensor([1], [1]) + b"s"
+    content = b"}" + text("a.b") + one + b"s" + text("c") + inner + b"s"
+    assert list(torchfile.tensors(file(zipped(content)))) == ["a.b", "c.b"]
+    content = b"}" + text("a.b") + one + b"s" + text("a") + inner + b"s"
+    assert "two tensors named a.b" in refusal(file(zipped(content)))
+    content = b"}" + text("n" * 300) + one + b"s"
+    assert "a name of more than 256 characters" in refusal(file(zipped(content)))
+
+
+@pytest.mark.parametrize("byte", [2, 255])
+def test_truth_values_are_0_or_1(byte, file):
+    content = zipped(tensor([1], [1], 0, 1, "BoolStorage"), [(b"0", bytes([byte]))])
+    assert "truth values" in refusal(file(content))
+
+
+def test_streams_that_do_not_fit(file):
+    value = tensor([4], [1])
+    good = stream(value)
+    assert_same(torchfile.tensors(file(good)), {"": np.zeros(4, np.float32)})
+    for content, message in [
+        (good + b"\0", "bytes after its last storage"),
+        (good[:-1], "cut short inside a storage"),
+        (good[:-17], "cut short inside a storage"),
+        (stream(value, [(b"0", bytes(12))]), "cut short inside a storage"),
+        (stream(value, [(b"0", bytes(20))]), "another size"),
+        (stream(value, [(b"1", bytes(16))]), "other storages"),
+        (stream(value, [(b"0", bytes(16))] * 2), "another number of storages"),
+        (stream(value, []), "another number of storages"),
+        (good.replace(b"\xe9\3", b"\xea\3", 1), "another version than 1001"),
+        (good.replace(b"\x88s", b"\x89s", 1), "byte order"),
+    ]:
+        assert message in refusal(file(content)), message
+
+
+# What is refused: zip archives
+
+
+def change(content, entry, offset, value):
+    """Overwrite bytes in the directory's header of an entry."""
+    at = content.index(b"PK\1\2")
+    while content[at + 46 : at + 46 + len(entry)] != entry:
+        at = content.index(b"PK\1\2", at + 1)
+    return content[: at + offset] + value + content[at + offset + len(value) :]
+
+
+def bomb(size, declared=None):
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("root/data.pkl", b"\x80\x02N.")
+        archive.writestr("root/data/0", bytes(size))
+    content = file.getvalue()
+    if declared is not None:
+        packed = struct.pack("<L", declared)
+        local = content.index(b"root/data/0") - 30
+        content = content[: local + 22] + packed + content[local + 26 :]
+        content = change(content, b"root/data/0", 24, packed)
+    return content
+
+
+def test_zip_bombs(file):
+    content = bomb(300 * 2**20)
+    assert len(content) < 2**20
+    assert "unfolds to far more bytes" in refusal(file(content))
+    assert "does not inflate to its size" in refusal(file(bomb(300 * 2**20, 100)))
+    assert "does not inflate to its size" in refusal(file(bomb(100, 101)))
+
+
+def test_paths_of_entries_mean_nothing(file, tmp_path):
+    content = zipped(tensor([4], [1]), **{"../../x": b"a", "/etc/x": b"b", "..\\x": b"c"})
+    before = sorted(tmp_path.rglob("*"))
+    path = file(content)
+    assert_same(torchfile.tensors(path), {"": np.zeros(4, np.float32)})
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
+
+
+def entries(**more):
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for title, content in more.items():
+            archive.writestr(title.replace("_", "/", 1), content)
+    return file.getvalue()
+
+
+GOOD = zipped(tensor([4], [1]))
+PICKLE = b"\x80\x02N."
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD + b"\0", "bytes after its zip directory"),
+        (GOOD + GOOD, "damaged zip directory"),
+        (b"PK\3\4" + GOOD, "damaged zip directory|before its first"),
+        (GOOD[:-2] + b"\1\0x", "bytes after its zip directory"),
+        (GOOD[:-30], "cut short"),
+        (GOOD[:40], "cut short"),
+        (GOOD.replace(b"root/data/0", b"root/data/1", 1), "damaged header"),
+        (GOOD.replace(b"root/data/0", b"root/data.pkl"[:11]), "no storage 0 of"),
+        (change(GOOD, b"root/data/0", 8, b"\1"), "an encrypted zip entry 'root/data/0'"),
+        (change(GOOD, b"root/data/0", 8, b"\x20"), "packed in a way"),
+        (change(GOOD, b"root/data/0", 10, b"\x0c"), "packed in a way"),
+        (change(GOOD, b"root/data/0", 10, b"\x08"), "damaged header"),
+        (change(GOOD, b"root/data/0", 20, b"\x0f"), "damaged header"),
+        (change(GOOD, b"root/data/0", 24, b"\xff\xff\xff\x7f"), "damaged header"),
+        (change(GOOD, b"root/data/0", 42, bytes(4)), "overlaps|damaged header"),
+        (change(GOOD, b"root/data/0", 42, b"\xff\xff\xff\xff"), "overlaps|damaged header"),
+        (change(GOOD, b"root/data/0", 16, b"\0\0"), "damaged header"),
+        (entries(root_x=b"", other_data=b"", root_data=PICKLE), "not with one folder"),
+        (entries(**{"root_data.pkl": PICKLE, "other_x": b""}), "not with one folder"),
+        (entries(root_x=b"1"), "not with one folder that holds a data.pkl"),
+        (zipped(b"N", byteorder=b"big"), "has byte order 'big'; little is read"),
+        (zipped(b"N", byteorder=b"x" * 99), "has byte order 'xxxxxxxxxxxxxxxx'"),
+        (entries(**{"root_data.pkl": PICKLE + b"N"}), "bytes after the end of its pickle"),
+        (b"PK\5\6" + bytes(18), "no PyTorch checkpoint"),
+        (b"PK\3\4" + bytes(100), "cut short"),
+        (b"", "is empty"),
+        (b"\x80", "cut short"),
+        (b"\n <!DOCTYPE html><html>", "is a web page"),
+        (b"version https://git-lfs", "no PyTorch checkpoint: it starts with 'version '"),
+        (b"\x89HDF\r\n\x1a\n", r"no PyTorch checkpoint: it starts with '\\x89HDF"),
+        (bytes(257) + b"ustar" + bytes(250), "a tar archive, as only the first"),
+        (alone(b"N") + b"N", "bytes after the end of its pickle"),
+    ],
+)
+def test_damaged_containers(content, message, file):
+    assert re.search(message, refusal(file(content)))
+
+
+def test_two_entries_of_one_name(file):
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        content = entries(**{"root_data.pkl": PICKLE, "root/data.pkl": PICKLE})
+    assert "two zip entries 'root/data.pkl'" in refusal(file(content))
+
+
+def test_files_that_are_none(tmp_path, monkeypatch, file):
+    assert "does not exist" in refusal(tmp_path / "none.pth")
+    assert "is not a file" in refusal(tmp_path)
+    monkeypatch.setattr(torchfile, "MAX_FILE_BYTES", 2**20)
+    assert "larger than the limit of 1 MiB" in refusal(file(bytes(2**20 + 1)))
+    assert issubclass(CheckpointError, InputError)
+
+
+# Damage
+
+
+def mutated(content, rng):
+    """The content with one kind of damage."""
+    size = len(content) or 1
+    at, other, length = (int(n) for n in rng.integers(0, [size, size, 40]))
+    match int(rng.integers(6)):
+        case 0:  # a bit
+            change = bytes([b ^ 1 << int(rng.integers(8)) for b in content[at : at + 1]])
+        case 1:  # the file's end is missing
+            return content[:at]
+        case 2:  # a part of the file in another place
+            change = content[other : other + length]
+        case 3:  # a byte
+            change = bytes([int(rng.integers(256))])
+        case 4:  # more bytes
+            return content[:at] + content[other : other + length] + content[at:]
+        case _:  # fewer
+            return content[:at] + content[at + length :]
+    return content[:at] + change + content[at + len(change) :]
+
+
+def sealed(content, rng):
+    """A zip container with a damaged pickle, but checksums that fit."""
+    archive = zipfile.ZipFile(BytesIO(content))
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as damaged:
+        for entry in archive.namelist():
+            inside = archive.read(entry)
+            damaged.writestr(entry, mutated(inside, rng) if entry.endswith(".pkl") else inside)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("title", "damage"),
+    [*((title, mutated) for title in NAMES), ("zip.pth", sealed), ("script.pt", sealed)],
+)
+def test_damage_raises_the_one_exception(title, damage, file):
+    content = (FILES / title).read_bytes()
+    rng = np.random.default_rng(0)
+    outcomes = [outcome(file(damage(content, rng))) for _ in range(500)]
+    assert sum(isinstance(found, CheckpointError) for found in outcomes) > 150
+
+
+def harmless(content):
+    """Bytes of a zip container that say nothing of the tensors.
+
+    Versions, times and attributes in the headers, what pads the local ones, and the
+    versions in the last record of a zip64.
+    """
+    found = set()
+    archive = zipfile.ZipFile(BytesIO(content))
+    at = archive.start_dir
+    for entry in archive.infolist():
+        local = entry.header_offset
+        name_size, extra = struct.unpack_from("<2H", content, local + 26)
+        padding = local + 30 + name_size
+        found.update([local + 4, local + 5, *range(local + 10, local + 14)])
+        found.update(range(padding, padding + extra))
+        found.update(
+            [*range(at + 4, at + 8), *range(at + 12, at + 16), *range(at + 36, at + 42)]
+        )
+        at += 46 + name_size
+    return found | set(range(at + 12, at + 16))
+
+
+@pytest.mark.parametrize("title", ["zip.pth", "script.pt"])
+def test_no_flipped_bit_of_a_zip_goes_unseen(title, file):
+    content = (FILES / title).read_bytes()
+    bits = np.random.default_rng(0).integers(0, 8, len(content))
+    unseen = set()
+    for at, bit in enumerate(bits):
+        change = bytes([content[at] ^ 1 << int(bit)])
+        found = outcome(file(content[:at] + change + content[at + 1 :]))
+        if not isinstance(found, CheckpointError):
+            unseen.add(at)
+            assert_same(found, EXPECTED[title])
+    assert unseen == harmless(content)
+
+
+@pytest.mark.parametrize("title", NAMES)
+def test_a_file_cut_short_anywhere_is_refused(title, file):
+    content = (FILES / title).read_bytes()
+    for size in range(0, len(content), 7):
+        refusal(file(content[:size]))
