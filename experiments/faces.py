@@ -26,7 +26,7 @@ from jaxgan.errors import InputError, lookup
 from jaxgan.metrics import colour, pyramid
 from jaxgan.networks.dcgan import SIZES
 
-CARTOONS = 20_000
+CARTOONS = 10_000
 COMPARED_EPOCHS = (6, 22, 26, 30)  # the report's
 MEASURED = 1000
 
@@ -39,7 +39,7 @@ DEFAULTS = Defaults(
         "critic_steps": 1,
         "ema": 0.999,
         "latent_dim": 100,
-        "batch_size": 64,
+        "batch_size": 32,
         "epochs": 30,
         "data": "cartoons",
         "seed": 0,

@@ -15,7 +15,7 @@ from jaxgan.metrics import coverage, intervals, kernels, transport
 
 # Of every lane, on any data.
 RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
-DRAWS = 5
+DRAWS = 10
 
 
 def floor_samples(real: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:

@@ -24,6 +24,7 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "checkpoint": 1,
     "plots": 1,
     "runs": 1,
+    "convert": 1,
 }
 CORE = {"errors", "objectives", "optimizers", "networks", "metrics", "gan", "train"} | {
     "parallel",

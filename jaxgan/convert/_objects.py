@@ -12,8 +12,10 @@ from jaxgan.convert._pickle import Budget, Name, Refused, key, kind, shown
 
 MAX_DIMENSIONS = 16
 
+_TENSOR_STEPS = 10  # opcodes that take as long as making an array
+
 _UNTYPED = "untyped"
-_DTYPES = {  # by torch's name; numpy has no bfloat16: its bits, for now
+DTYPES = {  # by torch's name; numpy has no bfloat16: its bits, for now
     "float16": np.dtype("<f2"),
     "bfloat16": np.dtype("<u2"),
     "float32": np.dtype("<f4"),
@@ -30,7 +32,7 @@ _DTYPES = {  # by torch's name; numpy has no bfloat16: its bits, for now
     "complex64": np.dtype("<c8"),
     "complex128": np.dtype("<c16"),
 }
-_NUMPY_CODES = {f"{d.kind}{d.itemsize}" for d in _DTYPES.values()}
+_NUMPY_CODES = {f"{dtype.kind}{dtype.itemsize}" for dtype in DTYPES.values()}
 _STORAGES = {  # dtype of a storage class
     "torch.HalfStorage": "float16",
     "torch.BFloat16Storage": "bfloat16",
@@ -48,7 +50,7 @@ _STORAGES = {  # dtype of a storage class
 }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Inert:
     """An object of a file, without its class: what it held, and nothing that it did.
 
@@ -64,8 +66,8 @@ class Inert:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Storage:
-    """Bytes of tensors; ``content`` is None while only sizes are learnt."""
+class Storage:
+    """Bytes of tensors; ``content`` is None while only the sizes are learnt."""
 
     dtype: str
     content: memoryview | None
@@ -73,24 +75,27 @@ class _Storage:
 
 
 @dataclass
-class _Reader:
-    """What the names and persistent identities of one pickle stand for.
+class Objects:
+    """Answers what a pickle stream asks for.
 
     Attributes:
+      budget: Of the whole file.
+      nested: Reads a file that is inside this one.
       stored: Bytes of the storages by key, or None where there are none.
-      declares: Whether storages are only declared, their bytes not known yet.
+      declares: Whether storages are only declared, and their bytes not known yet.
       declared: Dtype and number of elements of each storage that was asked for.
       unfilled: Arrays by id that wait for their content.
     """
 
     budget: Budget
-    nesting: int
-    stored: dict[str, memoryview] | None
+    nested: Callable[[bytes], Any]
+    stored: dict[str, memoryview] | None = None
     declares: bool = False
     declared: dict[str, tuple[str, int]] = field(default_factory=dict)
     unfilled: dict[int, np.ndarray] = field(default_factory=dict)
 
     def find(self, module: str, name: str) -> Any:
+        """What a global name stands for."""
         text = f"{module}.{name}"
         if text in _CALLS:
             return Name(text, call=partial(_call, self, text))
@@ -98,20 +103,19 @@ class _Reader:
             return Name(text, new=_CLASSES[text])
         if text in _STORAGES or text == "numpy.ndarray":
             return Name(text)
-        if module == "torch" and name in _DTYPES:
+        if module == "torch" and name in DTYPES:
             return text
         if module.split(".")[0] == "__torch__":
             return Name(text, new=partial(Inert, text))
-        raise Refused(
-            f"names {shown(text)}; only arrays, containers, numbers and text are read"
-        )
+        raise Refused(f"names {shown(text)}; only arrays, containers and settings are read")
 
-    def persistent(self, identity: Any) -> _Storage:
+    def persistent(self, identity: Any) -> Storage:
+        """The storage ``('storage', class, key, device, elements)``."""
         match identity:
-            case ("storage", Name(text=text), str(name), str(), int(count)):
-                view = None
-            case ("storage", Name(text=text), str(name), str(), int(count), view):
-                pass
+            case (str(tag), Name(text=text), str(name), str(), int(count), *rest) if (
+                tag == "storage" and len(rest) < 2
+            ):
+                view = rest[0] if rest else None
             case _:
                 raise Refused("asks for a stored object that is not a storage")
         dtype = _STORAGES.get(text)
@@ -119,22 +123,23 @@ class _Reader:
             raise Refused(f"asks for a storage of {text} where there is none")
         if self.declared.setdefault(name, (dtype, count)) != (dtype, count):
             raise Refused(f"describes the storage {shown(name)} in two ways")
-        size = count * _itemsize(dtype)
+        size = count * itemsize(dtype)
         content = self.stored.get(name)
         if not self.declares and (content is None or len(content) != size):
             raise Refused(f"has no storage {shown(name)} of {size} bytes")
-        return _part(_Storage(dtype, content, size), view)
+        return _part(Storage(dtype, content, size), view)
 
     def build(self, target: Any, state: Any) -> None:
+        """Give an object its state."""
         match target, state:
-            case Inert(state=None, meta={}), _:
+            case Inert(state=None), _:
                 target.state = state
             case dict(), dict():
                 pass  # attributes of an ordered dictionary: the versions of modules
-            case np.dtype(), (int(), "<" | "|" | "=", *_):
+            case np.dtype(), (int(), str(order), *_) if order in ("<", "|", "="):
                 pass  # made little-endian already
-            case np.ndarray(), (int(), tuple(shape), np.dtype() as dtype, fortran, bytes(raw)):
-                self._fill(target, shape, dtype, fortran is True, raw)
+            case np.ndarray(), (int(), tuple(shape), np.dtype() as dtype, turned, bytes(raw)):
+                self._fill(target, shape, dtype, turned is True, raw)
             case _:
                 raise Refused(f"sets the state of a {kind(target)} in a way that is not known")
 
@@ -150,23 +155,30 @@ class _Reader:
         array.flags.writeable = False
 
 
-def _itemsize(dtype: str) -> int:
-    return 1 if dtype == _UNTYPED else _DTYPES[dtype].itemsize
+def aligned(content: memoryview) -> memoryview:
+    """The content, copied if its address suits no dtype."""
+    odd = np.frombuffer(content, np.uint8).ctypes.data % 16 if content else 0
+    return memoryview(bytes(content)) if odd else content
 
 
-def _part(storage: _Storage, view: Any) -> _Storage:
+def itemsize(dtype: str) -> int:
+    """Bytes of an element of a storage."""
+    return 1 if dtype == _UNTYPED else DTYPES[dtype].itemsize
+
+
+def _part(storage: Storage, view: Any) -> Storage:
     """The part that an old stream calls ``(key, first element, elements)``."""
     match view:
         case None:
             return storage
         case (str(), int(first), int(count)) if first >= 0 and count >= 0:
-            size = _itemsize(storage.dtype)
-            if (first + count) * size > storage.size:
+            begin, size = (n * itemsize(storage.dtype) for n in (first, count))
+            if begin + size > storage.size:
                 raise Refused("has a view beyond the end of its storage")
             content = storage.content
             if content is not None:
-                content = content[first * size : (first + count) * size]
-            return _Storage(storage.dtype, content, count * size)
+                content = content[begin : begin + size]
+            return Storage(storage.dtype, content, size)
     raise Refused("has a storage view that is not known")
 
 
@@ -174,7 +186,7 @@ def _check_shape(shape: tuple) -> None:
     if len(shape) > MAX_DIMENSIONS:
         raise Refused(f"has a tensor of {len(shape)} dimensions; {MAX_DIMENSIONS} are read")
     if not all(type(length) is int and length >= 0 for length in shape):
-        raise Refused("has a tensor with a size that is not a whole number from 0")
+        raise Refused("has a tensor with a size or stride that is not a number from 0")
 
 
 def _extent(shape: tuple) -> int:
@@ -187,85 +199,86 @@ def _check_bools(array: np.ndarray) -> None:
         raise Refused("has truth values that are neither 0 nor 1")
 
 
-def _tensor(reader: _Reader, storage: _Storage, dtype: str, view: tuple) -> np.ndarray:
+def tensor(budget: Budget, storage: Storage, dtype: str, view: tuple) -> np.ndarray:
     """The array that ``view``, offset, size and stride in elements, cuts out of a storage."""
     offset, size, stride = view
-    bits = _DTYPES[dtype]
+    bits = DTYPES[dtype]
     _check_shape(size)
     _check_shape(stride)
     if len(size) != len(stride) or offset < 0:
         raise Refused("has a tensor with a damaged layout")
-    reader.budget.take(_extent(size) * (4 if dtype == "bfloat16" else bits.itemsize))
-    if 0 in size:
-        array = np.empty(size, np.float32 if dtype == "bfloat16" else bits)
-        array.flags.writeable = False
-        return array
-    # The stride of a dimension with one element says nothing, and may be anything.
+    # The stride of a dimension of one element says nothing, and may be anything.
     stride = [step if length > 1 else 0 for length, step in zip(size, stride, strict=True)]
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if (last + 1) * bits.itemsize > storage.size:
+    if 0 not in size and (last + 1) * bits.itemsize > storage.size:
         raise Refused(f"has a tensor of shape {list(size)} beyond the end of its storage")
+    budget.step(_TENSOR_STEPS)
     if storage.content is None:
         return np.empty(0, bits)
-    array = np.ndarray(
-        size,
-        bits,
-        storage.content,
-        offset * bits.itemsize,
-        [step * bits.itemsize for step in stride],
-    )
+    brain = dtype == "bfloat16"
+    budget.take(_extent(size) * (4 if brain else bits.itemsize))
+    if 0 in size:
+        array = np.empty(size, np.float32 if brain else bits)
+    else:
+        steps = [step * bits.itemsize for step in stride]
+        array = np.ndarray(size, bits, storage.content, offset * bits.itemsize, steps)
     _check_bools(array)
-    if dtype == "bfloat16":  # the upper half of a float32
-        array = (array.astype(np.uint32, order="C") << 16).view(np.float32)
-    elif not array.flags.aligned:
-        array = array.copy()
+    if brain and array.size:  # the upper half of a float32
+        wide = array.astype(np.uint32, order="C")
+        wide <<= 16
+        array = wide.view(np.float32)
     array.flags.writeable = False
     return array
 
 
-def _rebuild_tensor(reader: _Reader, args: tuple) -> Any:
+def _rebuild_tensor(objects: Objects, args: tuple) -> Any:
     match args:
-        case (_Storage() as storage, int(offset), tuple(size), tuple(stride), *rest):
+        case (Storage() as storage, int(offset), tuple(size), tuple(stride), *rest):
             if storage.dtype == _UNTYPED:
                 raise Refused("has a tensor without a dtype")
-            if any(value for value in rest[2:]):
-                raise Refused("has a tensor that is a conjugate or negative view")
-            return _tensor(reader, storage, storage.dtype, (offset, size, stride))
+            match rest:
+                case [] | [_, _] | [_, _, None]:
+                    pass
+                case [_, _, dict(views)] if not views:
+                    pass
+                case _:
+                    raise Refused("has a tensor that is a conjugate or negative view")
+            return tensor(objects.budget, storage, storage.dtype, (offset, size, stride))
     return NotImplemented
 
 
-def _rebuild_tensor_v3(reader: _Reader, args: tuple) -> Any:
+def _rebuild_tensor_v3(objects: Objects, args: tuple) -> Any:
     match args:
-        case (_Storage() as storage, int(offset), tuple(size), tuple(stride), _, _, str(dtype)):
+        case (Storage() as storage, int(offset), tuple(size), tuple(stride), _, _, str(dtype)):
             dtype = dtype.removeprefix("torch.")
-            if dtype in _DTYPES:
-                return _tensor(reader, storage, dtype, (offset, size, stride))
+            if dtype in DTYPES:
+                return tensor(objects.budget, storage, dtype, (offset, size, stride))
     return NotImplemented
 
 
-def _rebuild_parameter(reader: _Reader, args: tuple) -> Any:
+def _rebuild_parameter(objects: Objects, args: tuple) -> Any:
     match args:
         case (np.ndarray() as array, *_):
             return array
     return NotImplemented
 
 
-def _load_from_bytes(reader: _Reader, args: tuple) -> Any:
+def _load_from_bytes(objects: Objects, args: tuple) -> Any:
     match args:
         case (bytes(content),):
-            reader.budget.take(len(content))
-            return _container(content, reader.budget, reader.nesting + 1)
+            objects.budget.take(len(content))
+            return objects.nested(content)
     return NotImplemented
 
 
-def _persistent_object(reader: _Reader, args: tuple) -> Any:
+def _persistent_object(objects: Objects, args: tuple) -> Any:
     match args:
         case ({"class_name": str(name), "state": state, **meta},):
-            return Inert(name, state, {**meta, "class_name": name})
+            return Inert(name, state, meta)
     return NotImplemented
 
 
-def _ordered_dict(reader: _Reader, args: tuple) -> Any:
+def _ordered_dict(objects: Objects, args: tuple) -> Any:
     match args:
         case ():
             return {}
@@ -274,7 +287,7 @@ def _ordered_dict(reader: _Reader, args: tuple) -> Any:
     return NotImplemented
 
 
-def _size(reader: _Reader, args: tuple) -> Any:
+def _size(objects: Objects, args: tuple) -> Any:
     match args:
         case ([*lengths],):
             _check_shape(tuple(lengths))
@@ -282,42 +295,49 @@ def _size(reader: _Reader, args: tuple) -> Any:
     return NotImplemented
 
 
-def _device(reader: _Reader, args: tuple) -> Any:
+def _device(objects: Objects, args: tuple) -> Any:
     match args:
         case (str(name),):
             return name
-        case (str(name), int(index)):
+        case (str(name), int(index)) if len(name) < 32:
             return f"{name}:{index}"
     return NotImplemented
 
 
-def _first(reader: _Reader, args: tuple) -> Any:
+def _first(objects: Objects, args: tuple) -> Any:
     return args[0] if args else NotImplemented
 
 
-def _set(reader: _Reader, args: tuple) -> Any:
+def _set(objects: Objects, args: tuple) -> Any:
     match args:
         case ([*members],):
             return {key(member) for member in members}
     return NotImplemented
 
 
-def _encode(reader: _Reader, args: tuple) -> Any:
+def _no_bytes(objects: Objects, args: tuple) -> Any:
+    return NotImplemented if args else b""
+
+
+def _encode(objects: Objects, args: tuple) -> Any:
     match args:
-        case (str(text), "latin1"):
-            reader.budget.take(len(text))
-            return text.encode("latin1", "replace")
+        case (str(text), str(encoding)) if encoding == "latin1":
+            objects.budget.take(len(text))
+            try:
+                return text.encode("latin1")
+            except UnicodeEncodeError:
+                pass
     return NotImplemented
 
 
-def _dtype(reader: _Reader, args: tuple) -> Any:
+def _dtype(objects: Objects, args: tuple) -> Any:
     match args:
-        case (str(code), *_) if code.lstrip("<|=") in _NUMPY_CODES:
+        case (str(code), *_) if len(code) < 5 and code.lstrip("<|=") in _NUMPY_CODES:
             return np.dtype("<" + code.lstrip("<|="))
     return NotImplemented
 
 
-def _scalar(reader: _Reader, args: tuple) -> Any:
+def _scalar(objects: Objects, args: tuple) -> Any:
     match args:
         case (np.dtype() as dtype, bytes(raw)) if len(raw) == dtype.itemsize:
             array = np.frombuffer(raw, dtype)
@@ -326,24 +346,27 @@ def _scalar(reader: _Reader, args: tuple) -> Any:
     return NotImplemented
 
 
-def _unfilled_array(reader: _Reader, args: tuple) -> Any:
+def _unfilled_array(objects: Objects, args: tuple) -> Any:
     match args:
-        case (Name(text="numpy.ndarray"), (0,), _):
+        case (Name(text="numpy.ndarray"), (int(),), _):
             array = np.empty(0, np.uint8)
-            reader.unfilled[id(array)] = array
+            objects.unfilled[id(array)] = array
             return array
     return NotImplemented
 
 
-def _call(reader: _Reader, text: str, args: tuple) -> Any:
-    value = _CALLS[text](reader, args)
+def _call(objects: Objects, text: str, args: tuple) -> Any:
+    # What is called may copy its arguments, and may be called often.
+    copied = [arg for arg in args[:8] if isinstance(arg, list | tuple | dict)]
+    objects.budget.step(len(args) + sum(map(len, copied)))
+    value = _CALLS[text](objects, args)
     if value is NotImplemented:
         raise Refused(f"calls {text} with arguments that are not known")
     return value
 
 
-_CALLS: dict[str, Callable[[_Reader, tuple], Any]] = {
-    "__builtin__.bytes": lambda reader, args: NotImplemented if args else b"",
+_CALLS: dict[str, Callable[[Objects, tuple], Any]] = {
+    "__builtin__.bytes": _no_bytes,
     "__builtin__.set": _set,
     "_codecs.encode": _encode,
     "builtins.set": _set,
@@ -372,5 +395,3 @@ _CLASSES: dict[str, Callable[[], Any]] = {
     "argparse.Namespace": partial(Inert, "argparse.Namespace"),
     "dnnlib.util.EasyDict": dict,
 }
-
-

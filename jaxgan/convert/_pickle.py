@@ -6,16 +6,17 @@ and numbers are bounded before anything is allocated.
 """
 
 import pickletools
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-MAX_STEPS = 1_000_000  # opcodes of a file, its nested pickles included
+MAX_STEPS = 1_000_000  # opcodes of a file, those of files inside it included
 MAX_STACK = 500_000
 MAX_MEMO = 500_000
 MAX_TEXT = 4 * 2**20  # bytes of one string
-MAX_NAME = 256  # of a module or of a class
+MAX_NAME = 256  # bytes, of a module or of a class
 MAX_INT_BYTES = 32
 
 _CODES = {op.name: ord(op.code) for op in pickletools.opcodes}
@@ -44,6 +45,12 @@ class Budget:
         if count > self.bytes:
             raise Refused("unfolds to far more bytes than it has")
         self.bytes -= count
+
+    def step(self, count: int = 1) -> None:
+        """Pay for work that takes as long as ``count`` opcodes."""
+        self.steps -= count
+        if self.steps < 0:
+            raise Refused(f"takes more work than {MAX_STEPS} pickle opcodes")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,9 +89,7 @@ def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, 
     """
     machine = _Machine(data, start, reader)
     while True:
-        budget.steps -= 1
-        if budget.steps < 0:
-            raise Refused(f"has more than {MAX_STEPS} pickle opcodes")
+        budget.step()
         code = machine.number(1)
         if code == _STOP:
             break
@@ -106,7 +111,7 @@ def key(value: Any) -> Any:
     """
     if type(value) is int and abs(value) >= 2**60:
         raise Refused("has a whole number beyond 2**60 as a key")
-    if value is None or type(value) in (str, bytes, int, float, bool):
+    if value is None or type(value) in (str, int, float, bool):
         return value
     raise Refused(f"has a {kind(value)} as a key; keys are text or numbers")
 
@@ -118,9 +123,7 @@ def kind(value: Any) -> str:
 
 def shown(text: str) -> str:
     """A text of the file, fit for a message of one line."""
-    plain = (
-        len(text) <= 2 * MAX_NAME and text.isascii() and text.replace(".", "_").isidentifier()
-    )
+    plain = re.fullmatch(r"[\w.]{1,600}", text, re.ASCII)
     return text if plain else ascii(text[:80])
 
 
@@ -231,6 +234,8 @@ class _Machine:
     def name(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
             raise Refused("has a damaged pickle: a name is not text")
+        if max(len(module), len(name)) > MAX_NAME:
+            raise Refused(f"has a name of more than {MAX_NAME} bytes in its pickle")
         self.push(self.reader.find(module, name))
 
     def reduce(self) -> None:

@@ -16,6 +16,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _WIDE_END = struct.Struct("<4sQ2H2L4Q4sLQL")  # of zip64, with its locator
 _DESCRIPTORS = (struct.Struct("<4s3L"), struct.Struct("<4sL2Q"))
+_ENTRY_STEPS = 10  # pickle opcodes that take as long as an entry
 _STORED, _DEFLATED = 0, 8
 _DESCRIBED, _UTF8 = 0x8, 0x800  # the flags that are allowed
 
@@ -38,6 +39,7 @@ def read(data: bytes, budget: Budget) -> dict[bytes, memoryview]:
         of one name, or inflates beyond the budget.
     """
     start, entries = _directory(data)
+    budget.step(_ENTRY_STEPS * len(entries))
     entries.sort(key=lambda entry: entry.offset)
     if not entries or entries[0].offset:
         raise Refused("has bytes before its first zip entry")

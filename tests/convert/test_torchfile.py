@@ -1,5 +1,6 @@
 """The committed files hold what ``EXPECTED`` says; torch, where it is there, is the oracle."""
 
+import json
 import pickle
 import re
 import struct
@@ -337,15 +338,42 @@ def test_numpy_values_of_old_pickles(file):
         assert content["none"].size == 0
 
 
-def test_safetensors(tmp_path):
-    numpy = pytest.importorskip("safetensors.numpy")
-    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.arange(2)}
-    numpy.save_file(arrays, tmp_path / "file.safetensors")
-    found = torchfile.tensors(tmp_path / "file.safetensors")
-    assert_same(dict(sorted(found.items())), dict(sorted(arrays.items())))
-    content = (tmp_path / "file.safetensors").read_bytes()
-    (tmp_path / "cut.safetensors").write_bytes(content[:-1])
-    assert "not a readable safetensors" in refusal(tmp_path / "cut.safetensors")
+def safetensors_file(arrays):
+    """The format by hand: the size of a JSON header, the header, the bytes."""
+    header, content = {}, b""
+    for title, (dtype, shape, data) in arrays.items():
+        span = [len(content), len(content) + len(data)]
+        header[title] = {"dtype": dtype, "shape": shape, "data_offsets": span}
+        content += data
+    header = json.dumps(header).encode()
+    return struct.pack("<Q", len(header)) + header + content
+
+
+def test_safetensors(file):
+    pytest.importorskip("safetensors")
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+    content = safetensors_file(
+        {
+            "a": ("F32", [2, 3], table.tobytes()),
+            "b": ("I64", [2], np.arange(2).tobytes()),
+            "c": ("BOOL", [2, 1], b"\1\0"),
+            "d": ("BF16", [], b"\0\x3f"),
+            "e": ("F16", [0], b""),
+        }
+    )
+    found = torchfile.tensors(file(content, "file.safetensors"))
+    expected = {
+        "a": table,
+        "b": np.arange(2),
+        "c": np.array([[True], [False]]),
+        "d": np.array(0.5, np.float32),
+        "e": np.empty(0, np.float16),
+    }
+    assert_same(dict(sorted(found.items())), expected)
+    line = refusal(file(content[:-1], "file.safetensors"))
+    assert "is not a readable safetensors file" in line
+    content = safetensors_file({"a": ("F8_E5M2", [1], b"\0")})
+    assert "has a tensor of F8_E5M2, which" in refusal(file(content, "file.safetensors"))
 
 
 def test_safetensors_without_the_package(file, monkeypatch):

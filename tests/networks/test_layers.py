@@ -102,7 +102,7 @@ def slope(convolve, w, geometry):
     return penalty
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["dcgan", "whole image", "fashion, remainder", "tall"])
 def test_second_derivatives_are_those_of_a_plain_convolution(case, key):
     geometry, inputs, outputs = CASES[case]
     x, w, _ = arrays(key, geometry, inputs, outputs)

@@ -1,0 +1,248 @@
+"""The Inception-v3 of the FID: images to the features that FID and KID compare.
+
+The network of 2015-12-05 with batch norm folded into the convolutions. Parameters bear
+the names of PyTorch's port, whose two differences from the paper they were trained with:
+an average over 3x3 leaves out what lies beyond the border, and the last block takes a
+maximum where the others take that average.
+
+Source: Szegedy et al., arXiv 1512.00567; Heusel et al., arXiv 1706.08500, for its use.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxgan.errors import lookup
+
+SIZE = 299
+FEATURES = 2048
+
+# How published FIDs bring images to the network: position of the first pixel's centre,
+# which is also that of the first sample; level that becomes 0; levels that become 1.
+CONVENTIONS = {
+    "tensorflow": (0.0, 128.0, 128.0),  # the original, torch-fidelity, StyleGAN
+    "pytorch": (0.5, 127.5, 127.5),  # pytorch-fid
+}
+
+# TensorFloat-32, an accelerator's default, moves features by 1e-3 of their size.
+_PRECISION = lax.Precision.HIGHEST
+
+
+def features(params: Any, images: Array, convention: str = "tensorflow") -> Array:
+    """Pooled features ``[B, 2048]`` of images ``[B, H, W, 3]``, uint8 in RGB.
+
+    Args:
+      params: As ``jaxgan.convert.inception.load`` gives them.
+      images: Of any height and width.
+      convention: One of ``CONVENTIONS``. A FID compares only with those of the same one.
+
+    Raises:
+      InputError: If there is no such convention.
+    """
+    return Inception().apply({"params": params}, prepare(images, convention))
+
+
+def prepare(images: Array, convention: str = "tensorflow") -> Array:
+    """Images ``[B, H, W, 3]`` in 0 to 255 as the network takes them, ``[B, 299, 299, 3]``.
+
+    Bilinear between the two nearest pixels, however many lie between two samples: FIDs
+    of large images include the aliasing that this makes.
+
+    Raises:
+      InputError: If there is no such convention.
+    """
+    centre, zero, unit = lookup("convention", convention, CONVENTIONS)
+    x = jnp.asarray(images, jnp.float32)
+    if x.shape[1] != SIZE:
+        x = jnp.einsum("sh,bhwc->bswc", _bilinear(x.shape[1], centre), x, precision=_PRECISION)
+    if x.shape[2] != SIZE:
+        x = jnp.einsum("sw,bhwc->bhsc", _bilinear(x.shape[2], centre), x, precision=_PRECISION)
+    return (x - zero) / unit
+
+
+def _bilinear(size: int, centre: float) -> np.ndarray:
+    """``[299, size]``: the share of every pixel in every sample."""
+    position = ((np.arange(SIZE) + centre) * size / SIZE - centre).clip(0, size - 1)
+    distance = np.abs(position[:, None] - np.arange(size))
+    return (1 - distance).clip(0).astype(np.float32)
+
+
+class Unit(nn.Module):
+    """Convolution, bias and ReLU: ``[B, H, W, I] -> [B, h, w, features]``.
+
+    Attributes:
+      features: Channels out.
+      kernel: Its height and width.
+      stride: Step.
+      padding: ``SAME`` or ``VALID``.
+    """
+
+    features: int
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: str = "SAME"
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (*self.kernel, x.shape[3], self.features)
+        w = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, (1, 1, 1, self.features))
+        y = lax.conv_general_dilated(
+            x,
+            w,
+            (self.stride, self.stride),
+            self.padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=_PRECISION,
+        )
+        return nn.relu(y + bias)
+
+
+def _unit(x: Array, name: str, features: int, high: int, wide: int) -> Array:
+    return Unit(features, (high, wide), name=name)(x)
+
+
+def _halved(x: Array, name: str, features: int) -> Array:
+    return Unit(features, (3, 3), 2, "VALID", name=name)(x)
+
+
+def _chain(x: Array, name: str, *units: tuple[int, int, int]) -> Array:
+    """Units ``(features, height, width)``, named ``name_1``, ``name_2`` and so on."""
+    for number, unit in enumerate(units, 1):
+        x = _unit(x, f"{name}_{number}", *unit)
+    return x
+
+
+def _average(x: Array) -> Array:
+    """Mean over 3x3 of those pixels that exist."""
+    return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+
+
+def _largest(x: Array) -> Array:
+    return nn.max_pool(x, (3, 3), padding="SAME")
+
+
+def _largest_halved(x: Array) -> Array:
+    return nn.max_pool(x, (3, 3), strides=(2, 2))
+
+
+class MixedA(nn.Module):
+    """Block on 35x35 pixels: ``[B, H, W, I] -> [B, H, W, 224 + pooled]``.
+
+    Attributes:
+      pooled: Channels of the pooling branch.
+    """
+
+    pooled: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        branches = [
+            _unit(x, "branch1x1", 64, 1, 1),
+            _chain(x, "branch5x5", (48, 1, 1), (64, 5, 5)),
+            _chain(x, "branch3x3dbl", (64, 1, 1), (96, 3, 3), (96, 3, 3)),
+            _unit(_average(x), "branch_pool", self.pooled, 1, 1),
+        ]
+        return jnp.concatenate(branches, axis=3)
+
+
+class MixedB(nn.Module):
+    """From 35x35 to 17x17 pixels: ``[B, H, W, I] -> [B, h, w, 480 + I]``."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        double = _chain(x, "branch3x3dbl", (64, 1, 1), (96, 3, 3))
+        branches = [
+            _halved(x, "branch3x3", 384),
+            _halved(double, "branch3x3dbl_3", 96),
+            _largest_halved(x),
+        ]
+        return jnp.concatenate(branches, axis=3)
+
+
+class MixedC(nn.Module):
+    """Block on 17x17 pixels: ``[B, H, W, I] -> [B, H, W, 768]``.
+
+    Attributes:
+      inner: Channels inside the branches of long kernels.
+    """
+
+    inner: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        c = self.inner
+        double = (c, 1, 1), (c, 7, 1), (c, 1, 7), (c, 7, 1), (192, 1, 7)
+        branches = [
+            _unit(x, "branch1x1", 192, 1, 1),
+            _chain(x, "branch7x7", (c, 1, 1), (c, 1, 7), (192, 7, 1)),
+            _chain(x, "branch7x7dbl", *double),
+            _unit(_average(x), "branch_pool", 192, 1, 1),
+        ]
+        return jnp.concatenate(branches, axis=3)
+
+
+class MixedD(nn.Module):
+    """From 17x17 to 8x8 pixels: ``[B, H, W, I] -> [B, h, w, 512 + I]``."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        long = _chain(x, "branch7x7x3", (192, 1, 1), (192, 1, 7), (192, 7, 1))
+        branches = [
+            _halved(_chain(x, "branch3x3", (192, 1, 1)), "branch3x3_2", 320),
+            _halved(long, "branch7x7x3_4", 192),
+            _largest_halved(x),
+        ]
+        return jnp.concatenate(branches, axis=3)
+
+
+class MixedE(nn.Module):
+    """Block on 8x8 pixels: ``[B, H, W, I] -> [B, H, W, 2048]``.
+
+    Attributes:
+      largest: Pool by maximum.
+    """
+
+    largest: bool
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        single = _chain(x, "branch3x3", (384, 1, 1))
+        double = _chain(x, "branch3x3dbl", (448, 1, 1), (384, 3, 3))
+        pooled = (_largest if self.largest else _average)(x)
+        branches = [
+            _unit(x, "branch1x1", 320, 1, 1),
+            _unit(single, "branch3x3_2a", 384, 1, 3),
+            _unit(single, "branch3x3_2b", 384, 3, 1),
+            _unit(double, "branch3x3dbl_3a", 384, 1, 3),
+            _unit(double, "branch3x3dbl_3b", 384, 3, 1),
+            _unit(pooled, "branch_pool", 192, 1, 1),
+        ]
+        return jnp.concatenate(branches, axis=3)
+
+
+class Inception(nn.Module):
+    """Prepared images ``[B, 299, 299, 3]`` to features ``[B, 2048]``, none negative.
+
+    Other sizes of at least 75x75 work, but their features are not those of the FID.
+    """
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = _halved(x, "Conv2d_1a_3x3", 32)
+        x = Unit(32, (3, 3), padding="VALID", name="Conv2d_2a_3x3")(x)
+        x = _largest_halved(_unit(x, "Conv2d_2b_3x3", 64, 3, 3))
+        x = _unit(x, "Conv2d_3b_1x1", 80, 1, 1)
+        x = _largest_halved(Unit(192, (3, 3), padding="VALID", name="Conv2d_4a_3x3")(x))
+        for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
+            x = MixedA(pooled, name=name)(x)
+        x = MixedB(name="Mixed_6a")(x)
+        for letter, inner in zip("bcde", (128, 160, 160, 192), strict=True):
+            x = MixedC(inner, name=f"Mixed_6{letter}")(x)
+        x = MixedD(name="Mixed_7a")(x)
+        x = MixedE(largest=False, name="Mixed_7b")(x)
+        x = MixedE(largest=True, name="Mixed_7c")(x)
+        return x.mean(axis=(1, 2))
