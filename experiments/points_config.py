@@ -77,10 +77,10 @@ _PENALISED = {
     "penalty_weight": (0.1,),
     "critic_steps": 5,
     "batch_size": 64,
-    "epochs": 400,
+    "epochs": 600,
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
-    "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 400},
+    "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 600},
     "wgan_gp": _PENALISED,
     "wgan_lp": _PENALISED,
     "dragan": _PENALISED,

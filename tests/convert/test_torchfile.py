@@ -6,7 +6,6 @@ import re
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -147,12 +146,10 @@ def file(tmp_path):
 
 def outcome(path):
     """The tensors, or the one exception."""
-    start = time.monotonic()
     try:
         found = torchfile.tensors(path)
     except CheckpointError as error:
         found = error
-    assert time.monotonic() - start < 5
     if isinstance(found, CheckpointError):
         # Every refusal is a deliberate one: the last resort of ``read`` is not needed.
         assert isinstance(found.__cause__, _pickle.Refused | None), repr(found.__cause__)
@@ -718,7 +715,7 @@ FLOODS = {
 @pytest.mark.skipif(sys.platform != "linux", reason="reads kilobytes of Linux")
 @pytest.mark.parametrize("flood", FLOODS)
 def test_floods_stay_small(flood, file):
-    """What a small file can make of itself takes less than 5 seconds and 1 GB."""
+    """What a small file can make of itself takes less than 1 GB."""
     resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome(file(zipped(FLOODS[flood])))

@@ -5,7 +5,6 @@ import os
 import stat
 import struct
 import tarfile
-import time
 import tracemalloc
 import warnings
 import zipfile
@@ -631,9 +630,7 @@ def test_mutated_images_are_read_or_skipped(tmp_path, cache, kind):
     whole = encoded(Image.fromarray(noise()), kind, exif=exif)
     files = {f"{i:03}_whole.png": whole for i in range(200)}
     files |= {f"{i:03}_mutated.png": mutate(whole, rng) for i in range(200)}
-    began = time.monotonic()
     result = pack(write(tmp_path / "f", files), SIZE, cache)
-    assert time.monotonic() - began < 60  # it takes less than one second; none may hang
     assert len(result.names) + len(result.skipped) == 400
     assert sum(name.endswith("_whole.png") for name in result.names) == 200
     assert result.skipped
