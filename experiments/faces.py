@@ -9,8 +9,6 @@ centred squares of ``--size`` pixels and packed once; those that cannot be read 
 in ``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
 """
 
-import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from experiments import flags, images, loop, training_flags
-from experiments.training import Defaults, Recipe
+from experiments.training import Defaults, Recipe, recipe_of
 from experiments.training_flags import Flags
 from jaxgan import plots, runs
 from jaxgan.data import cartoon_faces, image_folder
-from jaxgan.errors import InputError, lookup
+from jaxgan.errors import InputError
 from jaxgan.metrics import colour, pyramid
 from jaxgan.networks.dcgan import SIZES
 
@@ -177,17 +175,14 @@ def main() -> None:
         given: dict[str, Any] = {k: v for k, v in read().items() if v is not None}
         name = training_flags.default_name(read(), DEFAULTS.common["variant"])
         directory = flags.run_directory("faces", name)
-        recipe = Recipe({})
-        if "recipe" in given:
-            recipe = lookup("recipe", given.pop("recipe"), RECIPES)
+        recipe = recipe_of(given.pop("recipe", None), RECIPES)
         settings = {**DEFAULTS.common, **recipe.settings, **given}
         dataset, skipped = load(settings["data"], settings["size"])
         configs = images.configure(DEFAULTS, recipe, given, dataset)
         folders = images.folders_of(configs, directory)
         if flags.DRY_RUN.value:
             images.check_folders(folders, directory, dataset, fresh=flags.FRESH.value)
-            plan = {str(folder): dataclasses.asdict(c) for folder, c in folders.items()}
-            print(json.dumps(plan, indent=1))
+            flags.show_plan(folders)
             return
         flags.start_jax()
 

@@ -9,9 +9,7 @@ The images come from ``--data``, ``$JAXGAN_DATA``, Debian's package
 judgement of a classifier that is trained once on the real images.
 """
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from experiments import classifier, flags, images, training_flags
-from experiments.training import Defaults, Recipe
+from experiments.training import Defaults, Recipe, recipe_of
 from experiments.training_flags import Flags
 from jaxgan import plots, runs
 from jaxgan.data import fashion_mnist
@@ -220,9 +218,7 @@ def main() -> None:
         given = {name: value for name, value in read().items() if value is not None}
         name = training_flags.default_name(read(), DEFAULTS.common["variant"])
         directory = flags.run_directory("fashion_mnist", name)
-        recipe = Recipe({})
-        if "recipe" in given:
-            recipe = lookup("recipe", given.pop("recipe"), RECIPES)
+        recipe = recipe_of(given.pop("recipe", None), RECIPES)
         for model in given.get("model", ()):
             lookup("model", model, {"dense": 0, "conv": 0})
         data, dataset = load(given.get("data", DEFAULTS.common["data"]))
@@ -232,8 +228,7 @@ def main() -> None:
         folders = images.folders_of(configs, directory)
         if flags.DRY_RUN.value:
             images.check_folders(folders, directory, dataset, fresh=flags.FRESH.value)
-            plan = {str(folder): dataclasses.asdict(c) for folder, c in folders.items()}
-            print(json.dumps(plan, indent=1))
+            flags.show_plan(folders)
             return
         flags.start_jax()
         judge = None

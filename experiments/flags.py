@@ -1,8 +1,10 @@
 """What every experiment's command line shares: flags, start, and how it ends."""
 
+import dataclasses
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,6 +60,12 @@ def run_directory(experiment: str, default_name: str) -> Path:
     if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
         raise InputError(f"--name={name!r} must be a plain folder name")
     return Path(OUT.value) / experiment / name
+
+
+def show_plan(configs: Mapping[Path, Any]) -> None:
+    """Print the configuration, a dataclass, of every folder: what ``--dry_run`` is for."""
+    plan = {str(folder): dataclasses.asdict(config) for folder, config in configs.items()}
+    print(json.dumps(plan, indent=1))
 
 
 def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:

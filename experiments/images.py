@@ -162,7 +162,7 @@ def build(config: Config, lane: Mapping[str, jax.Array], channels: int) -> gan.G
         pair(
             config.optimizer,
             schedule(rate, updates),
-            critic_learning_rate=schedule(critic_rate, updates * config.critic_steps),
+            critic_learning_rate=critic_rate,
             betas=config.betas,
         ),
         latent_dim=config.latent_dim,

@@ -14,7 +14,6 @@ The same command again goes on where it stopped.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -111,7 +110,7 @@ def build(config: Config, lane: Mapping[str, jax.Array]) -> gan.Gan:
         pair(
             config.optimizer,
             schedule(rate, updates),
-            critic_learning_rate=schedule(critic_rate, updates * config.critic_steps),
+            critic_learning_rate=critic_rate,
             betas=config.betas,
         ),
         latent_dim=config.latent_dim,
@@ -468,8 +467,7 @@ def main() -> None:
         folders = folders_of(configs, directory)
         if flags.DRY_RUN.value:
             check_folders(folders, directory, fresh=flags.FRESH.value)
-            plan = {str(folder): dataclasses.asdict(c) for folder, c in folders.items()}
-            print(json.dumps(plan, indent=1))
+            flags.show_plan(folders)
             return
         flags.start_jax()
         rows = run_all(

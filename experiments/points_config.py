@@ -8,7 +8,6 @@ from experiments.training import Defaults, Recipe, Training, require
 from experiments.training_flags import Flags
 from jaxgan import train
 from jaxgan.data import points
-from jaxgan.errors import lookup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +71,14 @@ _COMMON: dict[str, Any] = {
 # What works best for a variant on the M. The learning rate holds for that optimizer.
 _PENALISED = {
     "optimizer": "adam",
-    "learning_rate": (2e-4,),
+    "learning_rate": (3e-4,),
     "critic_learning_rate": 1e-3,
     "penalty_weight": (0.1,),
-    "critic_steps": 5,
+    "critic_steps": 3,
     "batch_size": 64,
-    "epochs": 600,
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
-    "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 600},
+    "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 500},
     "wgan_gp": _PENALISED,
     "wgan_lp": _PENALISED,
     "dragan": _PENALISED,
@@ -167,8 +165,7 @@ def configure(recipe: str | None = None, **given: Any) -> list[Config]:
       InputError: If a name is unknown, a number out of range, the data unreadable.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    base = Recipe({}) if recipe is None else lookup("recipe", recipe, RECIPES)
-    programs = training.resolve(DEFAULTS, base, given)
+    programs = training.resolve(DEFAULTS, training.recipe_of(recipe, RECIPES), given)
     cloud = points.load(programs[0]["data"], programs[0]["data_key"]).points
     size = 7000 if len(cloud) >= 8000 else int(0.8 * len(cloud))
     configs = [Config(**{"train_size": size, **settings}) for settings in programs]

@@ -25,7 +25,7 @@ class Training:
       optimizer: A name in ``OPTIMIZERS``.
       learning_rate: Of the generator.
       critic_learning_rate: Of the critic; ``None`` means as the generator's.
-      schedule: A name in ``SCHEDULES``.
+      schedule: Of the generator's learning rate: a name in ``SCHEDULES``.
       betas: Of Adam and its kin.
       critic_steps: Critic updates per generator update.
       penalty: A name in ``PENALTIES``.
@@ -80,6 +80,15 @@ class Recipe(NamedTuple):
 
     settings: dict[str, Any]
     by_optimizer: dict[str, dict[str, Any]] = {}
+
+
+def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
+    """The recipe of a name, an empty one of none.
+
+    Raises:
+      InputError: If there is no such recipe.
+    """
+    return Recipe({}) if name is None else lookup("recipe", name, recipes)
 
 
 class Defaults(NamedTuple):

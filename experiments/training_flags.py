@@ -36,7 +36,7 @@ SHARED = Flags(
         "betas": "Of Adam and its kin, two numbers.",
     },
     texts={
-        "schedule": f"Of the learning rates: {', '.join(SCHEDULES)}.",
+        "schedule": f"Of the generator's learning rate: {', '.join(SCHEDULES)}.",
         "penalty": f"Instead of the variant's own: {', '.join(PENALTIES)}.",
     },
     number={

@@ -76,9 +76,11 @@ def _linear(learning_rate, updates):
     return lambda count: learning_rate * jnp.clip(2 - 2 * count / updates, 0.0, 1.0)
 
 
-# name -> (learning_rate, updates) -> what an optimizer takes as its learning rate.
-# ``linear`` holds the rate for the first half of the updates, then lets it fall to 0:
-# a GAN circles its equilibrium at a distance that the learning rate sets.
+# name -> (learning_rate, updates) -> what an optimizer takes as its learning rate. Meant
+# for the generator: if its steps shrink while the critic's do not, the critic comes to be
+# at its best for every generator, and the circling of the two dies out. If both shrink,
+# they stop wherever on the circle they are. ``linear`` holds the rate for the first half
+# of the updates, then lets it fall to 0.
 SCHEDULES: dict[str, Callable[..., optax.ScalarOrSchedule]] = {
     "constant": _constant,
     "linear": _linear,

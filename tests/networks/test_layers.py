@@ -207,3 +207,16 @@ def test_batch_norm_follows_torch(key):
     twin.eval()
     expected = twin(torch.tensor(np.array(x)).permute(0, 3, 1, 2)).detach()
     close(module.apply(variables, x, False), expected.permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
+def test_lanes_may_be_mapped(case, key):
+    """An accelerator maps lanes by ``vmap``, over weights and images alike."""
+    geometry, inputs, outputs = CASES[case]
+    x, w, _ = arrays(key, geometry, inputs, outputs)
+    lanes = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
+    gradient = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))
+    together = jax.vmap(gradient)(*lanes)
+    for lane in range(2):
+        alone = gradient(lanes[0][lane], lanes[1][lane])
+        jax.tree.map(lambda a, b, lane=lane: close(a[lane], b), together, alone)
