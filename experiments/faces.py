@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import flags as absl_flags
 
 from experiments import flags, images, loop, training_flags
 from experiments.training import Defaults, Recipe, recipe_of
 from experiments.training_flags import Flags
 from jaxgan import plots, runs
+from jaxgan.convert import inception as convert_inception
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
-from jaxgan.metrics import colour, pyramid
+from jaxgan.metrics import colour, frechet, pyramid
+from jaxgan.networks import inception
 from jaxgan.networks.dcgan import SIZES
 
 CARTOONS = 10_000
@@ -108,8 +111,14 @@ def load(source: str, size: int) -> tuple[images.Dataset, tuple[tuple[str, str],
     return images.Dataset(packed.images, packed.key), packed.skipped
 
 
-def finish(dataset: images.Dataset) -> images.Finish:
-    """Measures of every lane's samples against the data, without any trained features."""
+def finish(
+    dataset: images.Dataset, features: Callable[[np.ndarray], np.ndarray] | None = None
+) -> images.Finish:
+    """Measures of every lane's samples against the data.
+
+    Without ``features`` no trained network takes part. With those of the FID's
+    Inception-v3 it is ``fid``, of ``MEASURED`` images only: compare at one number.
+    """
 
     def measure(config, program, state, directory):
         count = min(MEASURED, config.train_size // 2)
@@ -125,6 +134,9 @@ def finish(dataset: images.Dataset) -> images.Finish:
                 {f"swd_{side}": value for side, value in distances.items()}
                 | {"hue_bits": hues.images, "hue_bits_pixels": hues.pixels}
             )
+            if features:
+                fid = frechet.frechet_distance(features(real), features(lane))
+                rows[-1]["fid"] = fid
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         floor = pyramid.laplacian_sliced_wasserstein(real, other)
         real_hues = colour.hue_entropy(real)
@@ -170,6 +182,9 @@ def compare(folders: dict[Path, images.Config], directory: Path) -> None:
 def main() -> None:
     """Run from the command line."""
     read = training_flags.define(DEFAULTS, RECIPES, FLAGS)
+    inception_flag = absl_flags.DEFINE_string(
+        "inception", None, "File of the FID's Inception-v3 weights; measures the FID too."
+    )
 
     def command(check: Callable[[], None]) -> None:
         given: dict[str, Any] = {k: v for k, v in read().items() if v is not None}
@@ -177,6 +192,7 @@ def main() -> None:
         directory = flags.run_directory("faces", name)
         recipe = recipe_of(given.pop("recipe", None), RECIPES)
         settings = {**DEFAULTS.common, **recipe.settings, **given}
+        weights = inception_flag.value and convert_inception.load(inception_flag.value)
         dataset, skipped = load(settings["data"], settings["size"])
         configs = images.configure(DEFAULTS, recipe, given, dataset)
         folders = images.folders_of(configs, directory)
@@ -185,12 +201,13 @@ def main() -> None:
             flags.show_plan(folders)
             return
         flags.start_jax()
+        features = inception.extractor(weights) if weights else None
 
         def measured(config, program, state, folder):
             if skipped:
                 lines = [f"{file}: {reason}\n" for file, reason in skipped]
                 runs.write_text(folder / "skipped.txt", "".join(lines))
-            return finish(dataset)(config, program, state, folder)
+            return finish(dataset, features)(config, program, state, folder)
 
         if skipped:
             loop.say(f"{len(skipped)} files are not readable images: see skipped.txt")

@@ -23,14 +23,14 @@ from jaxgan.errors import InputError, lookup
 SIZE = 299
 FEATURES = 2048
 
-# How published FIDs bring images to the network: position of the first pixel's centre,
-# which is also that of the first sample; level that becomes 0; levels that become 1.
+# How published FIDs bring images to the network: where in a pixel its value and a sample
+# lie; which of the levels 0 to 255 becomes 0; how many above it become 1.
 CONVENTIONS = {
     "tensorflow": (0.0, 128.0, 128.0),  # the original, torch-fidelity, StyleGAN
     "pytorch": (0.5, 127.5, 127.5),  # pytorch-fid
 }
 
-# TensorFloat-32, an accelerator's default, moves features by 1e-3 of their size.
+# An accelerator's default may be TensorFloat-32, which keeps three digits of a factor.
 _PRECISION = lax.Precision.HIGHEST
 
 
@@ -74,7 +74,8 @@ def extractor(
 def _check(params: Any) -> None:
     image = jnp.zeros((1, SIZE, SIZE, 3))
     tree: Any = jax.eval_shape(Inception().init, jax.random.key(0), image)["params"]
-    found, expected = (traverse_util.flatten_dict(x, sep=".") for x in (params, tree))
+    flat: Any = [traverse_util.flatten_dict(x, sep=".") for x in (params, tree)]
+    found, expected = flat
     for name, leaf in expected.items():
         if name not in found:
             raise InputError(f"the weights of Inception-v3 lack {name}")

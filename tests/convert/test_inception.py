@@ -249,6 +249,7 @@ def test_real_weights_give_known_features(weights):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.load:DeprecationWarning")
 def test_real_weights_follow_torch(weights):
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")
     if not zipfile.is_zipfile(weights) or not any(

@@ -297,7 +297,12 @@ def test_faces_from_a_folder_with_damaged_images(tmp_path):
         (lambda path: path.mkdir(), (), "has no .jpg, .jpeg, .png, .webp files"),
         (lambda path: photographs(path, 4, damaged=4), (), "cannot be read"),
         (lambda path: photographs(path, 4), ("--size=48",), "--size=48"),
-        (lambda path: path.write_bytes(b"x" * 99), (), ""),
+        (lambda path: path.write_bytes(b"x" * 99), (), "faces"),
+        (
+            lambda path: photographs(path, 4),
+            ("--inception=pyproject.toml",),
+            "toml is",
+        ),
     ],
 )
 def test_faces_refuses_in_one_line(tmp_path, make, arguments, message):

@@ -147,6 +147,21 @@ def test_shapes_of_the_network(key):
     assert kernels + 2 * biases == 23_834_568 - 1000 * 2049
 
 
+def test_long_kernels_lie_as_in_the_published_weights(key):
+    """The twin takes them as they come: these are heights and widths of the files."""
+    seven = {"branch7x7_2": (1, 7), "branch7x7_3": (7, 1), "branch7x7dbl_2": (7, 1)}
+    seven |= {"branch7x7dbl_3": (1, 7), "branch7x7dbl_4": (7, 1), "branch7x7dbl_5": (1, 7)}
+    three = {"branch3x3_2a": (1, 3), "branch3x3_2b": (3, 1)}
+    three |= {"branch3x3dbl_3a": (1, 3), "branch3x3dbl_3b": (3, 1)}
+    last = {"branch7x7x3_2": (1, 7), "branch7x7x3_3": (7, 1)}
+    params = jax.eval_shape(Inception().init, key, jnp.zeros((1, 75, 75, 3)))["params"]
+    for blocks, expected in ((("6b", "6c", "6d", "6e"), seven), (("7b", "7c"), three)):
+        for block in blocks:
+            found = {n: params[f"Mixed_{block}"][n]["kernel"].shape[:2] for n in expected}
+            assert found == expected
+    assert {n: params["Mixed_7a"][n]["kernel"].shape[:2] for n in last} == last
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_blocks_follow_a_torch_twin(name, twin, key):
     module, inputs, _, size, _ = CASES[name]
