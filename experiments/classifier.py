@@ -108,7 +108,8 @@ def _load(path: Path) -> Any:
     like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
     leaves, structure = jax.tree.flatten(like)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since np.load leaves a file open that is cut short.
+        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
             found = [file[f"arr_{i}"] for i in range(len(file.files))]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None

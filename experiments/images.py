@@ -488,7 +488,11 @@ def show(summaries: Sequence[Mapping[str, Any]]) -> None:
     if not summaries:
         return
     skipped = ("lanes", "first_step_s", "train_s")
-    columns = [name for name in summaries[0] if name not in skipped]
+    columns = [
+        name
+        for name, value in summaries[0].items()
+        if name not in skipped and not isinstance(value, Mapping)
+    ]
     rows = [columns]
     for summary in summaries:
         row = []

@@ -44,7 +44,8 @@ def shard(mesh: Mesh, tree: Any, axis: int = 0) -> Any:
 def constrain(mesh: Mesh) -> Callable[[Array], Array]:
     """What ``gan(constrain=...)`` takes to draw each device its own latents.
 
-    Without it every device draws, and pushes through the generator, the whole batch.
+    The compiler mostly finds this by itself, from the real examples that the fakes meet;
+    where it does not, every device pushes the whole batch through the generator.
     """
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
     return lambda x: jax.lax.with_sharding_constraint(x, sharding)

@@ -45,7 +45,7 @@ def test_data_parallel_step_equals_the_serial_one(key):
 
 
 def test_each_device_pushes_its_own_latents_through_the_generator(key):
-    """Without the constraint every device would multiply matrices of the whole batch."""
+    """If latents were the same everywhere, so would be the matrices, of the whole batch."""
     mesh = parallel.mesh()
     reals = parallel.shard(mesh, jax.random.normal(key, (1, 64, 2)), axis=1)
 
@@ -55,5 +55,7 @@ def test_each_device_pushes_its_own_latents_through_the_generator(key):
         rows = re.findall(r"= f32\[(\d+),32\]\S* dot\(", text)
         return {int(count) for count in rows}
 
-    assert 64 in product_rows(make())
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    same = make(constrain=lambda x: jax.lax.with_sharding_constraint(x, everywhere))
+    assert 64 in product_rows(same)
     assert 64 not in product_rows(make(constrain=parallel.constrain(mesh)))
