@@ -2,7 +2,7 @@ import re
 
 import jax
 import numpy as np
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgan import parallel
 from jaxgan.gan import gan
