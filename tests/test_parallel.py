@@ -2,7 +2,7 @@ import re
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from jaxgan import parallel
 from jaxgan.gan import gan
@@ -45,17 +45,17 @@ def test_data_parallel_step_equals_the_serial_one(key):
 
 
 def test_each_device_pushes_its_own_latents_through_the_generator(key):
-    """If latents were the same everywhere, so would be the matrices, of the whole batch."""
+    """Where examples are split over devices, so are the products of every network."""
     mesh = parallel.mesh()
-    reals = parallel.shard(mesh, jax.random.normal(key, (1, 64, 2)), axis=1)
+    examples = jax.random.normal(key, (1, 64, 2))
 
-    def product_rows(g):
+    def product_rows(reals, **options):
+        g = make(**options)
         state = parallel.replicate(mesh, g.init(key, np.zeros((1, 2), np.float32)))
         text = jax.jit(g.step).lower(state, reals).compile().as_text()
         rows = re.findall(r"= f32\[(\d+),32\]\S* dot\(", text)
         return {int(count) for count in rows}
 
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    same = make(constrain=lambda x: jax.lax.with_sharding_constraint(x, everywhere))
-    assert 64 in product_rows(same)
-    assert 64 not in product_rows(make(constrain=parallel.constrain(mesh)))
+    split = parallel.shard(mesh, examples, axis=1)
+    assert 64 not in product_rows(split, constrain=parallel.constrain(mesh))
+    assert 64 in product_rows(parallel.replicate(mesh, examples))  # the test can fail
