@@ -76,7 +76,6 @@ _PENALISED = {
     "penalty_weight": (0.1,),
     "critic_steps": 3,
     "batch_size": 64,
-    "epochs": 600,
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
     "wgan": {"learning_rate": (1e-4,), "clip": (0.05,), "epochs": 500},
