@@ -126,6 +126,7 @@ def finish(
         chosen = rng.permutation(config.train_size)[: 2 * count]
         real, other = np.split(np.asarray(dataset.images[np.sort(chosen)]), 2)
         made = images.generate(program, state, images.fixed_latents(config, count, 2))
+        real_features = features(real) if features else None
         rows = []
         for lane in made:
             distances = pyramid.laplacian_sliced_wasserstein(real, lane)
@@ -134,9 +135,8 @@ def finish(
                 {f"swd_{side}": value for side, value in distances.items()}
                 | {"hue_bits": hues.images, "hue_bits_pixels": hues.pixels}
             )
-            if features:
-                fid = frechet.frechet_distance(features(real), features(lane))
-                rows[-1]["fid"] = fid
+            if features and real_features is not None:
+                rows[-1]["fid"] = frechet.frechet_distance(real_features, features(lane))
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         floor = pyramid.laplacian_sliced_wasserstein(real, other)
         real_hues = colour.hue_entropy(real)

@@ -18,8 +18,6 @@ from jaxgan import checkpoint, gan, plots, runs, sweep, train
 from jaxgan.errors import InputError, lookup
 from jaxgan.networks import dcgan, fashion
 from jaxgan.networks.layers import NORMS
-from jaxgan.objectives import objective
-from jaxgan.optimizers import SCHEDULES, pair
 
 GRID = 64  # samples in a frame
 SPREAD_SAMPLES = 256
@@ -47,7 +45,6 @@ class Config(Training):
       width: Of the networks, as each counts it.
       norm: Of the generator: a name in ``layers.NORMS``.
       critic_norm: Of the critic; not ``batch`` where there is a penalty.
-      train_size: Images to train on, the first ones.
     """
 
     model: str
@@ -55,12 +52,6 @@ class Config(Training):
     width: int
     norm: str
     critic_norm: str
-    train_size: int
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Generator updates in one epoch."""
-        return train.steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
 
 class Model(NamedTuple):
@@ -146,25 +137,12 @@ def pixels(images: Any) -> np.ndarray:
 def build(config: Config, lane: Mapping[str, jax.Array], channels: int) -> gan.Gan:
     """The GAN of one lane, from values that may be traced."""
     model = MODELS[config.model]
-    rate = lane["learning_rate"]
-    critic_rate = lane.get("critic_learning_rate", rate)
-    schedule = SCHEDULES[config.schedule]
-    updates = config.epochs * config.steps_per_epoch
+    made, optimizers = training.parts(config, lane)
     return gan.gan(
         model.generator(config, channels),
         model.critic(config),
-        objective(
-            config.variant,
-            penalty=config.penalty,
-            penalty_weight=lane.get("penalty_weight"),
-            clip=lane.get("clip"),
-        ),
-        pair(
-            config.optimizer,
-            schedule(rate, updates),
-            critic_learning_rate=critic_rate,
-            betas=config.betas,
-        ),
+        made,
+        optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
     )

@@ -23,15 +23,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import STARTED, flags, loop, points_fit, tables, training_flags
+from experiments import STARTED, flags, loop, points_fit, tables, training, training_flags
 from experiments.board import Board
 from experiments.points_config import DEFAULTS, FLAGS, RECIPES, Config, configure
 from jaxgan import gan, plots, runs, sweep, train
 from jaxgan.data import points
 from jaxgan.metrics import transport
 from jaxgan.networks import mlp
-from jaxgan.objectives import objective
-from jaxgan.optimizers import SCHEDULES, pair
 
 MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
 DIRECTIONS = 16
@@ -94,25 +92,12 @@ def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
 
 def build(config: Config, lane: Mapping[str, jax.Array]) -> gan.Gan:
     """The GAN of one lane, from values that may be traced."""
-    rate = lane["learning_rate"]
-    critic_rate = lane.get("critic_learning_rate", rate)
-    schedule = SCHEDULES[config.schedule]
-    updates = config.epochs * config.steps_per_epoch
+    made, optimizers = training.parts(config, lane)
     return gan.gan(
         mlp.Generator(config.generator_widths),
         mlp.Critic(config.critic_widths),
-        objective(
-            config.variant,
-            penalty=config.penalty,
-            penalty_weight=lane.get("penalty_weight"),
-            clip=lane.get("clip"),
-        ),
-        pair(
-            config.optimizer,
-            schedule(rate, updates),
-            critic_learning_rate=critic_rate,
-            betas=config.betas,
-        ),
+        made,
+        optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
     )

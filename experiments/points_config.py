@@ -6,7 +6,6 @@ from typing import Any
 from experiments import training
 from experiments.training import Defaults, Recipe, Training, require
 from experiments.training_flags import Flags
-from jaxgan import train
 from jaxgan.data import points
 
 
@@ -18,20 +17,13 @@ class Config(Training):
       generator_widths: Hidden widths.
       critic_widths: Hidden widths.
       data_key: Variable of a ``.mat`` file.
-      train_size: Points to train on; the others are held out.
       standardize: Train on points of mean 0 and standard deviation 1.
     """
 
     generator_widths: tuple[int, ...]
     critic_widths: tuple[int, ...]
     data_key: str
-    train_size: int
     standardize: bool
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Generator updates in one epoch."""
-        return train.steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
 
 FLAGS = Flags(

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan import train
 from jaxgan.errors import InputError, lookup
-from jaxgan.objectives import OBJECTIVES, PENALTIES
-from jaxgan.optimizers import OPTIMIZERS, SCHEDULES
+from jaxgan.objectives import OBJECTIVES, PENALTIES, Objective, objective
+from jaxgan.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, pair
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Training:
       batch_size: Examples in a batch.
       epochs: Passes over the training data.
       data: Built-in data or a path.
+      train_size: Examples to train on; others may be held out.
       seed: Of the first lane: its weights and all its draws.
       seeds: Lanes per combination, with seeds that follow one another.
       frame_every: Epochs between two frames.
@@ -57,10 +59,16 @@ class Training:
     batch_size: int
     epochs: int
     data: str
+    train_size: int
     seed: int
     seeds: int
     frame_every: int
     checkpoint_every: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Generator updates in one epoch."""
+        return train.steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
     def cells(self) -> list[dict[str, float]]:
         """The combinations of traced values, each shared by ``seeds`` lanes."""
@@ -231,4 +239,22 @@ def check(config: Training, count: int) -> None:
         config.checkpoint_every % config.frame_every == 0,
         "checkpoint_every",
         f"must be a multiple of --frame_every={config.frame_every}",
+    )
+
+
+def parts(config: Training, lane: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
+    """Objective and optimizers of one lane, from values that may be traced."""
+    rate = lane["learning_rate"]
+    updates = config.epochs * config.steps_per_epoch
+    made = objective(
+        config.variant,
+        penalty=config.penalty,
+        penalty_weight=lane.get("penalty_weight"),
+        clip=lane.get("clip"),
+    )
+    return made, pair(
+        config.optimizer,
+        SCHEDULES[config.schedule](rate, updates),
+        critic_learning_rate=lane.get("critic_learning_rate", rate),
+        betas=config.betas,
     )
