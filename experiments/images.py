@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +15,8 @@ from experiments.board import Board
 from experiments.training import Defaults, Recipe, Training, require
 from jaxgan import checkpoint, gan, plots, runs, sweep, train
 from jaxgan.errors import InputError, lookup
-from jaxgan.networks import dcgan, fashion
 from jaxgan.networks.layers import NORMS
+from jaxgan.networks.pairs import PAIRS
 
 GRID = 64  # samples in a frame
 SPREAD_SAMPLES = 256
@@ -40,7 +39,7 @@ class Config(Training):
     """What ``Training`` holds, and what is the image laboratories' own.
 
     Attributes:
-      model: A name in ``MODELS``.
+      model: A name in ``networks.pairs.PAIRS``.
       size: Side of the images in pixels.
       width: Of the networks, as each counts it.
       norm: Of the generator: a name in ``layers.NORMS``.
@@ -52,34 +51,6 @@ class Config(Training):
     width: int
     norm: str
     critic_norm: str
-
-
-class Model(NamedTuple):
-    """A pair of networks.
-
-    Attributes:
-      generator: From a configuration and the number of channels.
-      critic: From a configuration.
-    """
-
-    generator: Callable[[Config, int], nn.Module]
-    critic: Callable[[Config], nn.Module]
-
-
-MODELS: dict[str, Model] = {
-    "dense": Model(
-        lambda c, channels: fashion.DenseGenerator(c.width),
-        lambda c: fashion.DenseCritic(c.width),
-    ),
-    "conv": Model(
-        lambda c, channels: fashion.ConvGenerator(c.width, c.norm),
-        lambda c: fashion.ConvCritic(c.width, c.critic_norm),
-    ),
-    "dcgan": Model(
-        lambda c, channels: dcgan.Generator(c.size, c.width, channels, c.norm),
-        lambda c: dcgan.Critic(c.size, c.width, c.critic_norm),
-    ),
-}
 
 
 def configure(
@@ -109,7 +80,7 @@ def configure(
 
 
 def _check(config: Config, dataset: Dataset) -> None:
-    lookup("model", config.model, MODELS)
+    lookup("model", config.model, PAIRS)
     training.whole(config, {"width": 1024, "train_size": len(dataset.images)})
     for name in ("norm", "critic_norm"):
         norm = getattr(config, name)
@@ -136,11 +107,11 @@ def pixels(images: Any) -> np.ndarray:
 
 def build(config: Config, lane: Mapping[str, jax.Array], channels: int) -> gan.Gan:
     """The GAN of one lane, from values that may be traced."""
-    model = MODELS[config.model]
+    pair = PAIRS[config.model]
     made, optimizers = training.parts(config, lane)
     return gan.gan(
-        model.generator(config, channels),
-        model.critic(config),
+        pair.generator(config.size, config.width, channels, config.norm),
+        pair.critic(config.size, config.width, config.critic_norm),
         made,
         optimizers,
         latent_dim=config.latent_dim,

@@ -24,11 +24,14 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "checkpoint": 1,
     "plots": 1,
     "runs": 1,
-    "convert": 1,
+    "pretrained": 1,
+    "sefa": 2,
+    "convert": 2,
 }
 CORE = {"errors", "objectives", "optimizers", "networks", "metrics", "gan", "train"} | {
     "parallel",
     "sweep",
+    "pretrained",
 }
 ONLY_IN = {
     "matplotlib": ["jaxgan/plots.py"],

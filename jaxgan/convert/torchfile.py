@@ -87,8 +87,13 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
       CheckpointError: As for ``read``, and if two arrays have one name.
     """
+    return tensors_of(read(path), path)
+
+
+def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
+    """``tensors`` of what ``read`` gave."""
     found = {}
-    for names, leaf in _leaves(read(path), _inside_module):
+    for names, leaf in _leaves(value, _inside_module):
         if not isinstance(leaf, np.ndarray):
             continue
         if sum(map(len, names)) + len(names) > MAX_TENSOR_NAME:

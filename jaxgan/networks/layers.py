@@ -60,7 +60,8 @@ def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
         return _convolve(x, w, geometry)
     if geometry.covers:
         return (x.reshape(len(x), -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
-    return _convolve(x, w, geometry)
+    high, wide = geometry.small
+    return (_by_tap if high * wide <= 64 else _convolve)(x, w, geometry)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -74,8 +75,7 @@ def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     if geometry.covers:
         flat = g.reshape(len(g), -1) @ w.reshape(-1, w.shape[-1]).T
         return flat.reshape(len(g), *geometry.size, w.shape[2])
-    form = _summed if w.shape[2] <= 4 else _subpixel
-    return form(g, w, geometry)
+    return _spread_form(w.shape[2], geometry)(g, w, geometry)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -90,7 +90,7 @@ def weigh(x: Array, g: Array, geometry: Geometry) -> Array:
         flat = x.reshape(len(x), -1).T @ g.reshape(len(g), -1)
         return flat.reshape(k, k, x.shape[3], g.shape[3])
     high, wide = geometry.small
-    by_tap = geometry.stride > 1 and high * wide < 256
+    by_tap = high * wide <= (64 if geometry.stride == 1 else 255)
     return (_weigh_by_tap if by_tap else _weigh_as_convolution)(x, g, geometry)
 
 
@@ -98,6 +98,28 @@ def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
     around = (geometry.padding, geometry.padding)
     strides = (geometry.stride, geometry.stride)
     return lax.conv_general_dilated(x, w, strides, (around, around), dimension_numbers=_LAYOUT)
+
+
+def _taps(x: Array, geometry: Geometry) -> list[list[Array]]:
+    """What each tap of the kernel sees of the large side, ``[B, h, w, I]`` each."""
+    p, step = geometry.padding, geometry.stride
+    x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
+
+    def reach(t, count):
+        return slice(t, t + step * (count - 1) + 1, step)
+
+    high, wide = geometry.small
+    taps = range(geometry.kernel)
+    return [[x[:, reach(i, high), reach(j, wide)] for j in taps] for i in taps]
+
+
+def _by_tap(x: Array, w: Array, geometry: Geometry) -> Array:
+    """``correlate`` as a sum of one matrix product per tap: for small images."""
+    seen = _taps(x, geometry)
+    return sum(
+        (part @ w[i, j] for i, row in enumerate(seen) for j, part in enumerate(row)),
+        jnp.zeros((len(x), *geometry.small, w.shape[3]), x.dtype),
+    )
 
 
 def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:
@@ -126,7 +148,7 @@ def _interleave(parts: list[list[Array]], geometry: Geometry) -> Array:
 
 
 def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
-    """``spread`` as one plain convolution per phase: no product with a zero."""
+    """``spread`` as one convolution per phase, without a product with a zero."""
     high, wide = (-(-side // geometry.stride) for side in geometry.size)
     w = w.swapaxes(2, 3)
 
@@ -144,6 +166,40 @@ def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
     return _interleave(
         [[convolve(rows, columns) for columns in phases] for rows in phases], geometry
     )
+
+
+def _spread_form(inputs: int, geometry: Geometry) -> Any:
+    """The form of ``spread`` that was fastest on a CPU."""
+    high, wide = geometry.small
+    if inputs <= 4:
+        return _summed
+    if inputs > 64 or geometry.stride == 1:
+        return _subpixel
+    if geometry.kernel % geometry.stride == 0:
+        return _joined
+    return _summed if high * wide <= 1024 else _subpixel
+
+
+def _joined(g: Array, w: Array, geometry: Geometry) -> Array:
+    """``spread`` as one convolution that makes all phases as channels: for few channels.
+
+    The kernel falls into blocks of stride x stride taps, and one block of the large side
+    is what blocks of the kernel add to it.
+    """
+    _, k, s, p = geometry
+    count, inputs, outputs = k // s, w.shape[2], w.shape[3]
+    blocks = w.reshape(count, s, count, s, inputs, outputs)[::-1, :, ::-1]
+    blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(count, count, outputs, -1)
+    around = ((count - 1, count - 1),) * 2
+    y = lax.conv_general_dilated(g, blocks, (1, 1), around, dimension_numbers=_LAYOUT)
+    b, q, r, _ = y.shape
+    y = y.reshape(b, q, r, s, s, inputs).transpose(0, 1, 3, 2, 4, 5)
+    high, wide = geometry.size
+    # Where the strides leave out the last rows of the large side, those stay zero.
+    y = y.reshape(b, q * s, r * s, inputs)
+    rest = [(0, max(0, p + side - have)) for side, have in ((high, q * s), (wide, r * s))]
+    y = jnp.pad(y, ((0, 0), *rest, (0, 0)))
+    return y[:, p : p + high, p : p + wide]
 
 
 def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
@@ -188,20 +244,14 @@ def _weigh_as_convolution(x: Array, g: Array, geometry: Geometry) -> Array:
 
 
 def _weigh_by_tap(x: Array, g: Array, geometry: Geometry) -> Array:
-    """``weigh`` as one matrix product per tap: for large strides of small images."""
-    p, step = geometry.padding, geometry.stride
-    x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-    high, wide = geometry.small
+    """``weigh`` as one matrix product per tap: for small images, or strides."""
     flat = g.reshape(-1, g.shape[3])
-
-    def tap(i, j):
-        rows, columns = (
-            slice(t, t + step * (n - 1) + 1, step) for t, n in ((i, high), (j, wide))
-        )
-        return x[:, rows, columns].reshape(-1, x.shape[3]).T @ flat
-
-    taps = range(geometry.kernel)
-    return jnp.stack([jnp.stack([tap(i, j) for j in taps]) for i in taps])
+    return jnp.stack(
+        [
+            jnp.stack([part.reshape(-1, x.shape[3]).T @ flat for part in row])
+            for row in _taps(x, geometry)
+        ]
+    )
 
 
 def _on_cpu() -> bool:

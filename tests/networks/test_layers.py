@@ -22,8 +22,10 @@ CASES = {
     "stride above kernel": (Geometry((8, 8), 2, 3, 0), 5, 6),
 }
 FORMS = {
+    layers._by_tap: "correlate",
     layers._subpixel: "spread",
     layers._summed: "spread",
+    layers._joined: "spread",
     layers._weigh_as_convolution: "weigh",
     layers._weigh_by_tap: "weigh",
 }
@@ -66,9 +68,14 @@ def test_the_three_maps_are_those_of_a_plain_convolution(case, key):
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_every_form_is_right_for_every_geometry(case, form, key):
     geometry, inputs, outputs = CASES[case]
+    if form is layers._joined and geometry.kernel % geometry.stride:
+        pytest.skip("this form is for kernels that the stride divides")
     x, w, g = arrays(key, geometry, inputs, outputs)
-    for_x, for_w = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)[1](g)
-    if FORMS[form] == "spread":
+    y, back = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)
+    for_x, for_w = back(g)
+    if FORMS[form] == "correlate":
+        close(form(x, w, geometry), y)
+    elif FORMS[form] == "spread":
         close(form(g, w, geometry), for_x)
     else:
         close(form(x, g, geometry), for_w)
@@ -153,7 +160,7 @@ def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case, key):
 
         return lambda w: lax.scan(body, w, length=3)[0]
 
-    assert set(convolutions(loop(layers.correlate), w)) == {"b01f_01io->b01f"}
+    assert set(convolutions(loop(layers.correlate), w)) <= {"b01f_01io->b01f"}
     assert set(convolutions(loop(plain), w)) != {"b01f_01io->b01f"}  # the test can fail
 
 

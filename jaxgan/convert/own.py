@@ -1,0 +1,112 @@
+"""Generators that jaxgan trained: ``generator.npz`` of an image laboratory's run."""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import traverse_util
+
+from jaxgan.convert import _pickle, _zip
+from jaxgan.convert.dcgan import pretrained
+from jaxgan.convert.state_dict import Checkpoint, StateDict
+from jaxgan.errors import InputError
+from jaxgan.networks.layers import NORMS
+from jaxgan.networks.pairs import PAIRS
+from jaxgan.pretrained import Pretrained, Style
+
+FILE = "generator.npz"
+_SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
+_MAX_HEADER = 65536
+_LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
+
+
+def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    """Write a generator.
+
+    Args:
+      path: Of the file.
+      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``.
+      variables: Of the Flax network.
+    """
+    flat = traverse_util.flatten_dict(dict(variables), sep=".")
+    arrays = {name: np.asarray(value) for name, value in flat.items()}
+    text = json.dumps({name: settings[name] for name in _SETTINGS}).encode()
+    temporary = path.with_name("tmp_" + path.name)
+    np.savez(temporary, allow_pickle=False, settings=np.frombuffer(text, np.uint8), **arrays)
+    temporary.replace(path)
+
+
+def load(path: Path) -> Pretrained:
+    """Read what ``save`` wrote.
+
+    Args:
+      path: Of the file, or of the run's folder.
+
+    Raises:
+      InputError: If it cannot be read or is something else.
+    """
+    file = path / FILE if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        raise InputError(f"{path} is a folder without a {FILE}: give an image run, or a file")
+    try:
+        arrays = _arrays(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
+    except _pickle.Refused as error:
+        raise InputError(f"{file} {error}") from error
+    settings = _settings(file, arrays.pop("settings", None))
+    model = settings["model"]
+    network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
+    latents = jax.ShapeDtypeStruct((1, settings["latent_dim"]), np.float32)
+    wanted = jax.eval_shape(lambda z: network.init(jax.random.key(0), z, train=False), latents)
+    state = StateDict(Checkpoint(str(file), None, arrays), "", f"jaxgan {model}")
+    variables = {
+        name: state.take(name, like.shape)
+        for name, like in traverse_util.flatten_dict(wanted, sep=".").items()
+    }
+    state.finish()
+    name = f"params.{'ConvTranspose_0' if model == 'dcgan' else 'Dense_0'}.kernel"
+    matrix = variables[name]
+    if matrix.shape[-1] != settings["latent_dim"] or matrix.shape[0] == settings["latent_dim"]:
+        matrix = matrix.T  # dense layers that widen have their inputs first
+    style = Style(name, 0, matrix.reshape(-1, settings["latent_dim"]))
+    tree = traverse_util.unflatten_dict(variables, sep=".")
+    return pretrained(state.flavour, settings["size"], tree, network, style)
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an ``.npz`` archive, of what its entries really hold."""
+    budget = _pickle.Budget(_pickle.MAX_STEPS, 2 * len(data))
+    arrays = {}
+    for entry, content in _zip.read(data, budget).items():
+        stream = io.BytesIO(content[:_MAX_HEADER])
+        try:
+            if np.lib.format.read_magic(stream) != (1, 0):
+                raise ValueError
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        except Exception as error:  # whatever numpy says of a damaged header
+            raise _pickle.Refused("has an entry that is no numpy array") from error
+        body = content[stream.tell() :]
+        if dtype.hasobject or len(body) != dtype.itemsize * math.prod(shape):
+            raise _pickle.Refused("has an array of another size than its header says")
+        array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+        arrays[entry.decode("utf-8", "replace").removesuffix(".npy")] = array
+    return arrays
+
+
+def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
+    try:
+        settings = json.loads(bytes(text if text is not None else b""))
+        sound = settings["model"] in PAIRS and settings["norm"] in NORMS
+        for name, limit in _LARGEST.items():
+            sound = sound and type(settings[name]) is int and 0 < settings[name] <= limit
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise InputError(f"{file} is not a generator that jaxgan wrote")
+    return settings

@@ -1,0 +1,50 @@
+"""The generator of a progressively grown GAN, at its full size.
+
+Source: Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and
+Variation, arXiv 1710.10196, table 2.
+
+Gains of the equalised learning rate are no part of the network: its weights are those
+that act. To double the pixels and then apply a 3x3 kernel is one transposed convolution
+of stride 2, whose 4x4 kernel has each tap added to its neighbours: 16 products for every
+four pixels, not 36.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxgan.networks.layers import Conv, ConvTranspose
+
+_EPSILON = 1e-8
+
+
+def pixel_norm(x: Array) -> Array:
+    """Divide ``[..., C]`` by its root mean square over C: section 4.2 of the paper."""
+    return x * lax.rsqrt(jnp.square(x).mean(axis=-1, keepdims=True) + _EPSILON)
+
+
+class Generator(nn.Module):
+    """Latents to images, of which only the direction counts: ``[N, D] -> [N, H, W, 3]``.
+
+    H and W are 4, doubled for each resolution after the first.
+
+    Attributes:
+      channels: Width of the two layers of each resolution, the coarsest first.
+    """
+
+    channels: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        x = z[:, None, None]
+        for i in range(2 * len(self.channels)):
+            features, name = self.channels[i // 2], f"conv_{i}"
+            if i == 0:
+                conv = ConvTranspose(features, 4, name=name)
+            elif i % 2 == 0:
+                conv = ConvTranspose(features, 4, stride=2, padding=1, name=name)
+            else:
+                conv = Conv(features, 3, padding=1, name=name)
+            bias = self.param(f"bias_{i}", nn.initializers.zeros, (1, 1, 1, features))
+            x = nn.leaky_relu(conv(pixel_norm(x)) + bias, 0.2)
+        return Conv(3, 1, use_bias=True, name="to_rgb")(pixel_norm(x))

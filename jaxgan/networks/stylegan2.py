@@ -1,0 +1,175 @@
+"""The generator of StyleGAN2: a mapping network and a synthesis network.
+
+Source: Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv
+1912.04958, with skip connections of images; the clamp is of arXiv 2006.06676.
+
+Gains of the equalised learning rate are no part of the network: its weights are those
+that act. A style scales the input of a convolution, and demodulation its output, so
+that all examples share one kernel.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen import initializers as init
+from jax import Array, lax
+
+from jaxgan.networks.layers import Geometry, correlate, spread
+
+_EPSILON = 1e-8
+_BLUR = (0.25, 0.75)  # outer, inner: four taps of sum 2, for the zeros between
+_scaled = init.variance_scaling(1.0, "fan_in", "normal")
+_scaled_transposed = init.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, out_axis=-2)
+
+
+class Mapping(nn.Module):
+    """Latents to codes: ``[N, D] -> [N, D]``.
+
+    Attributes:
+      depth: Number of layers.
+    """
+
+    depth: int = 8
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        x = z * lax.rsqrt(jnp.square(z).mean(axis=1, keepdims=True) + _EPSILON)
+        for i in range(self.depth):
+            x = _activate(nn.Dense(z.shape[1], kernel_init=_scaled, name=f"dense_{i}")(x))
+        return x
+
+
+class Layer(nn.Module):
+    """Modulated 3x3 convolution: ``[N, H, W, I], [N, D] -> [N, H', W', features]``.
+
+    Its kernel is ``[3, 3, I, features]``, or ``[3, 3, features, I]`` as that of the
+    convolution which is transposed. ``squares`` is what demodulation needs of it, and
+    follows from it: ``[I, features]``, the squares summed over the taps.
+
+    Attributes:
+      features: Channels out.
+      up: Whether H' and W' are twice H and W, not the same.
+      clamp: Bound on what comes out; None for none.
+    """
+
+    features: int
+    up: bool = False
+    clamp: float | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        _, high, wide, inputs = x.shape
+        style = _style(code, inputs)
+        x = x * style[:, None, None]
+        y: Any
+        if self.up:
+            shape = (3, 3, self.features, inputs)
+            kernel = self.param("kernel", _scaled_transposed, shape)
+            y = _enlarged(x, kernel)
+        else:
+            shape = (3, 3, inputs, self.features)
+            kernel = self.param("kernel", _scaled, shape)
+            y = correlate(x, kernel, Geometry((high, wide), 3, 1, 1))
+        squares = self.param("squares", lambda _: tap_squares(kernel, self.up))
+        scale = lax.rsqrt(jnp.square(style) @ squares + _EPSILON)
+        noise = self.param("noise", init.zeros, (1, *y.shape[1:3], 1))
+        bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
+        return _clamped(_activate(y * scale[:, None, None] + noise + bias), self.clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to colours: ``[N, H, W, C], [N, D] -> [N, H, W, 3]``.
+
+    Attributes:
+      clamp: Bound on what comes out; None for none.
+    """
+
+    clamp: float | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        style = _style(code, x.shape[3])
+        kernel = self.param("kernel", _scaled, (x.shape[3], 3))
+        bias = self.param("bias", init.zeros, (1, 1, 1, 3))
+        return _clamped((x * style[:, None, None]) @ kernel + bias, self.clamp)
+
+
+class Synthesis(nn.Module):
+    """Codes to images: ``[N, L, D] -> [N, H, W, 3]``, around [-1, 1].
+
+    Layer i reads code i. The conversion to colours number b reads code 2b + 1, as does
+    the layer after it, so that L is twice the number of resolutions.
+
+    Attributes:
+      channels: Per resolution 4, 8, 16 and so on. H and W are the last of these.
+      clamp: Bound on what each layer and each conversion to colours gives; None for none.
+    """
+
+    channels: tuple[int, ...]
+    clamp: float | None = None
+
+    @nn.compact
+    def __call__(self, codes: Array) -> Array:
+        const = self.param("const", init.normal(1.0), (1, 4, 4, self.channels[0]))
+        x = jnp.broadcast_to(const, (len(codes), *const.shape[1:]))
+        x = Layer(self.channels[0], clamp=self.clamp, name="layer_0")(x, codes[:, 0])
+        image = ToRGB(self.clamp, name="to_rgb_0")(x, codes[:, 1])
+        for b, features in enumerate(self.channels[1:], 1):
+            for i, up in ((2 * b - 1, True), (2 * b, False)):
+                x = Layer(features, up, self.clamp, name=f"layer_{i}")(x, codes[:, i])
+            colours = ToRGB(self.clamp, name=f"to_rgb_{b}")(x, codes[:, 2 * b + 1])
+            image = _image_enlarged(image) + colours
+        return image
+
+
+def tap_squares(kernel: Any, up: bool) -> Any:
+    """``squares`` of a ``Layer``, ``[I, O]``, from its kernel ``[3, 3, ...]``."""
+    squares = (kernel * kernel).sum(axis=(0, 1))
+    return squares.T if up else squares
+
+
+def _style(code: Array, channels: int) -> Array:
+    return nn.Dense(channels, kernel_init=_scaled, bias_init=init.ones, name="style")(code)
+
+
+def _activate(x: Array) -> Array:
+    return 2**0.5 * nn.leaky_relu(x, 0.2)
+
+
+def _clamped(x: Array, bound: float | None) -> Array:
+    return x if bound is None else x.clip(-bound, bound)
+
+
+def _enlarged(x: Array, kernel: Array) -> Array:
+    """Transposed convolution, and a blur against its checkerboard, to twice the size.
+
+    The blur as shifted sums: a convolution by channel is slow on every platform.
+    """
+    _, high, wide, _ = x.shape
+    y: Any = spread(x, kernel, Geometry((2 * high + 1, 2 * wide + 1), 3, 2, 0))
+    y = jnp.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    outer, inner = _BLUR
+    for axis in (1, 2):
+        size = y.shape[axis] - 3
+        a, b, c, d = (lax.slice_in_dim(y, i, i + size, axis=axis) for i in range(4))
+        y = outer * (a + d) + inner * (b + c)
+    return y
+
+
+def _image_enlarged(x: Array) -> Array:
+    """The same blur of the image with zeros between its pixels, to twice the size.
+
+    Every pixel becomes two along an axis, each of which half of the taps reach.
+    """
+    outer, inner = _BLUR
+    for axis in (1, 2):
+        size = x.shape[axis]
+        around = [(1, 1) if i == axis else (0, 0) for i in range(4)]
+        before, here, after = (
+            lax.slice_in_dim(jnp.pad(x, around), i, i + size, axis=axis) for i in range(3)
+        )
+        pair = (outer * before + inner * here, inner * here + outer * after)
+        shape = (*x.shape[:axis], 2 * size, *x.shape[axis + 1 :])
+        x = jnp.stack(pair, axis=axis + 1).reshape(shape)
+    return x

@@ -1,0 +1,82 @@
+"""Moving codes along directions."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxgan.errors import InputError
+from jaxgan.pretrained import Pretrained
+
+
+def move(
+    codes: ArrayLike, vector: ArrayLike, distance: ArrayLike, layers: Sequence[int] = ()
+) -> Array:
+    """Codes moved along a direction: an array of the same shape.
+
+    Truncation comes before: a distance is not scaled by it.
+
+    Args:
+      codes: ``[N, L, D]``, or ``[N, D]`` of a generator without layers.
+      vector: ``[D]`` direction.
+      distance: How far, in units of the vector's length.
+      layers: Codes to move; no others are. Without layers the codes themselves move.
+
+    Raises:
+      InputError: If the vector is not of the codes' length, or a layer does not exist.
+    """
+    codes, vector = jnp.asarray(codes), jnp.asarray(vector)
+    if codes.ndim not in (2, 3) or vector.shape != codes.shape[-1:]:
+        raise InputError(
+            f"a vector of shape {list(vector.shape)} does not move codes of shape "
+            f"{list(codes.shape)}"
+        )
+    step = jnp.asarray(distance, codes.dtype) * vector
+    if codes.ndim == 2:
+        return codes + step[None]
+    if not layers or not all(0 <= layer < codes.shape[1] for layer in layers):
+        raise InputError(f"layers {list(layers)} are not some of 0 to {codes.shape[1] - 1}")
+    moved = np.isin(np.arange(codes.shape[1]), list(layers))
+    return codes + jnp.where(jnp.asarray(moved)[None, :, None], step[None, None], 0)
+
+
+def path(
+    codes: ArrayLike, vector: ArrayLike, distances: ArrayLike, layers: Sequence[int] = ()
+) -> Array:
+    """Codes at each of ``[T]`` distances: ``[T, ...]``; arguments as for ``move``."""
+    return jax.vmap(lambda distance: move(codes, vector, distance, layers))(
+        jnp.asarray(distances)
+    )
+
+
+SPACES = ("z", "w", "w+")
+
+
+def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation) -> Array:
+    """Codes from what the generator's spaces hold.
+
+    Args:
+      generator: Of the codes.
+      array: ``z``: latents ``[N, D]``. ``w``: codes ``[N, D]``, the same for all layers.
+        ``w+``: codes ``[N, L, D]``, which are taken as they are, without truncation.
+      space: One of ``SPACES``.
+      **truncation: As for ``Pretrained.codes``.
+
+    Raises:
+      InputError: If the generator lacks that space, or the array has another shape.
+    """
+    if space not in SPACES:
+        raise InputError(f"unknown space {space!r}; choose from {', '.join(SPACES)}")
+    if space == "z":
+        return generator.codes(array, **truncation)
+    if not generator.num_layers:
+        raise InputError(f"{generator.flavour} has no space {space}: its codes are latents, z")
+    if space == "w+":
+        return generator.truncate(array)
+    if np.ndim(array) != 2:
+        raise InputError(f"codes w have shape {list(np.shape(array))}, not [N, D]")
+    wide = np.repeat(np.asarray(array)[:, None], generator.num_layers, axis=1)
+    return generator.truncate(wide, **truncation)

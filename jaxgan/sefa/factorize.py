@@ -1,0 +1,176 @@
+"""Directions that move a generator's units most, in closed form.
+
+A code ``w`` enters a layer as ``A w + b``. A unit step along ``v`` changes that by ``A v``
+wherever it starts, most along the eigenvectors of ``A^T A`` with the largest eigenvalues.
+
+Source: Shen and Zhou, arXiv 2007.06600, equations 3 to 6.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan.errors import InputError, lookup
+from jaxgan.pretrained import Pretrained
+
+NORMALISATIONS = ("unit", "none")
+TO_RGB = ("first", "last", "all", "none")
+
+
+class Recipe(NamedTuple):
+    """What tools that are all called SeFa do differently.
+
+    Attributes:
+      normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` leaves it.
+      to_rgb: Which conversions to colours take part.
+    """
+
+    normalisation: str
+    to_rgb: str
+
+
+TOOLS: dict[str, Recipe] = {
+    "genforce": Recipe("unit", "last"),  # the paper's own code
+    "rosinality": Recipe("none", "first"),  # and those that follow it
+}
+
+
+class Directions(NamedTuple):
+    """Directions, the strongest first.
+
+    Attributes:
+      vectors: ``[K, D]`` float32 rows of length 1, orthogonal. The component that is
+        largest in size is positive.
+      values: ``[K]`` float64 eigenvalues of ``A^T A``: the squared length that a unit step
+        adds up to over all rows.
+      shares: ``[K]`` of the sum of all D eigenvalues.
+      layers: Codes to move, rising; empty where a generator has no layers.
+      normalisation: One of ``NORMALISATIONS``.
+      to_rgb: One of ``TO_RGB``.
+      fingerprint: Of the generator.
+    """
+
+    vectors: np.ndarray
+    values: np.ndarray
+    shares: np.ndarray
+    layers: tuple[int, ...]
+    normalisation: str
+    to_rgb: str
+    fingerprint: str
+
+
+def directions(
+    generator: Pretrained,
+    layers: str | Sequence[int] = "all",
+    k: int = 5,
+    *,
+    like: str = "genforce",
+    normalisation: str | None = None,
+    to_rgb: str | None = None,
+) -> Directions:
+    """Factorise the style matrices of some layers together.
+
+    Args:
+      generator: Whose matrices.
+      layers: ``all``, a list such as ``0-1,6``, or indices. Ignored where the generator has
+        no layers.
+      k: Number of directions, at most D.
+      like: The tool whose directions these are to be: a name in ``TOOLS``.
+      normalisation: One of ``NORMALISATIONS``, in place of that tool's.
+      to_rgb: One of ``TO_RGB``, in place of that tool's.
+
+    Raises:
+      InputError: If an argument is none of the above, or the layers have no matrix that
+        takes part.
+    """
+    recipe = lookup("tool", like, TOOLS)
+    normalisation = recipe.normalisation if normalisation is None else normalisation
+    to_rgb = recipe.to_rgb if to_rgb is None else to_rgb
+    lookup("normalisation", normalisation, dict.fromkeys(NORMALISATIONS))
+    lookup("to_rgb rule", to_rgb, dict.fromkeys(TO_RGB))
+    if not 1 <= k <= generator.latent_dim:
+        raise InputError(
+            f"{k} directions: there are 1 to {generator.latent_dim}, as many as a code is long"
+        )
+    chosen = select_layers(layers, generator.num_layers)
+    found = matrices(generator, chosen, normalisation, to_rgb)
+    if not found:
+        raise InputError(
+            f"layers {','.join(map(str, chosen))} have no matrix to factorise: their only one "
+            f"leads to colours, and of those the rule {to_rgb!r} takes none here"
+        )
+    rows = np.concatenate([rows for _, rows in found])
+    with jax.enable_x64(True):  # in float32 the weak directions are wrong
+        ascending, columns = jnp.linalg.eigh(jnp.asarray(rows.T @ rows))
+    values = np.asarray(ascending)[::-1]
+    vectors = np.asarray(columns).T[::-1][:k]
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
+    return Directions(
+        vectors=(vectors * np.sign(largest)).astype(np.float32),
+        values=values[:k],
+        shares=values[:k] / max(values.sum(), np.finfo(float).tiny),
+        layers=chosen,
+        normalisation=normalisation,
+        to_rgb=to_rgb,
+        fingerprint=generator.fingerprint,
+    )
+
+
+def matrices(
+    generator: Pretrained, layers: Sequence[int], normalisation: str, to_rgb: str
+) -> list[tuple[int, np.ndarray]]:
+    """What is factorised: (layer, ``[rows, D]`` float64) of each matrix that takes part.
+
+    Arguments as in ``Directions``.
+    """
+    colours = [style for style in generator.styles if style.to_rgb]
+    allowed = {"first": colours[:1], "last": colours[-1:], "all": colours, "none": []}[to_rgb]
+    chosen = []
+    for style in generator.styles:
+        if generator.num_layers and style.layer not in layers:
+            continue
+        if style.to_rgb and not any(style is one for one in allowed):
+            continue
+        rows = style.weight.astype(np.float64)
+        if normalisation == "unit":
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+            rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+        chosen.append((style.layer, rows))
+    return chosen
+
+
+def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
+    """Indices of layers, rising, each once.
+
+    Args:
+      layers: ``all``, a list of indices and ranges such as ``0-1, 6`` (ends included), or
+        indices.
+      count: Of the layers there are; with 0 the answer is empty.
+
+    Raises:
+      InputError: If that is no such list or a layer does not exist.
+    """
+    if not count:
+        return ()
+    allowed = f"'all', or a list such as 0-1,6 of 0 to {count - 1}"
+    if isinstance(layers, str):
+        if layers.strip() == "all":
+            return tuple(range(count))
+        found: set[int] = set()
+        for part in layers.split(","):
+            ends = part.replace(" ", "").split("-")
+            digits = all(end.isascii() and end.isdigit() and len(end) < 10 for end in ends)
+            if not digits or len(ends) > 2:
+                raise InputError(f"layers {layers!r} are not {allowed}")
+            first, last = int(ends[0]), int(ends[-1])
+            if first > last or last >= count:
+                raise InputError(f"layers {layers!r} are not {allowed}")
+            found.update(range(first, last + 1))
+        return tuple(sorted(found))
+    chosen = tuple(sorted({int(layer) for layer in layers}))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= count:
+        raise InputError(f"layers {list(layers)} are not {allowed}")
+    return chosen

@@ -1,0 +1,121 @@
+"""What a direction does, in numbers."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.linalg
+from jax.typing import ArrayLike
+
+from jaxgan.errors import InputError
+from jaxgan.pretrained import Pretrained
+from jaxgan.sefa.edit import move
+from jaxgan.sefa.factorize import Directions, matrices
+
+CHANGE = 0.1  # root mean square, of pixels in [-1, 1]: what one image unit is
+
+
+class Effect(NamedTuple):
+    """What a direction does to images, for each of ``[N]`` codes.
+
+    Attributes:
+      change_per_unit: Root mean square change of pixels in [-1, 1] per unit of distance,
+        from one end of the path to the other, along all its steps.
+      smoothness: How even the change is along the path: mean step over largest step; 1 is
+        even.
+      straightness: Change from one end to the other over the sum of the steps' changes.
+    """
+
+    change_per_unit: np.ndarray
+    smoothness: np.ndarray
+    straightness: np.ndarray
+
+
+def effect(images: ArrayLike, distances: ArrayLike) -> Effect:
+    """Measure images along a path.
+
+    Args:
+      images: ``[T, N, H, W, C]`` in [-1, 1], of T codes on a line.
+      distances: ``[T]``, rising.
+    """
+    images = np.clip(np.asarray(images, np.float32), -1, 1)
+    steps = np.stack([_difference(a, b) for a, b in zip(images, images[1:], strict=False)])
+    ends, spread = _difference(images[0], images[-1]), np.ptp(np.asarray(distances))
+    tiny = np.finfo(np.float32).tiny
+    gaps = np.diff(np.asarray(distances))[:, None]
+    return Effect(
+        change_per_unit=steps.sum(0) / spread,
+        smoothness=(steps.sum(0) / spread) / np.maximum((steps / gaps).max(0), tiny),
+        straightness=ends / np.maximum(steps.sum(0), tiny),
+    )
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Root mean square difference per example, ``[N]``."""
+    return np.sqrt(np.square(a - b).mean(axis=(1, 2, 3)))
+
+
+def image_units(
+    generator: Pretrained, codes: ArrayLike, found: Directions, *, tries: int = 4
+) -> np.ndarray:
+    """Distances ``[K]`` at which each direction changes images by ``CHANGE``.
+
+    The change is from the codes as they are, the mean of both ways and of all codes. Found
+    by the secant rule, to about a hundredth where the change grows evenly.
+
+    Raises:
+      InputError: If a direction does not change the images at all.
+    """
+    still = np.clip(np.asarray(generator.images(codes)), -1, 1)
+    units = []
+    for number, vector in enumerate(found.vectors):
+
+        def change(distance, vector=vector):
+            ends = [
+                generator.images(move(codes, vector, sign * distance, found.layers))
+                for sign in (-1, 1)
+            ]
+            return np.mean([_difference(np.clip(np.asarray(e), -1, 1), still) for e in ends])
+
+        distance = 1.0
+        for _ in range(tries):
+            size = change(distance)
+            if not size > 0:
+                raise InputError(f"direction {number} does not change the images")
+            distance *= float(np.clip(CHANGE / size, 0.05, 20))
+        units.append(distance)
+    return np.array(units)
+
+
+def layer_shares(generator: Pretrained, found: Directions) -> np.ndarray:
+    """Shares ``[K, L]`` of a direction's eigenvalue that each layer's matrices make up.
+
+    One column where the generator has no layers. Rows sum to 1.
+    """
+    shares = np.zeros((len(found.vectors), max(generator.num_layers, 1)))
+    for layer, rows in matrices(generator, found.layers, found.normalisation, found.to_rgb):
+        shares[:, layer] += np.square(rows @ found.vectors.T.astype(np.float64)).sum(0)
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def principal_angles(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Angles between the spaces that two sets of directions span, degrees, rising.
+
+    Zeros mean that one set can be made of the other.
+
+    Args:
+      first: ``[K, D]`` rows, of any length.
+      second: ``[M, D]`` rows.
+
+    Returns:
+      ``[min(K, M)]``, in [0, 90].
+
+    Raises:
+      InputError: If D differs or the rows of a set depend on each other.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    for rows in (first, second):
+        if rows.ndim != 2 or rows.shape[1] != first.shape[-1]:
+            raise InputError(f"directions {first.shape} and {second.shape} do not match")
+        if np.linalg.matrix_rank(rows) < len(rows):
+            raise InputError("directions of one set depend on each other")
+    return np.degrees(np.sort(scipy.linalg.subspace_angles(first.T, second.T)))

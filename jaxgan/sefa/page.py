@@ -1,0 +1,199 @@
+"""One self-contained page that shows what semantic directions do to a generator's images.
+
+It opens from a file, asks no network for anything, and shows still images where no script
+runs or when it is printed. The directions are those of SeFa (Shen and Zhou, arXiv
+2007.06600), or any others.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import string
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan.errors import InputError
+
+STILL_STEPS = 5  # steps of a direction that are seen without a script and in print
+
+
+class Row(NamedTuple):
+    """One direction.
+
+    Attributes:
+      name: What it is called.
+      facts: What is told beside its slider, such as its share of the spectrum.
+    """
+
+    name: str
+    facts: Mapping[str, str] = {}
+
+
+def page(
+    title: str,
+    frames: Sequence[Sequence[Sequence[bytes]]],
+    rows: Sequence[Row],
+    samples: Sequence[str],
+    distances: Sequence[float] | np.ndarray,
+    facts: Mapping[str, str],
+) -> str:
+    """The page as HTML, to be written in UTF-8; 4/3 of the images' bytes and little more.
+
+    Any text is shown as it is, whatever it holds.
+
+    Args:
+      title: Of the page.
+      frames: ``[K][N][T]`` encoded images, JPEG, PNG or WebP: sample n moved along direction
+        k by distance t. Equal images are stored once.
+      rows: The K directions.
+      samples: Names of the N samples.
+      distances: ``[T]``, rising; the sliders start at the one that is nearest to 0.
+      facts: What is told about the run; the value of ``"command"`` is set as code.
+
+    Raises:
+      InputError: If the sizes differ, there is no direction, no sample or a single distance,
+        the distances do not rise, or an image is of no known type.
+    """
+    _check_sizes(frames, rows, samples, distances)
+    labels = _labels(distances)
+    numbers: dict[bytes, int] = {}  # an image to its place in the page
+    index = [
+        [[numbers.setdefault(image, len(numbers)) for image in steps] for steps in row]
+        for row in frames
+    ]
+    data = {
+        "rows": [{"name": row.name, "facts": list(row.facts.items())} for row in rows],
+        "samples": list(samples),
+        "labels": labels,
+        "zero": int(np.argmin(np.abs(distances))),
+        "frames": index,
+    }
+    folder = resources.files("jaxgan.sefa")
+    template, style, script = (
+        (folder / f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
+    )
+    return string.Template(template).substitute(
+        policy=_policy(script, style),
+        title=_text(title),
+        style=style,
+        script=script,
+        facts=_list(facts),
+        data=_json(data),
+        images="\n".join(_stored(image, number) for image, number in numbers.items()),
+        still="\n".join(_still(row, samples, labels, index[k]) for k, row in enumerate(rows)),
+    )
+
+
+def _check_sizes(frames, rows, samples, distances) -> None:
+    if not len(frames):
+        raise InputError("there is no direction to show")
+    if len(rows) != len(frames):
+        raise InputError(f"{len(rows)} rows for {len(frames)} directions of frames")
+    if not len(samples):
+        raise InputError("there is no sample to show")
+    for k, row in enumerate(frames):
+        if len(row) != len(samples):
+            raise InputError(f"frames[{k}] holds {len(row)} samples, not {len(samples)}")
+        for n, steps in enumerate(row):
+            if len(steps) != len(distances):
+                raise InputError(
+                    f"frames[{k}][{n}] holds {len(steps)} images for {len(distances)} distances"
+                )
+            for t, image in enumerate(steps):
+                if _type(image) is None:
+                    raise InputError(f"frames[{k}][{n}][{t}] is no JPEG, PNG or WebP image")
+    values = np.asarray(distances, np.float64)
+    if len(values) < 2 or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
+        raise InputError(
+            f"distances must be two or more finite numbers that rise, not {list(distances)}"
+        )
+
+
+def _type(image: bytes) -> str | None:
+    """The media type that an image's first bytes tell."""
+    if image[:3] == b"\xff\xd8\xff":
+        return "image/jpeg"
+    if image[:8] == b"\x89PNG\r\n\x1a\n":
+        return "image/png"
+    if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
+        return "image/webp"
+    return None
+
+
+def _labels(distances) -> list[str]:
+    """Distances as text: ``-1.8``, ``0``, ``+1.8``."""
+    values = np.asarray(distances, np.float64)
+    tiny = 1e-9 * np.abs(values).max()  # what rounding leaves of a 0
+    return [f"{value:+.4g}" if abs(value) > tiny else "0" for value in values]
+
+
+def _policy(script: str, style: str) -> str:
+    """A Content-Security-Policy that allows the page's own parts and nothing else."""
+
+    def digest(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"script-src 'sha256-{digest(script)}'; style-src 'sha256-{digest(style)}'"
+    )
+
+
+def _clean(text: str) -> str:
+    """Text without what neither UTF-8 nor HTML can hold."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
+
+
+def _text(text: str) -> str:
+    return escape(_clean(text))
+
+
+def _json(data) -> str:
+    """JSON in ASCII for a ``<script>``, which nothing in it can end."""
+    text = json.dumps(data, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _list(facts: Mapping[str, str]) -> str:
+    if not facts:
+        return ""
+    pairs = []
+    for term, value in facts.items():
+        shown, kind = _text(value), ""
+        if term == "command":
+            words = " ".join(f"<span>{word}</span>" for word in shown.split(" "))
+            shown, kind = f"<code>{words}</code>", ' class="command"'
+        pairs.append(f'<div{kind}><dt>{_text(term)}</dt><dd dir="auto">{shown}</dd></div>')
+    return f"<dl>{''.join(pairs)}</dl>"
+
+
+def _stored(image: bytes, number: int) -> str:
+    uri = f"data:{_type(image)};base64,{base64.b64encode(image).decode()}"
+    return f'<image id="i{number}" width="1" height="1" href="{uri}"/>'
+
+
+def _still(row: Row, samples: Sequence[str], labels: list[str], index) -> str:
+    """A direction as a table of samples by a few of the steps."""
+    last = len(labels) - 1
+    steps = np.unique(np.linspace(0, last, STILL_STEPS).round().astype(int))
+    head = "".join(f'<th scope="col">{labels[t]}</th>' for t in steps)
+    lines = []
+    for sample, images in zip(samples, index, strict=True):
+        shown = "".join(
+            f'<td><svg viewBox="0 0 1 1" role="img" aria-label="{labels[t]}">'
+            f'<use href="#i{images[t]}"/></svg></td>'
+            for t in steps
+        )
+        lines.append(f'<tr><th scope="row" dir="auto">{_text(sample)}</th>{shown}</tr>')
+    return (
+        f'<section><h2 dir="auto">{_text(row.name)}</h2>{_list(row.facts)}'
+        f"<table><thead><tr><td></td>{head}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></section>"
+    )

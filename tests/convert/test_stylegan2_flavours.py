@@ -1,0 +1,613 @@
+"""One tiny network of random numbers, written as each flavour writes it."""
+
+import itertools
+import re
+from pathlib import Path
+
+import chex
+import jax
+import numpy as np
+import pytest
+from scipy import signal
+
+from jaxgan.convert import genforce_stylegan2, nvlabs, rosinality, torchfile
+from jaxgan.convert._objects import Inert
+from jaxgan.convert.state_dict import Checkpoint
+from jaxgan.errors import InputError
+from jaxgan.networks.stylegan2 import Mapping, Synthesis
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+CHANNELS = (8, 6, 4)  # at 4, 8 and 16 pixels
+DIM = 8
+DEPTH = 3
+LAYERS = 6  # codes of an image
+BLUR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32)
+# Float32 through a dozen layers: some 1e-6 of the largest value is seen, against float64 and
+# against PyTorch. A wrong gain, filter or order gives 1e-3 at the least.
+CLOSE = 2e-5
+
+
+@pytest.fixture
+def golden():
+    """Folder of files that the original implementations made; no part of the project."""
+    folder = SHARED / "golden"
+    if not folder.exists():
+        pytest.skip(f"needs the checkpoints and images of the reference at {folder}")
+    return folder
+
+
+def difference(images, expected):
+    """Largest difference of images ``[N, H, W, 3]``, by the largest value."""
+    assert images.shape == expected.shape
+    return np.abs(np.asarray(images) - expected).max() / np.abs(expected).max()
+
+
+# The network, as genforce has it: no flavour's, but near to one.
+
+
+def side(i):
+    return 4 * 2 ** ((i + 1) // 2)
+
+
+def make_network(seed=0, noise=1.0):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape, scale=1.0):
+        return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+    def part(outputs, inputs, size):
+        return {
+            "weight": normal(outputs, inputs, size, size),
+            "bias": normal(outputs, scale=0.3),
+            "style": normal(inputs, DIM),
+            "style_bias": normal(inputs, scale=0.3),
+        }
+
+    layers = []
+    for i in range(LAYERS - 1):
+        inputs, outputs = CHANNELS[i // 2], CHANNELS[(i + 1) // 2]
+        noises = {"noise": normal(side(i), side(i)), "strength": normal(scale=noise)}
+        layers.append(part(outputs, inputs, 3) | noises)
+    return {
+        "dense": [(normal(DIM, DIM, scale=100), normal(DIM, scale=30)) for _ in range(DEPTH)],
+        "average": normal(DIM),
+        "const": normal(CHANNELS[0], 4, 4),
+        "layers": layers,
+        "rgbs": [part(3, c, 1) for c in CHANNELS],
+    }
+
+
+def as_genforce(network):
+    kernel = (BLUR / 16)[None, None]
+    arrays = {"truncation.w_avg": network["average"], "synthesis.upsample.kernel": kernel}
+    arrays["synthesis.early_layer.const"] = network["const"][None]
+    for i, (weight, bias) in enumerate(network["dense"]):
+        arrays |= {f"mapping.dense{i}.weight": weight, f"mapping.dense{i}.bias": bias}
+    for i, layer in enumerate(network["layers"]):
+        arrays |= {
+            f"synthesis.layer{i}.weight": layer["weight"],
+            f"synthesis.layer{i}.bias": layer["bias"],
+            f"synthesis.layer{i}.noise": layer["noise"][None, None],
+            f"synthesis.layer{i}.noise_strength": layer["strength"],
+            f"synthesis.layer{i}.style.weight": layer["style"],
+            f"synthesis.layer{i}.style.bias": layer["style_bias"],
+        }
+        if i % 2:
+            arrays[f"synthesis.layer{i}.filter.kernel"] = kernel
+    for b, rgb in enumerate(network["rgbs"]):
+        arrays |= {
+            f"synthesis.output{b}.weight": rgb["weight"],
+            f"synthesis.output{b}.bias": rgb["bias"],
+            f"synthesis.output{b}.style.weight": rgb["style"],
+            f"synthesis.output{b}.style.bias": rgb["style_bias"],
+        }
+    return {f"generator_smooth.{name}": array for name, array in arrays.items()}
+
+
+def flipped(i, layer):
+    return layer["weight"][:, :, ::-1, ::-1] if i % 2 else layer["weight"]
+
+
+def as_rosinality(network):
+    arrays = {"input.input": network["const"][None]}
+    for i, (weight, bias) in enumerate(network["dense"], 1):
+        arrays |= {f"style.{i}.weight": weight, f"style.{i}.bias": bias}
+    for i, layer in enumerate(network["layers"]):
+        name = f"convs.{i - 1}" if i else "conv1"
+        arrays |= {
+            f"{name}.conv.weight": flipped(i, layer)[None],
+            f"{name}.conv.modulation.weight": layer["style"],
+            f"{name}.conv.modulation.bias": layer["style_bias"] + 1,
+            f"{name}.noise.weight": layer["strength"].reshape(1),
+            f"{name}.activate.bias": layer["bias"],
+            f"noises.noise_{i}": layer["noise"][None, None],
+        }
+        if i % 2:
+            arrays[f"{name}.conv.blur.kernel"] = BLUR / 16
+    for b, rgb in enumerate(network["rgbs"]):
+        name = f"to_rgbs.{b - 1}" if b else "to_rgb1"
+        arrays |= {
+            f"{name}.conv.weight": rgb["weight"][None],
+            f"{name}.conv.modulation.weight": rgb["style"],
+            f"{name}.conv.modulation.bias": rgb["style_bias"] + 1,
+            f"{name}.bias": rgb["bias"].reshape(1, 3, 1, 1),
+        }
+        if b:
+            arrays[f"{name}.upsample.kernel"] = BLUR / 16
+    arrays = {f"g_ema.{name}": array for name, array in arrays.items()}
+    return arrays | {"latent_avg": network["average"]}
+
+
+def as_nvlabs(network):
+    arrays = {"mapping.w_avg": network["average"], "synthesis.b4.const": network["const"]}
+    for i, (weight, bias) in enumerate(network["dense"]):
+        arrays |= {f"mapping.fc{i}.weight": weight, f"mapping.fc{i}.bias": bias}
+    for i, layer in enumerate(network["layers"]):
+        name = f"synthesis.b{side(i)}.conv{1 - i % 2}"
+        arrays |= {
+            f"{name}.weight": flipped(i, layer),
+            f"{name}.bias": layer["bias"],
+            f"{name}.noise_const": layer["noise"],
+            f"{name}.noise_strength": layer["strength"],
+            f"{name}.affine.weight": layer["style"],
+            f"{name}.affine.bias": layer["style_bias"] + 1,
+            f"{name}.resample_filter": BLUR / 64,
+        }
+    for b, rgb in enumerate(network["rgbs"]):
+        name = f"synthesis.b{4 * 2**b}"
+        arrays |= {
+            f"{name}.torgb.weight": rgb["weight"],
+            f"{name}.torgb.bias": rgb["bias"],
+            f"{name}.torgb.affine.weight": rgb["style"],
+            f"{name}.torgb.affine.bias": rgb["style_bias"] + 1,
+            f"{name}.resample_filter": BLUR / 64,
+        }
+    return {f"G_ema.{name}": array for name, array in arrays.items()}
+
+
+FLAVOURS = {
+    "genforce": (genforce_stylegan2, as_genforce, "generator_smooth."),
+    "rosinality": (rosinality, as_rosinality, "g_ema."),
+    "nvlabs": (nvlabs, as_nvlabs, "G_ema."),
+}
+AVERAGES = ("generator_smooth.truncation.w_avg", "latent_avg", "G_ema.mapping.w_avg")
+every_flavour = pytest.mark.parametrize("flavour", FLAVOURS)
+
+
+def written(flavour, **changes):
+    return FLAVOURS[flavour][1](make_network(**changes))
+
+
+def find(flavour, arrays, value=None):
+    return FLAVOURS[flavour][0].find(Checkpoint("file", value, arrays))
+
+
+def module(settings=None, **inside):
+    return Inert("Module", {"_modules": inside, **(settings or {})})
+
+
+def clamped(*bounds):
+    """What a pickle of NVlabs holds beside the arrays: layers with these clamps."""
+    layers = {f"conv{i}": module({"conv_clamp": c}) for i, c in enumerate(bounds)}
+    return {"G_ema": module(synthesis=module(b4=module(**layers)))}
+
+
+# The same computed one example at a time, in float64, with kernels that are modulated,
+# zeros between the pixels, and two-dimensional filters.
+
+
+def activated(x):
+    return np.sqrt(2) * np.where(x > 0, x, 0.2 * x)
+
+
+def mapped(network, z):
+    x = z.astype(float) / np.sqrt((z.astype(float) ** 2).mean(axis=1, keepdims=True) + 1e-8)
+    for weight, bias in network["dense"]:
+        x = activated(x @ weight.T * (0.01 / np.sqrt(DIM)) + 0.01 * bias)
+    return x
+
+
+def filtered(x, pad, gain):
+    x = np.pad(x, [(0, 0), pad, pad])
+    return signal.convolve(x, BLUR[None].astype(float) * (gain / 64), mode="valid")
+
+
+def kernel_of(part, w, demodulate):
+    scale = part["style"] @ w / np.sqrt(DIM) + part["style_bias"] + 1
+    weight = part["weight"].astype(float) * scale[None, :, None, None]
+    weight /= np.sqrt(weight[0].size)
+    if demodulate:
+        weight /= np.sqrt((weight**2).sum(axis=(1, 2, 3), keepdims=True) + 1e-8)
+    return weight
+
+
+def plain(x, kernel):
+    _, high, wide = x.shape
+    x = np.pad(x, [(0, 0), (1, 1), (1, 1)])
+    taps = itertools.product(range(3), range(3))
+    return sum(
+        np.einsum("oi,ihw->ohw", kernel[:, :, a, b], x[:, a : a + high, b : b + wide])
+        for a, b in taps
+    )
+
+
+def enlarged(x, kernel):
+    _, high, wide = x.shape
+    y = np.zeros((len(kernel), 2 * high + 1, 2 * wide + 1))
+    for a, b in itertools.product(range(3), range(3)):
+        tap = kernel[:, :, 2 - a, 2 - b]
+        y[:, a : a + 2 * high : 2, b : b + 2 * wide : 2] += np.einsum("oi,ihw->ohw", tap, x)
+    return filtered(y, (1, 1), 4)
+
+
+def painted(network, codes, clamp=np.inf):
+    """Image ``[H, W, 3]`` of codes ``[L, D]``."""
+    x, image = network["const"].astype(float), None
+    for i, layer in enumerate(network["layers"]):
+        x = (enlarged if i % 2 else plain)(x, kernel_of(layer, codes[i], demodulate=True))
+        x = x + layer["noise"][None] * layer["strength"] + layer["bias"][:, None, None]
+        x = np.clip(activated(x), -clamp, clamp)
+        if i % 2:
+            continue
+        rgb = network["rgbs"][i // 2]
+        kernel = kernel_of(rgb, codes[i + 1], demodulate=False)[:, :, 0, 0]
+        colours = np.einsum("oi,ihw->ohw", kernel, x) + rgb["bias"][:, None, None]
+        colours = np.clip(colours, -clamp, clamp)
+        if image is None:
+            image = colours
+        else:
+            between = np.zeros((3, 2 * image.shape[1], 2 * image.shape[2]))
+            between[:, ::2, ::2] = image
+            image = filtered(between, (2, 1), 4) + colours
+    assert image is not None
+    return image.transpose(1, 2, 0)
+
+
+def latents(count=2):
+    return np.random.default_rng(1).standard_normal((count, DIM)).astype(np.float32)
+
+
+def test_three_flavours_are_one_network():
+    first, *others = (find(flavour, written(flavour)) for flavour in FLAVOURS)
+    for other in others:
+        assert other.flavour != first.flavour
+        assert (other.resolution, other.latent_dim, other.num_layers) == (16, DIM, LAYERS)
+        # The same arrays, and the same sums of them: not a bit differs.
+        jax.tree.map(np.testing.assert_array_equal, other.params, first.params)
+        np.testing.assert_array_equal(other.average, first.average)
+        for mine, its in zip(other.styles, first.styles, strict=True):
+            assert (mine.layer, mine.to_rgb) == (its.layer, its.to_rgb)
+            np.testing.assert_array_equal(mine.weight, its.weight)
+        assert other.fingerprint == first.fingerprint
+    z = latents()
+    images = [p.images(p.codes(z, 0.7)) for p in (first, *others)]
+    np.testing.assert_array_equal(images[1], images[0])
+    np.testing.assert_array_equal(images[2], images[0])
+
+
+def test_parameters_are_those_that_the_network_makes_itself():
+    # A module takes no notice of parameters that it does not have.
+    found = find("nvlabs", written("nvlabs")).params
+    key, codes = jax.random.key(0), np.zeros((1, LAYERS, DIM), np.float32)
+    for name, network, x in (
+        ("mapping", Mapping(DEPTH), codes[:, 0]),
+        ("synthesis", Synthesis(CHANNELS), codes),
+    ):
+        made = jax.eval_shape(network.init, key, x)["params"]
+        chex.assert_trees_all_equal_shapes_and_dtypes(found[name], made)
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.5])
+def test_images_are_those_of_the_plain_form(truncation):
+    network = make_network()
+    pretrained = find("genforce", as_genforce(network))
+    z = latents()
+    w = mapped(network, z)
+    codes = np.repeat(w[:, None], LAYERS, axis=1)
+    codes[:, :3] = network["average"] + truncation * (codes[:, :3] - network["average"])
+    found = pretrained.codes(z, truncation, truncation_layers=3)
+    assert difference(found, codes) < CLOSE
+    # Every layer another code, so that one which is read in another place is seen.
+    codes += np.random.default_rng(2).standard_normal(codes.shape)
+    expected = np.stack([painted(network, c) for c in codes])
+    assert difference(pretrained.images(codes), expected) < CLOSE
+
+
+@pytest.mark.parametrize("part", ["bias", "noise", "style", "style_bias", "strength", "weight"])
+def test_every_part_of_every_layer_is_used(part):
+    network = make_network()
+    codes = np.random.default_rng(2).standard_normal((1, LAYERS, DIM)).astype(np.float32)
+    parts = network["layers"] + (network["rgbs"] if part not in ("noise", "strength") else [])
+    base = find("nvlabs", as_nvlabs(network))
+    images = [base.images(codes)]
+    for changed in parts:
+        kept = changed[part]
+        changed[part] = kept + np.float32(1)  # a mere factor would be demodulated
+        # Through the same compiled function: only the arrays differ.
+        images.append(base._synthesise(find("nvlabs", as_nvlabs(network)).params, codes))
+        changed[part] = kept
+        assert difference(images[-1], np.asarray(images[0])) > 100 * CLOSE
+
+
+def test_clamp_bounds_layers_and_colours():
+    network = make_network()
+    codes = np.random.default_rng(2).standard_normal((1, LAYERS, DIM)).astype(np.float32)
+    found = find("nvlabs", as_nvlabs(network), clamped(0.75, 0.75)).images(codes)
+    expected = painted(network, codes[0], clamp=0.75)[None]
+    assert difference(found, expected) < CLOSE
+    free = painted(network, codes[0])[None]
+    assert difference(found, free) > 0.1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, {"G_ema": [1]}, clamped(), clamped(None, None), clamped(256)],
+    ids=["no objects", "a list", "no setting", "none", "far"],
+)
+def test_clamp_is_off_where_there_is_none_or_it_is_far(value):
+    arrays = written("nvlabs")
+    codes = np.random.default_rng(2).standard_normal((1, LAYERS, DIM)).astype(np.float32)
+    network = make_network()
+    images = find("nvlabs", arrays, value).images(codes)
+    assert difference(images, painted(network, codes[0])[None]) < CLOSE
+
+
+@every_flavour
+def test_styles_go_from_coarse_to_fine(flavour):
+    network = make_network()
+    styles = find(flavour, written(flavour)).styles
+    order = [(0, False), (1, True), (1, False), (2, False), (3, True), (3, False)]
+    order += [(4, False), (5, True)]
+    assert [(style.layer, style.to_rgb) for style in styles] == order
+    for style in styles:
+        part = network["rgbs"][style.layer // 2] if style.to_rgb else None
+        part = part or network["layers"][style.layer]
+        np.testing.assert_array_equal(style.weight, part["style"])
+        assert style.weight.dtype == np.float32
+        key = FLAVOURS[flavour][2] + style.name
+        np.testing.assert_array_equal(written(flavour)[key], style.weight)
+
+
+@every_flavour
+def test_other_flavours_pass_a_file_over(flavour):
+    arrays = written(flavour)
+    for other in FLAVOURS:
+        assert (find(other, arrays) is None) == (other != flavour)
+
+
+@every_flavour
+def test_a_file_without_any_network_is_passed_over(flavour):
+    assert find(flavour, {}) is None
+    assert find(flavour, {"conv1.weight": np.zeros((3, 3))}) is None
+
+
+PREFIXES = {
+    "genforce": ("generator_smooth.", "generator."),
+    "rosinality": ("g_ema.", "g."),
+    "nvlabs": ("G_ema.", "G."),
+}
+
+
+def renamed(flavour, prefix, seed=0):
+    own = FLAVOURS[flavour][2]
+    return {
+        prefix + n.removeprefix(own): a
+        for n, a in written(flavour, seed=seed).items()
+        if own in n
+    }
+
+
+@every_flavour
+def test_averaged_generator_is_preferred(flavour):
+    averaged, running = PREFIXES[flavour]
+    both = renamed(flavour, running, seed=1) | renamed(flavour, averaged)
+    both |= {"d.convs.0.weight": np.zeros(3), "args.lr": np.zeros(2, np.int64)}
+    own = find(flavour, written(flavour)).styles[0].weight
+    np.testing.assert_array_equal(find(flavour, both).styles[0].weight, own)
+
+
+@every_flavour
+@pytest.mark.parametrize("prefix", ["", "its own", "state_dict.decoder."])
+def test_generator_alone(flavour, prefix):
+    prefix = PREFIXES[flavour][1] if prefix == "its own" else prefix
+    found = find(flavour, renamed(flavour, prefix))
+    np.testing.assert_array_equal(found.styles[0].weight, make_network()["layers"][0]["style"])
+
+
+@every_flavour
+def test_mean_code_may_be_missing_or_one_per_layer(flavour):
+    arrays = written(flavour)
+    (name,) = [name for name in AVERAGES if name in arrays]
+    without = {n: a for n, a in arrays.items() if n != name}
+    assert find(flavour, without).average is None
+    each = np.arange(LAYERS * DIM, dtype=np.float32)
+    for shape in ((LAYERS * DIM,), (LAYERS, DIM)):
+        found = find(flavour, arrays | {name: each.reshape(shape)})
+        np.testing.assert_array_equal(found.average, each.reshape(LAYERS, DIM))
+
+
+def error(flavour, arrays, value=None):
+    """The line that a file is refused with."""
+    with pytest.raises(InputError) as caught:
+        find(flavour, arrays, value)
+    line = str(caught.value)
+    assert line.startswith("file looks like a ")
+    assert "\n" not in line
+    return line
+
+
+def spoiled(array, value):
+    array = np.array(array)
+    array[(-1,) * array.ndim] = value
+    return array
+
+
+DAMAGES = {
+    "missing": lambda array: None,
+    "misshapen": lambda array: array[..., None],
+    "integers": lambda array: array.astype(np.int32),
+    "booleans": lambda array: array.astype(bool),
+    "not a number": lambda array: spoiled(array, np.nan),
+    "infinite": lambda array: spoiled(array, np.inf),
+}
+
+
+@every_flavour
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_of_any_array_is_one_line_that_names_it(flavour, damage):
+    arrays = written(flavour)
+    for name, array in arrays.items():
+        damaged = arrays | {name: DAMAGES[damage](array)}
+        if damaged[name] is None:
+            if name in AVERAGES:
+                continue
+            del damaged[name]
+        line = error(flavour, damaged)
+        assert name.removeprefix(FLAVOURS[flavour][2]) in line, (name, line)
+
+
+@every_flavour
+def test_any_axis_of_another_length_is_refused(flavour):
+    arrays = written(flavour)
+    for name, array in arrays.items():
+        for axis in range(array.ndim):
+            for size in (0, 1, array.shape[axis] + 1):
+                if size != array.shape[axis]:
+                    shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
+                    # Where this is the array that tells a size, others are named.
+                    error(flavour, arrays | {name: np.zeros(shape, np.float32)})
+
+
+@every_flavour
+@pytest.mark.parametrize("name", ["more.weight", "synthesis.labels", "style", "mapping.bias"])
+def test_arrays_that_nothing_takes_are_refused(flavour, name):
+    prefix = FLAVOURS[flavour][2]
+    assert name in error(flavour, written(flavour) | {prefix + name: np.zeros(3, np.float32)})
+
+
+@every_flavour
+def test_other_blurs_are_refused(flavour):
+    arrays = written(flavour)
+    blurs = [n for n in arrays if n.endswith(("kernel", "resample_filter"))]
+    assert len(blurs) == {"genforce": 3, "rosinality": 4, "nvlabs": 8}[flavour]
+    for name in blurs:
+        line = error(flavour, arrays | {name: np.ones_like(arrays[name]) / 16})
+        assert name.removeprefix(FLAVOURS[flavour][2]) in line
+
+
+@every_flavour
+def test_a_single_resolution_is_refused(flavour):
+    four = ("layer0", "output0", "early", "conv1.", "to_rgb1", "input", "noise_0", "b4.")
+    shared = ("mapping", "style.", "upsample.kernel", "w_avg")
+    arrays = written(flavour)
+    prefix = FLAVOURS[flavour][2]
+    few = {
+        n: a
+        for n, a in arrays.items()
+        if any(part in n for part in four)
+        or any(n.startswith((prefix + part, f"{prefix}synthesis.{part}")) for part in shared)
+    }
+    assert 5 < len(few) < len(arrays) / 1.5
+    assert "it lacks" in error(flavour, few)
+
+
+NV = "G_ema."
+LABELS = {f"{NV}mapping.embed.weight": np.zeros((DIM, 3), np.float32)}
+SKIP = {f"{NV}synthesis.b8.skip.weight": np.zeros((6, 8, 1, 1), np.float32)}
+GREY = {f"{NV}synthesis.b4.torgb.weight": np.zeros((1, 8, 1, 1), np.float32)}
+ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("more", "value", "words"),
+    [
+        (LABELS, None, "conditional"),
+        (SKIP, None, "its architecture is 'resnet'; only 'skip' is read"),
+        (GREY, None, r"its images have \[1\] channels; only 3 are read"),
+        (ODD, None, "its 24 pixels are not 4 times a power of 2"),
+        ({}, clamped(256, None), "conv_clamp is not one positive number"),
+        ({}, clamped(256, 128), "conv_clamp is not one positive number"),
+        ({}, clamped(0, 0), "conv_clamp is not one positive number"),
+        ({}, clamped("much"), "conv_clamp is not one positive number"),
+        ({}, {"G_ema": module({"activation": "swish"})}, "activation is 'swish'; only lrelu"),
+        (
+            {},
+            {"G_ema": module({"_init_kwargs": {"lr_multiplier": 0.1}})},
+            "multiplier is '0.1'",
+        ),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_networks_of_nvlabs_that_are_not_read(more, value, words):
+    line = error("nvlabs", written("nvlabs") | more, value)
+    assert re.search(words, line), line
+
+
+def test_orig_architecture_is_refused():
+    arrays = {n: a for n, a in written("nvlabs").items() if "torgb" not in n or "b16." in n}
+    assert "its architecture is 'orig'" in error("nvlabs", arrays)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64"])
+def test_other_precisions_are_read(kind):
+    arrays = {name: array.astype(kind) for name, array in written("nvlabs").items()}
+    params = find("nvlabs", arrays).params
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
+
+
+def test_file_of_torch_is_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    arrays = written("genforce")
+    state = {n.removeprefix("generator_smooth."): torch.tensor(a) for n, a in arrays.items()}
+    path = tmp_path / "network.pth"
+    torch.save({"generator_smooth": state}, path)
+    checkpoint = Checkpoint(str(path), torchfile.read(path), torchfile.tensors(path))
+    found = genforce_stylegan2.find(checkpoint)
+    assert found is not None
+    jax.tree.map(np.testing.assert_array_equal, found.params, find("genforce", arrays).params)
+
+
+def opened(golden, name, flavour):
+    (path,) = (p for p in golden.glob(f"{name}.*") if p.suffix != ".npz")
+    checkpoint = Checkpoint(str(path), torchfile.read(path), torchfile.tensors(path))
+    found = FLAVOURS[flavour][0].find(checkpoint)
+    assert found is not None
+    expected = dict(np.load(golden / f"{name}.npz"))
+    for key in expected:
+        if "image" in key:
+            expected[key] = expected[key].transpose(0, 2, 3, 1)
+    return found, expected
+
+
+def test_golden_of_genforce(golden):
+    found, expected = opened(golden, "genforce_stylegan2_32", "genforce")
+    z = expected["z"]
+    plain = found.images(found.codes(z))
+    assert difference(plain, expected["image_no_truncation"]) < CLOSE
+    codes = found.codes(z, float(expected["psi"]), int(expected["trunc_layers"]))
+    assert difference(codes, expected["wp"]) < CLOSE
+    assert difference(found.images(codes), expected["image"]) < CLOSE
+    moved = np.array(codes)
+    moved[:, expected["layers"]] += expected["distance"] * expected["directions"][0]
+    assert difference(found.images(moved), expected["moved_image"]) < CLOSE
+
+
+def test_golden_of_rosinality(golden):
+    found, expected = opened(golden, "rosinality_stylegan2_32", "rosinality")
+    z = expected["z"]
+    np.testing.assert_array_equal(found.average, expected["latent_avg"])
+    assert difference(found.images(found.codes(z)), expected["image"]) < CLOSE
+    truncated = found.codes(z, float(expected["psi"]))
+    assert difference(found.images(truncated), expected["image_truncated"]) < CLOSE
+
+
+def test_golden_of_nvlabs(golden):
+    found, expected = opened(golden, "nvlabs_stylegan2_ada_32", "nvlabs")
+    z = expected["z"]
+    assert difference(found.images(found.codes(z)), expected["image"]) < CLOSE
+    codes = found.codes(z, float(expected["psi"]), int(expected["trunc_layers"]))
+    assert difference(found.images(codes), expected["image_truncated"]) < CLOSE
+    moved = np.array(codes)
+    step = expected["distance"] * expected["directions"][int(expected["moved_direction"])]
+    moved[:, expected["moved_layers"]] += step
+    assert difference(found.images(moved), expected["moved_image"]) < CLOSE
