@@ -14,6 +14,7 @@ from experiments import loop, training
 from experiments.board import Board
 from experiments.training import Defaults, Recipe, Training, require
 from jaxgan import checkpoint, gan, plots, runs, sweep, train
+from jaxgan.convert import own
 from jaxgan.errors import InputError, lookup
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
@@ -311,6 +312,11 @@ def run(
             directory / "samples.npz", images=made[0], seed=config.seed, allow_pickle=False
         )
         plots.image_grid(directory / "samples.png", made[0, :GRID], title_of(config))
+        first = jax.tree.map(lambda x: x[0], gan.averaged(state).generator.variables)
+        channels = dataset.images.shape[-1]
+        own.save(
+            directory / own.FILE, {**dataclasses.asdict(config), "channels": channels}, first
+        )
         draw_curves(directory, config, record.records())
         frames = [frame_path(directory, epoch) for epoch in frame_epochs(config)]
         plots.gif(directory / "training.gif", [path for path in frames if path.exists()])

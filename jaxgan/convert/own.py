@@ -63,12 +63,12 @@ def load(path: Path) -> Pretrained:
     model = settings["model"]
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
     latents = jax.ShapeDtypeStruct((1, settings["latent_dim"]), np.float32)
-    wanted = jax.eval_shape(lambda z: network.init(jax.random.key(0), z, train=False), latents)
+    wanted: Any = jax.eval_shape(
+        lambda z: network.init(jax.random.key(0), z, train=False), latents
+    )
     state = StateDict(Checkpoint(str(file), None, arrays), "", f"jaxgan {model}")
-    variables = {
-        name: state.take(name, like.shape)
-        for name, like in traverse_util.flatten_dict(wanted, sep=".").items()
-    }
+    flat: dict[str, Any] = traverse_util.flatten_dict(wanted, sep=".")
+    variables = {name: state.take(name, like.shape) for name, like in flat.items()}
     state.finish()
     name = f"params.{'ConvTranspose_0' if model == 'dcgan' else 'Dense_0'}.kernel"
     matrix = variables[name]

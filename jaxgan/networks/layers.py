@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+_BATCH = 64
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -60,8 +61,8 @@ def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
         return _convolve(x, w, geometry)
     if geometry.covers:
         return (x.reshape(len(x), -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
-    high, wide = geometry.small
-    return (_by_tap if high * wide <= 64 else _convolve)(x, w, geometry)
+    parts = [_convolve(part, w, geometry) for part in _batches(x)]
+    return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -75,7 +76,9 @@ def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     if geometry.covers:
         flat = g.reshape(len(g), -1) @ w.reshape(-1, w.shape[-1]).T
         return flat.reshape(len(g), *geometry.size, w.shape[2])
-    return _spread_form(w.shape[2], geometry)(g, w, geometry)
+    form = _spread_form(w.shape[2], geometry)
+    parts = [form(part, w, geometry) for part in _batches(g)]
+    return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -91,13 +94,20 @@ def weigh(x: Array, g: Array, geometry: Geometry) -> Array:
         return flat.reshape(k, k, x.shape[3], g.shape[3])
     high, wide = geometry.small
     by_tap = high * wide <= (64 if geometry.stride == 1 else 255)
-    return (_weigh_by_tap if by_tap else _weigh_as_convolution)(x, g, geometry)
+    form = _weigh_by_tap if by_tap else _weigh_as_convolution
+    pairs = zip(_batches(x), _batches(g), strict=True)
+    return functools.reduce(jnp.add, [form(*pair, geometry) for pair in pairs])
 
 
 def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
     around = (geometry.padding, geometry.padding)
     strides = (geometry.stride, geometry.stride)
     return lax.conv_general_dilated(x, w, strides, (around, around), dimension_numbers=_LAYOUT)
+
+
+def _batches(x: Array) -> list[Array]:
+    """Parts of at most ``_BATCH`` examples: what fits the caches of a CPU."""
+    return jnp.split(x, list(range(_BATCH, len(x), _BATCH)))
 
 
 def _taps(x: Array, geometry: Geometry) -> list[list[Array]]:
@@ -111,15 +121,6 @@ def _taps(x: Array, geometry: Geometry) -> list[list[Array]]:
     high, wide = geometry.small
     taps = range(geometry.kernel)
     return [[x[:, reach(i, high), reach(j, wide)] for j in taps] for i in taps]
-
-
-def _by_tap(x: Array, w: Array, geometry: Geometry) -> Array:
-    """``correlate`` as a sum of one matrix product per tap: for small images."""
-    seen = _taps(x, geometry)
-    return sum(
-        (part @ w[i, j] for i, row in enumerate(seen) for j, part in enumerate(row)),
-        jnp.zeros((len(x), *geometry.small, w.shape[3]), x.dtype),
-    )
 
 
 def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:

@@ -1,0 +1,551 @@
+"""SeFa: semantic directions of a pretrained face generator, found in its weights alone.
+
+    python -m experiments.sefa --checkpoint=FILE
+    python -m experiments.sefa --checkpoint=FILE --layers=0-1 --distance=3 --steps=11
+    python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
+
+The checkpoint is of PyTorch, which is not needed to read it, or a run of jaxgan's own
+image laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and
+``sefa.html``, a page with a slider per direction that needs no network.
+"""
+
+import dataclasses
+import io
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import flags as absl_flags
+from PIL import Image
+from tqdm import tqdm
+
+from experiments import flags, loop
+from jaxgan import convert, plots, runs, sefa
+from jaxgan.errors import InputError
+from jaxgan.pretrained import Pretrained
+from jaxgan.sefa import edit, measure
+from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
+from jaxgan.sefa.page import Row, page
+
+UNITS = ("code", "image")
+QUALITY = 90  # of the page's JPEGs
+PICTURE = 128  # pixels of an image in the pictures of directions, at most
+ANIMATED = 96  # and in the GIF
+LIMITS = {"samples": 1000, "steps": 1001, "size": 1024, "batch_size": 1000}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run, resolved.
+
+    Attributes:
+      checkpoint: Path of the generator.
+      layers: As ``sefa.directions`` takes them.
+      directions: How many.
+      like: The tool whose directions these are: a name in ``sefa.TOOLS``.
+      normalisation: Instead of that tool's; None keeps it.
+      to_rgb: Instead of that tool's; None keeps it.
+      directions_file: A ``directions.npz`` to use instead.
+      names: Of the directions; numbers stand for those that have none.
+      samples: Images to edit.
+      codes: An ``.npz`` with ``z``, ``w`` or ``w+`` to edit instead.
+      distance: How far to go either way.
+      unit: ``code``: of the code; ``image``: of image change, ``measure.CHANGE`` each.
+      steps: Images along a direction, both ends included.
+      truncation: Share of the way from the mean code that is kept.
+      truncation_layers: How many of the first layers are truncated; None is all.
+      seed: Of the samples.
+      size: Pixels of the page's images, at most.
+      batch_size: Images made at once.
+    """
+
+    checkpoint: str
+    layers: str = "all"
+    directions: int = 5
+    like: str = "genforce"
+    normalisation: str | None = None
+    to_rgb: str | None = None
+    directions_file: str | None = None
+    names: tuple[str, ...] = ()
+    samples: int = 5
+    codes: str | None = None
+    distance: float = 3.0
+    unit: str = "code"
+    steps: int = 11
+    truncation: float = 0.7
+    truncation_layers: int | None = None
+    seed: int = 0
+    size: int = 256
+    batch_size: int = 5
+
+
+def check(config: Config) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+      InputError: If a value is.
+    """
+    for name, most in LIMITS.items():
+        value, least = getattr(config, name), 2 if name == "steps" else 1
+        if not least <= value <= most:
+            raise InputError(f"--{name}={value} must be {least} to {most}")
+    if not (np.isfinite(config.distance) and config.distance > 0):
+        raise InputError(f"--distance={config.distance} must be a number above 0")
+    if config.unit not in UNITS:
+        raise InputError(f"--unit={config.unit} must be one of {', '.join(UNITS)}")
+    if not 0 <= config.seed < 2**31:
+        raise InputError(f"--seed={config.seed} must be 0 to {2**31 - 1}")
+
+
+def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
+    """The directions, found or read, and their names.
+
+    Raises:
+      InputError: If a setting does not fit the generator.
+    """
+    names: tuple[str, ...] = ()
+    if config.directions_file:
+        found, names = read(Path(config.directions_file), generator)
+    else:
+        found = sefa.directions(
+            generator,
+            config.layers,
+            config.directions,
+            like=config.like,
+            normalisation=config.normalisation,
+            to_rgb=config.to_rgb,
+        )
+    count = len(found.vectors)
+    if len(config.names) > count:
+        raise InputError(f"--names has {len(config.names)} names for {count} directions")
+    given = [*config.names, *names[len(config.names) :]]
+    return found, tuple(
+        given[i] if i < len(given) and given[i] else f"direction {i + 1}" for i in range(count)
+    )
+
+
+def write(path: Path, found: sefa.Directions, names: Sequence[str]) -> None:
+    """Write directions to an ``.npz`` that ``read`` and numpy take."""
+    temporary = path.with_name("tmp_" + path.name)
+    np.savez(temporary, allow_pickle=False, names=np.array(names), **found._asdict())
+    temporary.replace(path)
+
+
+def read(path: Path, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
+    """Read what ``write`` wrote, of this generator.
+
+    Raises:
+      InputError: If it is something else, or of another generator.
+    """
+    arrays = _npz(path)
+    missing = [x for x in (*sefa.Directions._fields, "names") if x not in arrays]
+    if missing:
+        raise InputError(f"{path} is no file of directions: it lacks {missing[0]}")
+    fingerprint = str(arrays["fingerprint"])
+    if fingerprint != generator.fingerprint:
+        raise InputError(
+            f"{path} holds directions of the generator {fingerprint[:16]}, not of "
+            f"{generator.fingerprint}"
+        )
+    vectors, layers = arrays["vectors"], arrays["layers"].ravel().tolist()
+    count = len(vectors) if vectors.ndim == 2 else 0
+    sound = (
+        count > 0
+        and vectors.shape[1] == generator.latent_dim
+        and vectors.dtype.kind == "f"
+        and np.isfinite(vectors).all()
+        and all(arrays[name].shape == (count,) for name in ("values", "shares", "names"))
+        and (generator.num_layers == 0) == (layers == [])
+        and all(type(i) is int and 0 <= i < generator.num_layers for i in layers)
+        and str(arrays["to_rgb"]) in TO_RGB
+        and str(arrays["normalisation"]) in NORMALISATIONS
+    )
+    if not sound:
+        raise InputError(f"{path} is a damaged file of directions")
+    found = sefa.Directions(
+        vectors=vectors.astype(np.float32),
+        values=arrays["values"],
+        shares=arrays["shares"],
+        layers=tuple(layers),
+        normalisation=str(arrays["normalisation"]),
+        to_rgb=str(arrays["to_rgb"]),
+        fingerprint=fingerprint,
+    )
+    return found, tuple(str(name) for name in arrays["names"])
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} is not an .npz file")
+            return {name: file[name] for name in file.files}
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except Exception as error:  # whatever numpy and zipfile say of a damaged file
+        raise InputError(f"{path} is not a readable .npz file") from error
+
+
+def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
+    """The codes to edit, drawn or read.
+
+    Raises:
+      InputError: If a file holds no codes of this generator.
+    """
+    options = {
+        "truncation": config.truncation,
+        "truncation_layers": config.truncation_layers,
+    }
+    if config.codes is None:
+        z = jax.random.normal(
+            jax.random.key(config.seed), (config.samples, generator.latent_dim)
+        )
+        return np.asarray(generator.codes(z, **options))
+    arrays = _npz(Path(config.codes))
+    space = next((space for space in reversed(edit.SPACES) if space in arrays), None)
+    if space is None or arrays[space].dtype.kind not in "fiu" or not arrays[space].size:
+        spaces = ", ".join(edit.SPACES)
+        raise InputError(f"{config.codes} holds no codes: an array of numbers named {spaces}")
+    return np.asarray(edit.as_codes(generator, arrays[space], space, **options))
+
+
+def draw(
+    generator: Pretrained,
+    codes: np.ndarray,
+    size: int,
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
+
+    All batches are of one size, so that there is one program.
+    """
+    batch_size = min(batch_size, len(codes))
+    made = []
+    bar = tqdm(
+        total=len(codes), unit="image", disable=not sys.stderr.isatty(), dynamic_ncols=True
+    )
+    with bar:
+        for start in range(0, len(codes), batch_size):
+            check()
+            part = codes[start : start + batch_size]
+            short = batch_size - len(part)
+            padded = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
+            images = np.asarray(generator.images(padded))[: len(part)]
+            levels = np.floor(np.clip(images * 127.5 + 128, 0, 255)).astype(np.uint8)
+            made += [reduce(image, size) for image in levels]
+            bar.update(len(part))
+    return np.stack(made)
+
+
+def reduce(image: np.ndarray, size: int) -> np.ndarray:
+    """An image of at most ``size`` pixels a side."""
+    if len(image) <= size:
+        return image
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
+
+
+def encode(image: np.ndarray) -> bytes:
+    """An image as JPEG."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, format="JPEG", quality=QUALITY, optimize=True)
+    return stream.getvalue()
+
+
+def edited(
+    generator: Pretrained,
+    codes: np.ndarray,
+    found: sefa.Directions,
+    distances: np.ndarray,
+    size: int,
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Images ``[K, N, T, h, w, 3]`` uint8: N codes moved along K directions.
+
+    Args:
+      generator: Of the images.
+      codes: ``[N, ...]``.
+      found: The directions.
+      distances: ``[K, T]``; where one is 0, the unmoved image is made only once.
+      size: Pixels, at most.
+      batch_size: Images made at once.
+      check: Called where it is safe to stop.
+    """
+    moved = [codes]
+    for vector, far in zip(found.vectors, distances, strict=True):
+        there = np.asarray(edit.path(codes, vector, far[far != 0], found.layers))
+        moved.append(there.reshape(-1, *codes.shape[1:]))
+    images = draw(generator, np.concatenate(moved), size, batch_size, check)
+    count, at = len(codes), len(codes)
+    out = np.empty((*distances.shape, count, *images.shape[1:]), np.uint8)
+    for k, t in np.ndindex(distances.shape):
+        if distances[k, t] == 0:
+            out[k, t] = images[:count]
+        else:
+            out[k, t] = images[at : at + count]
+            at += count
+    return out.swapaxes(1, 2)
+
+
+def run(
+    config: Config,
+    directory: Path | str,
+    generator: Pretrained,
+    *,
+    fresh: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Find the directions, edit images along them and fill the run directory.
+
+    Args:
+      config: What to do.
+      directory: Made if missing.
+      generator: Whose directions.
+      fresh: Start over.
+      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+
+    Returns:
+      The summary, as in ``summary.json``.
+
+    Raises:
+      InputError: If a setting does not fit the generator, or the directory holds another
+        run.
+    """
+    directory = Path(directory)
+    found, names = find(config, generator)
+    codes = codes_of(config, generator)
+    with runs.Run(directory, settings(config, generator), fresh=fresh) as record:
+        if summary := record.summary():
+            loop.say(f"{directory}: already complete")
+            return summary
+        write(directory / "directions.npz", found, names)
+        np.savez(directory / "codes.npz", codes=codes)
+        units = np.ones(len(found.vectors))
+        if config.unit == "image":
+            units = measure.image_units(generator, codes[: config.batch_size], found)
+        distances = np.linspace(-config.distance, config.distance, config.steps)
+        if config.steps % 2:
+            distances[config.steps // 2] = 0
+        far = units[:, None] * distances[None]
+        images = edited(generator, codes, found, far, config.size, config.batch_size, check)
+        summary = measured(generator, found, names, images, far) | {"unit": units}
+        pictures(directory, names, images, distances)
+        html = page(
+            f"Directions of {Path(config.checkpoint).name}",
+            _encoded(images),
+            [Row(name, facts(summary, k, found)) for k, name in enumerate(names)],
+            [f"sample {i + 1}" for i in range(len(codes))],
+            distances,
+            {
+                "generator": f"{generator.flavour}, {generator.resolution} pixels",
+                "found like": f"{config.like}, layers {_spelled(found.layers) or 'none'}",
+                "distances in units of": config.unit,
+                "seed": str(config.seed),
+                "command": " ".join(_command(config)),
+            },
+        )
+        runs.write_text(directory / "sefa.html", html)
+        record.finish(summary)
+        return runs.to_json(summary)
+
+
+def settings(config: Config, generator: Pretrained) -> dict[str, Any]:
+    """What identifies a run."""
+    return dataclasses.asdict(config) | {"fingerprint": generator.fingerprint}
+
+
+def _command(config: Config) -> list[str]:
+    """The command that repeats a run."""
+    words = ["python -m experiments.sefa"]
+    for field in dataclasses.fields(Config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            words.append(f"--{field.name}={text}")
+    return words
+
+
+def _encoded(images: np.ndarray) -> list[list[list[bytes]]]:
+    """Every image as JPEG, equal ones once."""
+    known: dict[bytes, bytes] = {}
+
+    def once(image: np.ndarray) -> bytes:
+        raw = image.tobytes()
+        if raw not in known:
+            known[raw] = encode(image)
+        return known[raw]
+
+    return [[[once(image) for image in path] for path in row] for row in images]
+
+
+def measured(
+    generator: Pretrained,
+    found: sefa.Directions,
+    names: Sequence[str],
+    images: np.ndarray,
+    far: np.ndarray,
+) -> dict[str, Any]:
+    """What each direction does, as ``{name: [K]}``; means over the samples."""
+    effects = [
+        measure.effect(paths.swapaxes(0, 1).astype(np.float32) / 127.5 - 1, away)
+        for paths, away in zip(images, far, strict=True)
+    ]
+    shares = measure.layer_shares(generator, found)
+    return {
+        "flavour": generator.flavour,
+        "resolution": generator.resolution,
+        "fingerprint": generator.fingerprint,
+        "layers": list(found.layers),
+        "name": list(names),
+        "value": found.values,
+        "share": found.shares,
+        "change_per_unit": np.array([e.change_per_unit.mean() for e in effects]),
+        "smoothness": np.array([e.smoothness.mean() for e in effects]),
+        "straightness": np.array([e.straightness.mean() for e in effects]),
+        "strongest_layers": [np.argsort(-row)[:3].tolist() for row in shares],
+        "layer_shares": shares,
+    }
+
+
+def facts(summary: Mapping[str, Any], k: int, found: sefa.Directions) -> dict[str, str]:
+    """What the page tells of a direction."""
+    told = {
+        "share of the spectrum": f"{100 * summary['share'][k]:.2g} %",
+        "image change per unit": f"{summary['change_per_unit'][k]:.3f}",
+        "smoothness": f"{summary['smoothness'][k]:.2f}",
+    }
+    if found.layers:
+        strongest = ", ".join(map(str, summary["strongest_layers"][k]))
+        told |= {"layers": _spelled(found.layers), "strongest in": strongest}
+    return told
+
+
+def _spelled(layers: Sequence[int]) -> str:
+    """Indices as ``0-1,6``."""
+    parts: list[list[int]] = []
+    for layer in layers:
+        if parts and parts[-1][-1] == layer - 1:
+            parts[-1].append(layer)
+        else:
+            parts.append([layer])
+    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def pictures(
+    directory: Path, names: Sequence[str], images: np.ndarray, distances: np.ndarray
+) -> None:
+    """Write a picture per direction, ``direction_1.png`` and on, and ``directions.gif``."""
+    ends = f"{distances[0]:g} to {distances[-1]:g}"
+    for k, paths in enumerate(images):
+        rows = {
+            f"sample {n + 1}": np.stack([reduce(image, PICTURE) for image in path])
+            for n, path in enumerate(paths[:10])
+        }
+        title = f"{names[k]}, {ends}"
+        scale = max(1, PICTURE // images.shape[3])
+        plots.image_rows(directory / f"direction_{k + 1}.png", rows, title, scale=scale)
+    frames = []
+    for t, distance in enumerate(distances):
+        rows = {
+            names[k][:14]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
+            for k, paths in enumerate(images[:6])
+        }
+        frame = directory / "frames" / f"step_{t:04d}.png"
+        scale = max(1, ANIMATED // images.shape[3])
+        plots.image_rows(frame, rows, f"distance {distance:+.2f}", scale=scale)
+        frames.append(frame)
+    plots.gif(directory / "directions.gif", [*frames, *frames[-2::-1]], seconds=3)
+
+
+def show(summary: Mapping[str, Any]) -> None:
+    """Print what each direction does."""
+    print(f"{summary['flavour']}, {summary['resolution']} pixels")
+    print(f"{'':20} {'share':>7} {'change':>7} {'smooth':>7}  strongest layers")
+    for k, name in enumerate(summary["name"]):
+        layers = (
+            ", ".join(map(str, summary["strongest_layers"][k])) if summary["layers"] else ""
+        )
+        print(
+            f"{name[:20]:20} {100 * summary['share'][k]:6.2f}% "
+            f"{summary['change_per_unit'][k]:7.3f} {summary['smoothness'][k]:7.2f}  {layers}"
+        )
+
+
+def _define() -> Callable[[], Config]:
+    """Define the flags; the function reads them."""
+    makers: dict[Any, Callable[..., Any]] = {
+        int: absl_flags.DEFINE_integer,
+        float: absl_flags.DEFINE_float,
+        str: absl_flags.DEFINE_string,
+        tuple: absl_flags.DEFINE_list,
+    }
+    texts = {
+        "checkpoint": (str, "Generator: a file of PyTorch, or a run of jaxgan's."),
+        "layers": (str, "Layers to factorise and to move: all, or such as 0-1,6."),
+        "directions": (int, "How many directions."),
+        "like": (str, f"Tool whose directions these are: {', '.join(sefa.TOOLS)}."),
+        "normalisation": (str, f"Of rows, instead: {', '.join(NORMALISATIONS)}."),
+        "to_rgb": (str, f"Conversions to colours that take part: {', '.join(TO_RGB)}."),
+        "directions_file": (str, "A directions.npz to use instead."),
+        "names": (tuple, "Of the directions; a list."),
+        "samples": (int, "Images to edit."),
+        "codes": (str, "An .npz with z, w or w+ to edit instead."),
+        "distance": (float, "How far to go either way."),
+        "unit": (str, f"Of distances: {', '.join(UNITS)}."),
+        "steps": (int, "Images along a direction."),
+        "truncation": (float, "Share of the way from the mean code that is kept."),
+        "truncation_layers": (int, "How many of the first layers; by default all."),
+        "seed": (int, "Of the samples."),
+        "size": (int, "Pixels of the page's images, at most."),
+        "batch_size": (int, "Images made at once."),
+    }
+    holders = {}
+    for field in dataclasses.fields(Config):
+        kind, text = texts[field.name]
+        default: Any = None if field.default is dataclasses.MISSING else field.default
+        default = list(default) if isinstance(default, tuple) else default
+        holders[field.name] = makers[kind](field.name, default, text)
+
+    def config() -> Config:
+        values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
+        if not values["checkpoint"]:
+            raise InputError("--checkpoint needs the path of a generator")
+        values["names"] = tuple(values["names"])
+        return Config(**values)
+
+    return config
+
+
+def main() -> None:
+    """Run from the command line."""
+    read_config = _define()
+
+    def command(stop: Callable[[], None]) -> None:
+        config = read_config()
+        check(config)
+        name = Path(config.checkpoint).resolve().stem
+        directory = flags.run_directory(
+            "sefa", "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
+        )
+        flags.start_jax()
+        generator = convert.load(config.checkpoint)
+        find(config, generator)
+        runs.compare(directory, settings(config, generator), fresh=flags.FRESH.value)
+        if flags.DRY_RUN.value:
+            flags.show_plan({directory: config})
+            return
+        summary = run(config, directory, generator, fresh=flags.FRESH.value, check=stop)
+        show(summary)
+        print(directory)
+
+    flags.main("sefa", command)
+
+
+if __name__ == "__main__":
+    main()
