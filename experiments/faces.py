@@ -38,7 +38,7 @@ DEFAULTS = Defaults(
         "schedule": "constant",
         "betas": (0.5, 0.999),
         "critic_steps": 1,
-        "ema": 0.999,
+        "ema": 0.99,
         "latent_dim": 100,
         "batch_size": 32,
         "epochs": 30,

@@ -11,6 +11,7 @@ image laboratories. Writes a picture of every direction, a GIF, ``directions.npz
 
 import dataclasses
 import io
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -158,6 +159,8 @@ def read(path: Path, generator: Pretrained) -> tuple[sefa.Directions, tuple[str,
         and vectors.dtype.kind == "f"
         and np.isfinite(vectors).all()
         and all(arrays[name].shape == (count,) for name in ("values", "shares", "names"))
+        and all(arrays[name].dtype.kind == "f" for name in ("values", "shares"))
+        and all(np.isfinite(arrays[name]).all() for name in ("values", "shares"))
         and (generator.num_layers == 0) == (layers == [])
         and all(type(i) is int and 0 <= i < generator.num_layers for i in layers)
         and str(arrays["to_rgb"]) in TO_RGB
@@ -367,7 +370,7 @@ def _command(config: Config) -> list[str]:
         value = getattr(config, field.name)
         if value != field.default:
             text = ",".join(value) if isinstance(value, tuple) else str(value)
-            words.append(f"--{field.name}={text}")
+            words.append(shlex.quote(f"--{field.name}={text}"))
     return words
 
 
@@ -450,10 +453,13 @@ def pictures(
         title = f"{names[k]}, {ends}"
         scale = max(1, PICTURE // images.shape[3])
         plots.image_rows(directory / f"direction_{k + 1}.png", rows, title, scale=scale)
+    short = [name[:14] for name in names]
+    if len(set(short)) < len(short):
+        short = [f"{k + 1} {name}"[:14] for k, name in enumerate(names)]
     frames = []
     for t, distance in enumerate(distances):
         rows = {
-            names[k][:14]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
+            short[k]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
             for k, paths in enumerate(images[:6])
         }
         frame = directory / "frames" / f"step_{t:04d}.png"
@@ -471,8 +477,9 @@ def show(summary: Mapping[str, Any]) -> None:
         layers = (
             ", ".join(map(str, summary["strongest_layers"][k])) if summary["layers"] else ""
         )
+        shown = "".join(c if c.isprintable() else "\ufffd" for c in name[:20])
         print(
-            f"{name[:20]:20} {100 * summary['share'][k]:6.2f}% "
+            f"{shown:20} {100 * summary['share'][k]:6.2f}% "
             f"{summary['change_per_unit'][k]:7.3f} {summary['smoothness'][k]:7.2f}  {layers}"
         )
 

@@ -119,8 +119,9 @@ class Pretrained:
     @functools.cached_property
     def mean_code(self) -> Array:
         """The mean ``[D]`` of ``AVERAGED`` encoded latents, always the same ones."""
-        z = jax.random.normal(jax.random.key(0), (AVERAGED, self.latent_dim))
-        return self._encode(self._placed, z).mean(axis=0)
+        with jax.ensure_compile_time_eval():  # kept, so no part of a function being traced
+            z = jax.random.normal(jax.random.key(0), (AVERAGED, self.latent_dim))
+            return self._encode(self._placed, z).mean(axis=0)
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -133,7 +134,8 @@ class Pretrained:
 
     @functools.cached_property
     def _placed(self) -> Any:
-        return jax.device_put(self.params)
+        with jax.ensure_compile_time_eval():  # kept, so no part of a function being traced
+            return jax.device_put(self.params)
 
     @functools.cached_property
     def _encode(self) -> Callable[[Any, Array], Array]:

@@ -1,7 +1,6 @@
 """What the flavours of StyleGAN2 share: one network, whose arrays each names its own way."""
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgan.convert.state_dict import Checkpoint, StateDict
+from jaxgan.convert.state_dict import StateDict
 from jaxgan.networks import stylegan2
 from jaxgan.pretrained import Pretrained, Style
 
@@ -62,29 +61,6 @@ class Form(NamedTuple):
     flipped: bool
     style_shift: float
     ones: Mapping[str, tuple[int, int]]
-
-
-def prefix(
-    checkpoint: Checkpoint, preferred: tuple[str, ...], marks: tuple[str, ...]
-) -> str | None:
-    """What stands before the arrays of a network; None if there is no such network.
-
-    Args:
-      checkpoint: Where to look.
-      preferred: Prefixes to choose first, in this order.
-      marks: Names that only this kind of network has. With a preferred prefix, or none,
-        one of them is enough: a damaged network is not passed over for another.
-    """
-    for start in (*preferred, ""):
-        if any(start + mark in checkpoint.arrays for mark in marks):
-            return start
-    return checkpoint.prefix(*marks)
-
-
-def count(state: StateDict, pattern: str) -> int:
-    """One more than the largest number that ``pattern`` finds at the start of a name."""
-    found = (re.match(pattern, name) for name in state.names())
-    return max((int(match[1]) + 1 for match in found if match), default=0)
 
 
 def assemble(

@@ -14,6 +14,7 @@ from jaxgan.convert._pickle import Budget, Refused
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
+_WIDE_SIZES = struct.Struct("<2H2Q")  # of zip64, after a local header
 _WIDE_END = struct.Struct("<4sQ2H2L4Q4sLQL")  # of zip64, with its locator
 _DESCRIPTORS = (struct.Struct("<4s3L"), struct.Struct("<4sL2Q"))
 _ENTRY_STEPS = 10  # pickle opcodes that take as long as an entry
@@ -97,6 +98,9 @@ def _content(data: bytes, entry: _Entry, end: int, budget: Budget) -> memoryview
     signature, _, flags, method, _, _, *sizes, name_size, extra = fields
     begin = entry.offset + _LOCAL.size + name_size + extra
     stop = begin + entry.packed
+    if sizes[1:] == [2**32 - 1] * 2 and extra == _WIDE_SIZES.size and begin <= end:
+        tag, length, *wide = _WIDE_SIZES.unpack_from(data, begin - extra)  # numpy's way
+        sizes = [sizes[0], *wide[::-1]] if (tag, length) == (1, 16) else sizes
     expected = [entry.crc, entry.packed, entry.size]
     trailer = data[stop:end] if stop <= end <= stop + _DESCRIPTORS[1].size else None
     if entry.flags & _DESCRIBED:

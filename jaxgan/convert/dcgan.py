@@ -1,7 +1,5 @@
 """The DCGAN of PyTorch's tutorial and of countless courses: ``main.0.weight`` and so on."""
 
-import itertools
-
 import numpy as np
 from jax import Array
 
@@ -11,6 +9,8 @@ from jaxgan.pretrained import Pretrained, Style
 
 FLAVOUR = "DCGAN"
 _KERNEL = 4
+# The first layer of a discriminator has no batch norm behind it.
+_MARKS = ("main.0.weight", "main.1.running_mean", "main.1.running_var")
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
@@ -19,16 +19,19 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If it is one, but damaged or of a size that ``networks.dcgan`` lacks.
     """
-    preferred = ("netG_state_dict.", "netG.", "generator.")
-    prefix = checkpoint.prefix("main.0.weight", "main.1.running_mean", preferred=preferred)
+    prefix = checkpoint.prefix(_MARKS, ("netG_state_dict.", "netG.", "generator."))
     if prefix is None:
         return None
     arrays = StateDict(checkpoint, prefix, FLAVOUR)
-    stages = next(i for i in itertools.count() if f"main.{3 * i}.weight" not in arrays)
-    size = 2 ** (stages + 1)
-    if size not in dcgan.SIZES:
-        sizes = ", ".join(map(str, dcgan.SIZES))
-        raise arrays.error(f"{stages} stages make {size} pixels; {sizes} are read here")
+    # A batch norm comes between two stages: one that is left tells of a weight that is not.
+    known = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
+    norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(known))]
+    stages = 1 + max(i for i, pair in enumerate(zip(known, norms, strict=True)) if any(pair))
+    sizes = {size.bit_length() - 2: size for size in dcgan.SIZES}
+    if stages not in sizes:
+        allowed = ", ".join(f"{count} ({size} pixels)" for count, size in sizes.items())
+        raise arrays.error(f"it has {stages} stages; {allowed} are read here")
+    size = sizes[stages]
     first = arrays.take("main.0.weight", (None, None, _KERNEL, _KERNEL))
     latent_dim, channels = first.shape[:2]
     params, stats = {"ConvTranspose_0": {"kernel": _kernel(first)}}, {}

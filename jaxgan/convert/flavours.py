@@ -1,5 +1,6 @@
 """The flavours of checkpoints: the first that knows a file by its keys opens it."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
 
 def load(path: str | Path) -> Pretrained:
     """See ``convert.load``."""
-    if Path(path).is_dir() or Path(path).suffix == ".npz":
+    if os.path.isdir(path) or Path(path).suffix == ".npz":
         return own.load(Path(path))
     value = torchfile.read(path)
     checkpoint = Checkpoint(str(path), value, torchfile.tensors_of(value, path))
@@ -66,5 +67,4 @@ def _content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
     for what, marks in _MARKS.items():
         if any(mark in name for mark in marks for name in arrays):
             return what
-    first = ascii(next(iter(arrays))[:60])[1:-1]
-    return f"{len(arrays)} arrays, the first of them {first!r}"
+    return f"{len(arrays)} arrays, the first of them {ascii(next(iter(arrays))[:60])}"

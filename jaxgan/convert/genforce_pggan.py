@@ -24,11 +24,10 @@ PREFIXES = (
     "models.generator_smooth.",
     "generator.",
     "models.generator.",
-    "",
 )
 ACTIVATED = math.sqrt(2)  # gain of weights that an activation follows
 
-_SIGNS = ("lod", "output0.weight", "output1.weight")
+_MARKS = ("lod", "layer0.weight", "output1.weight")
 _MAX_LATENT = 512  # what is longer has a label behind it
 
 
@@ -45,7 +44,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If the keys are of this flavour, but an array is missing, unknown or
         other than it has to be, or the network is conditional or not fully grown.
     """
-    prefix = generator_prefix(checkpoint, _SIGNS)
+    prefix = checkpoint.prefix(_MARKS, PREFIXES)
     if prefix is None:
         return None
     state = StateDict(checkpoint, prefix, "genforce PGGAN")
@@ -107,34 +106,19 @@ def _is_fused(state: StateDict, channels: tuple[int, ...]) -> bool:
     )
 
 
-def generator_prefix(checkpoint: Checkpoint, signs: tuple[str, ...]) -> str | None:
-    """The first of ``PREFIXES`` that at least two of the signs are below.
-
-    One may be missing, so that a damaged generator is not passed over for the next.
-    """
-    for prefix in PREFIXES:
-        if sum(prefix + sign in checkpoint.arrays for sign in signs) > 1:
-            return prefix
-    return None
-
-
 def count_blocks(state: StateDict, prefix: str) -> int:
     """How many resolutions the layers below a prefix are of.
 
     Raises:
       InputError: If they are not of 8 to 1024 pixels.
     """
-    layers, outputs = (highest(state, prefix + name) for name in ("layer", "output"))
-    blocks = 1 + max(layers // 2, outputs)
+    layers, outputs = (
+        state.count(rf"{re.escape(prefix + name)}(\d+)\.") for name in ("layer", "output")
+    )
+    blocks = max((layers + 1) // 2, outputs)
     if not 2 <= blocks <= 9:
         raise state.error(f"its layers are of {blocks} resolutions, not of 2 to 9")
     return blocks
-
-
-def highest(state: StateDict, start: str) -> int:
-    """The highest number of the modules whose names are a start and a number; -1 if none."""
-    found = (re.match(rf"{re.escape(start)}([0-9]+)\.", name) for name in state.names())
-    return max((int(match[1]) for match in found if match), default=-1)
 
 
 def check_lod(state: StateDict, name: str) -> None:

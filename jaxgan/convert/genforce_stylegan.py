@@ -13,12 +13,11 @@ from jax import Array
 
 from jaxgan.convert.genforce_pggan import (
     ACTIVATED,
+    PREFIXES,
     check_lod,
     count_blocks,
     doubling,
     gain,
-    generator_prefix,
-    highest,
     take_to_rgb,
 )
 from jaxgan.convert.state_dict import Checkpoint, StateDict
@@ -27,7 +26,7 @@ from jaxgan.pretrained import Pretrained, Style
 
 FUSED_FROM = 128  # pixels after an upsampling that is fused
 
-_SIGNS = ("synthesis.lod", "synthesis.layer0.const", "synthesis.layer0.apply_noise.noise")
+_MARKS = ("synthesis.lod", "synthesis.layer0.const", "synthesis.layer0.apply_noise.noise")
 _MAPPING_RATE = 0.01
 _BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
@@ -39,7 +38,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If the keys are of this flavour, but an array is missing, unknown or
         other than it has to be, or the network is conditional or not fully grown.
     """
-    prefix = generator_prefix(checkpoint, _SIGNS)
+    prefix = checkpoint.prefix(_MARKS, PREFIXES)
     if prefix is None:
         return None
     state = StateDict(checkpoint, prefix, "genforce StyleGAN")
@@ -78,7 +77,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 def _take_mapping(state: StateDict, num_layers: int) -> dict[str, Any]:
     bias = state.take("mapping.dense0.bias", (None,))
-    latent, depth = len(bias), 1 + highest(state, "mapping.dense")
+    latent, depth = len(bias), state.count(r"mapping\.dense(\d+)\.")
     params = {}
     for i in range(depth):
         name = f"mapping.dense{i}"

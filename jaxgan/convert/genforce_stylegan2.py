@@ -1,6 +1,6 @@
 """StyleGAN2 as genforce's repositories write it (sefa, genforce)."""
 
-from jaxgan.convert._stylegan2 import Form, Part, assemble, count, prefix
+from jaxgan.convert._stylegan2 import Form, Part, assemble
 from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.pretrained import Pretrained
 
@@ -11,18 +11,18 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If it does, but the arrays are not those of such a network.
     """
-    start = prefix(checkpoint, ("generator_smooth.", "generator."), _MARKS)
+    start = checkpoint.prefix(_MARKS, ("generator_smooth.", "generator."))
     if start is None:
         return None
     state = StateDict(checkpoint, start, "genforce StyleGAN2")
     blocks = max(
-        count(state, r"synthesis\.output(\d+)\."),
-        count(state, r"synthesis\.layer(\d+)\.") // 2 + 1,
+        state.count(r"synthesis\.output(\d+)\."),
+        state.count(r"synthesis\.layer(\d+)\.") // 2 + 1,
     )
     return assemble(
         state,
         _FORM,
-        depth=count(state, r"mapping\.dense(\d+)\."),
+        depth=state.count(r"mapping\.dense(\d+)\."),
         blocks=blocks,
         average=(state, "truncation.w_avg"),
     )

@@ -5,7 +5,7 @@ import numbers
 from typing import Any
 
 from jaxgan.convert._objects import Inert
-from jaxgan.convert._stylegan2 import Form, Part, assemble, count, prefix
+from jaxgan.convert._stylegan2 import Form, Part, assemble
 from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.pretrained import Pretrained
 
@@ -22,20 +22,20 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If it does, but the arrays are not those of such a network, or it is
         conditional, of another architecture than ``skip``, or not of three colours.
     """
-    start = prefix(checkpoint, ("G_ema.", "G."), _MARKS)
+    start = checkpoint.prefix(_MARKS, ("G_ema.", "G."))
     if start is None:
         return None
     state = StateDict(checkpoint, start, "NVlabs StyleGAN2")
     module = _module(checkpoint.value, start)
     _check(state, module)
-    resolution = count(state, r"synthesis\.b(\d+)\.") - 1
+    resolution = state.count(r"synthesis\.b(\d+)\.") - 1
     blocks = resolution.bit_length() - 2
     if resolution != 2 ** (blocks + 1):
         raise state.error(f"its {resolution} pixels are not 4 times a power of 2")
     return assemble(
         state,
         _FORM,
-        depth=count(state, r"mapping\.fc(\d+)\."),
+        depth=state.count(r"mapping\.fc(\d+)\."),
         blocks=blocks,
         average=(state, "mapping.w_avg"),
         clamp=_clamp(state, module),

@@ -2,7 +2,7 @@
 
 import io
 import json
-import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,8 @@ def load(path: Path) -> Pretrained:
     Raises:
       InputError: If it cannot be read or is something else.
     """
-    file = path / FILE if path.is_dir() else path
-    if path.is_dir() and not file.exists():
+    file = path / FILE if os.path.isdir(path) else path
+    if file is not path and not file.exists():
         raise InputError(f"{path} is a folder without a {FILE}: give an image run, or a file")
     try:
         arrays = _arrays(file.read_bytes())
@@ -63,17 +63,25 @@ def load(path: Path) -> Pretrained:
     model = settings["model"]
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
     latents = jax.ShapeDtypeStruct((1, settings["latent_dim"]), np.float32)
-    wanted: Any = jax.eval_shape(
-        lambda z: network.init(jax.random.key(0), z, train=False), latents
-    )
+    try:
+        image, wanted = jax.eval_shape(
+            lambda z: network.init_with_output(jax.random.key(0), z, train=False), latents
+        )
+    except ZeroDivisionError as error:
+        raise InputError(f"{file} has layers without channels") from error
+    size, channels = settings["size"], settings["channels"]
+    if image.shape != (1, size, size, channels):
+        raise InputError(
+            f"{file} says {channels} channels of {size} pixels, and its {model} makes others"
+        )
     state = StateDict(Checkpoint(str(file), None, arrays), "", f"jaxgan {model}")
     flat: dict[str, Any] = traverse_util.flatten_dict(wanted, sep=".")
     variables = {name: state.take(name, like.shape) for name, like in flat.items()}
     state.finish()
     name = f"params.{'ConvTranspose_0' if model == 'dcgan' else 'Dense_0'}.kernel"
     matrix = variables[name]
-    if matrix.shape[-1] != settings["latent_dim"] or matrix.shape[0] == settings["latent_dim"]:
-        matrix = matrix.T  # dense layers that widen have their inputs first
+    if model != "dcgan" and matrix.shape[0] == settings["latent_dim"]:
+        matrix = matrix.T  # dense layers have their inputs first unless they narrow
     style = Style(name, 0, matrix.reshape(-1, settings["latent_dim"]))
     tree = traverse_util.unflatten_dict(variables, sep=".")
     return pretrained(state.flavour, settings["size"], tree, network, style)
@@ -89,23 +97,22 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
             if np.lib.format.read_magic(stream) != (1, 0):
                 raise ValueError
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        except Exception as error:  # whatever numpy says of a damaged header
-            raise _pickle.Refused("has an entry that is no numpy array") from error
-        body = content[stream.tell() :]
-        if dtype.hasobject or len(body) != dtype.itemsize * math.prod(shape):
-            raise _pickle.Refused("has an array of another size than its header says")
-        array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+            array = np.frombuffer(content[stream.tell() :], dtype)
+            array = array.reshape(shape, order="F" if fortran else "C")
+        except Exception as error:  # whatever numpy says of a header that does not fit
+            raise _pickle.Refused("has an entry that is no numpy array of numbers") from error
         arrays[entry.decode("utf-8", "replace").removesuffix(".npy")] = array
     return arrays
 
 
 def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
     try:
-        settings = json.loads(bytes(text if text is not None else b""))
+        settings = json.loads(text.tobytes() if text is not None else b"")
         sound = settings["model"] in PAIRS and settings["norm"] in NORMS
+        sound = sound and settings["channels"] in (1, 3)
         for name, limit in _LARGEST.items():
             sound = sound and type(settings[name]) is int and 0 < settings[name] <= limit
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:
         raise InputError(f"{file} is not a generator that jaxgan wrote")

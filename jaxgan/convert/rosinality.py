@@ -1,6 +1,6 @@
 """StyleGAN2 as rosinality/stylegan2-pytorch writes it."""
 
-from jaxgan.convert._stylegan2 import Form, Part, assemble, count, prefix
+from jaxgan.convert._stylegan2 import Form, Part, assemble
 from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.pretrained import Pretrained
 
@@ -14,21 +14,21 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If it does, but the arrays are not those of such a network.
     """
-    start = prefix(checkpoint, ("g_ema.", "g."), _MARKS)
+    start = checkpoint.prefix(_MARKS, ("g_ema.", "g."))
     if start is None:
         return None
     state = StateDict(checkpoint, start, _FLAVOUR)
     blocks = max(
-        count(state, r"to_rgbs\.(\d+)\.") + 1,
-        (count(state, r"convs\.(\d+)\.") + 1) // 2 + 1,
-        count(state, r"noises\.noise_(\d+)$") // 2 + 1,
+        state.count(r"to_rgbs\.(\d+)\.") + 1,
+        (state.count(r"convs\.(\d+)\.") + 1) // 2 + 1,
+        state.count(r"noises\.noise_(\d+)$") // 2 + 1,
     )
     # The mean code is beside the generator, as is the rest of a training run.
     beside = StateDict(checkpoint, "", _FLAVOUR) if start else state
     return assemble(
         state,
         _FORM,
-        depth=count(state, r"style\.(\d+)\.") - 1,  # number 0 is the pixel norm
+        depth=state.count(r"style\.(\d+)\.") - 1,  # number 0 is the pixel norm
         blocks=blocks,
         average=(beside, _AVERAGE),
     )

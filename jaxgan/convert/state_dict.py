@@ -1,10 +1,12 @@
 """The arrays of a checkpoint, each of which a flavour takes exactly once."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.convert._pickle import shown
 from jaxgan.errors import InputError
 
 
@@ -21,24 +23,24 @@ class Checkpoint(NamedTuple):
     value: Any
     arrays: Mapping[str, np.ndarray]
 
-    def prefix(self, *names: str, preferred: Iterable[str] = ()) -> str | None:
-        """What stands before all of ``names`` in some of the keys.
+    def prefix(self, marks: Sequence[str], preferred: Sequence[str] = ()) -> str | None:
+        """What stands before the arrays of a network, with its dot.
 
         Args:
-          *names: Endings that only one kind of network has together.
-          preferred: Prefixes to choose first, in this order, where there are several.
+          marks: Names that only this kind of network has. After a preferred prefix, or none,
+            half of them are enough: a damaged network is not passed over for another.
+          preferred: Prefixes to choose first, in this order.
 
         Returns:
-          The prefix, with its dot; None if no prefix has all the names.
+          The prefix; None if there is no such network.
         """
-        ends = names[0]
-        found = [key[: -len(ends)] for key in self.arrays if key.endswith(ends)]
-        found = [
-            p
-            for p in found
-            if (not p or p.endswith(".")) and all(p + name in self.arrays for name in names)
-        ]
-        return next((p for p in [*preferred, *found] if p in found), None)
+        for start in (*preferred, ""):
+            if 2 * sum(start + mark in self.arrays for mark in marks) >= len(marks):
+                return start
+        ending = "." + marks[0]
+        starts = (name[: 1 - len(ending)] for name in self.arrays if name.endswith(ending))
+        whole = (s for s in starts if all(s + mark in self.arrays for mark in marks))
+        return next(whole, None)
 
 
 class StateDict:
@@ -64,6 +66,11 @@ class StateDict:
     def names(self) -> list[str]:
         """Names of the arrays that nothing has taken yet."""
         return list(self._left)
+
+    def count(self, pattern: str) -> int:
+        """One more than the largest number that ``pattern`` finds at the start of a name."""
+        found = (re.match(pattern, name) for name in self._left)
+        return max((int(match[1]) + 1 for match in found if match), default=0)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array that is left where it is.
@@ -111,7 +118,7 @@ class StateDict:
         if self._left:
             first, *others = self._left
             more = f" and {len(others)} more" if others else ""
-            raise self.error(f"it has {first}{more}, which that network lacks")
+            raise self.error(f"it has {shown(first)}{more}, which that network lacks")
 
     def error(self, why: str) -> InputError:
         """The error to raise, in one line."""

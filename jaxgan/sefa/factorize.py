@@ -105,7 +105,7 @@ def directions(
     rows = np.concatenate([rows for _, rows in found])
     with jax.enable_x64(True):  # in float32 the weak directions are wrong
         ascending, columns = jnp.linalg.eigh(jnp.asarray(rows.T @ rows))
-    values = np.asarray(ascending)[::-1]
+    values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may leave less
     vectors = np.asarray(columns).T[::-1][:k]
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
     return Directions(

@@ -89,12 +89,14 @@ def image_units(
 def layer_shares(generator: Pretrained, found: Directions) -> np.ndarray:
     """Shares ``[K, L]`` of a direction's eigenvalue that each layer's matrices make up.
 
-    One column where the generator has no layers. Rows sum to 1.
+    One column where the generator has no layers. Rows sum to 1, or to 0 where a direction
+    moves no unit.
     """
     shares = np.zeros((len(found.vectors), max(generator.num_layers, 1)))
     for layer, rows in matrices(generator, found.layers, found.normalisation, found.to_rgb):
         shares[:, layer] += np.square(rows @ found.vectors.T.astype(np.float64)).sum(0)
-    return shares / shares.sum(axis=1, keepdims=True)
+    sums = shares.sum(axis=1, keepdims=True)
+    return np.divide(shares, sums, out=shares, where=sums > 0)
 
 
 def principal_angles(first: ArrayLike, second: ArrayLike) -> np.ndarray:

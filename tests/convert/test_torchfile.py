@@ -16,6 +16,26 @@ import pytest
 from jaxgan.convert import _pickle, torchfile
 from jaxgan.convert.torchfile import CheckpointError, Inert
 from jaxgan.errors import InputError
+from tests.convert.attacks import (
+    ATTACKS,
+    CONTAINERS,
+    HUGE,
+    VIEWS,
+    alone,
+    attack_of,
+    bomb,
+    call,
+    change,
+    name,
+    number,
+    raw,
+    several,
+    storage,
+    stream,
+    tensor,
+    text,
+    zipped,
+)
 
 FILES = Path(__file__).parents[1] / "data" / "checkpoints"
 NAMES = ("zip.pth", "stream.pth", "nvlabs.pkl", "script.pt")
@@ -50,85 +70,12 @@ EXPECTED = {
 
 def assert_same(found, expected):
     assert list(found) == list(expected)
-    for name, array in expected.items():
-        assert found[name].dtype == array.dtype, name
-        assert found[name].shape == array.shape, name
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
-        assert not found[name].flags.writeable
-        assert found[name].flags.aligned
-
-
-# Pickles by hand: an opcode and what follows it.
-
-
-def text(value):
-    value = value.encode()
-    return b"X" + struct.pack("<I", len(value)) + value
-
-
-def raw(value):
-    return b"B" + struct.pack("<I", len(value)) + value
-
-
-def number(value):
-    value = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
-    return b"\x8a" + bytes([len(value)]) + value
-
-
-def name(module, attribute):
-    return f"c{module}\n{attribute}\n".encode()
-
-
-def several(*items):
-    return b"(" + b"".join(items) + b"t"
-
-
-def call(function, *args):
-    return function + several(*args) + b"R"
-
-
-def storage(elements, kind="FloatStorage", key="0"):
-    place = text("storage") + name("torch", kind) + text(key) + text("cpu")
-    return several(place, number(elements)) + b"Q"
-
-
-def tensor(size, stride, offset=0, elements=4, kind="FloatStorage", key="0"):
-    return call(
-        name("torch._utils", "_rebuild_tensor_v2"),
-        *(storage(elements, kind, key), number(offset)),
-        *(several(*map(number, size)), several(*map(number, stride))),
-        *(b"\x89", call(name("collections", "OrderedDict"))),
-    )
-
-
-def zipped(value, storages=((b"0", bytes(16)),), **more):
-    """A zip container as Python's own zipfile writes it."""
-    entries = {"data.pkl": b"\x80\x02" + value + b"."}
-    entries |= {f"data/{key.decode()}": content for key, content in storages} | more
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for entry, content in entries.items():
-            archive.writestr(f"root/{entry}", content)
-    return file.getvalue()
-
-
-def stream(value, storages=((b"0", bytes(16)),), width=4):
-    parts = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    head = b"".join(pickle.dumps(part, 2) for part in parts)
-    keys = pickle.dumps([key.decode() for key, _ in storages], 2)
-    tail = b"".join(struct.pack("<q", len(c) // width) + c for _, c in storages)
-    return head + b"\x80\x02" + value + b"." + keys + tail
-
-
-def alone(value):
-    return b"\x80\x04" + value + b"."
-
-
-CONTAINERS = {
-    "zip": zipped,
-    "stream": lambda value: stream(value, ()),
-    "pickle": alone,
-}
+    for title, array in expected.items():
+        assert found[title].dtype == array.dtype, title
+        assert found[title].shape == array.shape, title
+        np.testing.assert_array_equal(found[title], array, err_msg=title)
+        assert not found[title].flags.writeable
+        assert found[title].flags.aligned
 
 
 @pytest.fixture
@@ -382,70 +329,6 @@ def test_safetensors_without_the_package(file, monkeypatch):
 # What is refused: files that would run something
 
 
-def run(module, attribute, *args):
-    return lambda canary: call(name(module, attribute), *[a(canary) for a in args])
-
-
-def attack_of(title, canary):
-    parts = ATTACKS[title](canary)
-    return parts if isinstance(parts, bytes) else b"".join(parts)
-
-
-def shell(canary):
-    return text(f"touch {canary}")
-
-
-def code(canary):
-    return text(f"open({str(canary)!r}, 'w').close()")
-
-
-def imported(canary):
-    return call(name("builtins", "__import__"), text("os"))
-
-
-ATTACKS = {  # each makes the canary under Python's own pickle
-    "os.system": run("os", "system", shell),
-    "posix.system": run("posix", "system", shell),
-    "eval": run("builtins", "eval", code),
-    "exec": run("builtins", "exec", code),
-    "getattr chain": lambda c: call(
-        call(name("builtins", "getattr"), imported(c), text("system")), shell(c)
-    ),
-    "runpy": run("runpy", "_run_code", code, lambda c: b"}"),
-    "mkdir": run("os", "mkdir", lambda c: text(str(c))),
-    "pathlib": lambda c: call(
-        name("pathlib", "Path.touch"), call(name("pathlib", "Path"), text(str(c)))
-    ),
-    "INST": lambda c: b"(" + shell(c) + b"ios\nsystem\n",
-    "OBJ": lambda c: (
-        *(b"(", name("subprocess", "Popen"), b"](", text("touch"), text(str(c)), b"eo"),
-    ),
-    "STACK_GLOBAL": lambda c: (text("os"), text("system"), b"\x93", several(shell(c)), b"R"),
-    "memo": lambda c: (  # the harmless name in slot 1 makes way for another
-        *(b"(", name("collections", "OrderedDict"), b"q\1", text("os"), b"q\2"),
-        *(text("system"), b"q\3h\2h\3\x93q\1h\1", several(shell(c)), b"Rt"),
-    ),
-    "behind a harmless value": lambda c: (b"}", text("w"), run("os", "system", shell)(c), b"s"),
-    "BUILD": lambda c: (  # an allowed object that gets its own __setstate__
-        *(name("argparse", "Namespace"), b")\x81}", text("__setstate__")),
-        *(name("os", "system"), b"sb", shell(c), b"b"),
-    ),
-    "NEWOBJ": lambda c: (
-        *(name("functools", "partial"), several(name("os", "system"), shell(c)), b"\x81)R"),
-    ),
-    "NEWOBJ_EX": lambda c: (
-        *(name("functools", "partial"), several(name("os", "system"), shell(c)), b"}\x92)R"),
-    ),
-    "partial": lambda c: call(
-        call(name("functools", "partial"), name("os", "system"), shell(c))
-    ),
-    "map": lambda c: call(
-        name("builtins", "list"),
-        call(name("builtins", "map"), name("os", "system"), several(shell(c))),
-    ),
-}
-
-
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_do_not_run(attack, container, file, tmp_path):
@@ -563,7 +446,6 @@ sys.exit(str(sorted(set(sys.modules) - before) or "torch" in sys.modules or ""))
 
 # What is refused: sizes
 
-HUGE = 2**62
 F4 = call(name("numpy", "dtype"), text("f4"))
 UNFILLED = call(
     name("numpy.core.multiarray", "_reconstruct"),
@@ -575,33 +457,7 @@ FLOOD = 1_100_000
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (tensor([HUGE], [1]), "beyond the end"),
-        (tensor([2**31] * 4, [1] * 4), "beyond the end"),
-        (tensor([2**64], [0]), "unfolds to far more bytes"),
-        (tensor([2**20] * 12, [0] * 12), "unfolds to far more bytes"),
-        (tensor([0, HUGE, HUGE], [0, 0, 0]), "unfolds to far more bytes"),
-        (tensor([2], [HUGE]), "beyond the end"),
-        (tensor([2], [2**64 - 1]), "beyond the end"),
-        (tensor([5], [1]), "beyond the end"),
-        (tensor([4], [1], offset=1), "beyond the end"),
-        (tensor([], [], offset=4), "beyond the end"),
-        (tensor([2, 2], [3, 1]), "beyond the end"),
-        (tensor([2], [1], offset=HUGE), "beyond the end"),
-        (tensor([2], [1], offset=-1), "damaged layout"),
-        (tensor([2], [-1], offset=3), "not a number from 0"),
-        (tensor([-2], [1]), "not a number from 0"),
-        (tensor([2, 2], [1]), "damaged layout"),
-        (tensor([1] * 17, [1] * 17), "17 dimensions"),
-        (tensor([1], [1], elements=HUGE), "no storage 0 of"),
-        (tensor([1], [1], elements=-1), "where there is none"),
-        (tensor([1], [1], elements=5), "no storage 0 of 20 bytes"),
-        (tensor([1], [1], key="../../x"), "no storage '../../x' of"),
-        (tensor([1], [1], kind="QInt8Storage"), "names torch.QInt8Storage"),
-        (
-            several(tensor([1], [1]), tensor([1], [1], elements=2, kind="LongStorage")),
-            "in two ways",
-        ),
-        (several(*[tensor([2**26], [0])] * 2), "unfolds to far more bytes"),
+        *VIEWS,
         (b"X\xff\xff\xff\xff", "text of more than 4 MiB"),
         (b"B\xff\xff\xff\xff", "cut short"),
         (b"\x8a\xff" + bytes(255), "number of more than 32 bytes"),
@@ -765,28 +621,6 @@ def test_streams_that_do_not_fit(file):
 
 
 # What is refused: zip archives
-
-
-def change(content, entry, offset, value):
-    """Overwrite bytes in the directory's header of an entry."""
-    at = content.index(b"PK\1\2")
-    while content[at + 46 : at + 46 + len(entry)] != entry:
-        at = content.index(b"PK\1\2", at + 1)
-    return content[: at + offset] + value + content[at + offset + len(value) :]
-
-
-def bomb(size, declared=None):
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr("root/data.pkl", b"\x80\x02N.")
-        archive.writestr("root/data/0", bytes(size))
-    content = file.getvalue()
-    if declared is not None:
-        packed = struct.pack("<L", declared)
-        local = content.index(b"root/data/0") - 30
-        content = content[: local + 22] + packed + content[local + 26 :]
-        content = change(content, b"root/data/0", 24, packed)
-    return content
 
 
 def test_zip_bombs(file):
