@@ -282,9 +282,7 @@ def random_generator(pixels):
         num_layers=layers,
         params=params,
         encode=lambda params, z: mapping.apply({"params": params["mapping"]}, z),
-        synthesise=lambda params, codes: network.apply(
-            {"params": params["synthesis"]}, codes
-        ),
+        synthesise=lambda params, codes: network.apply({"params": params["synthesis"]}, codes),
         styles=tuple(styles),
     )
 
@@ -363,7 +361,7 @@ def main():
     if options.whole:
         whole()
         return
-    harness.header("images per second, best and median")
+    harness.header("images per second, at the shortest and the median time")
     for model in models:
         for pixels in sizes:
             for batch in batches:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from experiments import flags, loop
 from jaxgan import convert, plots, runs, sefa
+from jaxgan.convert import npz
 from jaxgan.errors import InputError
 from jaxgan.pretrained import Pretrained
 from jaxgan.sefa import edit, measure
@@ -141,7 +142,7 @@ def read(path: Path, generator: Pretrained) -> tuple[sefa.Directions, tuple[str,
     Raises:
       InputError: If it is something else, or of another generator.
     """
-    arrays = _npz(path)
+    arrays = npz.read(path)
     missing = [x for x in (*sefa.Directions._fields, "names") if x not in arrays]
     if missing:
         raise InputError(f"{path} is no file of directions: it lacks {missing[0]}")
@@ -180,20 +181,6 @@ def read(path: Path, generator: Pretrained) -> tuple[sefa.Directions, tuple[str,
     return found, tuple(str(name) for name in arrays["names"])
 
 
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is not an .npz file")
-            return {name: file[name] for name in file.files}
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except Exception as error:  # whatever numpy and zipfile say of a damaged file
-        raise InputError(f"{path} is not a readable .npz file") from error
-
-
 def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
     """The codes to edit, drawn or read.
 
@@ -209,7 +196,7 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
             jax.random.key(config.seed), (config.samples, generator.latent_dim)
         )
         return np.asarray(generator.codes(z, **options))
-    arrays = _npz(Path(config.codes))
+    arrays = npz.read(config.codes)
     space = next((space for space in reversed(edit.SPACES) if space in arrays), None)
     if space is None or arrays[space].dtype.kind not in "fiu" or not arrays[space].size:
         spaces = ", ".join(edit.SPACES)
@@ -328,7 +315,8 @@ def run(
             loop.say(f"{directory}: already complete")
             return summary
         write(directory / "directions.npz", found, names)
-        np.savez(directory / "codes.npz", codes=codes)
+        space = "w+" if generator.num_layers else "z"
+        np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
         units = np.ones(len(found.vectors))
         if config.unit == "image":
             units = measure.image_units(generator, codes[: config.batch_size], found)
@@ -347,7 +335,7 @@ def run(
             distances,
             {
                 "generator": f"{generator.flavour}, {generator.resolution} pixels",
-                "found like": f"{config.like}, layers {_spelled(found.layers) or 'none'}",
+                "rows": f"normalisation {found.normalisation}, to colours {found.to_rgb}",
                 "distances in units of": config.unit,
                 "seed": str(config.seed),
                 "command": " ".join(_command(config)),

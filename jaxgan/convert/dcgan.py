@@ -26,7 +26,8 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     # A batch norm comes between two stages: one that is left tells of a weight that is not.
     known = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
     norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(known))]
-    stages = 1 + max(i for i, pair in enumerate(zip(known, norms, strict=True)) if any(pair))
+    found = (i for i, pair in enumerate(zip(known, norms, strict=True)) if any(pair))
+    stages = 1 + max(found, default=0)
     sizes = {size.bit_length() - 2: size for size in dcgan.SIZES}
     if stages not in sizes:
         allowed = ", ".join(f"{count} ({size} pixels)" for count, size in sizes.items())

@@ -1,6 +1,5 @@
 """Generators that jaxgan trained: ``generator.npz`` of an image laboratory's run."""
 
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from jaxgan.convert import _pickle, _zip
+from jaxgan.convert import npz
 from jaxgan.convert.dcgan import pretrained
 from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.errors import InputError
@@ -21,7 +20,6 @@ from jaxgan.pretrained import Pretrained, Style
 
 FILE = "generator.npz"
 _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
-_MAX_HEADER = 65536
 _LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
 
 
@@ -53,12 +51,7 @@ def load(path: Path) -> Pretrained:
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
         raise InputError(f"{path} is a folder without a {FILE}: give an image run, or a file")
-    try:
-        arrays = _arrays(file.read_bytes())
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
-    except _pickle.Refused as error:
-        raise InputError(f"{file} {error}") from error
+    arrays = npz.read(file)
     settings = _settings(file, arrays.pop("settings", None))
     model = settings["model"]
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
@@ -85,24 +78,6 @@ def load(path: Path) -> Pretrained:
     style = Style(name, 0, matrix.reshape(-1, settings["latent_dim"]))
     tree = traverse_util.unflatten_dict(variables, sep=".")
     return pretrained(state.flavour, settings["size"], tree, network, style)
-
-
-def _arrays(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an ``.npz`` archive, of what its entries really hold."""
-    budget = _pickle.Budget(_pickle.MAX_STEPS, 2 * len(data))
-    arrays = {}
-    for entry, content in _zip.read(data, budget).items():
-        stream = io.BytesIO(content[:_MAX_HEADER])
-        try:
-            if np.lib.format.read_magic(stream) != (1, 0):
-                raise ValueError
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-            array = np.frombuffer(content[stream.tell() :], dtype)
-            array = array.reshape(shape, order="F" if fortran else "C")
-        except Exception as error:  # whatever numpy says of a header that does not fit
-            raise _pickle.Refused("has an entry that is no numpy array of numbers") from error
-        arrays[entry.decode("utf-8", "replace").removesuffix(".npy")] = array
-    return arrays
 
 
 def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:

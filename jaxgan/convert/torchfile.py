@@ -59,7 +59,7 @@ def read(path: str | Path) -> Any:
         anything but the above.
     """
     try:
-        data = _content(Path(path))
+        data = content(Path(path))
         budget = Budget(_pickle.MAX_STEPS, MAX_UNFOLDING * len(data) + FREE_BYTES)
         if Path(path).suffix.lower() == ".safetensors":
             return _safetensors(data, budget)
@@ -106,7 +106,12 @@ def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
     return found
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+      Refused: If it cannot be read or is too large.
+    """
     try:
         if not path.is_file():
             raise Refused("is not a file" if path.exists() else "does not exist")

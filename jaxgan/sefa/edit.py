@@ -28,7 +28,8 @@ def move(
     Raises:
       InputError: If the vector is not of the codes' length, or a layer does not exist.
     """
-    codes, vector = jnp.asarray(codes), jnp.asarray(vector)
+    codes = jnp.asarray(codes, jnp.result_type(codes, float))  # whole numbers move too
+    vector = jnp.asarray(vector)
     if codes.ndim not in (2, 3) or vector.shape != codes.shape[-1:]:
         raise InputError(
             f"a vector of shape {list(vector.shape)} does not move codes of shape "

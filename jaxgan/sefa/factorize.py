@@ -6,6 +6,7 @@ wherever it starts, most along the eigenvectors of ``A^T A`` with the largest ei
 Source: Shen and Zhou, arXiv 2007.06600, equations 3 to 6.
 """
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -170,7 +171,7 @@ def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
                 raise InputError(f"layers {layers!r} are not {allowed}")
             found.update(range(first, last + 1))
         return tuple(sorted(found))
-    chosen = tuple(sorted({int(layer) for layer in layers}))
+    chosen = tuple(sorted({operator.index(layer) for layer in layers}))
     if not chosen or chosen[0] < 0 or chosen[-1] >= count:
         raise InputError(f"layers {list(layers)} are not {allowed}")
     return chosen

@@ -35,7 +35,7 @@ def made(seed=0, **changes):
     """Settings, and variables of a network with those: random, its statistics too."""
     settings = SETTINGS | changes
     z = jnp.zeros((1, settings["latent_dim"]))
-    variables = network_of(settings).init(jax.random.key(0), z, train=False)
+    shapes = jax.eval_shape(network_of(settings).init, jax.random.key(0), z)
     rng = np.random.default_rng(seed)
 
     def drawn(path, leaf):
@@ -43,7 +43,7 @@ def made(seed=0, **changes):
         numbers = rng.uniform(0.5, 2, leaf.shape) if positive else rng.normal(size=leaf.shape)
         return (numbers / max(1, np.sqrt(leaf.size / 100))).astype(np.float32)
 
-    return settings, jax.tree_util.tree_map_with_path(drawn, variables)
+    return settings, jax.tree_util.tree_map_with_path(drawn, shapes)
 
 
 SMALL = {"model": "dense", "size": 28, "channels": 1}
@@ -53,10 +53,9 @@ SMALL = {"model": "dense", "size": 28, "channels": 1}
     "changes",
     [
         # The first layer has 8 units, 7 x 7 x 2 = 98, or 4 x 4 x 8 = 128.
-        *(SMALL | {"width": 8, "latent_dim": dim} for dim in (1, 3, 8, 9, 20)),
-        *(SMALL | {"model": "conv", "latent_dim": dim} for dim in (3, 98, 99, 120)),
-        SMALL | {"model": "conv", "norm": "none"},
-        *({"latent_dim": dim} for dim in (1, 3, 4, 8, 140)),  # 4 is the side of a kernel
+        *(SMALL | {"width": 8, "latent_dim": dim} for dim in (1, 8, 20)),
+        *(SMALL | {"model": "conv", "latent_dim": dim} for dim in (3, 98, 120)),
+        *({"latent_dim": dim} for dim in (3, 4, 140)),  # 4 is the side of a kernel
         {"size": 64, "channels": 1, "norm": "layer"},
         {"norm": "none"},
     ],
@@ -72,28 +71,32 @@ def test_what_is_written_is_read(changes, tmp_path):
     assert (found.resolution, found.latent_dim, found.num_layers) == (size, dim, 0)
     assert found.flavour == f"jaxgan {settings['model']}"
     z = np.random.default_rng(1).standard_normal((3, dim)).astype(np.float32)
-    expected = network_of(settings).apply(variables, z, train=False)
+    expected, first = layers_of(settings, variables, z)
     images = found.images(found.codes(z))
     assert images.shape == (3, size, size, 3)
-    # The same program but for the channels that are repeated, which may be fused.
-    np.testing.assert_allclose(images, np.broadcast_to(expected, images.shape), atol=2e-6)
+    # Float32, in an order of sums that is the compiler's: some 1e-5 of values up to 1.
+    np.testing.assert_allclose(images, np.broadcast_to(expected, images.shape), atol=5e-5)
     assert np.std(images) > 0.01
-    assert_enters(found, settings, variables, z)
-
-
-def assert_enters(found, settings, variables, z):
-    """The style makes of latents what the first layer does, without its bias."""
+    # The style makes of latents what the first layer does, without its bias.
     (style,) = found.styles
     assert (style.layer, style.to_rgb) == (0, False)
-    _, seen = network_of(settings).apply(
-        variables, z, train=False, capture_intermediates=True, mutable=["intermediates"]
-    )
-    first = style.name.split(".")[1]
-    units = np.asarray(seen["intermediates"][first]["__call__"][0]).reshape(len(z), -1)
-    bias = variables["params"][first].get("bias", 0)
-    # The largest of sums of up to 140 products, in float32.
-    close = {"rtol": 1e-4, "atol": 1e-5}
-    np.testing.assert_allclose(z @ style.weight.T, units - bias, **close)
+    np.testing.assert_allclose(z @ style.weight.T, first, rtol=1e-4, atol=1e-4)
+
+
+def layers_of(settings, variables, z):
+    """Images, and ``[N, units]`` of the first layer without its bias."""
+    name = "ConvTranspose_0" if settings["model"] == "dcgan" else "Dense_0"
+
+    @jax.jit
+    def both(variables, z):
+        images, seen = network_of(settings).apply(
+            variables, z, train=False, capture_intermediates=True, mutable=["intermediates"]
+        )
+        return images, seen["intermediates"][name]["__call__"][0]
+
+    images, first = both(variables, z)
+    bias = variables["params"][name].get("bias", 0)
+    return images, np.asarray(first).reshape(len(z), -1) - bias
 
 
 def test_a_file_and_its_folder_are_one(tmp_path):
@@ -132,9 +135,9 @@ def npy(dtype, shape, content):
     return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + content
 
 
-def archive(**entries):
+def archive(how=zipfile.ZIP_STORED, **entries):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(file, "w", how) as packed:
         for name, content in entries.items():
             packed.writestr(f"{name}.npy", content)
     return file.getvalue()
@@ -161,12 +164,15 @@ def refusal(path, content):
 FOREIGN = "is not a generator that jaxgan wrote"
 NO_ARRAY = "has an entry that is no numpy array of numbers"
 DAMAGES = {
-    "nothing": (b"", "is cut short"),
-    "a text": (b"no zip archive at all, but a line of text", "is cut short"),
-    "an array alone": (npy("<f4", (2,), bytes(8)), "is cut short"),
+    "nothing": (b"", "is not a readable .npz file"),
+    "a text": (b"no zip archive at all, but a line of text", "is not a readable .npz file"),
+    "an array alone": (npy("<f4", (2,), bytes(8)), "is not a readable .npz file"),
     "no entries": (archive(), "has bytes before its first zip entry"),
     "no settings": (archive(other=npy("<f4", (2,), bytes(8))), FOREIGN),
-    "a bomb": (archive(settings=bytes(2**28)), "unfolds to far more bytes"),
+    "a bomb": (
+        archive(zipfile.ZIP_DEFLATED, settings=bytes(2**28)),
+        "unfolds to far more bytes",
+    ),
     "no array inside": (archive(settings=b"{}"), NO_ARRAY),
     "a newer header": (archive(settings=b"\x93NUMPY\3\0" + bytes(80)), NO_ARRAY),
     "no header": (archive(settings=b"\x93NUMPY\1\0\xff\xff" + b"(" * 60_000), NO_ARRAY),
@@ -184,7 +190,10 @@ DAMAGES = {
     "many dimensions": (archive(settings=npy("<f4", (1,) * 70, bytes(4))), NO_ARRAY),
     "no bytes each": (archive(settings=npy("|V0", (3,), b"")), NO_ARRAY),
     "arrays in arrays": (archive(settings=npy(("<f4", (3,)), (2,), bytes(24))), NO_ARRAY),
-    "a number for settings": (archive(settings=npy("<i8", (), struct.pack("<q", 2**31))), ""),
+    "a number for settings": (
+        archive(settings=npy("<i8", (), struct.pack("<q", 2**31))),
+        FOREIGN,
+    ),
     "a huge number": (archive(settings=npy("<i8", (), struct.pack("<q", 2**62))), FOREIGN),
     "deep settings": (with_settings(b"[" * 100_000), FOREIGN),
     "long numbers": (with_settings(b"1" * 100_000), FOREIGN),
@@ -254,11 +263,11 @@ def test_no_flipped_bit_changes_a_number_unseen(good, tmp_path):
         path.write_bytes(good[:at] + changed + good[at + 1 :])
         try:
             params = convert.load(path).params
-        except InputError as error:
+        except InputError:
             refused += 1
-            assert str(error).startswith(str(path))
-        else:  # a time or an attribute in a header
-            jax.tree.map(np.testing.assert_array_equal, params, variables)
+            continue
+        # A time or an attribute in a header.
+        jax.tree.map(np.testing.assert_array_equal, params, variables)
     assert refused > 100
 
 
@@ -329,7 +338,7 @@ def test_objects_are_never_unpickled(attack, good, tmp_path):
 def test_files_that_are_not_there(tmp_path):
     for path, words in (
         (tmp_path, "is a folder without a generator.npz: give an image run, or a file"),
-        (tmp_path / "none.npz", "none.npz cannot be read: No such file or directory"),
+        (tmp_path / "none.npz", "none.npz does not exist"),
     ):
         with pytest.raises(InputError) as error:
             convert.load(path)
@@ -337,4 +346,4 @@ def test_files_that_are_not_there(tmp_path):
     (tmp_path / "generator.npz").mkdir()
     with pytest.raises(InputError) as error:
         convert.load(tmp_path)
-    assert "generator.npz cannot be read: Is a directory" in line_of(error)
+    assert "generator.npz is not a file" in line_of(error)
