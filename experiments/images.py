@@ -308,9 +308,7 @@ def run(
         )
         check()
         made = generate(program, state, fixed_latents(config, samples, 1))
-        np.savez_compressed(
-            directory / "samples.npz", images=made[0], seed=config.seed, allow_pickle=False
-        )
+        np.savez_compressed(directory / "samples.npz", images=made[0], seed=config.seed)
         plots.image_grid(directory / "samples.png", made[0, :GRID], title_of(config))
         first = jax.tree.map(lambda x: x[0], gan.averaged(state).generator.variables)
         channels = dataset.images.shape[-1]

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxgan.errors import InputError
 
+MAX_LATENT = 4096
 AVERAGED = 4096  # latents whose mean code stands in for one that a file lacks
 
 
@@ -35,7 +35,7 @@ class Style(NamedTuple):
     to_rgb: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Pretrained:
     """A generator with its weights.
 
@@ -63,6 +63,13 @@ class Pretrained:
     synthesise: Callable[[Any, Array], Array]
     styles: tuple[Style, ...]
     average: np.ndarray | None = None
+
+    def __post_init__(self):
+        if not 0 < self.latent_dim <= MAX_LATENT:
+            raise InputError(
+                f"{self.flavour} with latents of length {self.latent_dim}: up to {MAX_LATENT} "
+                "are allowed"
+            )
 
     def codes(
         self, z: ArrayLike, truncation: float = 1.0, truncation_layers: int | None = None
@@ -139,12 +146,12 @@ class Pretrained:
 
     @functools.cached_property
     def _encode(self) -> Callable[[Any, Array], Array]:
-        return jax.jit(self.encode)
+        return jax.jit(_precise(self.encode))
 
     @functools.cached_property
     def _synthesise(self) -> Callable[[Any, Array], Array]:
         def images(params, codes):
-            made = self.synthesise(params, codes)
+            made = _precise(self.synthesise)(params, codes)
             return jnp.broadcast_to(made, (*made.shape[:3], 3))
 
         return jax.jit(images)
@@ -159,6 +166,20 @@ class Pretrained:
             raise InputError(
                 f"the {what} have shape {list(found)}; {self.flavour} has {wanted}"
             )
-        if not isinstance(x, Tracer) and not np.isfinite(np.asarray(x)).all():
+        if isinstance(x, Array):
+            return x.astype(jnp.float32)  # on a device; not fetched to be looked at
+        with np.errstate(over="ignore"):
+            x = np.asarray(x).astype(np.float32)
+        if not np.isfinite(x).all():
             raise InputError(f"the {what} are not all finite")
-        return jnp.asarray(x, jnp.float32)
+        return jnp.asarray(x)
+
+
+def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """In full float32: by default a GPU rounds what it multiplies to ten bits."""
+
+    def precise(*args):
+        with jax.default_matmul_precision("highest"):
+            return function(*args)
+
+    return precise

@@ -26,7 +26,7 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "runs": 1,
     "pretrained": 1,
     "sefa": 2,
-    "convert": 2,
+    "convert": 3,
 }
 CORE = {"errors", "objectives", "optimizers", "networks", "metrics", "gan", "train"} | {
     "parallel",

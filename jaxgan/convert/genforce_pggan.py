@@ -27,7 +27,7 @@ PREFIXES = (
 )
 ACTIVATED = math.sqrt(2)  # gain of weights that an activation follows
 
-_MARKS = ("lod", "layer0.weight", "output1.weight")
+_MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
 _MAX_LATENT = 512  # what is longer has a label behind it
 
 

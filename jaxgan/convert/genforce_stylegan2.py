@@ -1,6 +1,7 @@
 """StyleGAN2 as genforce's repositories write it (sefa, genforce)."""
 
 from jaxgan.convert._stylegan2 import Form, Part, assemble
+from jaxgan.convert.genforce_pggan import PREFIXES
 from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.pretrained import Pretrained
 
@@ -11,7 +12,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If it does, but the arrays are not those of such a network.
     """
-    start = checkpoint.prefix(_MARKS, ("generator_smooth.", "generator."))
+    start = checkpoint.prefix(_MARKS, PREFIXES)
     if start is None:
         return None
     state = StateDict(checkpoint, start, "genforce StyleGAN2")

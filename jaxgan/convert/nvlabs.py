@@ -10,13 +10,19 @@ from jaxgan.convert.state_dict import Checkpoint, StateDict
 from jaxgan.pretrained import Pretrained
 
 # What decides the function of a network and is not seen in its arrays.
-_READ = {"activation": ("lrelu", "linear"), "lr_multiplier": (0.01, 1)}
+_READ = (
+    ("mapping", "activation", ("lrelu",)),
+    ("mapping", "lr_multiplier", (0.01,)),
+    ("synthesis", "activation", ("lrelu", "linear")),
+    ("synthesis", "lr_multiplier", (1,)),
+)
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
     """The averaged generator, or the only one; None if the file holds none of this kind.
 
-    What ran in float16 runs in float32, between the same clamps.
+    What ran in float16 runs in float32, between the same clamps; a bare state dict does not
+    tell of clamps, and none are applied.
 
     Raises:
       InputError: If it does, but the arrays are not those of such a network, or it is
@@ -54,11 +60,21 @@ def _check(state: StateDict, module: Any) -> None:
     colours = state.shape(_to_rgb(0).weight)[:1]
     if colours != (3,):
         raise state.error(f"its images have {list(colours)} channels; only 3 are read")
-    for name, known in _READ.items():
-        for value in _settings(module, name):
+    for part, name, known in _READ:
+        for value in _settings(_inside(module, part), name):
             if not isinstance(value, str | numbers.Real) or value not in known:
                 read = " or ".join(map(str, known))
                 raise state.error(f"its {name} is {str(value)[:40]!r}; only {read} is read")
+
+
+def _inside(module: Any, name: str) -> Any:
+    """A part of a module; None if it has none of that name."""
+    inside = module.state.get("_modules") if _is_module(module) else None
+    return inside.get(name) if isinstance(inside, dict) else None
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Inert) and isinstance(value.state, dict)
 
 
 def _clamp(state: StateDict, module: Any) -> float | None:
@@ -85,7 +101,7 @@ def _settings(module: Any, name: str) -> list[Any]:
     As it was given to a constructor and as an attribute: defaults of constructors, which
     differ between the two repositories, are seen in attributes only.
     """
-    if not isinstance(module, Inert) or not isinstance(module.state, dict):
+    if not _is_module(module):
         return []
     holders = (module.state, module.state.get("_init_kwargs"))
     found = [holder[name] for holder in holders if isinstance(holder, dict) and name in holder]

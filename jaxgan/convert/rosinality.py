@@ -74,4 +74,4 @@ _FORM = Form(
         "rgb_bias": (1, 2),
     },
 )
-_MARKS = (_layer(0).weight, _to_rgb(0).weight)
+_MARKS = (_FORM.const, _layer(0).weight, _to_rgb(0).weight)

@@ -100,7 +100,8 @@ class StateDict:
             raise self.error(f"its {name} is empty")
         if array.dtype.kind != "f":
             raise self.error(f"its {name} is {array.dtype}, not floating point")
-        array = array.astype(np.float32)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
         if not np.isfinite(array).all():
             raise self.error(f"its {name} is not finite")
         return array

@@ -16,6 +16,7 @@ from flax.linen import initializers as init
 from jax import Array, lax
 
 from jaxgan.networks.layers import Geometry, correlate, spread
+from jaxgan.networks.pggan import pixel_norm
 
 _EPSILON = 1e-8
 _BLUR = (0.25, 0.75)  # outer, inner: four taps of sum 2, for the zeros between
@@ -34,7 +35,7 @@ class Mapping(nn.Module):
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
-        x = z * lax.rsqrt(jnp.square(z).mean(axis=1, keepdims=True) + _EPSILON)
+        x = pixel_norm(z)
         for i in range(self.depth):
             x = _activate(nn.Dense(z.shape[1], kernel_init=_scaled, name=f"dense_{i}")(x))
         return x

@@ -38,7 +38,7 @@ def move(
     step = jnp.asarray(distance, codes.dtype) * vector
     if codes.ndim == 2:
         return codes + step[None]
-    if not layers or not all(0 <= layer < codes.shape[1] for layer in layers):
+    if not len(layers) or not all(0 <= layer < codes.shape[1] for layer in layers):
         raise InputError(f"layers {list(layers)} are not some of 0 to {codes.shape[1] - 1}")
     moved = np.isin(np.arange(codes.shape[1]), list(layers))
     return codes + jnp.where(jnp.asarray(moved)[None, :, None], step[None, None], 0)

@@ -1,5 +1,6 @@
 """What a direction does, in numbers."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxgan.pretrained import Pretrained
 from jaxgan.sefa.edit import move
 from jaxgan.sefa.factorize import Directions, matrices
 
+_TRIES, _CLOSE = 8, 0.01
 CHANGE = 0.1  # root mean square, of pixels in [-1, 1]: what one image unit is
 
 
@@ -55,33 +57,47 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def image_units(
-    generator: Pretrained, codes: ArrayLike, found: Directions, *, tries: int = 4
+    generator: Pretrained,
+    codes: ArrayLike,
+    found: Directions,
+    check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Distances ``[K]`` at which each direction changes images by ``CHANGE``.
 
-    The change is from the codes as they are, the mean of both ways and of all codes. Found
-    by the secant rule, to about a hundredth where the change grows evenly.
+    The change is from the codes as they are, the mean of both ways and of all codes.
+
+    Args:
+      generator: Of the images.
+      codes: To measure with; a few are enough.
+      found: The directions.
+      check: Called between images; may raise.
 
     Raises:
-      InputError: If a direction does not change the images at all.
+      InputError: If no distance of a direction changes the images by that, to a tenth.
     """
     still = np.clip(np.asarray(generator.images(codes)), -1, 1)
     units = []
-    for number, vector in enumerate(found.vectors):
+    for number, vector in enumerate(found.vectors, 1):
 
         def change(distance, vector=vector):
+            check()
             ends = [
                 generator.images(move(codes, vector, sign * distance, found.layers))
                 for sign in (-1, 1)
             ]
             return np.mean([_difference(np.clip(np.asarray(e), -1, 1), still) for e in ends])
 
-        distance = 1.0
-        for _ in range(tries):
-            size = change(distance)
-            if not size > 0:
-                raise InputError(f"direction {number} does not change the images")
+        distance, size = 1.0, change(1.0)
+        for _ in range(_TRIES):
+            if not 0 < size < np.inf or abs(size / CHANGE - 1) < _CLOSE:
+                break
             distance *= float(np.clip(CHANGE / size, 0.05, 20))
+            size = change(distance)
+        if not abs(size / CHANGE - 1) < 0.1:
+            raise InputError(
+                f"direction {number} changes the images by {size:.2g} at a distance of "
+                f"{distance:.2g}, and at none by {CHANGE}; distances in units of the code do"
+            )
         units.append(distance)
     return np.array(units)
 

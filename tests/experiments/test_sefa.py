@@ -19,7 +19,7 @@ from PIL import Image
 from experiments import sefa as laboratory
 from experiments.sefa import Config
 from jaxgan import convert, sefa
-from jaxgan.convert import own
+from jaxgan.convert import directions, own
 from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.pretrained import Pretrained
@@ -99,7 +99,7 @@ def pictures(directory):
 
 
 def test_a_run_directory_holds_what_it_should(tmp_path, faces):
-    config = config_of(steps=4, samples=3)
+    config = config_of(steps=5, samples=3)
     summary = laboratory.run(config, tmp_path, faces)
     names = {path.name for path in tmp_path.iterdir()}
     files = {"config.json", "summary.json", "directions.npz", "codes.npz", "sefa.html"}
@@ -112,7 +112,7 @@ def test_a_run_directory_holds_what_it_should(tmp_path, faces):
     with np.load(tmp_path / "codes.npz") as file:
         assert file["z"].shape == (3, LATENTS)
     with Image.open(tmp_path / "directions.gif") as image:
-        assert image.n_frames == 7  # there and back
+        assert image.n_frames == 9  # there and back
     with Image.open(tmp_path / "direction_1.png") as image:
         assert image.width > 4 * 128
         assert image.height > 3 * 128
@@ -122,7 +122,7 @@ def test_a_run_directory_holds_what_it_should(tmp_path, faces):
     assert summary["unit"] == [1, 1]
     assert min(summary["change_per_unit"]) > 0.01
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config["settings"]["steps"] == 4
+    assert config["settings"]["steps"] == 5
 
 
 def test_measures_are_those_of_the_images(tmp_path):
@@ -147,7 +147,6 @@ def test_measures_are_those_of_the_images(tmp_path):
     [
         ({"steps": 3}, 2 + 2 * 2 * 2),  # unmoved once; 2 directions, 2 samples, 2 steps
         ({"steps": 5, "directions": 1, "samples": 3}, 3 + 3 * 4),
-        ({"steps": 2}, 2 + 2 * 2 * 2),
     ],
 )
 @pytest.mark.parametrize("batch_size", [1, 5])
@@ -186,7 +185,7 @@ def test_directions_of_a_file_give_the_same_pictures(tmp_path, like):
     config = config_of(like=like, layers="1-3", names=names)
     laboratory.run(config, tmp_path / "first", generator)
     file = tmp_path / "first" / "directions.npz"
-    found, kept = laboratory.read(file, generator)
+    found, kept = directions.load(file, generator)
     assert kept == names
     expected = sefa.directions(generator, "1-3", 2, like=like)
     for mine, its in zip(found, expected, strict=True):
@@ -405,7 +404,7 @@ def test_hostile_names_are_text(tmp_path, faces, capsys):
     assert len(table) == 2 + len(HOSTILE)
     assert all(line.isprintable() for line in table)
     file = tmp_path / "first" / "directions.npz"
-    assert laboratory.read(file, faces)[1] == HOSTILE
+    assert directions.load(file, faces)[1] == HOSTILE
 
 
 def test_names_with_one_beginning_each_have_a_row(tmp_path, faces):
@@ -435,10 +434,13 @@ def test_the_command_of_the_page_repeats_the_run(tmp_path, faces):
     [
         ({"samples": 0}, "--samples=0 must be 1 to 1000"),
         ({"samples": 1001}, "--samples=1001 must be 1 to 1000"),
-        ({"steps": 1}, "--steps=1 must be 2 to 1001"),
+        ({"steps": 1}, "--steps=1 must be 3 to 101"),
+        ({"steps": 4}, "--steps=4 must be odd"),
+        ({"truncation": float("nan")}, "--truncation=nan must be a finite number"),
+        ({"truncation_layers": -1}, "--truncation_layers=-1 must not be negative"),
         ({"size": 0}, "--size=0 must be 1 to 1024"),
         ({"batch_size": -1}, "--batch_size=-1 must be 1 to 1000"),
-        ({"distance": 0.0}, "--distance=0.0 must be a number above 0"),
+        ({"distance": 0.0}, "--distance=0.0 must be above 0 and at most 1000"),
         ({"distance": float("nan")}, "--distance=nan must be"),
         ({"distance": float("inf")}, "--distance=inf must be"),
         ({"unit": "pixel"}, "--unit=pixel must be one of code, image"),
@@ -447,9 +449,9 @@ def test_the_command_of_the_page_repeats_the_run(tmp_path, faces):
 )
 def test_settings_out_of_range(changes, words):
     with pytest.raises(InputError) as error:
-        laboratory.check(config_of(**changes))
+        laboratory.check_ranges(config_of(**changes))
     assert words in line_of(error)
-    laboratory.check(config_of())
+    laboratory.check_ranges(config_of())
 
 
 @pytest.mark.parametrize(
@@ -458,7 +460,7 @@ def test_settings_out_of_range(changes, words):
         ({"layers": "0-9"}, "layers '0-9' are not 'all', or a list such as 0-1,6 of 0 to 3"),
         ({"directions": DIM + 1}, "7 directions: there are 1 to 6"),
         ({"like": "ganspace"}, "unknown tool 'ganspace'"),
-        ({"truncation": float("nan")}, "truncation nan must be a finite number"),
+        ({"truncation": float("nan")}, "truncation=nan must be a finite number"),
     ],
 )
 def test_settings_that_do_not_fit_the_generator(changes, words, tmp_path):
@@ -582,3 +584,28 @@ def test_bad_input_is_one_line(case, tmp_path, checkpoint):
     assert done.stdout == ""
     assert not canary.exists()
     assert not (tmp_path / "runs").exists()
+
+
+def test_other_codes_of_the_same_name_are_another_run(tmp_path):
+    file, out = tmp_path / "codes.npz", tmp_path / "out"
+    config = config_of(codes=str(file))
+    np.savez(file, z=normal(2, DIM))
+    laboratory.run(config, out, linear())
+    laboratory.run(config, out, linear())
+    np.savez(file, z=normal(2, DIM) + 1)
+    with pytest.raises(InputError, match="was made with content="):
+        laboratory.run(config, out, linear())
+
+
+def test_too_many_images_are_refused_before_any_is_made(tmp_path, made):
+    config = config_of(samples=1000, steps=101, size=1024, directions=DIM)
+    generator = dataclasses.replace(linear(), resolution=256)
+    with pytest.raises(InputError, match="MiB, more than 512; take fewer"):
+        laboratory.run(config, tmp_path / "out", generator)
+    assert not made
+    assert not (tmp_path / "out").exists()
+
+
+def test_layers_that_take_no_part_are_not_called_strong(tmp_path):
+    summary = laboratory.run(config_of(layers="1"), tmp_path, linear())
+    assert summary["strongest_layers"] == [[1], [1]]

@@ -160,7 +160,7 @@ def test_a_direction_that_changes_nothing_has_no_unit():
     generator.params["paint"][:] = 0
     with pytest.raises(InputError) as error:
         measure.image_units(generator, generator.codes(normal(2, DIM)), found)
-    assert "direction 0 does not change the images" in line_of(error)
+    assert "direction 1 changes the images by 0 at" in line_of(error)
 
 
 @pytest.mark.parametrize("like", sefa.TOOLS)

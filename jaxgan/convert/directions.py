@@ -1,0 +1,70 @@
+"""Files of directions, to use them again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.convert import npz
+from jaxgan.convert._pickle import shown
+from jaxgan.errors import InputError
+from jaxgan.pretrained import Pretrained
+from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB, Directions
+
+MAX_NAME = 10_000  # characters
+
+
+def save(path: Path, found: Directions, names: Sequence[str]) -> None:
+    """Write directions to an ``.npz`` that ``load`` and numpy read."""
+    temporary = path.with_name("tmp_" + path.name)
+    np.savez(temporary, names=np.array(names), **found._asdict())
+    temporary.replace(path)
+
+
+def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str, ...]]:
+    """Read what ``save`` wrote, of this generator.
+
+    Returns:
+      The directions, and their names.
+
+    Raises:
+      InputError: If it is something else, or of another generator.
+    """
+    arrays = npz.read(path)
+    missing = [x for x in (*Directions._fields, "names") if x not in arrays]
+    if missing:
+        raise InputError(f"{path} is no file of directions: it lacks {missing[0]}")
+    fingerprint = str(arrays["fingerprint"])
+    if fingerprint != generator.fingerprint:
+        raise InputError(
+            f"{path} holds directions of the generator {shown(fingerprint[:16])}, not of "
+            f"{generator.fingerprint}"
+        )
+    vectors, layers = arrays["vectors"], arrays["layers"].ravel().tolist()
+    count = len(vectors) if vectors.ndim == 2 else 0
+    sound = (
+        count > 0
+        and vectors.shape[1] == generator.latent_dim
+        and vectors.dtype.kind == "f"
+        and np.isfinite(vectors).all()
+        and all(arrays[name].shape == (count,) for name in ("values", "shares", "names"))
+        and arrays["names"].dtype.kind == "U"
+        and all(arrays[name].dtype.kind == "f" for name in ("values", "shares"))
+        and all(np.isfinite(arrays[name]).all() for name in ("values", "shares"))
+        and (generator.num_layers == 0) == (layers == [])
+        and all(type(i) is int and 0 <= i < generator.num_layers for i in layers)
+        and str(arrays["to_rgb"]) in TO_RGB
+        and str(arrays["normalisation"]) in NORMALISATIONS
+    )
+    if not sound:
+        raise InputError(f"{path} is a damaged file of directions")
+    found = Directions(
+        vectors=vectors.astype(np.float32),
+        values=arrays["values"],
+        shares=arrays["shares"],
+        layers=tuple(layers),
+        normalisation=str(arrays["normalisation"]),
+        to_rgb=str(arrays["to_rgb"]),
+        fingerprint=fingerprint,
+    )
+    return found, tuple(str(name)[:MAX_NAME] for name in arrays["names"])
