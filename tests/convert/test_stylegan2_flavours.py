@@ -192,6 +192,11 @@ def clamped(*bounds):
     return {"G_ema": module(synthesis=module(b4=module(**layers)))}
 
 
+def inside(part, settings):
+    """The same, of a layer in a part of the generator with these settings."""
+    return {"G_ema": module(**{part: module(layer=module(settings))})}
+
+
 # The same computed one example at a time, in float64, with kernels that are modulated,
 # zeros between the pixels, and two-dimensional filters.
 
@@ -529,12 +534,10 @@ ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
         ({}, clamped(256, 128), "conv_clamp is not one positive number"),
         ({}, clamped(0, 0), "conv_clamp is not one positive number"),
         ({}, clamped("much"), "conv_clamp is not one positive number"),
-        ({}, {"G_ema": module({"activation": "swish"})}, "activation is 'swish'; only lrelu"),
-        (
-            {},
-            {"G_ema": module({"_init_kwargs": {"lr_multiplier": 0.1}})},
-            "multiplier is '0.1'",
-        ),
+        ({}, inside("mapping", {"activation": "swish"}), "activation is 'swish'; only lrelu"),
+        ({}, inside("synthesis", {"activation": "relu"}), "only lrelu or linear is read"),
+        ({}, inside("mapping", {"_init_kwargs": {"lr_multiplier": 1}}), "multiplier is '1'"),
+        ({}, inside("synthesis", {"lr_multiplier": 0.01}), "multiplier is '0.01'; only 1 is"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
