@@ -83,7 +83,7 @@ class Pretrained:
           truncation_layers: How many of the first layers are truncated; all by default.
 
         Raises:
-          InputError: If an argument has another shape or is not finite.
+          InputError: If an argument has another shape or, on the host, is not finite.
         """
         z = self._checked(z, (None, self.latent_dim), "latents")
         w = self._encode(self._placed, z)
@@ -111,8 +111,8 @@ class Pretrained:
         """Images ``[N, H, W, 3]`` of codes, float32 around [-1, 1], not clipped.
 
         Raises:
-          InputError: If the codes have another shape than ``self.codes`` gives or are not
-            finite.
+          InputError: If the codes have another shape than ``self.codes`` gives or, on the
+            host, are not finite.
         """
         codes = self._checked(codes, self.code_shape, "codes")
         return self._synthesise(self._placed, codes)

@@ -91,7 +91,8 @@ def assemble(
     params = {"mapping": reader.mapping(depth), "synthesis": synthesis}
     for name in form.filters(blocks):
         reader.check_filter(name)
-    mean = _mean_code(*average, 2 * blocks, reader.latent_dim)
+    holder, name = average
+    mean = holder.take_mean(name, 2 * blocks, reader.latent_dim) if name in holder else None
     state.finish()
 
     mapping = stylegan2.Mapping(depth)
@@ -114,16 +115,6 @@ def assemble(
         styles=tuple(reader.styles),
         average=mean,
     )
-
-
-def _mean_code(state: StateDict, name: str, layers: int, dim: int) -> np.ndarray | None:
-    """One code, or one per layer."""
-    if name not in state:
-        return None
-    shape = state.shape(name)
-    if shape not in ((layers, dim), (layers * dim,)):
-        return state.take(name, (dim,))
-    return state.take(name, shape).reshape(layers, dim)
 
 
 class _Reader:

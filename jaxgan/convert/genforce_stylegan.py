@@ -49,7 +49,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     params: dict[str, Any] = {"mapping": _take_mapping(state, 2 * blocks)}
     depth, latent = len(params["mapping"]), len(params["mapping"]["dense_0"]["bias"])
     params["synthesis"], channels, styles = _take_synthesis(state, blocks, latent)
-    average = _take_average(state, 2 * blocks, latent)
+    average = state.take_mean("truncation.w_avg", 2 * blocks, latent)
     state.finish()
 
     mapping, synthesis = Mapping(depth), Synthesis(channels)
@@ -132,11 +132,3 @@ def _check_blur(state: StateDict, name: str, features: int) -> None:
     kernel = state.take(name, (features, 1, 3, 3))
     if not np.allclose(kernel, _BLUR, rtol=0, atol=1e-3):
         raise state.error(f"its {name} is not the outer product of [1, 2, 1] / 4 with itself")
-
-
-def _take_average(state: StateDict, num_layers: int, latent: int) -> np.ndarray:
-    """The mean code, ``[D]``, or ``[L, D]`` where each layer has its own."""
-    name = "truncation.w_avg"
-    if state.shape(name) == (num_layers * latent,):
-        return state.take(name, (num_layers * latent,)).reshape(num_layers, latent)
-    return state.take(name, (latent,))

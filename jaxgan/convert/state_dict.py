@@ -106,6 +106,17 @@ class StateDict:
             raise self.error(f"its {name} is not finite")
         return array
 
+    def take_mean(self, name: str, layers: int, dim: int) -> np.ndarray:
+        """A mean code ``[D]``, or ``[L, D]`` where each layer has its own, flat or not.
+
+        Raises:
+          InputError: As ``take``.
+        """
+        shape = self.shape(name)
+        if shape not in ((layers, dim), (layers * dim,)):
+            return self.take(name, (dim,))
+        return self.take(name, shape).reshape(layers, dim)
+
     def drop(self, name: str) -> None:
         """Take an array that the network does not need, if it is there."""
         self._left.pop(name, None)
