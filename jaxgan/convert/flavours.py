@@ -12,10 +12,12 @@ from jaxgan.convert import (
     genforce_pggan,
     genforce_stylegan,
     genforce_stylegan2,
+    mobilestylegan,
     nvlabs,
     own,
     rosinality,
     torchfile,
+    zoo,
 )
 from jaxgan.convert.state_dict import Checkpoint
 from jaxgan.errors import InputError
@@ -31,8 +33,12 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
 }
 
 
-def load(path: str | Path) -> Pretrained:
+def load(path: str | Path, say: Callable[[str], None]) -> Pretrained:
     """See ``convert.load``."""
+    if str(path) in zoo.GENERATORS and not os.path.exists(path):
+        path = zoo.generator(str(path), say)
+    if mobilestylegan.is_path(Path(path)):
+        return mobilestylegan.load(Path(path))
     if os.path.isdir(path) or Path(path).suffix == ".npz":
         return own.load(Path(path))
     value = torchfile.read(path)
@@ -41,7 +47,7 @@ def load(path: str | Path) -> Pretrained:
         found = find(checkpoint)
         if found is not None:
             return found
-    known = ", ".join([*FLAVOURS, "a run of jaxgan"])
+    known = ", ".join([*FLAVOURS, mobilestylegan.FLAVOUR, "a run of jaxgan"])
     raise InputError(
         f"{path} holds {_content(value, checkpoint.arrays)}, and no generator that is known: "
         f"{known}"

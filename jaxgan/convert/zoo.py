@@ -105,7 +105,7 @@ SOURCES: dict[str, Source] = {
         "Apache-2.0",
     ),
 }
-GENERATORS = ("mobilestylegan-ffhq", "dcgan-faces")
+GENERATORS = {"mobilestylegan-ffhq": "", "dcgan-faces": "weights.tar"}  # the file to open
 
 
 def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
@@ -140,6 +140,11 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}") from error
     return folder
+
+
+def generator(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
+    """What ``convert.load`` opens of one of ``GENERATORS``; arguments and errors as above."""
+    return fetch(name, say) / GENERATORS[name]
 
 
 def cache() -> Path:

@@ -1,0 +1,111 @@
+"""The generator of MobileStyleGAN: a StyleGAN2 made light, whose images come of wavelets.
+
+Source: Belousov, MobileStyleGAN: A Lightweight Convolutional Neural Network for
+High-Fidelity Image Synthesis, arXiv 2104.04767. Its mapping network is ``stylegan2``'s.
+
+Convolutions are split into one by channel and one of a single tap. Demodulation does not
+depend on the code, so it is part of the weights. Images grow by the inverse transform of
+Haar's wavelet.
+"""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen import initializers as init
+from jax import Array
+
+from jaxgan.networks.layers import Geometry, correlate
+
+_scaled = init.variance_scaling(1.0, "fan_in", "normal")
+
+
+class Style(nn.Module):
+    """Scale images ``[N, H, W, C]`` by channel, as codes ``[N, D]`` say."""
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        style = nn.Dense(x.shape[3], kernel_init=_scaled, bias_init=init.ones)(code)
+        return x * style[:, None, None]
+
+
+class Layer(nn.Module):
+    """Modulated convolution and what follows: ``[N, H, W, I], [N, D] -> [N, H, W, features]``.
+
+    Attributes:
+      features: Channels out.
+      split: Whether into a 3x3 convolution by channel and one of a single tap.
+    """
+
+    features: int
+    split: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        _, high, wide, inputs = x.shape
+        x = Style(name="style")(x, code)
+        y: Any
+        if self.split:
+            taps = self.param("taps", _scaled, (3, 3, inputs))
+            y = by_channel(x, taps) @ self.param("kernel", _scaled, (inputs, self.features))
+        else:
+            kernel = self.param("kernel", _scaled, (3, 3, inputs, self.features))
+            y = correlate(x, kernel, Geometry((high, wide), 3, 1, 1))
+        noise = self.param("noise", init.zeros, (1, high, wide, 1))
+        bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
+        return nn.leaky_relu(y + noise + bias, 0.2)
+
+
+class Synthesis(nn.Module):
+    """Codes to images: ``[N, L, D] -> [N, H, W, 3]``, around [-1, 1].
+
+    The first layer reads the first code, each block after it three, the image the last: L
+    is three for each block, and two. H and W are 4, doubled for each block and once more.
+
+    Attributes:
+      channels: Of the first layer, and after each block.
+    """
+
+    channels: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, codes: Array) -> Array:
+        const = self.param("const", init.normal(1.0), (1, 4, 4, self.channels[0]))
+        x = jnp.broadcast_to(const, (len(codes), *const.shape[1:]))
+        x = Layer(self.channels[0], split=False, name="layer")(x, codes[:, 0])
+        for b, features in enumerate(self.channels[1:]):
+            first = 3 * b + 1
+            x = inverse_haar(Style(name=f"up_{b}")(x, codes[:, first]))
+            x = Layer(features, name=f"layer_{b}_0")(x, codes[:, first + 1])
+            x = Layer(features, name=f"layer_{b}_1")(x, codes[:, first + 2])
+        x = Style(name="to_rgb_style")(x, codes[:, -1])
+        return inverse_haar(nn.Dense(12, kernel_init=_scaled, name="to_rgb")(x))
+
+
+def by_channel(x: Array, taps: Array) -> Array:
+    """Each channel of ``[N, H, W, C]`` by its own kernel: ``[3, 3, C]``, zeros around.
+
+    As shifted sums: a convolution by channel is slow on every platform.
+    """
+    _, high, wide, _ = x.shape
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifted = [
+        x[:, i : i + high, j : j + wide] * taps[i, j] for i in range(3) for j in range(3)
+    ]
+    return functools.reduce(jnp.add, shifted)
+
+
+def inverse_haar(x: Array) -> Array:
+    """Join four bands into an image of twice the size: ``[N, H, W, 4C] -> [N, 2H, 2W, C]``.
+
+    The bands are, C channels each: means; differences along the height; along the width;
+    along both.
+    """
+    n, high, wide, channels = x.shape
+    mean, down, across, both = jnp.split(x / 2, 4, axis=3)
+    rows = [
+        jnp.stack([a + b, a - b], axis=3)  # left and right
+        for a, b in ((mean + down, across + both), (mean - down, across - both))
+    ]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * high, 2 * wide, channels // 4)
