@@ -17,7 +17,9 @@ MAX_NAME = 10_000  # characters
 def save(path: Path, found: Directions, names: Sequence[str]) -> None:
     """Write directions to an ``.npz`` that ``load`` and numpy read."""
     temporary = path.with_name("tmp_" + path.name)
-    np.savez(temporary, names=np.array(names), **found._asdict())
+    count = 1 + max((max(layers, default=-1) for layers in found.layers), default=-1)
+    moved = np.array([np.isin(np.arange(count), layers) for layers in found.layers])
+    np.savez(temporary, names=np.array(names), **found._asdict() | {"layers": moved})
     temporary.replace(path)
 
 
@@ -40,19 +42,23 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
             f"{path} holds directions of the generator {shown(fingerprint[:16])}, not of "
             f"{generator.fingerprint}"
         )
-    vectors, layers = arrays["vectors"], arrays["layers"].ravel().tolist()
+    vectors, moved = arrays["vectors"], arrays["layers"]
     count = len(vectors) if vectors.ndim == 2 else 0
+    numbers = ("values", "shares")
     sound = (
         count > 0
         and vectors.shape[1] == generator.latent_dim
         and vectors.dtype.kind == "f"
         and np.isfinite(vectors).all()
-        and all(arrays[name].shape == (count,) for name in ("values", "shares", "names"))
+        and all(arrays[name].shape == (count,) for name in (*numbers, "names"))
         and arrays["names"].dtype.kind == "U"
-        and all(arrays[name].dtype.kind == "f" for name in ("values", "shares"))
-        and all(np.isfinite(arrays[name]).all() for name in ("values", "shares"))
-        and (generator.num_layers == 0) == (layers == [])
-        and all(type(i) is int and 0 <= i < generator.num_layers for i in layers)
+        and all(arrays[name].dtype.kind == "f" for name in numbers)
+        and all(np.isfinite(arrays[name]).all() for name in numbers)
+        and moved.dtype == bool
+        and moved.ndim == 2
+        and len(moved) == count
+        and moved.shape[1] <= generator.num_layers
+        and (generator.num_layers == 0 or moved.any(axis=1).all())
         and str(arrays["to_rgb"]) in TO_RGB
         and str(arrays["normalisation"]) in NORMALISATIONS
     )
@@ -60,9 +66,8 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
         raise InputError(f"{path} is a damaged file of directions")
     found = Directions(
         vectors=vectors.astype(np.float32),
-        values=arrays["values"],
-        shares=arrays["shares"],
-        layers=tuple(layers),
+        **{name: arrays[name] for name in numbers},
+        layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in moved),
         normalisation=str(arrays["normalisation"]),
         to_rgb=str(arrays["to_rgb"]),
         fingerprint=fingerprint,

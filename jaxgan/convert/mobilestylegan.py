@@ -79,10 +79,10 @@ def pretrained(params: Mapping[str, Any], styles: tuple[Style, ...]) -> Pretrain
 def _files(path: Path) -> dict[str, bytes]:
     """Contents of the four files by name."""
     names = [f"{network}.{kind}" for network in NETWORKS for kind in ("xml", "bin")]
+    if path.suffix != ".whl":
+        folder = path if path.is_dir() else path.parent
+        return {name: _content(folder / name) for name in names}
     try:
-        if path.suffix != ".whl":
-            folder = path if path.is_dir() else path.parent
-            return {name: torchfile.content(folder / name) for name in names}
         data = torchfile.content(path)
         budget = _pickle.Budget(
             _pickle.MAX_STEPS, torchfile.MAX_UNFOLDING * len(data) + _FREE_BYTES
@@ -97,6 +97,13 @@ def _files(path: Path) -> dict[str, bytes]:
         if name not in entries:
             raise InputError(f"{path} holds no {name}")
     return {name: entries[name] for name in names}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return torchfile.content(path)
+    except _pickle.Refused as error:
+        raise InputError(f"{path} {error}") from error
 
 
 def _mapping_arrays(graph: Graph) -> dict[str, np.ndarray]:

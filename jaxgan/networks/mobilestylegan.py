@@ -90,6 +90,7 @@ def by_channel(x: Array, taps: Array) -> Array:
     """
     _, high, wide, _ = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = taps[:, :, None, None, None]
     shifted = [
         x[:, i : i + high, j : j + wide] * taps[i, j] for i in range(3) for j in range(3)
     ]
