@@ -1,11 +1,12 @@
 """SeFa: semantic directions of a pretrained face generator, found in its weights alone.
 
-    python -m experiments.sefa --checkpoint=FILE
+    python -m experiments.sefa
     python -m experiments.sefa --checkpoint=FILE --layers=0-1 --distance=3 --steps=11
+    python -m experiments.sefa --checkpoint=FILE --like=genforce --unit=code
     python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
 
-The checkpoint is of PyTorch, which is not needed to read it, or a run of jaxgan's own
-image laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and
+Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch, which
+is not needed to read it, or a run of jaxgan's own image laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and
 ``sefa.html``, a page with a slider per direction that needs no network.
 
 On 2 CPU cores, a DCGAN of 64 pixels takes 10 s and a StyleGAN2 of 256 pixels 160 s.
@@ -29,20 +30,22 @@ from tqdm import tqdm
 from experiments import flags, loop
 from jaxgan import convert, plots, runs, sefa
 from jaxgan.convert import directions as files
-from jaxgan.convert import npz
+from jaxgan.convert import npz, zoo
 from jaxgan.errors import InputError
 from jaxgan.pretrained import Pretrained
 from jaxgan.sefa import edit, measure
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 from jaxgan.sefa.page import Row, page
 
-UNITS = ("code", "image")
+UNITS = ("code", "std", "image")
 QUALITY = 90  # of the page's JPEGs
 PICTURE = 128  # pixels of an image in the pictures of directions, at most
 ANIMATED = 96  # and in the GIF
 CALIBRATED = 5  # codes that tell the length of an image unit
 MAX_BYTES = 2**29  # of all images
-FACTORISED = {"layers", "directions", "like", "normalisation", "to_rgb"}
+FACTORISED = {"layers", "directions", "like", "normalisation", "to_rgb", "whiten"} | {
+    "least_spread"
+}
 LIMITS = {"samples": 1000, "steps": 101, "size": 1024, "batch_size": 1000}
 
 
@@ -51,18 +54,21 @@ class Config:
     """Settings of a run, resolved.
 
     Attributes:
-      checkpoint: Path of the generator.
+      checkpoint: Path of the generator, or name of one that is downloaded.
       layers: As ``sefa.directions`` takes them.
-      directions: How many.
+      directions: How many, of each group of layers.
       like: The tool whose directions these are: a name in ``sefa.TOOLS``.
       normalisation: Instead of that tool's; None keeps it.
       to_rgb: Instead of that tool's; None keeps it.
+      whiten: Instead of that tool's; None keeps it.
+      least_spread: As ``sefa.directions`` takes it.
       directions_file: A ``directions.npz`` to use instead.
       names: Of the directions; numbers stand for those that have none.
       samples: Images to edit.
       codes: An ``.npz`` with ``z``, ``w`` or ``w+`` to edit instead.
       distance: How far to go either way.
-      unit: ``code``: of the code; ``image``: of image change, ``measure.CHANGE`` each.
+      unit: ``code``: of the code; ``std``: standard deviations of codes along the
+        direction; ``image``: of image change, ``measure.CHANGE`` each.
       steps: Images along a direction, both ends included.
       truncation: Share of the way from the mean code that is kept.
       truncation_layers: How many of the first layers are truncated; None is all.
@@ -71,18 +77,20 @@ class Config:
       batch_size: Images made at once.
     """
 
-    checkpoint: str
+    checkpoint: str = "mobilestylegan-ffhq"
     layers: str = "all"
     directions: int = 5
-    like: str = "genforce"
+    like: str = "jaxgan"
     normalisation: str | None = None
     to_rgb: str | None = None
+    whiten: bool | None = None
+    least_spread: float = 0.0
     directions_file: str | None = None
     names: tuple[str, ...] = ()
     samples: int = 5
     codes: str | None = None
     distance: float = 3.0
-    unit: str = "code"
+    unit: str = "std"
     steps: int = 11
     truncation: float = 0.7
     truncation_layers: int | None = None
@@ -134,13 +142,18 @@ def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[
             like=config.like,
             normalisation=config.normalisation,
             to_rgb=config.to_rgb,
+            whiten=config.whiten,
+            least_spread=config.least_spread,
         )
     count = len(found.vectors)
     if len(config.names) > count:
         raise InputError(f"--names has {len(config.names)} names for {count} directions")
     given = [*config.names, *names[len(config.names) :]]
+    given += [""] * (count - len(given))
+    grouped = len(set(found.layers)) > 1
     return found, tuple(
-        given[i] if i < len(given) and given[i] else f"direction {i + 1}" for i in range(count)
+        name or f"direction {i + 1}" + (f", layers {_spelled(layers)}" if grouped else "")
+        for i, (name, layers) in enumerate(zip(given, found.layers, strict=True))
     )
 
 
@@ -231,8 +244,8 @@ def edited(
       check: Called where it is safe to stop.
     """
     moved = [codes]
-    for vector, far in zip(found.vectors, distances, strict=True):
-        there = np.asarray(edit.path(codes, vector, far[far != 0], found.layers))
+    for vector, far, layers in zip(found.vectors, distances, found.layers, strict=True):
+        there = np.asarray(edit.path(codes, vector, far[far != 0], layers))
         moved.append(there.reshape(-1, *codes.shape[1:]))
     images = draw(generator, np.concatenate(moved), size, batch_size, check)
     count, at = len(codes), len(codes)
@@ -284,6 +297,8 @@ def run(
     identity = settings(config, generator, found, codes)
     runs.compare(directory, identity, fresh=fresh)
     units = np.ones(len(found.vectors))
+    if config.unit == "std":
+        units = sefa.spreads(generator, found.vectors)
     if config.unit == "image" and (fresh or not (directory / "summary.json").exists()):
         units = measure.image_units(generator, codes[:CALIBRATED], found, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
@@ -372,7 +387,7 @@ def measured(
         "flavour": generator.flavour,
         "resolution": generator.resolution,
         "fingerprint": generator.fingerprint,
-        "layers": list(found.layers),
+        "layers": [_spelled(layers) for layers in found.layers],
         "name": list(names),
         "value": found.values,
         "share": found.shares,
@@ -393,11 +408,11 @@ def facts(summary: Mapping[str, Any], k: int, found: sefa.Directions) -> dict[st
         "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
         "smoothness": f"{summary['smoothness'][k]:.2f}",
     }
-    if summary["unit"][k] != 1:
-        told["one image unit"] = f"{summary['unit'][k]:.3g} of code"
-    if found.layers:
+    if abs(summary["unit"][k] - 1) > 1e-6:
+        told["one unit"] = f"{summary['unit'][k]:.3g} of code"
+    if found.layers[k]:
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
-        told |= {"layers": _spelled(found.layers), "strongest in": strongest}
+        told |= {"layers": _spelled(found.layers[k]), "strongest in": strongest}
     return told
 
 
@@ -446,9 +461,8 @@ def show(summary: Mapping[str, Any]) -> None:
     print(f"{summary['flavour']}, {summary['resolution']} pixels")
     print(f"{'':20} {'share':>7} {'change':>7} {'smooth':>7}  strongest layers")
     for k, name in enumerate(summary["name"]):
-        layers = (
-            ", ".join(map(str, summary["strongest_layers"][k])) if summary["layers"] else ""
-        )
+        layers = ", ".join(map(str, summary["strongest_layers"][k]))
+        layers = layers if summary["layers"][k] else ""
         shown = "".join(c if c.isprintable() else "\ufffd" for c in name[:20])
         print(
             f"{shown:20} {100 * summary['share'][k]:6.2f}% "
@@ -462,15 +476,28 @@ def _define() -> Callable[[], Config]:
         int: absl_flags.DEFINE_integer,
         float: absl_flags.DEFINE_float,
         str: absl_flags.DEFINE_string,
+        bool: absl_flags.DEFINE_bool,
         tuple: absl_flags.DEFINE_list,
     }
     texts = {
-        "checkpoint": (str, "Generator: a file of PyTorch, or a run of jaxgan's."),
-        "layers": (str, "Layers to factorise and to move: all, or such as 0-1,6."),
-        "directions": (int, "How many directions."),
+        "checkpoint": (
+            str,
+            "Generator: a file of PyTorch or OpenVINO, a run of jaxgan's, or one of "
+            f"{', '.join(zoo.GENERATORS)}, which is downloaded once.",
+        ),
+        "layers": (
+            str,
+            "Layers to factorise and to move: all, or such as 0-1,6; groups with / between.",
+        ),
+        "directions": (int, "How many directions, of each group of layers."),
         "like": (str, f"Tool whose directions these are: {', '.join(sefa.TOOLS)}."),
         "normalisation": (str, f"Of rows, instead: {', '.join(NORMALISATIONS)}."),
         "to_rgb": (str, f"Conversions to colours that take part: {', '.join(TO_RGB)}."),
+        "whiten": (bool, "Measure steps by how far codes are spread; as --like by default."),
+        "least_spread": (
+            float,
+            "Leave out directions along which codes are spread less, as a share of the mean.",
+        ),
         "directions_file": (str, "A directions.npz to use instead."),
         "names": (tuple, "Of the directions; a list."),
         "samples": (int, "Images to edit."),
@@ -494,7 +521,7 @@ def _define() -> Callable[[], Config]:
     def config() -> Config:
         values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
         if not values["checkpoint"]:
-            raise InputError("--checkpoint needs the path of a generator")
+            raise InputError("--checkpoint needs the path or name of a generator")
         values["names"] = tuple(values["names"])
         return Config(**values)
 
@@ -517,7 +544,7 @@ def main() -> None:
             "sefa", "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
         )
         flags.start_jax()
-        generator = convert.load(config.checkpoint)
+        generator = convert.load(config.checkpoint, loop.say)
         if flags.DRY_RUN.value:
             found, _ = find(config, generator)
             identity = settings(config, generator, found, codes_of(config, generator))

@@ -16,6 +16,7 @@ from jaxgan.errors import InputError
 
 MAX_LATENT = 4096
 AVERAGED = 4096  # latents whose mean code stands in for one that a file lacks
+_BATCHES = 4  # of as many latents, whose codes tell the covariance
 
 
 class Style(NamedTuple):
@@ -129,6 +130,17 @@ class Pretrained:
         with jax.ensure_compile_time_eval():  # kept, so no part of a function being traced
             z = jax.random.normal(jax.random.key(0), (AVERAGED, self.latent_dim))
             return self._encode(self._placed, z).mean(axis=0)
+
+    @functools.cached_property
+    def code_covariance(self) -> np.ndarray:
+        """Covariance ``[D, D]`` float64 of encoded latents; without layers that of latents."""
+        if not self.num_layers:
+            return np.eye(self.latent_dim)
+        with jax.ensure_compile_time_eval():
+            keys = jax.random.split(jax.random.key(0), _BATCHES)
+            shape = (AVERAGED, self.latent_dim)
+            parts = [self._encode(self._placed, jax.random.normal(key, shape)) for key in keys]
+        return np.atleast_2d(np.cov(np.concatenate(parts), rowvar=False, dtype=np.float64))
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -19,7 +19,8 @@ def save(path: Path, found: Directions, names: Sequence[str]) -> None:
     temporary = path.with_name("tmp_" + path.name)
     count = 1 + max((max(layers, default=-1) for layers in found.layers), default=-1)
     moved = np.array([np.isin(np.arange(count), layers) for layers in found.layers])
-    np.savez(temporary, names=np.array(names), **found._asdict() | {"layers": moved})
+    arrays = found._asdict() | {"layers": moved, "names": np.array(names)}
+    np.savez(temporary, allow_pickle=False, **arrays)
     temporary.replace(path)
 
 

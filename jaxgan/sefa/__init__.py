@@ -4,7 +4,15 @@ Source: Shen and Zhou, arXiv 2007.06600.
 """
 
 from jaxgan.sefa.edit import as_codes, move, path
-from jaxgan.sefa.factorize import TOOLS, Directions, directions, select_layers
+from jaxgan.sefa.factorize import (
+    TOOLS,
+    Directions,
+    directions,
+    mean_spread,
+    select_groups,
+    select_layers,
+    spreads,
+)
 from jaxgan.sefa.measure import effect, image_units, layer_shares, principal_angles
 
 __all__ = [
@@ -15,8 +23,11 @@ __all__ = [
     "effect",
     "image_units",
     "layer_shares",
+    "mean_spread",
     "move",
     "path",
     "principal_angles",
+    "select_groups",
     "select_layers",
+    "spreads",
 ]

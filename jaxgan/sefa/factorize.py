@@ -4,11 +4,16 @@ A code ``w`` enters a layer as ``A w + b``. A unit step along ``v`` changes that
 wherever it starts, most along the eigenvectors of ``A^T A`` with the largest eigenvalues.
 
 Source: Shen and Zhou, arXiv 2007.06600, equations 3 to 6.
+
+Such a step may lead to where no code of the generator lies. Whitened, the step that counts
+is one standard deviation of codes, and the directions are the principal components of
+``A w``: with the covariance ``C`` of codes, ``C^(1/2) u`` for the eigenvectors ``u`` of
+``C^(1/2) A^T A C^(1/2)``. The same is done to activations by GANSpace, arXiv 2004.02546.
 """
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,28 +32,32 @@ class Recipe(NamedTuple):
     Attributes:
       normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` leaves it.
       to_rgb: Which conversions to colours take part.
+      whiten: Whether a step is measured by how far codes are spread along it.
     """
 
     normalisation: str
     to_rgb: str
+    whiten: bool = False
 
 
 TOOLS: dict[str, Recipe] = {
     "genforce": Recipe("unit", "last"),  # the paper's own code
     "rosinality": Recipe("none", "first"),  # and those that follow it
+    "jaxgan": Recipe("unit", "last", whiten=True),
 }
 
 
 class Directions(NamedTuple):
-    """Directions, the strongest first.
+    """Directions, the strongest of each group of layers first.
 
     Attributes:
-      vectors: ``[K, D]`` float32 rows of length 1, orthogonal. The component that is
-        largest in size is positive.
-      values: ``[K]`` float64 eigenvalues of ``A^T A``: the squared length that a unit step
-        adds up to over all rows.
-      shares: ``[K]`` of the sum of all D eigenvalues.
-      layers: Codes to move, rising; empty where a generator has no layers.
+      vectors: ``[K, D]`` float32 rows of length 1, orthogonal within a group unless
+        whitened. The component that is largest in size is positive.
+      values: ``[K]`` float64 eigenvalues: the squared length that a unit step, or whitened
+        one of a standard deviation, adds up to over all rows.
+      shares: ``[K]`` of the sum of all D eigenvalues of the group.
+      layers: Codes that each of K directions moves, rising; empty where a generator has no
+        layers.
       normalisation: One of ``NORMALISATIONS``.
       to_rgb: One of ``TO_RGB``.
       fingerprint: Of the generator.
@@ -57,7 +66,7 @@ class Directions(NamedTuple):
     vectors: np.ndarray
     values: np.ndarray
     shares: np.ndarray
-    layers: tuple[int, ...]
+    layers: tuple[tuple[int, ...], ...]
     normalisation: str
     to_rgb: str
     fingerprint: str
@@ -71,53 +80,103 @@ def directions(
     like: str = "genforce",
     normalisation: str | None = None,
     to_rgb: str | None = None,
+    whiten: bool | None = None,
+    least_spread: float = 0.0,
 ) -> Directions:
     """Factorise the style matrices of some layers together.
 
     Args:
       generator: Whose matrices.
-      layers: ``all``, a list such as ``0-1,6``, or indices. Ignored where the generator has
+      layers: ``all``, a list such as ``0-1,6``, or indices. Lists with ``/`` between them
+        are groups, each of which has its own directions. Ignored where the generator has
         no layers.
-      k: Number of directions, at most D.
+      k: Number of directions of each group, at most D.
       like: The tool whose directions these are to be: a name in ``TOOLS``.
       normalisation: One of ``NORMALISATIONS``, in place of that tool's.
       to_rgb: One of ``TO_RGB``, in place of that tool's.
+      whiten: Whether to, in place of that tool's choice. Where codes are latents it
+        changes nothing.
+      least_spread: Directions along which the codes' standard deviation is less than this
+        times the mean one (root mean square over all directions) are left out: a step
+        along them soon leaves all codes behind, and often all sensible images.
 
     Raises:
-      InputError: If an argument is none of the above, or the layers have no matrix that
-        takes part.
+      InputError: If an argument is none of the above, the layers have no matrix that
+        takes part, or fewer than k directions are left.
     """
     recipe = lookup("tool", like, TOOLS)
     normalisation = recipe.normalisation if normalisation is None else normalisation
     to_rgb = recipe.to_rgb if to_rgb is None else to_rgb
+    whiten = recipe.whiten if whiten is None else whiten
     lookup("normalisation", normalisation, dict.fromkeys(NORMALISATIONS))
     lookup("to_rgb rule", to_rgb, dict.fromkeys(TO_RGB))
     if not 1 <= k <= generator.latent_dim:
         raise InputError(
             f"{k} directions: there are 1 to {generator.latent_dim}, as many as a code is long"
         )
-    chosen = select_layers(layers, generator.num_layers)
-    found = matrices(generator, chosen, normalisation, to_rgb)
-    if not found:
-        raise InputError(
-            f"layers {','.join(map(str, chosen))} have no matrix to factorise: their only one "
-            f"leads to colours, and of those the rule {to_rgb!r} takes none here"
-        )
-    rows = np.concatenate([rows for _, rows in found])
-    with jax.enable_x64(True):  # in float32 the weak directions are wrong
-        ascending, columns = jnp.linalg.eigh(jnp.asarray(rows.T @ rows))
-    values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may leave less
-    vectors = np.asarray(columns).T[::-1][:k]
-    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
+    if not 0 <= least_spread < np.inf:
+        raise InputError(f"a least spread of {least_spread} must be a number from 0")
+    parts, moved = [], []
+    for chosen in select_groups(layers, generator.num_layers):
+        found = matrices(generator, chosen, normalisation, to_rgb)
+        if not found:
+            raise InputError(
+                f"layers {','.join(map(str, chosen))} have no matrix to factorise: their only "
+                f"one leads to colours, and of those the rule {to_rgb!r} takes none here"
+            )
+        rows = np.concatenate([rows for _, rows in found])
+        values, vectors = _factorise(rows, generator.code_covariance if whiten else None)
+        shares = values / max(values.sum(), np.finfo(float).tiny)
+        kept = np.arange(k)
+        if least_spread:
+            relative = spreads(generator, vectors) / mean_spread(generator)
+            kept = np.flatnonzero(relative >= least_spread)[:k]
+        if len(kept) < k:
+            raise InputError(
+                f"{len(kept)} directions have a spread of {least_spread} times the mean or "
+                f"more, not {k}"
+            )
+        parts.append([x[kept] for x in (vectors.astype(np.float32), values, shares)])
+        moved += [chosen] * k
     return Directions(
-        vectors=(vectors * np.sign(largest)).astype(np.float32),
-        values=values[:k],
-        shares=values[:k] / max(values.sum(), np.finfo(float).tiny),
-        layers=chosen,
+        *(np.concatenate(part) for part in zip(*parts, strict=True)),
+        layers=tuple(moved),
         normalisation=normalisation,
         to_rgb=to_rgb,
         fingerprint=generator.fingerprint,
     )
+
+
+def _factorise(
+    rows: np.ndarray, covariance: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """All D eigenvalues, falling, and as rows of length 1 the directions they belong to."""
+    with jax.enable_x64(True):  # in float32 the weak directions are wrong
+        root: Any = 1.0
+        product = jnp.asarray(rows.T @ rows)
+        if covariance is not None:
+            sizes, axes = jnp.linalg.eigh(jnp.asarray(covariance))
+            root = (axes * jnp.sqrt(jnp.maximum(sizes, 0))[None]) @ axes.T
+            product = root @ product @ root
+        ascending, columns = jnp.linalg.eigh(product)
+        if covariance is not None:
+            columns = root @ columns
+    values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may leave less
+    vectors = np.asarray(columns).T[::-1]
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
+    return values, vectors * np.sign(largest) / np.maximum(lengths, np.finfo(float).tiny)
+
+
+def spreads(generator: Pretrained, vectors: np.ndarray) -> np.ndarray:
+    """Standard deviation ``[K]`` of the generator's codes along rows ``[K, D]`` of length 1."""
+    vectors = vectors.astype(np.float64)
+    return np.sqrt(np.einsum("kd,de,ke->k", vectors, generator.code_covariance, vectors))
+
+
+def mean_spread(generator: Pretrained) -> float:
+    """Root mean square over all directions of the codes' standard deviation."""
+    return float(np.sqrt(np.trace(generator.code_covariance) / generator.latent_dim))
 
 
 def matrices(
@@ -141,6 +200,13 @@ def matrices(
             rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
         chosen.append((style.layer, rows))
     return chosen
+
+
+def select_groups(layers: str | Sequence[int], count: int) -> list[tuple[int, ...]]:
+    """Groups of layers: what ``/`` parts, each as ``select_layers`` takes it."""
+    if not count or not isinstance(layers, str):
+        return [select_layers(layers, count)]
+    return [select_layers(part, count) for part in layers.split("/")]
 
 
 def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:

@@ -77,12 +77,12 @@ def image_units(
     """
     still = np.clip(np.asarray(generator.images(codes)), -1, 1)
     units = []
-    for number, vector in enumerate(found.vectors, 1):
+    for number, (vector, layers) in enumerate(zip(found.vectors, found.layers, strict=True), 1):
 
-        def change(distance, vector=vector):
+        def change(distance, vector=vector, layers=layers):
             check()
             ends = [
-                generator.images(move(codes, vector, sign * distance, found.layers))
+                generator.images(move(codes, vector, sign * distance, layers))
                 for sign in (-1, 1)
             ]
             return np.mean([_difference(np.clip(np.asarray(e), -1, 1), still) for e in ends])
@@ -103,14 +103,17 @@ def image_units(
 
 
 def layer_shares(generator: Pretrained, found: Directions) -> np.ndarray:
-    """Shares ``[K, L]`` of a direction's eigenvalue that each layer's matrices make up.
+    """Shares ``[K, L]`` of what a direction moves that each layer's matrices make up.
 
     One column where the generator has no layers. Rows sum to 1, or to 0 where a direction
     moves no unit.
     """
     shares = np.zeros((len(found.vectors), max(generator.num_layers, 1)))
-    for layer, rows in matrices(generator, found.layers, found.normalisation, found.to_rgb):
-        shares[:, layer] += np.square(rows @ found.vectors.T.astype(np.float64)).sum(0)
+    for group in set(found.layers):
+        members = [k for k, layers in enumerate(found.layers) if layers == group]
+        vectors = found.vectors[members].T.astype(np.float64)
+        for layer, rows in matrices(generator, group, found.normalisation, found.to_rgb):
+            shares[members, layer] += np.square(rows @ vectors).sum(0)
     sums = shares.sum(axis=1, keepdims=True)
     return np.divide(shares, sums, out=shares, where=sums > 0)
 
