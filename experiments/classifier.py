@@ -1,8 +1,6 @@
 """A classifier of 28x28 images: trained once, kept, and asked what a generator makes."""
 
 import hashlib
-import os
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments import loop
+from experiments import kept, loop
 from experiments.images import prepare
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.networks.fashion import Classifier
@@ -89,40 +87,15 @@ def trained(data: Images, cache: Path | None = None) -> Trained:
       data: Train and test images with labels.
       cache: A folder; ``~/.cache/jaxgan`` by default.
     """
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
+    cache = kept.folder() if cache is None else cache
     digest = hashlib.sha256(f"{EPOCHS} {BATCH} {Classifier()}".encode())
     digest.update(data.train_images.tobytes() + data.train_labels.tobytes())
     path = cache / f"classifier-{digest.hexdigest()[:16]}.npz"
-    params = _load(path)
+    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    params = kept.load(path, like)
     if params is None:
         loop.say("training the classifier of the images, once")
         params = jax.jit(fit)(data.train_images, data.train_labels)
-        _save(path, params)
+        kept.save(path, params)
     probabilities, _ = classify(params, data.test_images)
     return Trained(params, float(np.mean(probabilities.argmax(axis=1) == data.test_labels)))
-
-
-def _load(path: Path) -> Any:
-    """Parameters of the shapes they should have, or ``None``."""
-    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    leaves, structure = jax.tree.flatten(like)
-    try:
-        # Opened here, since np.load leaves a file open that is cut short.
-        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
-            found = [file[f"arr_{i}"] for i in range(len(file.files))]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
-    if [x.shape for x in found] != [x.shape for x in leaves]:
-        return None
-    return jax.tree.unflatten(structure, found)
-
-
-def _save(path: Path, params: Any) -> None:
-    temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
-        temporary.replace(path)
-    except OSError as error:
-        loop.say(f"cannot keep the classifier in {path.parent}: {error.strerror}")
