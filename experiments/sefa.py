@@ -1,22 +1,25 @@
 """SeFa: semantic directions of a pretrained face generator, found in its weights alone.
 
     python -m experiments.sefa
+    python -m experiments.sefa --attributes
     python -m experiments.sefa --checkpoint=FILE --layers=0-1 --distance=3 --steps=11
     python -m experiments.sefa --checkpoint=FILE --like=genforce --unit=code
     python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
 
 Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch, which
-is not needed to read it, or a run of jaxgan's own image laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and
-``sefa.html``, a page with a slider per direction that needs no network.
+is not needed to read it, of OpenVINO, or a run of jaxgan's own image laboratories. Writes a
+picture of every direction, a GIF, ``directions.npz`` and ``sefa.html``, a page with a slider
+per direction that needs no network. With ``--attributes`` other networks score what each
+direction does to age, gender, pose and expression, and to whatever else there are labelled
+photographs of; names come from these scores.
 
-On 2 CPU cores, a DCGAN of 64 pixels takes 10 s and a StyleGAN2 of 256 pixels 160 s.
+On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s and the
+MobileStyleGAN of 1024 pixels, which is the default, TIME.
 """
 
 import dataclasses
 import hashlib
-import io
 import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,9 @@ from typing import Any
 import jax
 import numpy as np
 from absl import flags as absl_flags
-from PIL import Image
-from tqdm import tqdm
 
-from experiments import flags, loop
+from experiments import attributes, flags, loop, oracles
+from experiments.edits import edited, encode, reduce
 from jaxgan import convert, plots, runs, sefa
 from jaxgan.convert import directions as files
 from jaxgan.convert import npz, zoo
@@ -38,7 +40,6 @@ from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 from jaxgan.sefa.page import Row, page
 
 UNITS = ("code", "std", "image")
-QUALITY = 90  # of the page's JPEGs
 PICTURE = 128  # pixels of an image in the pictures of directions, at most
 ANIMATED = 96  # and in the GIF
 CALIBRATED = 5  # codes that tell the length of an image unit
@@ -46,7 +47,10 @@ MAX_BYTES = 2**29  # of all images
 FACTORISED = {"layers", "directions", "like", "normalisation", "to_rgb", "whiten"} | {
     "least_spread"
 }
-LIMITS = {"samples": 1000, "steps": 101, "size": 1024, "batch_size": 1000}
+LIMITS = {"samples": 1000, "steps": 101, "size": 1024, "batch_size": 1000} | {
+    "attribute_samples": 10_000
+}
+SCORED = {"attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,12 @@ class Config:
       seed: Of the samples.
       size: Pixels of the page's images, at most.
       batch_size: Images made at once.
+      attributes: Whether oracles score what the directions do.
+      attribute_samples: People they see moved.
+      attribute_data: Labelled photographs for one more oracle.
+      attribute_labels: A file with their labels.
+      attribute_eyes: Where the eyes are in those: ``x,y,distance`` as ``oracles.Eyes``.
+      eyes: And in the generator's images.
     """
 
     checkpoint: str = "mobilestylegan-ffhq"
@@ -89,7 +99,7 @@ class Config:
     names: tuple[str, ...] = ()
     samples: int = 5
     codes: str | None = None
-    distance: float = 3.0
+    distance: float = 2.0
     unit: str = "std"
     steps: int = 11
     truncation: float = 0.7
@@ -97,6 +107,12 @@ class Config:
     seed: int = 0
     size: int = 256
     batch_size: int = 5
+    attributes: bool = False
+    attribute_samples: int = 50
+    attribute_data: str | None = None
+    attribute_labels: str | None = None
+    attribute_eyes: tuple[float, ...] = oracles.CELEBA
+    eyes: tuple[float, ...] = oracles.FFHQ
 
 
 def check_ranges(config: Config) -> None:
@@ -121,12 +137,17 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--truncation_layers={config.truncation_layers} must not be negative")
     if config.unit not in UNITS:
         raise InputError(f"--unit={config.unit} must be one of {', '.join(UNITS)}")
+    for name in ("eyes", "attribute_eyes"):
+        eyes = getattr(config, name)
+        if len(eyes) != 3 or not all(0 < share < 1 for share in eyes):
+            text = ",".join(map(str, eyes))
+            raise InputError(f"--{name}={text} must be x,y,distance: three shares, 0 to 1")
     if not 0 <= config.seed < 2**31:
         raise InputError(f"--seed={config.seed} must be 0 to {2**31 - 1}")
 
 
 def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
-    """The directions, found or read, and their names.
+    """The directions, found or read, and the names that were given; empty for none.
 
     Raises:
       InputError: If a setting does not fit the generator.
@@ -149,11 +170,20 @@ def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[
     if len(config.names) > count:
         raise InputError(f"--names has {len(config.names)} names for {count} directions")
     given = [*config.names, *names[len(config.names) :]]
-    given += [""] * (count - len(given))
+    return found, tuple((given + [""] * count)[:count])
+
+
+def titles(
+    names: Sequence[str], found: sefa.Directions, report: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    """What directions are called: as given, else as scores suggest, else by number."""
     grouped = len(set(found.layers)) > 1
-    return found, tuple(
-        name or f"direction {i + 1}" + (f", layers {_spelled(layers)}" if grouped else "")
-        for i, (name, layers) in enumerate(zip(given, found.layers, strict=True))
+    suggested = [told["name"] for told in report["directions"]] if report else [""] * len(names)
+    return tuple(
+        name or scored or f"direction {k + 1}" + (f", layers {_spelled(layers)}" * grouped)
+        for k, (name, scored, layers) in enumerate(
+            zip(names, suggested, found.layers, strict=True)
+        )
     )
 
 
@@ -163,10 +193,7 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
     Raises:
       InputError: If a file holds no codes of this generator.
     """
-    options = {
-        "truncation": config.truncation,
-        "truncation_layers": config.truncation_layers,
-    }
+    options = _truncation(config)
     if config.codes is None:
         z = jax.random.normal(
             jax.random.key(config.seed), (config.samples, generator.latent_dim)
@@ -178,85 +205,6 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
         spaces = ", ".join(edit.SPACES)
         raise InputError(f"{config.codes} holds no codes: an array of numbers named {spaces}")
     return np.asarray(edit.as_codes(generator, arrays[space], space, **options))
-
-
-def draw(
-    generator: Pretrained,
-    codes: np.ndarray,
-    size: int,
-    batch_size: int,
-    check: Callable[[], None] = lambda: None,
-) -> np.ndarray:
-    """Images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
-
-    All batches are of one size, so that there is one program.
-    """
-    batch_size = min(batch_size, len(codes))
-    made = []
-    bar = tqdm(
-        total=len(codes), unit="image", disable=not sys.stderr.isatty(), dynamic_ncols=True
-    )
-    with bar:
-        for start in range(0, len(codes), batch_size):
-            check()
-            part = codes[start : start + batch_size]
-            short = batch_size - len(part)
-            padded = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
-            images = np.asarray(generator.images(padded))[: len(part)]
-            levels = np.floor(np.clip(images * 127.5 + 128, 0, 255)).astype(np.uint8)
-            made += [reduce(image, size) for image in levels]
-            bar.update(len(part))
-    return np.stack(made)
-
-
-def reduce(image: np.ndarray, size: int) -> np.ndarray:
-    """An image of at most ``size`` pixels a side."""
-    if len(image) <= size:
-        return image
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
-
-
-def encode(image: np.ndarray) -> bytes:
-    """An image as JPEG."""
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="JPEG", quality=QUALITY, optimize=True)
-    return stream.getvalue()
-
-
-def edited(
-    generator: Pretrained,
-    codes: np.ndarray,
-    found: sefa.Directions,
-    distances: np.ndarray,
-    size: int,
-    batch_size: int,
-    check: Callable[[], None] = lambda: None,
-) -> np.ndarray:
-    """Images ``[K, N, T, h, w, 3]`` uint8: N codes moved along K directions.
-
-    Args:
-      generator: Of the images.
-      codes: ``[N, ...]``.
-      found: The directions.
-      distances: ``[K, T]``; where one is 0, the unmoved image is made only once.
-      size: Pixels, at most.
-      batch_size: Images made at once.
-      check: Called where it is safe to stop.
-    """
-    moved = [codes]
-    for vector, far, layers in zip(found.vectors, distances, found.layers, strict=True):
-        there = np.asarray(edit.path(codes, vector, far[far != 0], layers))
-        moved.append(there.reshape(-1, *codes.shape[1:]))
-    images = draw(generator, np.concatenate(moved), size, batch_size, check)
-    count, at = len(codes), len(codes)
-    out = np.empty((*distances.shape, count, *images.shape[1:]), np.uint8)
-    for k, t in np.ndindex(distances.shape):
-        if distances[k, t] == 0:
-            out[k, t] = images[:count]
-        else:
-            out[k, t] = images[at : at + count]
-            at += count
-    return out.swapaxes(1, 2)
 
 
 def run(
@@ -305,14 +253,16 @@ def run(
         if summary := record.summary():
             loop.say(f"{directory}: already complete")
             return summary
+        report = _scored(config, directory, generator, found, units, check)
+        names = titles(names, found, report)
         files.save(directory / "directions.npz", found, names)
         space = "w+" if generator.num_layers else "z"
         np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
-        distances = np.linspace(-config.distance, config.distance, config.steps)
-        distances[config.steps // 2] = 0
+        distances = _steps(config.distance, config.steps)
         far = units[:, None] * distances[None]
         images = edited(generator, codes, found, far, config.size, config.batch_size, check)
         summary = measured(generator, found, names, images, far) | {"unit": units}
+        summary["attributes"] = report
         check()
         pictures(directory, names, images, distances)
         check()
@@ -335,6 +285,55 @@ def run(
         return runs.to_json(summary)
 
 
+def _steps(distance: float, count: int) -> np.ndarray:
+    """Distances ``[count]`` either way, with 0 in the middle."""
+    distances = np.linspace(-distance, distance, count)
+    distances[count // 2] = 0
+    return distances
+
+
+def _scored(
+    config: Config,
+    directory: Path,
+    generator: Pretrained,
+    found: sefa.Directions,
+    units: np.ndarray,
+    check: Callable[[], None],
+) -> dict[str, Any] | None:
+    """What oracles say of the directions, asked once; None if they are not to be asked."""
+    if not config.attributes:
+        return None
+    report = attributes.read(directory)
+    if report is None:
+        distances = _steps(config.distance, attributes.STEPS)
+        report = attributes.judge(
+            generator,
+            found,
+            units[:, None] * distances[None],
+            attributes.panel(
+                oracles.Eyes(*config.eyes),
+                config.attribute_data,
+                config.attribute_labels,
+                oracles.Eyes(*config.attribute_eyes),
+            ),
+            distances=distances,
+            people=config.attribute_samples,
+            seed=config.seed,
+            truncation=_truncation(config),
+            batch_size=config.batch_size,
+            check=check,
+        )
+        runs.write_json(directory / attributes.FILE, report)
+    return report
+
+
+def _truncation(config: Config) -> dict[str, Any]:
+    return {
+        "truncation": config.truncation,
+        "truncation_layers": config.truncation_layers,
+    }
+
+
 def settings(
     config: Config, generator: Pretrained, found: sefa.Directions, codes: np.ndarray
 ) -> dict[str, Any]:
@@ -352,7 +351,7 @@ def _command(config: Config) -> list[str]:
     for field in dataclasses.fields(Config):
         value = getattr(config, field.name)
         if value != field.default:
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words.append(shlex.quote(f"--{field.name}={text}"))
     return words
 
@@ -413,6 +412,8 @@ def facts(summary: Mapping[str, Any], k: int, found: sefa.Directions) -> dict[st
     if found.layers[k]:
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
         told |= {"layers": _spelled(found.layers[k]), "strongest in": strongest}
+    if summary["attributes"]:
+        told = attributes.facts(summary["attributes"]["directions"][k]) | told
     return told
 
 
@@ -468,6 +469,8 @@ def show(summary: Mapping[str, Any]) -> None:
             f"{shown:20} {100 * summary['share'][k]:6.2f}% "
             f"{summary['change_per_unit'][k]:7.3f} {summary['smoothness'][k]:7.2f}  {layers}"
         )
+    if summary["attributes"]:
+        attributes.show(summary["attributes"], summary["name"])
 
 
 def _define() -> Callable[[], Config]:
@@ -510,12 +513,25 @@ def _define() -> Callable[[], Config]:
         "seed": (int, "Of the samples."),
         "size": (int, "Pixels of the page's images, at most."),
         "batch_size": (int, "Images made at once."),
+        "attributes": (bool, "Ask other networks what the directions do."),
+        "attribute_samples": (int, "People they see moved."),
+        "attribute_data": (
+            str,
+            "Labelled photographs for one more: a folder, or a .tar.",
+        ),
+        "attribute_labels": (str, "Their labels: a .csv of image,Attribute,... and 0 or 1."),
+        "attribute_eyes": (tuple, "Where the eyes are in their centred squares: as --eyes."),
+        "eyes": (
+            tuple,
+            "Where the eyes are in the generator's images: x,y of the point between them, and "
+            "their distance, as shares of the image.",
+        ),
     }
     holders = {}
     for field in dataclasses.fields(Config):
         kind, text = texts[field.name]
         default: Any = None if field.default is dataclasses.MISSING else field.default
-        default = list(default) if isinstance(default, tuple) else default
+        default = list(map(str, default)) if isinstance(default, tuple) else default
         holders[field.name] = makers[kind](field.name, default, text)
 
     def config() -> Config:
@@ -523,6 +539,8 @@ def _define() -> Callable[[], Config]:
         if not values["checkpoint"]:
             raise InputError("--checkpoint needs the path or name of a generator")
         values["names"] = tuple(values["names"])
+        for name in ("eyes", "attribute_eyes"):
+            values[name] = flags.numbers(name, values[name])
         return Config(**values)
 
     return config
@@ -539,6 +557,10 @@ def main() -> None:
             for field in dataclasses.fields(Config):
                 if field.name in FACTORISED and getattr(config, field.name) != field.default:
                     raise InputError(f"--{field.name} has no meaning with --directions_file")
+        for field in dataclasses.fields(Config):
+            changed = getattr(config, field.name) != field.default
+            if field.name in SCORED and changed and not config.attributes:
+                raise InputError(f"--{field.name} has no meaning without --attributes")
         name = Path(config.checkpoint).resolve().stem
         directory = flags.run_directory(
             "sefa", "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]

@@ -1,0 +1,176 @@
+"""What directions do to people, as oracles see it: scores, likeness, suggested names."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import special
+
+from experiments import loop, oracles
+from experiments.attribute_classifier import classifier
+from experiments.edits import draw
+from experiments.oracles import Eyes, Oracle
+from jaxgan import runs, sefa
+from jaxgan.errors import InputError
+from jaxgan.pretrained import Pretrained
+from jaxgan.sefa import attributes, edit, naming
+
+FILE = "attributes.json"
+UNMOVED = 150  # people, at least, whose scores tell what is usual
+STEPS = 5  # distances at which a person is scored, 0 among them
+SIZE = 256  # pixels that oracles see
+SHOWN = 6  # attributes of a direction in the table
+ODDS = "log-odds"
+
+
+def panel(
+    eyes: Eyes,
+    images: str | None = None,
+    labels: str | None = None,
+    have: Eyes = oracles.CELEBA,
+) -> list[Oracle]:
+    """The oracles there are, the broadest first.
+
+    Args:
+      eyes: Where they are in the pictures.
+      images: Labelled photographs, as ``classifier`` takes them.
+      labels: Of those.
+      have: Where the eyes are in the labelled photographs.
+
+    Raises:
+      InputError: If one cannot be had.
+    """
+    found = [oracles.age_and_gender(eyes), oracles.face_mesh(eyes)]
+    if (images is None) != (labels is None):
+        raise InputError("--attribute_data and --attribute_labels go together")
+    if images is not None and labels is not None:
+        found.append(classifier(images, labels, eyes, have=have))
+    return found
+
+
+def judge(
+    generator: Pretrained,
+    found: sefa.Directions,
+    far: np.ndarray,
+    judges: Sequence[Oracle],
+    *,
+    distances: np.ndarray,
+    people: int,
+    seed: int,
+    truncation: dict[str, Any],
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Move people along directions and ask oracles what has changed.
+
+    Args:
+      generator: Of the people.
+      found: The directions.
+      far: ``[K, T]`` distances in units of the code, 0 among each.
+      judges: The oracles.
+      distances: ``[T]``, the same in units that are reported.
+      people: How many.
+      seed: Of the people, who are not those of the run's pictures.
+      truncation: As for ``Pretrained.codes``.
+      batch_size: Images made at once.
+      check: Called where it is safe to stop.
+
+    Returns:
+      What ``attributes.json`` holds: the oracles, and of every direction its suggested
+      name, the shift of every attribute and how alike people stay.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    z = jax.random.normal(key, (max(people, UNMOVED), generator.latent_dim))
+    codes = np.asarray(generator.codes(z, **truncation))
+    panel_attributes = [one for judge in judges for one in judge.attributes]
+    embed = next((judge.embed for judge in judges if judge.embed), None)
+
+    def see(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        images = draw(generator, codes, SIZE, batch_size, check)
+        scores = oracles.scores(judges, images)
+        if embed is None:
+            return scores, None
+        return scores, np.where(np.isnan(scores[:, :1]), np.nan, embed(images))
+
+    usual, _ = see(codes)
+    spreads, related = attributes.deviations(usual), attributes.correlations(usual)
+    codes, told = codes[:people], []
+    for k, (vector, layers) in enumerate(zip(found.vectors, found.layers, strict=True)):
+        loop.say(f"scoring direction {k + 1} of {len(found.vectors)} on {people} people")
+        moved = np.asarray(edit.path(codes, vector, far[k], layers)).swapaxes(0, 1)
+        scores, embeddings = see(moved.reshape(-1, *codes.shape[1:]))
+        scores = scores.reshape(people, len(distances), -1)
+        shifts = attributes.shifts(panel_attributes, scores, distances, spreads)
+        name = naming.suggest_name(shifts, len(panel_attributes) * len(found.vectors), related)
+        likeness = None
+        if embeddings is not None:
+            shape = (people, len(distances), -1)
+            likeness = attributes.likeness(embeddings.reshape(shape), distances)
+            likeness = likeness._asdict() | {"means": [m._asdict() for m in likeness.means]}
+        table = naming.table(shifts, distances)
+        for row, scored in zip(table, np.moveaxis(scores, 2, 0), strict=True):
+            if row["unit"].startswith(ODDS):
+                row["probability"] = _probabilities(scored)
+        told.append(
+            name._asdict()
+            | {
+                "lines": naming.lines(shifts, distances)[: SHOWN + 1],
+                "shifts": table,
+                "likeness": likeness,
+            }
+        )
+    return runs.to_json(
+        {
+            "people": people,
+            "distances": distances,
+            "oracles": [{"name": judge.name, "source": judge.source} for judge in judges],
+            "directions": told,
+        }
+    )
+
+
+def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
+    """Mean probabilities at T distances, of people's log-odds ``[N, T]``."""
+    whole = special.expit(scores[np.isfinite(scores).all(axis=1)])
+    return [attributes.mean(column)._asdict() for column in whole.T]
+
+
+def read(directory: Path) -> dict[str, Any] | None:
+    """What an earlier start of the same run has written; None if it has not come so far."""
+    path = directory / FILE
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def facts(told: dict[str, Any]) -> dict[str, str]:
+    """What the page tells of a direction, of what ``judge`` found."""
+    shown = {}
+    if told["name"]:
+        shown = {"towards +": told["plus"], "towards -": told["minus"]}
+    strongest = sorted(told["shifts"], key=lambda row: -abs(row["in_sd"] or 0))[:3]
+    for row in strongest:
+        ends = " … ".join(f"{row[at]['mean']:.3g}" for at in ("first", "still", "last"))
+        shown[f"{row['attribute']}, {row['unit']}"] = ends
+    if told["likeness"]:
+        ends = " and ".join(f"{told['likeness']['means'][t]['mean']:.2f}" for t in (0, -1))
+        shown["alike at the ends"] = f"{ends}; strangers {told['likeness']['strangers']:.2f}"
+    return shown
+
+
+def show(report: dict[str, Any], names: Sequence[str]) -> None:
+    """Print what every direction does to people."""
+    for number, (name, told) in enumerate(zip(names, report["directions"], strict=True), 1):
+        print(f"\n{number}. {name}")
+        if told["name"]:
+            print(f"   +: {told['plus']}; -: {told['minus']}")
+        if told["likeness"]:
+            means = [mean["mean"] for mean in told["likeness"]["means"]]
+            strangers = told["likeness"]["strangers"]
+            print(
+                f"   likeness {means[0]:.2f} and {means[-1]:.2f} at the ends, of strangers "
+                f"{strangers:.2f}"
+            )
+        for line in told["lines"]:
+            print(f"   {line}")
