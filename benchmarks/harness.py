@@ -58,11 +58,10 @@ class Worker:
         return float(self.process.stdout.readline())
 
 
-def header(text: str) -> None:
+def header(text: str, rival: str = "torch") -> None:
     """Print the machine, the versions, and the columns."""
-    print(
-        f"{platform.machine()}, {cores()} cores, jax {version('jax')}, torch {version('torch')}"
-    )
+    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", rival))
+    print(f"{platform.machine()}, {cores()} cores, {versions}")
     print(f"{text}; ratio of medians, to jaxgan")
     print(f"{'':24}{'first s':>9}{'min':>10}{'median':>10}{'ratio':>8}")
 

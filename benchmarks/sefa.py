@@ -292,7 +292,7 @@ def whole(pixels=256):
     import torch
     from PIL import Image
 
-    from experiments import sefa
+    from experiments import edits, sefa
 
     config = sefa.Config("random")
     count = config.directions * config.samples * config.steps
@@ -313,7 +313,7 @@ def whole(pixels=256):
             levels = synthesise(part).mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)
             for n, image in enumerate(levels.permute(0, 2, 3, 1).numpy()):
                 path = Path(directory) / f"{k}_{n}.jpg"
-                Image.fromarray(image).save(path, quality=sefa.QUALITY, optimize=True)
+                Image.fromarray(image).save(path, quality=edits.QUALITY, optimize=True)
         other = time.perf_counter() - begin
     print(f"  {'torch, images as JPEG only':30}{other:9.2f}{count / other:8.3f} images/s")
     print(f"  ratio {other / own:.2f}")
