@@ -146,6 +146,21 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--seed={config.seed} must be 0 to {2**31 - 1}")
 
 
+def check_flags(config: Config) -> None:
+    """Refuse what has no meaning beside other settings.
+
+    Raises:
+      InputError: If a value is given that nothing reads.
+    """
+    for field in dataclasses.fields(Config):
+        if getattr(config, field.name) == field.default:
+            continue
+        if field.name in FACTORISED and config.directions_file:
+            raise InputError(f"--{field.name} has no meaning with --directions_file")
+        if field.name in SCORED and not config.attributes:
+            raise InputError(f"--{field.name} has no meaning without --attributes")
+
+
 def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
     """The directions, found or read, and the names that were given; empty for none.
 
@@ -553,14 +568,7 @@ def main() -> None:
     def command(stop: Callable[[], None]) -> None:
         config = read_config()
         check_ranges(config)
-        if config.directions_file:
-            for field in dataclasses.fields(Config):
-                if field.name in FACTORISED and getattr(config, field.name) != field.default:
-                    raise InputError(f"--{field.name} has no meaning with --directions_file")
-        for field in dataclasses.fields(Config):
-            changed = getattr(config, field.name) != field.default
-            if field.name in SCORED and changed and not config.attributes:
-                raise InputError(f"--{field.name} has no meaning without --attributes")
+        check_flags(config)
         name = Path(config.checkpoint).resolve().stem
         directory = flags.run_directory(
             "sefa", "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
