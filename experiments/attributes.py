@@ -151,12 +151,21 @@ def facts(told: dict[str, Any]) -> dict[str, str]:
         shown = {"towards +": told["plus"], "towards -": told["minus"]}
     strongest = sorted(told["shifts"], key=lambda row: -abs(row["in_sd"] or 0))[:3]
     for row in strongest:
-        ends = " … ".join(f"{row[at]['mean']:.3g}" for at in ("first", "still", "last"))
+        ends = " … ".join(_text(row[at]["mean"]) for at in ("first", "still", "last"))
         shown[f"{row['attribute']}, {row['unit']}"] = ends
     if told["likeness"]:
-        ends = " and ".join(f"{told['likeness']['means'][t]['mean']:.2f}" for t in (0, -1))
-        shown["alike at the ends"] = f"{ends}; strangers {told['likeness']['strangers']:.2f}"
+        shown["alike at the ends"] = _likeness(told["likeness"])
     return shown
+
+
+def _likeness(told: dict[str, Any]) -> str:
+    """Of people at the ends to themselves, and of others."""
+    first, last = (_text(told["means"][t]["mean"], ".2f") for t in (0, -1))
+    return f"{first} and {last}; strangers {_text(told['strangers'], '.2f')}"
+
+
+def _text(number: float | None, form: str = ".3g") -> str:
+    return "unknown" if number is None else format(number, form)
 
 
 def show(report: dict[str, Any], names: Sequence[str]) -> None:
@@ -166,11 +175,6 @@ def show(report: dict[str, Any], names: Sequence[str]) -> None:
         if told["name"]:
             print(f"   +: {told['plus']}; -: {told['minus']}")
         if told["likeness"]:
-            means = [mean["mean"] for mean in told["likeness"]["means"]]
-            strangers = told["likeness"]["strangers"]
-            print(
-                f"   likeness {means[0]:.2f} and {means[-1]:.2f} at the ends, of strangers "
-                f"{strangers:.2f}"
-            )
+            print(f"   alike at the ends: {_likeness(told['likeness'])}")
         for line in told["lines"]:
             print(f"   {line}")

@@ -169,16 +169,26 @@ def bootstrap(values: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0) 
 
 
 def deviations(scores: ArrayLike) -> np.ndarray:
-    """Standard deviations ``[A]`` of scores ``[N, A]`` of unmoved people; NaN is left out."""
+    """Standard deviations ``[A]`` of scores ``[N, A]`` of unmoved people.
+
+    People with a NaN are left out; of fewer than two others there are none but NaN.
+    """
     scores = np.asarray(scores, float)
-    return scores[np.isfinite(scores).all(axis=1)].std(axis=0, ddof=1)
+    whole = scores[np.isfinite(scores).all(axis=1)]
+    return whole.std(axis=0, ddof=1) if len(whole) > 1 else np.full(scores.shape[1], np.nan)
 
 
 def correlations(scores: ArrayLike) -> np.ndarray:
-    """Correlations ``[A, A]`` of scores ``[N, A]`` among unmoved people; NaN is left out."""
+    """Correlations ``[A, A]`` of scores ``[N, A]`` among unmoved people.
+
+    People with a NaN are left out; what is not known is 0.
+    """
     scores = np.asarray(scores, float)
+    whole = scores[np.isfinite(scores).all(axis=1)]
+    if len(whole) < 2:
+        return np.zeros((scores.shape[1],) * 2)
     with np.errstate(invalid="ignore", divide="ignore"):  # of what is the same for all
-        found = np.corrcoef(scores[np.isfinite(scores).all(axis=1)].T)
+        found = np.corrcoef(whole.T)
     return np.nan_to_num(np.atleast_2d(found))
 
 

@@ -1,0 +1,215 @@
+"""What a run of SeFa makes of oracles, with oracles whose answers are known."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import special
+
+from experiments import attributes, oracles
+from experiments import sefa as laboratory
+from experiments.oracles import Oracle
+from jaxgan import sefa
+from jaxgan.errors import InputError
+from jaxgan.sefa.attributes import Attribute
+from tests.generators import LAYERS, line_of, linear
+
+WORDS = (
+    Attribute("light", "levels", "darker", "lighter"),
+    Attribute("red", "log-odds of red", "less red", "more red"),
+)
+
+
+def brightness(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def redness(images):
+    return (images[..., 0].mean(axis=(1, 2)) - images[..., 2].mean(axis=(1, 2))) / 8
+
+
+def score(images):
+    return np.stack([brightness(images), redness(images)], axis=1)
+
+
+def embed(images):
+    vectors = images.reshape(len(images), -1) - 127.5
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+SEEING = Oracle("eye", "a test", WORDS, score, embed)
+BLIND = Oracle("blind", "a test", (Attribute("sight", "x", "-", "+"),), None)  # type: ignore
+
+
+@pytest.fixture
+def panel(monkeypatch):
+    """The oracles of a run, and the arguments with which they are made."""
+    asked = []
+
+    def stand_in(*arguments):
+        asked.append(arguments)
+        return [SEEING]
+
+    monkeypatch.setattr(attributes, "panel", stand_in)
+    return asked
+
+
+def config_of(**changes):
+    settings = {"directions": 2, "samples": 1, "steps": 3, "attributes": True}
+    settings |= {"attribute_samples": 20, "distance": 1.0, "truncation": 1.0}
+    return laboratory.Config("linear", **settings | changes)
+
+
+def judged(generator=None, judges=(SEEING,), people=20, unmoved=200, **changes):
+    generator = linear(scale=0.02) if generator is None else generator
+    found = sefa.directions(generator, k=2)
+    distances = np.array([-1.0, 0, 1])
+    options = {"distances": distances, "people": people, "seed": 3, "truncation": {}}
+    options |= {"batch_size": 7} | changes
+    far = np.repeat(distances[None], 2, axis=0)
+    return found, attributes.judge(generator, found, far, judges, **options)
+
+
+def test_shifts_are_those_of_the_images():
+    generator = linear(scale=0.02)
+    found, report = judged(generator)
+    assert report["people"] == 20
+    assert report["distances"] == [-1, 0, 1]
+    assert report["oracles"] == [{"name": "eye", "source": "a test"}]
+    paint = generator.params["paint"].astype(float).sum(axis=0)
+    for vector, told in zip(found.vectors, report["directions"], strict=True):
+        light, red = told["shifts"]
+        # The images are linear in the codes, but for whole levels.
+        change = (vector @ paint).reshape(-1, 3) * 127.5
+        assert light["slope"]["mean"] == pytest.approx(change.mean(), abs=0.1)
+        slope = (change[:, 0] - change[:, 2]).mean() / 8
+        assert red["slope"]["mean"] == pytest.approx(slope, abs=0.1)
+        assert light["people"] == 20
+        assert "probability" not in light
+        odds = [mean["mean"] for mean in red["probability"]]
+        assert sorted(odds, reverse=bool(slope < 0)) == odds
+        assert told["likeness"]["means"][1]["mean"] == pytest.approx(1)
+        assert told["likeness"]["means"][0]["mean"] < 1
+        assert len(told["lines"]) == 3
+
+
+def test_probabilities_are_means_of_probabilities():
+    scores = np.array([[-1.0, 2.0], [3.0, np.nan], [0.0, 1.0]])
+    found = attributes._probabilities(scores)
+    expected = special.expit(scores[[0, 2]]).mean(axis=0)
+    np.testing.assert_allclose([one["mean"] for one in found], expected)
+
+
+def test_a_picture_without_a_face_counts_for_no_oracle():
+    seen = []
+
+    def blind(images):
+        seen.append(images)
+        return np.full((len(images), 1), np.nan)
+
+    other = BLIND._replace(score=blind)
+    _, report = judged(judges=(SEEING, other))
+    for told in report["directions"]:
+        assert told["name"] == ""
+        assert [row["people"] for row in told["shifts"]] == [0, 0, 0]
+        assert [row["dropped"] for row in told["shifts"]] == [20, 20, 20]
+        assert told["likeness"]["people"] == 0
+        assert json.loads(json.dumps(told)) == told  # no NaN
+        attributes.facts(told)
+    attributes.show(report, ["a", "b"])
+
+
+def test_the_people_do_not_depend_on_the_batch():
+    assert judged(batch_size=7)[1] == judged(batch_size=40)[1]
+    assert judged(seed=4)[1] != judged(seed=3)[1]
+
+
+def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
+    generator = linear(scale=0.05)
+    summary = laboratory.run(config_of(names=("mine",)), tmp_path, generator)
+    report = summary["attributes"]
+    assert json.loads((tmp_path / "attributes.json").read_text()) == report
+    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA)]
+    suggested = report["directions"][1]["name"]
+    assert suggested in ("light", "red", "light and red", "red and light")
+    assert summary["name"] == ["mine", suggested]
+    with np.load(tmp_path / "directions.npz") as file:
+        assert file["names"].tolist() == ["mine", suggested]
+    html = (tmp_path / "sefa.html").read_text()
+    assert report["directions"][1]["plus"] in html
+    assert "alike at the ends" in html
+    laboratory.show(summary)
+    printed = capsys.readouterr().out
+    assert f"2. {suggested}" in printed
+    assert "alike at the ends" in printed
+    assert "light (levels)" in printed
+
+
+def test_what_was_scored_is_not_scored_again(tmp_path, panel):
+    generator = linear(scale=0.05)
+    calls = []
+
+    def stop():
+        if (tmp_path / "attributes.json").exists():
+            calls.append(1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        laboratory.run(config_of(), tmp_path, generator, check=stop)
+    assert len(panel) == 1
+    summary = laboratory.run(config_of(), tmp_path, generator)
+    assert len(panel) == 1
+    assert summary["attributes"]["people"] == 20
+
+
+def test_nothing_is_scored_unasked(tmp_path, panel):
+    summary = laboratory.run(config_of(attributes=False), tmp_path, linear())
+    assert summary["attributes"] is None
+    assert summary["name"] == ["direction 1", "direction 2"]
+    assert not panel
+    assert not (tmp_path / "attributes.json").exists()
+
+
+def test_groups_are_in_the_names(tmp_path):
+    config = config_of(attributes=False, layers="0/2-3", directions=1)
+    summary = laboratory.run(config, tmp_path, linear())
+    assert summary["name"] == ["direction 1, layers 0", "direction 2, layers 2-3"]
+    assert summary["layers"] == ["0", "2-3"]
+    assert np.shape(summary["layer_shares"]) == (2, LAYERS)
+
+
+def test_distances_are_in_standard_deviations(tmp_path):
+    generator = linear()
+    config = config_of(attributes=False, layers="all")
+    std = laboratory.run(config, tmp_path / "std", generator)
+    found = sefa.directions(generator, k=2, like="jaxgan")
+    np.testing.assert_allclose(std["unit"], sefa.spreads(generator, found.vectors))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"attributes": False}, "--attribute_samples has no meaning without --attributes"),
+        ({"eyes": (0.5, 0.4)}, "--eyes=0.5,0.4 must be x,y,distance"),
+        ({"eyes": (0.5, 0.4, 0.0)}, "three shares, 0 to 1"),
+        ({"attribute_eyes": (0.5, float("nan"), 0.2)}, "--attribute_eyes=0.5,nan,0.2"),
+        ({"attribute_samples": 0}, "--attribute_samples=0 must be 1 to 10000"),
+        ({"directions_file": "x"}, "--directions has no meaning with --directions_file"),
+    ],
+)
+def test_settings_that_are_refused(changes, words):
+    config = config_of(**changes)
+    check = laboratory.check_flags if "meaning" in words else laboratory.check_ranges
+    with pytest.raises(InputError) as error:
+        check(config)
+    assert words in line_of(error)
+
+
+@pytest.mark.parametrize("given", [("images", None), (None, "labels")])
+def test_photographs_and_labels_go_together(given, monkeypatch):
+    monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
+    monkeypatch.setattr(oracles, "face_mesh", lambda eyes: SEEING)
+    with pytest.raises(InputError) as error:
+        attributes.panel(oracles.FFHQ, *given)
+    assert "--attribute_data and --attribute_labels go together" in line_of(error)
+    assert len(attributes.panel(oracles.FFHQ)) == 2
