@@ -80,7 +80,8 @@ def judge(
 
     Returns:
       What ``attributes.json`` holds: the oracles, and of every direction its suggested
-      name, the shift of every attribute and how alike people stay.
+      name, the share of moved pictures in which all oracles see a face, the shift of every
+      attribute and how alike people stay.
     """
     key = jax.random.fold_in(jax.random.key(seed), 1)
     z = jax.random.normal(key, (max(people, UNMOVED), generator.latent_dim))
@@ -117,6 +118,7 @@ def judge(
         told.append(
             name._asdict()
             | {
+                "seen": float(np.isfinite(scores[:, distances != 0, 0]).mean()),
                 "lines": naming.lines(shifts, distances)[: SHOWN + 1],
                 "shifts": table,
                 "likeness": likeness,

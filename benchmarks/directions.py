@@ -1,0 +1,92 @@
+"""Compare ways to find directions of real faces, by the same scores of the same people.
+
+    python benchmarks/directions.py [--people=24] [--data=PHOTOGRAPHS --labels=CSV]
+
+Of every way, the first directions are moved along to both ends. Printed are, over all their
+images, the share in which the face mesh still sees a face and how alike people stay to
+themselves (needs labelled photographs); and for each attribute the largest effect that any
+of the directions has from end to end, in standard deviations among people, in brackets with
+the number of that direction. Needs ``jaxgan[attributes]``; the files are downloaded once.
+"""
+
+import argparse
+
+import numpy as np
+
+from experiments import attributes, oracles
+from jaxgan import convert, sefa
+from jaxgan.sefa import measure
+
+GROUPS = "0-3/4-9/10-22"  # up to 8 pixels, to 32, and beyond
+WAYS = {  # unit and distance of the ends; how the directions are found
+    "plain, ±3 of code": ("code", 3.0, {}),
+    "plain, ±2 std": ("std", 2.0, {}),
+    "plain, ±2 image units": ("image", 2.0, {}),
+    "spread at least mean, ±3 of code": ("code", 3.0, {"least_spread": 1.0}),
+    "spread at least twice, ±2 std": ("std", 2.0, {"least_spread": 2.0}),
+    "groups, ±2 std": ("std", 2.0, {"layers": GROUPS, "k": 2}),
+    "whitened, ±2 std": ("std", 2.0, {"whiten": True}),
+    "whitened, ±2 image units": ("image", 2.0, {"whiten": True}),
+    "whitened groups, ±2 std": ("std", 2.0, {"layers": GROUPS, "k": 2, "whiten": True}),
+}
+TOLD = ("turn of the head", "gender", "age", "smile")
+TRUNCATION = {"truncation": 0.7}
+
+
+def main():
+    """Print a line per way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=24)
+    parser.add_argument("--data", help="labelled photographs, for likeness")
+    parser.add_argument("--labels", help="their labels")
+    options = parser.parse_args()
+    generator = convert.load("mobilestylegan-ffhq", print)
+    judges = attributes.panel(oracles.FFHQ, options.data, options.labels)
+    rng = np.random.default_rng(0)
+    some = generator.codes(rng.standard_normal((5, generator.latent_dim)), **TRUNCATION)
+    print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")
+    print("".join(f"{name:>20}" for name in TOLD))
+    for way, (unit, distance, settings) in WAYS.items():
+        found = sefa.directions(generator, **{"k": 5} | settings)
+        units = np.ones(len(found.vectors))
+        if unit == "std":
+            units = sefa.spreads(generator, found.vectors)
+        elif unit == "image":
+            units = measure.image_units(generator, some, found)
+        distances = np.array([-distance, 0.0, distance])
+        report = attributes.judge(
+            generator,
+            found,
+            units[:, None] * distances,
+            judges,
+            distances=distances,
+            people=options.people,
+            seed=0,
+            truncation=TRUNCATION,
+            batch_size=4,
+        )
+        print(f"{way:34}{row(report['directions'])}", flush=True)
+
+
+def row(directions):
+    """Text of a way's numbers."""
+    seen = np.mean([told["seen"] for told in directions])
+    alike = [
+        told["likeness"]["means"][t]["mean"]
+        for told in directions
+        if told["likeness"] and told["likeness"]["people"]
+        for t in (0, -1)
+    ]
+    text = f"{seen:6.0%}" + (f"{np.mean(alike):7.2f}" if alike else f"{'':7}")
+    for name in TOLD:
+        effects = [
+            next(shift["in_sd"] for shift in told["shifts"] if shift["attribute"] == name) or 0
+            for told in directions
+        ]
+        best = int(np.argmax(np.abs(effects)))
+        text += f"{f'{effects[best]:+.1f} ({best + 1})':>20}"
+    return text
+
+
+if __name__ == "__main__":
+    main()
