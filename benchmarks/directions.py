@@ -30,7 +30,7 @@ WAYS = {  # unit and distance of the ends; how the directions are found
     "whitened groups, ±2 std": ("std", 2.0, {"layers": GROUPS, "k": 2, "whiten": True}),
 }
 TOLD = ("turn of the head", "gender", "age", "smile")
-TRUNCATION = {"truncation": 0.7}
+TRUNCATION, BATCH = {"truncation": 0.7}, 4
 
 
 def main():
@@ -44,6 +44,9 @@ def main():
     judges = attributes.panel(oracles.FFHQ, options.data, options.labels)
     rng = np.random.default_rng(0)
     some = generator.codes(rng.standard_normal((5, generator.latent_dim)), **TRUNCATION)
+    usual = attributes.meet(
+        generator, judges, options.people, seed=0, truncation=TRUNCATION, batch_size=BATCH
+    )
     print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")
     print("".join(f"{name:>20}" for name in TOLD))
     for way, (unit, distance, settings) in WAYS.items():
@@ -59,11 +62,10 @@ def main():
             found,
             units[:, None] * distances,
             judges,
+            usual,
             distances=distances,
             people=options.people,
-            seed=0,
-            truncation=TRUNCATION,
-            batch_size=4,
+            batch_size=BATCH,
         )
         print(f"{way:34}{row(report['directions'])}", flush=True)
 

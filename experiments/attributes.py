@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -51,16 +51,65 @@ def panel(
     return found
 
 
+class People(NamedTuple):
+    """People as they are, and what oracles say of them.
+
+    Attributes:
+      codes: ``[N, ...]``.
+      scores: ``[N, A]``, NaN where an oracle sees no face.
+      embeddings: ``[N, E]``; None if no oracle has such.
+    """
+
+    codes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray | None
+
+
+def see(
+    generator: Pretrained,
+    codes: np.ndarray,
+    judges: Sequence[Oracle],
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> People:
+    """Ask oracles about the images of codes, ``batch_size`` of which are made at once."""
+    images = draw(generator, codes, SIZE, batch_size, check)
+    scores = oracles.scores(judges, images)
+    embed = next((judge.embed for judge in judges if judge.embed), None)
+    if embed is None:
+        return People(codes, scores, None)
+    return People(codes, scores, np.where(np.isnan(scores[:, :1]), np.nan, embed(images)))
+
+
+def meet(
+    generator: Pretrained,
+    judges: Sequence[Oracle],
+    people: int,
+    *,
+    seed: int,
+    truncation: dict[str, Any],
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> People:
+    """At least ``people``, and as many as it takes to know what is usual.
+
+    They are not those of the pictures of a run of the same seed.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    z = jax.random.normal(key, (max(people, UNMOVED), generator.latent_dim))
+    codes = np.asarray(generator.codes(z, **truncation))
+    return see(generator, codes, judges, batch_size, check)
+
+
 def judge(
     generator: Pretrained,
     found: sefa.Directions,
     far: np.ndarray,
     judges: Sequence[Oracle],
+    usual: People,
     *,
     distances: np.ndarray,
     people: int,
-    seed: int,
-    truncation: dict[str, Any],
     batch_size: int,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
@@ -71,10 +120,9 @@ def judge(
       found: The directions.
       far: ``[K, T]`` distances in units of the code, 0 among each.
       judges: The oracles.
+      usual: People; the first ``people`` of them are moved.
       distances: ``[T]``, the same in units that are reported.
       people: How many.
-      seed: Of the people, who are not those of the run's pictures.
-      truncation: As for ``Pretrained.codes``.
       batch_size: Images made at once.
       check: Called where it is safe to stop.
 
@@ -83,33 +131,29 @@ def judge(
       name, the share of moved pictures in which all oracles see a face, the shift of every
       attribute and how alike people stay.
     """
-    key = jax.random.fold_in(jax.random.key(seed), 1)
-    z = jax.random.normal(key, (max(people, UNMOVED), generator.latent_dim))
-    codes = np.asarray(generator.codes(z, **truncation))
-    panel_attributes = [one for judge in judges for one in judge.attributes]
-    embed = next((judge.embed for judge in judges if judge.embed), None)
-
-    def see(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        images = draw(generator, codes, SIZE, batch_size, check)
-        scores = oracles.scores(judges, images)
-        if embed is None:
-            return scores, None
-        return scores, np.where(np.isnan(scores[:, :1]), np.nan, embed(images))
-
-    usual, _ = see(codes)
-    spreads, related = attributes.deviations(usual), attributes.correlations(usual)
-    codes, told = codes[:people], []
+    words = [one for judge in judges for one in judge.attributes]
+    spreads = attributes.deviations(usual.scores)
+    related = attributes.correlations(usual.scores)
+    still, told = int(np.flatnonzero(distances == 0)[0]), []
     for k, (vector, layers) in enumerate(zip(found.vectors, found.layers, strict=True)):
         loop.say(f"scoring direction {k + 1} of {len(found.vectors)} on {people} people")
-        moved = np.asarray(edit.path(codes, vector, far[k], layers)).swapaxes(0, 1)
-        scores, embeddings = see(moved.reshape(-1, *codes.shape[1:]))
-        scores = scores.reshape(people, len(distances), -1)
-        shifts = attributes.shifts(panel_attributes, scores, distances, spreads)
-        name = naming.suggest_name(shifts, len(panel_attributes) * len(found.vectors), related)
+        away = np.delete(far[k], still)
+        moved = np.asarray(edit.path(usual.codes[:people], vector, away, layers))
+        moved = moved.swapaxes(0, 1).reshape(-1, *usual.codes.shape[1:])
+        seen = see(generator, moved, judges, batch_size, check)
+
+        def whole(parts: np.ndarray, unmoved: np.ndarray) -> np.ndarray:
+            """Of all distances, ``[N, T, ...]``."""
+            parts = parts.reshape(people, len(distances) - 1, -1)
+            return np.insert(parts, still, unmoved[:people], axis=1)
+
+        scores = whole(seen.scores, usual.scores)
+        shifts = attributes.shifts(words, scores, distances, spreads)
+        name = naming.suggest_name(shifts, len(words) * len(found.vectors), related)
         likeness = None
-        if embeddings is not None:
-            shape = (people, len(distances), -1)
-            likeness = attributes.likeness(embeddings.reshape(shape), distances)
+        if seen.embeddings is not None and usual.embeddings is not None:
+            embeddings = whole(seen.embeddings, usual.embeddings)
+            likeness = attributes.likeness(embeddings, distances)
             likeness = likeness._asdict() | {"means": [m._asdict() for m in likeness.means]}
         table = naming.table(shifts, distances)
         for row, scored in zip(table, np.moveaxis(scores, 2, 0), strict=True):
@@ -118,7 +162,7 @@ def judge(
         told.append(
             name._asdict()
             | {
-                "seen": float(np.isfinite(scores[:, distances != 0, 0]).mean()),
+                "seen": float(np.isfinite(seen.scores).all(axis=1).mean()),
                 "lines": naming.lines(shifts, distances)[: SHOWN + 1],
                 "shifts": table,
                 "likeness": likeness,

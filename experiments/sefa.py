@@ -320,23 +320,25 @@ def _scored(
         return None
     report = attributes.read(directory)
     if report is None:
-        distances = _steps(config.distance, attributes.STEPS)
-        report = attributes.judge(
+        judges = attributes.panel(
+            oracles.Eyes(*config.eyes),
+            config.attribute_data,
+            config.attribute_labels,
+            oracles.Eyes(*config.attribute_eyes),
+        )
+        people, distances = config.attribute_samples, _steps(config.distance, attributes.STEPS)
+        options: dict[str, Any] = {"batch_size": config.batch_size, "check": check}
+        usual = attributes.meet(
             generator,
-            found,
-            units[:, None] * distances[None],
-            attributes.panel(
-                oracles.Eyes(*config.eyes),
-                config.attribute_data,
-                config.attribute_labels,
-                oracles.Eyes(*config.attribute_eyes),
-            ),
-            distances=distances,
-            people=config.attribute_samples,
+            judges,
+            people,
             seed=config.seed,
             truncation=_truncation(config),
-            batch_size=config.batch_size,
-            check=check,
+            **options,
+        )
+        far = units[:, None] * distances[None]
+        report = attributes.judge(
+            generator, found, far, judges, usual, distances=distances, people=people, **options
         )
         runs.write_json(directory / attributes.FILE, report)
     return report

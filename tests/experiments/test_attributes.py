@@ -60,14 +60,17 @@ def config_of(**changes):
     return laboratory.Config("linear", **settings | changes)
 
 
-def judged(generator=None, judges=(SEEING,), people=20, unmoved=200, **changes):
+def judged(generator=None, judges=(SEEING,), batch_size=7, seed=3):
     generator = linear(scale=0.02) if generator is None else generator
     found = sefa.directions(generator, k=2)
     distances = np.array([-1.0, 0, 1])
-    options = {"distances": distances, "people": people, "seed": 3, "truncation": {}}
-    options |= {"batch_size": 7} | changes
+    usual = attributes.meet(
+        generator, judges, 20, seed=seed, truncation={}, batch_size=batch_size
+    )
+    assert len(usual.codes) == attributes.UNMOVED
     far = np.repeat(distances[None], 2, axis=0)
-    return found, attributes.judge(generator, found, far, judges, **options)
+    options = {"distances": distances, "people": 20, "batch_size": batch_size}
+    return found, attributes.judge(generator, found, far, judges, usual, **options)
 
 
 def test_shifts_are_those_of_the_images():
