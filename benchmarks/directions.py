@@ -2,7 +2,8 @@
 
     python benchmarks/directions.py [--people=24] [--data=PHOTOGRAPHS --labels=CSV]
 
-Of every way, the first directions are moved along to both ends. Printed are, over all their
+Of every way, the first five directions (of groups two each, six) are moved along to both
+ends. Printed are, over all their
 images, the share in which the face mesh still sees a face and how alike people stay to
 themselves (needs labelled photographs); and for each attribute the largest effect that any
 of the directions has from end to end, in standard deviations among people, in brackets with
@@ -13,7 +14,7 @@ import argparse
 
 import numpy as np
 
-from experiments import attributes, oracles
+from experiments import oracles, scoring
 from jaxgan import convert, sefa
 from jaxgan.sefa import measure
 
@@ -41,10 +42,10 @@ def main():
     parser.add_argument("--labels", help="their labels")
     options = parser.parse_args()
     generator = convert.load("mobilestylegan-ffhq", print)
-    judges = attributes.panel(oracles.FFHQ, options.data, options.labels)
+    judges = scoring.panel(oracles.FFHQ, options.data, options.labels)
     rng = np.random.default_rng(0)
     some = generator.codes(rng.standard_normal((5, generator.latent_dim)), **TRUNCATION)
-    usual = attributes.meet(
+    usual = scoring.meet(
         generator, judges, options.people, seed=0, truncation=TRUNCATION, batch_size=BATCH
     )
     print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")
@@ -57,7 +58,7 @@ def main():
         elif unit == "image":
             units = measure.image_units(generator, some, found)
         distances = np.array([-distance, 0.0, distance])
-        report = attributes.judge(
+        report = scoring.judge(
             generator,
             found,
             units[:, None] * distances,

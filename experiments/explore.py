@@ -166,11 +166,13 @@ def figure(image: np.ndarray, state: State, size: int | None) -> str:
 
 def legible(names: Iterable[str]) -> list[str]:
     """Names without what JSON and a line of text cannot hold."""
-    return ["".join(c if c.isprintable() else "\ufffd" for c in name) for name in names]
+    return [loop.printable(name) for name in names]
 
 
 def save(directory: Path, found: Directions, typed: Sequence[str | None]) -> list[str]:
-    """Write directions under new names, where numbers stand for empty ones.
+    """Write directions under new names, and give what they are called now.
+
+    Whatever has no name, or that which its number gives it, keeps none in the file.
 
     Raises:
       InputError: If a name is too long.
@@ -180,9 +182,10 @@ def save(directory: Path, found: Directions, typed: Sequence[str | None]) -> lis
         if len(name) > files.MAX_NAME:
             long = f"name {k} has {len(name)} characters"
             raise InputError(f"{long}; up to {files.MAX_NAME} are allowed")
-    names = list(sefa.titles(names, found, None))
+    numbered = sefa.titles([""] * len(names), found, None)
+    names = ["" if name == usual else name for name, usual in zip(names, numbered, strict=True)]
     files.save(directory / "directions.npz", found, names)
-    return names
+    return list(sefa.titles(names, found, None))
 
 
 def application(
@@ -279,7 +282,9 @@ def application(
     theme = gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("monospace",))
     look = {"css": STYLE, "theme": theme, "footer_links": [], "blocked_paths": ["/"]}
     off = dict.fromkeys(("run_history", "show_error", "ssr_mode", "mcp_server"), False)
-    return gr.mount_gradio_app(app, demo, "/", **look, **off)
+    mounted = gr.mount_gradio_app(app, demo, "/", **look, **off)
+    demo.has_launched = True  # until then Gradio allows all paths
+    return mounted
 
 
 def _define() -> Callable[[], tuple[Config, int]]:
@@ -314,6 +319,8 @@ def main() -> None:
         sefa.check_flags(config)
         if config.unit == "image":
             raise InputError("--unit=image must be code or std")
+        if abs(config.truncation) > MOST:
+            raise InputError(f"--truncation={config.truncation} must be -{MOST:g} to {MOST:g}")
         name = re.sub(r"[^\w+.-]", "_", Path(config.checkpoint).resolve().stem)[:120]
         directory = flags.run_directory("explore", name)
         local.gradio()

@@ -1,5 +1,6 @@
 """A page of Gradio's for this machine alone, which asks no other for anything."""
 
+import json
 import os
 import re
 import socket
@@ -10,6 +11,7 @@ from jaxgan.errors import InputError
 
 HOST = "127.0.0.1"
 CONNECTIONS = 64  # requests at once
+MAX_BODY = 2**18  # bytes that a request may send
 # All that the page asks for. Gradio's other routes read files, take uploads, fetch pages.
 PATHS = re.compile(
     r"/|/theme\.css|/favicon\.ico|/picture\.png|/(assets|static)/(?!.*\.\.)[\w./-]+"
@@ -40,6 +42,31 @@ def refusal(path: str, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     return None if PATHS.fullmatch(path) else 404
 
 
+def wrong_body(body: bytes) -> int | None:
+    """Status with which what a request sends is refused; None lets it in.
+
+    Gradio copies files, or fetches addresses, that a dictionary among the data names.
+    """
+    if len(body) > MAX_BODY:
+        return 413
+    try:
+        told = json.loads(body)
+        plain = all(isinstance(x, str | int | float | None) for x in told["data"])
+        return None if plain and not told.get("event_data") else 400
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return 400
+
+
+async def _body(receive: Any) -> bytes:
+    """What a request sends, or somewhat more of it than is allowed."""
+    body, more = b"", True
+    while more and len(body) <= MAX_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
 def guarded(app: Any) -> Any:
     """An ASGI application that refuses, and sends ``HEADERS`` with all it answers."""
     extra = [(name.encode(), text.encode()) for name, text in HEADERS.items()]
@@ -52,11 +79,20 @@ def guarded(app: Any) -> Any:
 
         http = scope["type"] == "http"
         status = refusal(scope["path"], scope["headers"]) if http else None
+        sent = []
+        if http and status is None and scope["method"] not in ("GET", "HEAD"):
+            body = await _body(receive)
+            status = wrong_body(body)
+            sent = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay():
+            return sent.pop() if sent else await receive()
+
         if status is not None:
             await answer({"type": "http.response.start", "status": status})
             await answer({"type": "http.response.body", "body": b"refused\n"})
         elif http or scope["type"] == "lifespan":  # no WebSocket
-            await app(scope, receive, answer)
+            await app(scope, replay, answer)
 
     return application
 

@@ -179,6 +179,11 @@ def say(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
+def printable(text: str) -> str:
+    """A line of text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def _progress(start: int, total: int) -> tqdm:
     """A progress bar where stderr is a terminal, nothing elsewhere."""
     return tqdm(

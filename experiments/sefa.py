@@ -28,8 +28,9 @@ import jax
 import numpy as np
 from absl import flags as absl_flags
 
-from experiments import attributes, flags, loop, oracles
+from experiments import flags, loop, oracles, scoring
 from experiments.edits import edited, encode, reduce
+from experiments.oracles import Oracle
 from jaxgan import convert, plots, runs, sefa
 from jaxgan.convert import directions as files
 from jaxgan.convert import npz, zoo
@@ -44,11 +45,21 @@ PICTURE = 128  # pixels of an image in the pictures of directions, at most
 ANIMATED = 96  # and in the GIF
 CALIBRATED = 5  # codes that tell the length of an image unit
 MAX_BYTES = 2**29  # of all images
-FACTORISED = {"layers", "directions", "like", "normalisation", "to_rgb", "whiten"} | {
-    "least_spread"
+LIMITS = {
+    "samples": 1000,
+    "steps": 101,
+    "size": 1024,
+    "batch_size": 1000,
+    "attribute_samples": 1000,
 }
-LIMITS = {"samples": 1000, "steps": 101, "size": 1024, "batch_size": 1000} | {
-    "attribute_samples": 10_000
+FACTORISED = {
+    "layers",
+    "directions",
+    "like",
+    "normalisation",
+    "to_rgb",
+    "whiten",
+    "least_spread",
 }
 SCORED = {"attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"}
 
@@ -121,6 +132,8 @@ def check_ranges(config: Config) -> None:
     Raises:
       InputError: If a value is.
     """
+    if not config.checkpoint:
+        raise InputError("--checkpoint needs the path or name of a generator")
     for name, most in LIMITS.items():
         value, least = getattr(config, name), 3 if name == "steps" else 1
         if not least <= value <= most:
@@ -152,6 +165,8 @@ def check_flags(config: Config) -> None:
     Raises:
       InputError: If a value is given that nothing reads.
     """
+    if (config.attribute_data is None) != (config.attribute_labels is None):
+        raise InputError("--attribute_data and --attribute_labels go together")
     for field in dataclasses.fields(Config):
         if getattr(config, field.name) == field.default:
             continue
@@ -257,7 +272,8 @@ def run(
             f"{len(found.vectors)} directions, {len(codes)} samples, {config.steps} steps of "
             f"{side} pixels are {size >> 20} MiB, more than {MAX_BYTES >> 20}; take fewer"
         )
-    identity = settings(config, generator, found, codes)
+    judges = _panel(config)
+    identity = settings(config, generator, found, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
     units = np.ones(len(found.vectors))
     if config.unit == "std":
@@ -268,9 +284,9 @@ def run(
         if summary := record.summary():
             loop.say(f"{directory}: already complete")
             return summary
-        report = _scored(config, directory, generator, found, units, check)
-        names = titles(names, found, report)
         files.save(directory / "directions.npz", found, names)
+        report = _scored(config, directory, generator, found, units, judges, check)
+        names = titles(names, found, report)
         space = "w+" if generator.num_layers else "z"
         np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
         distances = _steps(config.distance, config.steps)
@@ -289,7 +305,8 @@ def run(
             distances,
             {
                 "generator": f"{generator.flavour}, {generator.resolution} pixels",
-                "rows": f"normalisation {found.normalisation}, to colours {found.to_rgb}",
+                "rows": f"normalisation {found.normalisation}, to colours {found.to_rgb}"
+                + ", whitened" * found.whitened,
                 "distances in units of": config.unit,
                 "samples": config.codes or f"seed {config.seed}",
                 "command": " ".join(_command(config)),
@@ -307,28 +324,36 @@ def _steps(distance: float, count: int) -> np.ndarray:
     return distances
 
 
+def _panel(config: Config) -> list[Oracle]:
+    """The oracles that are to be asked; none unless asked for."""
+    if not config.attributes:
+        return []
+    return scoring.panel(
+        oracles.Eyes(*config.eyes),
+        config.attribute_data,
+        config.attribute_labels,
+        oracles.Eyes(*config.attribute_eyes),
+    )
+
+
 def _scored(
     config: Config,
     directory: Path,
     generator: Pretrained,
     found: sefa.Directions,
     units: np.ndarray,
+    judges: list[Oracle],
     check: Callable[[], None],
 ) -> dict[str, Any] | None:
-    """What oracles say of the directions, asked once; None if they are not to be asked."""
-    if not config.attributes:
+    """What oracles say of the directions, asked once; None if there are no oracles."""
+    if not judges:
         return None
-    report = attributes.read(directory)
-    if report is None:
-        judges = attributes.panel(
-            oracles.Eyes(*config.eyes),
-            config.attribute_data,
-            config.attribute_labels,
-            oracles.Eyes(*config.attribute_eyes),
-        )
-        people, distances = config.attribute_samples, _steps(config.distance, attributes.STEPS)
+    report = scoring.read(directory)
+    told = report["directions"] if report else []
+    if report is None or len(told) < len(found.vectors):
+        people, distances = config.attribute_samples, _steps(config.distance, scoring.STEPS)
         options: dict[str, Any] = {"batch_size": config.batch_size, "check": check}
-        usual = attributes.meet(
+        usual = scoring.meet(
             generator,
             judges,
             people,
@@ -336,11 +361,18 @@ def _scored(
             truncation=_truncation(config),
             **options,
         )
-        far = units[:, None] * distances[None]
-        report = attributes.judge(
-            generator, found, far, judges, usual, distances=distances, people=people, **options
+        report = scoring.judge(
+            generator,
+            found,
+            units[:, None] * distances[None],
+            judges,
+            usual,
+            distances=distances,
+            people=people,
+            told=told,
+            keep=lambda report: runs.write_json(directory / scoring.FILE, report),
+            **options,
         )
-        runs.write_json(directory / attributes.FILE, report)
     return report
 
 
@@ -352,10 +384,14 @@ def _truncation(config: Config) -> dict[str, Any]:
 
 
 def settings(
-    config: Config, generator: Pretrained, found: sefa.Directions, codes: np.ndarray
+    config: Config,
+    generator: Pretrained,
+    found: sefa.Directions,
+    codes: np.ndarray,
+    judges: Sequence[Oracle] = (),
 ) -> dict[str, Any]:
-    """What identifies a run: its settings and the content of its files."""
-    digest = hashlib.sha256()
+    """What identifies a run: its settings, the content of its files, and its oracles."""
+    digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
     for array in (*jax.tree.leaves(generator.params), codes, found.vectors):
         digest.update(np.ascontiguousarray(array).tobytes())
     told = dataclasses.asdict(config) | {"content": digest.hexdigest()[:16]}
@@ -430,7 +466,7 @@ def facts(summary: Mapping[str, Any], k: int, found: sefa.Directions) -> dict[st
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
         told |= {"layers": _spelled(found.layers[k]), "strongest in": strongest}
     if summary["attributes"]:
-        told = attributes.facts(summary["attributes"]["directions"][k]) | told
+        told = scoring.facts(summary["attributes"]["directions"][k]) | told
     return told
 
 
@@ -481,13 +517,12 @@ def show(summary: Mapping[str, Any]) -> None:
     for k, name in enumerate(summary["name"]):
         layers = ", ".join(map(str, summary["strongest_layers"][k]))
         layers = layers if summary["layers"][k] else ""
-        shown = "".join(c if c.isprintable() else "\ufffd" for c in name[:20])
         print(
-            f"{shown:20} {100 * summary['share'][k]:6.2f}% "
+            f"{loop.printable(name[:20]):20} {100 * summary['share'][k]:6.2f}% "
             f"{summary['change_per_unit'][k]:7.3f} {summary['smoothness'][k]:7.2f}  {layers}"
         )
     if summary["attributes"]:
-        attributes.show(summary["attributes"], summary["name"])
+        scoring.show(summary["attributes"], summary["name"])
 
 
 def _define() -> Callable[[], Config]:
@@ -530,11 +565,14 @@ def _define() -> Callable[[], Config]:
         "seed": (int, "Of the samples."),
         "size": (int, "Pixels of the page's images, at most."),
         "batch_size": (int, "Images made at once."),
-        "attributes": (bool, "Ask other networks what the directions do."),
+        "attributes": (
+            bool,
+            "Ask other networks what the directions do to age, gender, pose and expression.",
+        ),
         "attribute_samples": (int, "People they see moved."),
         "attribute_data": (
             str,
-            "Labelled photographs for one more: a folder, or a .tar.",
+            "Labelled photographs for one more, which also tells how alike people stay.",
         ),
         "attribute_labels": (str, "Their labels: a .csv of image,Attribute,... and 0 or 1."),
         "attribute_eyes": (tuple, "Where the eyes are in their centred squares: as --eyes."),
@@ -553,8 +591,6 @@ def _define() -> Callable[[], Config]:
 
     def config() -> Config:
         values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
-        if not values["checkpoint"]:
-            raise InputError("--checkpoint needs the path or name of a generator")
         values["names"] = tuple(values["names"])
         for name in ("eyes", "attribute_eyes"):
             values[name] = flags.numbers(name, values[name])
@@ -572,9 +608,8 @@ def main() -> None:
         check_ranges(config)
         check_flags(config)
         name = Path(config.checkpoint).resolve().stem
-        directory = flags.run_directory(
-            "sefa", "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
-        )
+        name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
+        directory = flags.run_directory("sefa", name + "_attributes" * config.attributes)
         flags.start_jax()
         generator = convert.load(config.checkpoint, loop.say)
         if flags.DRY_RUN.value:

@@ -28,7 +28,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
     """Read what ``save`` wrote, of this generator.
 
     Returns:
-      The directions, and their names.
+      The directions, and their names; empty for those that were given none.
 
     Raises:
       InputError: If it is something else, or of another generator.
@@ -62,6 +62,8 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
         and (generator.num_layers == 0 or moved.any(axis=1).all())
         and str(arrays["to_rgb"]) in TO_RGB
         and str(arrays["normalisation"]) in NORMALISATIONS
+        and arrays["whitened"].dtype == bool
+        and arrays["whitened"].shape == ()
     )
     if not sound:
         raise InputError(f"{path} is a damaged file of directions")
@@ -71,6 +73,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
         layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in moved),
         normalisation=str(arrays["normalisation"]),
         to_rgb=str(arrays["to_rgb"]),
+        whitened=bool(arrays["whitened"]),
         fingerprint=fingerprint,
     )
     return found, tuple(str(name)[:MAX_NAME] for name in arrays["names"])

@@ -1,5 +1,6 @@
 """MobileStyleGAN as OpenVINO networks: ``MappingNetwork`` and ``SynthesisNetwork``."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ _FREE_BYTES = 2**24
 
 def is_path(path: Path) -> bool:
     """Whether ``load`` is what reads a path."""
-    return path.suffix in (".xml", ".whl") or (path / f"{NETWORKS[1]}.xml").exists()
+    return path.suffix in (".xml", ".whl") or os.path.exists(path / f"{NETWORKS[1]}.xml")
 
 
 def load(path: Path) -> Pretrained:

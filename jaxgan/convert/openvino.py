@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
-_MAX_XML = 2**25  # bytes
+_MAX_XML = 2**22  # bytes: ten times those of a network of 900 operations
 _DTYPES = {"f32": np.float32, "f16": np.float16, "i32": np.int32, "i64": np.int64}
 
 

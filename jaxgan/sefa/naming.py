@@ -43,6 +43,7 @@ def suggest_name(
 
     An attribute is in the name if
 
+    * at least half of the people have a face wherever they are moved;
     * its mean slope differs from 0 by Student's t interval at ``1 - 0.05 / tests`` (after
       Bonferroni: if no direction did anything, the chance that any of all of them gets a
       name would be at most 5 %);
@@ -66,7 +67,9 @@ def suggest_name(
     left = [
         int(a)
         for a in np.argsort(-strength, kind="stable")
-        if strength[a] >= notable and _moves(found[a], 1 - (1 - CONFIDENCE) / tests)
+        if found[a].people >= max(found[a].dropped, 1)
+        and strength[a] >= notable
+        and _moves(found[a], 1 - (1 - CONFIDENCE) / tests)
     ]
     left = [a for a in left if strength[a] >= SHARE * strength[left[0]]]
     chosen: list[int] = []

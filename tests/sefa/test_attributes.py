@@ -243,3 +243,12 @@ def test_wrong_input_is_one_line(scores, distances, says):
 def test_attributes_must_fit_the_scores():
     with pytest.raises(InputError, match=r"are not \[N, T, 1\]"):
         attributes.shifts([AGE], np.zeros((2, 4, 2)), DISTANCES, np.ones(2))
+
+
+@pytest.mark.parametrize(("lost", "name"), [(20, "age"), (21, "")])
+def test_no_name_where_most_faces_are_lost(lost, name):
+    scores = people(40, 1.0)
+    scores[:lost, -1] = np.nan
+    found = attributes.shift(AGE, scores, DISTANCES, spread=1.0)
+    assert found.dropped == lost
+    assert naming.suggest_name([found], tests=1).name == name

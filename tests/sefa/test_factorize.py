@@ -327,8 +327,22 @@ def test_the_own_recipe_is_whitened():
         for like, whiten in (("jaxgan", None), ("genforce", True))
     )
     np.testing.assert_array_equal(own.vectors, named.vectors)
+    assert own.whitened
+    assert not sefa.directions(linear()).whitened
     plain = sefa.directions(linear(), like="jaxgan", whiten=False)
     np.testing.assert_array_equal(plain.vectors, sefa.directions(linear()).vectors)
+
+
+def test_codes_that_hardly_vary_have_fewer_directions():
+    encode = normal(DIM, DIM, seed=2)
+    encode[:, 2:] = 0  # codes vary along two axes only
+    generator = linear()
+    flat = dataclasses.replace(generator, params=generator.params | {"encode": encode})
+    found = sefa.directions(flat, k=2, whiten=True)
+    np.testing.assert_allclose(found.vectors[:, 2:], 0, atol=1e-6)
+    with pytest.raises(InputError) as error:
+        sefa.directions(flat, k=3, whiten=True)
+    assert "codes vary along fewer than 3 directions" in line_of(error)
 
 
 def test_spreads_are_standard_deviations_of_codes():

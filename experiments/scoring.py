@@ -12,9 +12,10 @@ from scipy import special
 from experiments import loop, oracles
 from experiments.attribute_classifier import classifier
 from experiments.edits import draw
+from experiments.labels import read_labels
+from experiments.loop import printable
 from experiments.oracles import Eyes, Oracle
 from jaxgan import runs, sefa
-from jaxgan.errors import InputError
 from jaxgan.pretrained import Pretrained
 from jaxgan.sefa import attributes, edit, naming
 
@@ -22,6 +23,7 @@ FILE = "attributes.json"
 UNMOVED = 150  # people, at least, whose scores tell what is usual
 STEPS = 5  # distances at which a person is scored, 0 among them
 SIZE = 256  # pixels that oracles see
+HELD = 200  # images that are in memory at once
 SHOWN = 6  # attributes of a direction in the table
 ODDS = "log-odds"
 
@@ -43,9 +45,9 @@ def panel(
     Raises:
       InputError: If one cannot be had.
     """
+    if labels is not None:
+        read_labels(labels)  # before anything that takes long
     found = [oracles.age_and_gender(eyes), oracles.face_mesh(eyes)]
-    if (images is None) != (labels is None):
-        raise InputError("--attribute_data and --attribute_labels go together")
     if images is not None and labels is not None:
         found.append(classifier(images, labels, eyes, have=have))
     return found
@@ -73,12 +75,17 @@ def see(
     check: Callable[[], None] = lambda: None,
 ) -> People:
     """Ask oracles about the images of codes, ``batch_size`` of which are made at once."""
-    images = draw(generator, codes, SIZE, batch_size, check)
-    scores = oracles.scores(judges, images)
     embed = next((judge.embed for judge in judges if judge.embed), None)
-    if embed is None:
-        return People(codes, scores, None)
-    return People(codes, scores, np.where(np.isnan(scores[:, :1]), np.nan, embed(images)))
+    scores, embeddings = [], []
+    for start in range(0, len(codes), HELD):
+        images = draw(generator, codes[start : start + HELD], SIZE, batch_size, check)
+        scores.append(oracles.scores(judges, images))
+        if embed is not None:
+            unseen = np.isnan(scores[-1][:, :1])
+            embeddings.append(np.where(unseen, np.nan, embed(images)))
+    return People(
+        codes, np.concatenate(scores), np.concatenate(embeddings) if embeddings else None
+    )
 
 
 def meet(
@@ -111,6 +118,8 @@ def judge(
     distances: np.ndarray,
     people: int,
     batch_size: int,
+    told: Sequence[dict[str, Any]] = (),
+    keep: Callable[[dict[str, Any]], None] = lambda report: None,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Move people along directions and ask oracles what has changed.
@@ -124,6 +133,8 @@ def judge(
       distances: ``[T]``, the same in units that are reported.
       people: How many.
       batch_size: Images made at once.
+      told: What was found of the first directions before, which are not done again.
+      keep: Called with the report after every direction.
       check: Called where it is safe to stop.
 
     Returns:
@@ -134,8 +145,15 @@ def judge(
     words = [one for judge in judges for one in judge.attributes]
     spreads = attributes.deviations(usual.scores)
     related = attributes.correlations(usual.scores)
-    still, told = int(np.flatnonzero(distances == 0)[0]), []
-    for k, (vector, layers) in enumerate(zip(found.vectors, found.layers, strict=True)):
+    still = int(np.flatnonzero(distances == 0)[0])
+    report = {
+        "people": people,
+        "distances": distances,
+        "oracles": [{"name": judge.name, "source": judge.source} for judge in judges],
+        "directions": [*told],
+    }
+    for k in range(len(told), len(found.vectors)):
+        vector, layers = found.vectors[k], found.layers[k]
         loop.say(f"scoring direction {k + 1} of {len(found.vectors)} on {people} people")
         away = np.delete(far[k], still)
         moved = np.asarray(edit.path(usual.codes[:people], vector, away, layers))
@@ -159,7 +177,7 @@ def judge(
         for row, scored in zip(table, np.moveaxis(scores, 2, 0), strict=True):
             if row["unit"].startswith(ODDS):
                 row["probability"] = _probabilities(scored)
-        told.append(
+        report["directions"].append(
             name._asdict()
             | {
                 "seen": float(np.isfinite(seen.scores).all(axis=1).mean()),
@@ -168,14 +186,8 @@ def judge(
                 "likeness": likeness,
             }
         )
-    return runs.to_json(
-        {
-            "people": people,
-            "distances": distances,
-            "oracles": [{"name": judge.name, "source": judge.source} for judge in judges],
-            "directions": told,
-        }
-    )
+        keep(report)
+    return runs.to_json(report)
 
 
 def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
@@ -185,16 +197,19 @@ def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
 
 
 def read(directory: Path) -> dict[str, Any] | None:
-    """What an earlier start of the same run has written; None if it has not come so far."""
-    path = directory / FILE
-    return json.loads(path.read_text()) if path.exists() else None
+    """What an earlier start of the same run has written; None if there is no such thing."""
+    try:
+        report = json.loads((directory / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) and "directions" in report else None
 
 
 def facts(told: dict[str, Any]) -> dict[str, str]:
     """What the page tells of a direction, of what ``judge`` found."""
-    shown = {}
+    shown = {"faces seen when moved": f"{told['seen']:.0%}"}
     if told["name"]:
-        shown = {"towards +": told["plus"], "towards -": told["minus"]}
+        shown |= {"towards +": told["plus"], "towards -": told["minus"]}
     strongest = sorted(told["shifts"], key=lambda row: -abs(row["in_sd"] or 0))[:3]
     for row in strongest:
         ends = " … ".join(_text(row[at]["mean"]) for at in ("first", "still", "last"))
@@ -217,10 +232,10 @@ def _text(number: float | None, form: str = ".3g") -> str:
 def show(report: dict[str, Any], names: Sequence[str]) -> None:
     """Print what every direction does to people."""
     for number, (name, told) in enumerate(zip(names, report["directions"], strict=True), 1):
-        print(f"\n{number}. {name}")
+        print(f"\n{number}. {printable(name)}: {told['seen']:.0%} of moved faces seen")
         if told["name"]:
             print(f"   +: {told['plus']}; -: {told['minus']}")
         if told["likeness"]:
             print(f"   alike at the ends: {_likeness(told['likeness'])}")
         for line in told["lines"]:
-            print(f"   {line}")
+            print(f"   {printable(line)}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from experiments import attributes, oracles
+from experiments import oracles, scoring
 from experiments import sefa as laboratory
 from experiments.oracles import Oracle
 from jaxgan import sefa
@@ -50,7 +50,7 @@ def panel(monkeypatch):
         asked.append(arguments)
         return [SEEING]
 
-    monkeypatch.setattr(attributes, "panel", stand_in)
+    monkeypatch.setattr(scoring, "panel", stand_in)
     return asked
 
 
@@ -64,13 +64,11 @@ def judged(generator=None, judges=(SEEING,), batch_size=7, seed=3):
     generator = linear(scale=0.02) if generator is None else generator
     found = sefa.directions(generator, k=2)
     distances = np.array([-1.0, 0, 1])
-    usual = attributes.meet(
-        generator, judges, 20, seed=seed, truncation={}, batch_size=batch_size
-    )
-    assert len(usual.codes) == attributes.UNMOVED
+    usual = scoring.meet(generator, judges, 20, seed=seed, truncation={}, batch_size=batch_size)
+    assert len(usual.codes) == scoring.UNMOVED
     far = np.repeat(distances[None], 2, axis=0)
     options = {"distances": distances, "people": 20, "batch_size": batch_size}
-    return found, attributes.judge(generator, found, far, judges, usual, **options)
+    return found, scoring.judge(generator, found, far, judges, usual, **options)
 
 
 def test_shifts_are_those_of_the_images():
@@ -98,7 +96,7 @@ def test_shifts_are_those_of_the_images():
 
 def test_probabilities_are_means_of_probabilities():
     scores = np.array([[-1.0, 2.0], [3.0, np.nan], [0.0, 1.0]])
-    found = attributes._probabilities(scores)
+    found = scoring._probabilities(scores)
     expected = special.expit(scores[[0, 2]]).mean(axis=0)
     np.testing.assert_allclose([one["mean"] for one in found], expected)
 
@@ -118,8 +116,8 @@ def test_a_picture_without_a_face_counts_for_no_oracle():
         assert [row["dropped"] for row in told["shifts"]] == [20, 20, 20]
         assert told["likeness"]["people"] == 0
         assert json.loads(json.dumps(told)) == told  # no NaN
-        attributes.facts(told)
-    attributes.show(report, ["a", "b"])
+        scoring.facts(told)
+    scoring.show(report, ["a", "b"])
 
 
 def test_the_people_do_not_depend_on_the_batch():
@@ -137,7 +135,7 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
     assert suggested in ("light", "red", "light and red", "red and light")
     assert summary["name"] == ["mine", suggested]
     with np.load(tmp_path / "directions.npz") as file:
-        assert file["names"].tolist() == ["mine", suggested]
+        assert file["names"].tolist() == ["mine", ""]  # a suggestion is nothing without numbers
     html = (tmp_path / "sefa.html").read_text()
     assert report["directions"][1]["plus"] in html
     assert "alike at the ends" in html
@@ -148,21 +146,67 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
     assert "light (levels)" in printed
 
 
-def test_what_was_scored_is_not_scored_again(tmp_path, panel):
-    generator = linear(scale=0.05)
-    calls = []
+def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
+    generator, whole = linear(scale=0.05), tmp_path / "whole"
+    laboratory.run(config_of(), whole, generator)
+    asked = []
+
+    def counted(images):
+        asked.append(len(images))
+        return score(images)
+
+    monkeypatch.setattr(scoring, "panel", lambda *given: [SEEING._replace(score=counted)])
+    directory = tmp_path / "parts"
 
     def stop():
-        if (tmp_path / "attributes.json").exists():
-            calls.append(1)
+        if (directory / "attributes.json").exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        laboratory.run(config_of(), tmp_path, generator, check=stop)
-    assert len(panel) == 1
-    summary = laboratory.run(config_of(), tmp_path, generator)
-    assert len(panel) == 1
-    assert summary["attributes"]["people"] == 20
+        laboratory.run(config_of(), directory, generator, check=stop)
+    first = (directory / "attributes.json").read_text()
+    assert len(json.loads(first)["directions"]) == 1
+    asked.clear()
+    summary = laboratory.run(config_of(), directory, generator)
+    assert sum(asked) == scoring.UNMOVED + 20 * (scoring.STEPS - 1)  # one direction was left
+    assert (directory / "attributes.json").read_text() == (
+        whole / "attributes.json"
+    ).read_text()
+    asked.clear()
+    assert laboratory.run(config_of(), directory, generator) == summary
+    assert not asked
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
+def test_damaged_scores_are_made_again(tmp_path, panel, damage):
+    (tmp_path / "attributes.json").write_text(damage)
+    assert scoring.read(tmp_path) is None
+
+
+def test_what_fails_before_it_begins_loses_nothing(tmp_path, monkeypatch):
+    generator = linear(scale=0.05)
+    laboratory.run(config_of(attributes=False), tmp_path / "run", generator)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    given = {"attribute_data": "nothing", "attribute_labels": str(tmp_path / "none.csv")}
+    for directory, fresh in ((tmp_path / "run", True), (tmp_path / "other", False)):
+        with pytest.raises(InputError) as error:
+            laboratory.run(config_of(**given), directory, generator, fresh=fresh)
+        assert "cannot read labels from" in line_of(error)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_other_oracles_are_another_run(tmp_path, panel, monkeypatch):
+    generator = linear(scale=0.05)
+    laboratory.run(config_of(), tmp_path, generator)
+    other = SEEING._replace(source="trained on other labels")
+    monkeypatch.setattr(scoring, "panel", lambda *given: [other])
+    with pytest.raises(InputError) as error:
+        laboratory.run(config_of(), tmp_path, generator)
+    assert "was made with content=" in line_of(error)
+    assert laboratory.run(config_of(), tmp_path, generator, fresh=True)["attributes"][
+        "oracles"
+    ] == [{"name": "eye", "source": "trained on other labels"}]
 
 
 def test_nothing_is_scored_unasked(tmp_path, panel):
@@ -196,7 +240,7 @@ def test_distances_are_in_standard_deviations(tmp_path):
         ({"eyes": (0.5, 0.4)}, "--eyes=0.5,0.4 must be x,y,distance"),
         ({"eyes": (0.5, 0.4, 0.0)}, "three shares, 0 to 1"),
         ({"attribute_eyes": (0.5, float("nan"), 0.2)}, "--attribute_eyes=0.5,nan,0.2"),
-        ({"attribute_samples": 0}, "--attribute_samples=0 must be 1 to 10000"),
+        ({"attribute_samples": 0}, "--attribute_samples=0 must be 1 to 1000"),
         ({"directions_file": "x"}, "--directions has no meaning with --directions_file"),
     ],
 )
@@ -208,11 +252,14 @@ def test_settings_that_are_refused(changes, words):
     assert words in line_of(error)
 
 
-@pytest.mark.parametrize("given", [("images", None), (None, "labels")])
-def test_photographs_and_labels_go_together(given, monkeypatch):
-    monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
-    monkeypatch.setattr(oracles, "face_mesh", lambda eyes: SEEING)
+@pytest.mark.parametrize("given", ["attribute_data", "attribute_labels"])
+def test_photographs_and_labels_go_together(given):
     with pytest.raises(InputError) as error:
-        attributes.panel(oracles.FFHQ, *given)
+        laboratory.check_flags(config_of(**{given: "x"}))
     assert "--attribute_data and --attribute_labels go together" in line_of(error)
-    assert len(attributes.panel(oracles.FFHQ)) == 2
+
+
+def test_the_broadest_oracles_come_first(monkeypatch):
+    monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
+    monkeypatch.setattr(oracles, "face_mesh", lambda eyes: BLIND)
+    assert scoring.panel(oracles.FFHQ) == [SEEING, BLIND]
