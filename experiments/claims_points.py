@@ -23,6 +23,7 @@ from jaxgan.networks import mlp
 
 FRAMES = 20  # of an animation, beside the one before training
 SHOWN = 500  # points in a frame
+ROUGH = 2.5  # sliced ratio from which on the strokes of the M can be told
 SAVE_EVERY = 60.0  # seconds between checkpoints of a program
 # What decides no result: how often is looked at, and where the data, whose digest is in the
 # identity, was read from.
