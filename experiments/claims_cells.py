@@ -92,17 +92,18 @@ def key(cell: Cell) -> str:
 @lru_cache(maxsize=16)
 def _code(parts: tuple[Any, ...]) -> str:
     """A digest of source text that comments, docstrings and layout do not change."""
-    digest = hashlib.sha256()
-    for part in parts:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
-                continue
-            if isinstance(body[0].value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]  # pyright: ignore
-        digest.update(ast.unparse(tree).encode())
-    return digest.hexdigest()
+    text = "\n".join(_source(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _source(part: Any) -> str:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+            ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def _versions() -> dict[str, str]:
@@ -245,6 +246,26 @@ def complete(
     for work, lanes in _begun(directory, {key(cell): cell for cell in cells}).items():
         if all(path_of(directory, lane).exists() for lane in lanes):
             shutil.rmtree(work)
+
+
+def gather(
+    directory: Path,
+    cells: Iterable[Cell],
+    seeds: int,
+    check: Callable[[], None] = lambda: None,
+) -> dict[Cell, list[Record]]:
+    """The records of cells by seed, made where they are missing or damaged."""
+    cells = list(dict.fromkeys(cells))
+    while True:
+        complete(directory, cells, seeds, check)
+        lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
+        records = {lane: read(directory, lane) for lane in lanes}
+        for lane, record in records.items():
+            if record is None:
+                path_of(directory, lane).unlink(missing_ok=True)
+        found = {lane: record for lane, record in records.items() if record is not None}
+        if len(found) == len(lanes):
+            return {cell: [found[Lane(cell, s)] for s in range(seeds)] for cell in cells}
 
 
 def _run(

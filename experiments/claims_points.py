@@ -159,6 +159,7 @@ def _train(config, arrays, made: points.Program, directory: Path, tell, check):
 
     def keep_frame(number):
         shown = _in_units(arrays, np.asarray(made.draw(state), float))[:, :SHOWN]
+        shown = np.where(np.isfinite(shown), shown, np.nan)
         notes["frames"][:, number, : shown.shape[1]] = shown
 
     epoch, saved = int(notes["epoch"][0]), time.monotonic()

@@ -26,7 +26,7 @@ _LEAST_ERROR = 0.25
 
 
 class Range(NamedTuple):
-    """Where a claim says that its effect lies, open at both ends."""
+    """Where a claim says that its effect lies, both ends included."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -119,7 +119,7 @@ def verdict(interval: Interval, allowed: Range) -> str:
     """What an interval says of a claim: holds, does not hold, or undecided."""
     if math.isnan(interval.low) or math.isnan(interval.high):
         return UNDECIDED
-    if allowed.low < interval.low and interval.high < allowed.high:
+    if allowed.low <= interval.low and interval.high <= allowed.high:
         return HOLDS
     if interval.high < allowed.low or allowed.high < interval.low:
         return FAILS
