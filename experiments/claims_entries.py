@@ -25,7 +25,7 @@ class Measure(NamedTuple):
 
     Attributes:
       name: What it is.
-      unit: Of it and of differences.
+      unit: Of it and of differences; empty for a ratio.
       values: ``records -> [S]``; finite for a run that diverged too.
       unbounded: ``records -> [S]``: where the value is a lower bound only.
     """
@@ -170,7 +170,7 @@ def _capped(records):
     )
 
 
-FIT = Measure("exact fit ratio at the end", "floors", _fits)
+FIT = Measure("exact fit ratio at the end", "", _fits)
 FIRST = Measure(
     f"first epoch with a sliced ratio of at most {ROUGH:g}",
     "epochs",
@@ -187,7 +187,7 @@ COURSE = Measure(
 def _at(epoch: int) -> Measure:
     return Measure(
         f"sliced ratio at epoch {epoch}",
-        "floors",
+        "",
         lambda records: _capped(records)[:, epoch - 1],
     )
 

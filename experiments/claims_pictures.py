@@ -7,7 +7,7 @@ only, so that entries of another laboratory bring their own.
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from experiments.claims_points import ROUGH
 from jaxgan import plots
 
 Records = Mapping[Cell, Sequence[Record]]
+ACROSS = 6  # clouds in a row
 
 
 class Picture(NamedTuple):
@@ -51,7 +52,7 @@ def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) ->
             ),
             Picture(
                 "At the end: generated (dark) over held-out points (light), of the seed with "
-                "the median fit ratio.",
+                "the median fit ratio; in brackets the best and the worst seed.",
                 (path / "clouds.png").read_bytes(),
             ),
             Picture(
@@ -90,19 +91,38 @@ def _extent(records: Records) -> plots.Extent:
 def _clouds(path: Path, settings, records: Records) -> None:
     panels = {}
     for name, setting in settings.items():
+        shown = {}
         for role, cell in setting.items():
-            record = records[cell][median_seed(records[cell])]
-            ratio = float(record.arrays["fit_ratio"])
-            title = f"fit ratio {ratio:.2f}" if np.isfinite(ratio) else "diverged"
-            row = name.replace(", ", ",\n").replace("; ", ";\n")
-            panels[row, role] = _panel(record, record.arrays["sample"][:1000], title)
+            fits = [float(record.arrays["fit_ratio"]) for record in records[cell]]
+            middle = median_seed(records[cell])
+            title = f"fit {_told(fits[middle])}"
+            if len(fits) > 1:
+                title += f" (seeds {_told(min(fits))} to {_told(max(fits))})"
+            record = records[cell][middle]
+            shown[role] = _panel(record, record.arrays["sample"][:1000], title)
+        panels |= _row(name.replace(", ", ",\n"), shown)
     plots.cloud_grid(path, panels, _extent(records), "")
 
 
-def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
-    shown: dict[str, Any] = {
-        role: records[cell][median_seed(records[cell])] for role, cell in setting.items()
+def _told(fit: float) -> str:
+    return f"{fit:.2f}" if np.isfinite(fit) else "diverged"
+
+
+def _row(name: str, shown: Mapping[str, plots.Cell]) -> dict[tuple[str, str], plots.Cell]:
+    """A row of ``cloud_grid``; of many panels several, each with its role above it."""
+    if len(shown) <= ACROSS:
+        return {(name, role): panel for role, panel in shown.items()}
+    return {
+        # blanks of different lengths: names that differ and are not seen
+        (name + " " * (i // ACROSS), " " * (i % ACROSS)): panel._replace(
+            title=f"{role}\n{panel.title}"
+        )
+        for i, (role, panel) in enumerate(shown.items())
     }
+
+
+def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
+    shown = {role: records[cell][median_seed(records[cell])] for role, cell in setting.items()}
     count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
     extent, frames = _extent({cell: records[cell] for cell in setting.values()}), []
     for number in range(count):
@@ -111,7 +131,7 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
             epochs = record.arrays["frame_epochs"]
             at = min(number, len(epochs) - 1)
             fake = record.arrays["frames"][at]
-            panels["", role] = _panel(record, fake, f"epoch {epochs[at]}")
+            panels[role] = _panel(record, fake, f"epoch {epochs[at]}")
         frames.append(path.with_name(f"frame_{number:04d}.png"))
-        plots.cloud_grid(frames[-1], panels, extent, "")
+        plots.cloud_grid(frames[-1], _row("", panels), extent, "")
     plots.gif(path, frames)

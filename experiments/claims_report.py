@@ -41,8 +41,8 @@ LEAD = [
     "Every rule was fixed before anything was run. A claim says that a mean over seeds, or a "
     "mean difference of runs with the same seed, lies in a range. It holds where the whole 95 "
     "% interval lies in the range, does not hold where all of it lies outside, and is "
-    "undecided in between: then there are too few seeds. A claim of several parts holds if "
-    "all do, and does not if one does not. Intervals are bootstrap-t over seeds, and are not "
+    "undecided in between. A claim of several parts holds if all do, and does not if one does "
+    "not; over several settings it has a verdict where they agree. Intervals are bootstrap-t over seeds, and are not "
     "corrected for the number of claims.",
     "No run is dropped. One that diverged counts as a generator that puts every point on the "
     "mean of the data, and nothing counts as worse. One that never has a rough fit counts as "
@@ -122,7 +122,8 @@ def _line(finding: Finding) -> list[str]:
         told.append(
             f"{role} {number(values.mean())}" + (f" ({', '.join(notes)})" if notes else "")
         )
-    effect = f"{interval(finding.effect)} {part.measure.unit}\nallowed: {allowed(part.allowed)}"
+    effect = f"{interval(finding.effect)} {part.measure.unit}".rstrip()
+    effect += f"\nclaimed: {claimed(part.allowed)}"
     return [finding.setting, part.rule, effect, "\n".join(told), finding.verdict]
 
 
@@ -138,7 +139,7 @@ def interval(effect: Interval) -> str:
     return f"{number(effect.mean)} [{number(effect.low)}, {number(effect.high)}]"
 
 
-def allowed(range_: Range) -> str:
+def claimed(range_: Range) -> str:
     """A range in words."""
     low, high = range_
     if math.isinf(high):
