@@ -106,10 +106,8 @@ def run(
         loop.say("draws the page")
         made = study.report(records, command)
         facts = {"command": command("")} | ({"data": source} if source else {})
-        facts |= _facts(records) | {
-            "this call": f"{claims_cells.duration(time.monotonic() - began)}, of which what "
-            "was there already took none"
-        }
+        facts |= _facts(records)
+        facts["this call"] = claims_cells.duration(time.monotonic() - began)
         path = directory / f"{study.name}.html"
         html = page(made.title, made.lead, made.table, made.sections, facts)
         runs.write_text(path, html)
@@ -135,8 +133,8 @@ def _facts(records: Records) -> dict[str, str]:
         "versions": "; ".join(versions),
         "device": told("device"),
         "machine": told("machine"),
-        "seeds": f"{seeds} ({0} to {seeds - 1})",
-        "runs": f"{len(facts)} of {len(records)} cells",
+        "seeds": f"{seeds} (0 to {seeds - 1})",
+        "runs": f"{len(facts)}, of {len(records)} cells",
         "wall time of the runs": claims_cells.duration(sum(x["seconds"] for x in facts)),
     }
 

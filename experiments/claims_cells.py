@@ -282,6 +282,8 @@ def _run(
     runs.write_json(work / "lanes.json", names)
     records = lanes[0].cell.laboratory.train(lanes, work, tell, check)
     for lane, record in zip(lanes, records, strict=True):
+        if path_of(directory, lane).exists():  # written before a kill
+            continue
         facts = record.facts | provenance() | {"seed": lane.seed, "lanes": len(lanes)}
         write(directory, lane, Record(record.arrays, facts))
     shutil.rmtree(work)

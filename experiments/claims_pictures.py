@@ -47,7 +47,7 @@ def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) ->
         return [
             Picture(
                 "Sliced distance to held-out points over its floor, by epoch. Lines: medians "
-                f"over seeds. Bands: all {seeds} seeds. A perfect generator is at 1.",
+                f"over seeds. Bands: all seeds ({seeds}). A perfect generator is at 1.",
                 (path / "curves.png").read_bytes(),
             ),
             Picture(

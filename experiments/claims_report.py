@@ -43,7 +43,7 @@ LEAD = [
     "% interval lies in the range, does not hold where all of it lies outside, and is "
     "undecided in between. A claim of several parts holds if all do, and does not if one does "
     "not; over several settings it has a verdict where they agree. Intervals are bootstrap-t "
-    "over seeds, and are not corrected for the number of claims.",
+    "over seeds, of which they need four, and are not corrected for the number of claims.",
     "No run is dropped. One that diverged counts as a generator that puts every point on the "
     "mean of the data, and nothing counts as worse. One that never has a rough fit counts as "
     "having it in the last epoch, which bounds an effect from below only.",
