@@ -7,6 +7,7 @@ laboratory: parts see records, and what a number means is the measure's business
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +48,14 @@ class Part(NamedTuple):
       roles: One role; or two, of which the second's number is taken from the first's, seed
         by seed.
       allowed: Where the mean over seeds lies if the part is true.
+      at_level: The same part with another meaning of a rough fit, where it speaks of one.
     """
 
     rule: str
     measure: Measure
     roles: tuple[str, ...]
     allowed: Range
+    at_level: "Callable[[float], Part] | None" = None
 
 
 # Role to cell. A role is a name such as "WGAN" that a claim uses for one of its cells.
@@ -110,22 +113,38 @@ class Outcome(NamedTuple):
       findings: Of every part under every setting.
       by_setting: Setting to verdict over all parts.
       overall: Over the settings.
+      by_level: The same with other meanings of a rough fit, where the claim speaks of one.
     """
 
     claim: Claim
     findings: list[Finding]
     by_setting: dict[str, str]
     overall: verdicts.Overall
+    by_level: dict[float, verdicts.Overall]
 
 
 def judge(claim: Claim, records: Mapping[Cell, Sequence[Record]]) -> Outcome:
     """Test a claim on the records of its cells, seed by seed in the same order."""
-    findings, by_setting = [], {}
-    for name, setting in claim.settings.items():
-        found = [_find(name, part, setting, records) for part in claim.parts]
-        findings += found
-        by_setting[name] = verdicts.joint(finding.verdict for finding in found)
-    return Outcome(claim, findings, by_setting, verdicts.overall(by_setting.values()))
+
+    def test(parts: Sequence[Part]) -> tuple[list[Finding], dict[str, str]]:
+        found = [
+            _find(name, part, setting, records)
+            for name, setting in claim.settings.items()
+            for part in parts
+        ]
+        return found, {
+            name: verdicts.joint(x.verdict for x in found if x.setting == name)
+            for name in claim.settings
+        }
+
+    findings, by_setting = test(claim.parts)
+    by_level = {}
+    if any(part.at_level for part in claim.parts):
+        for level in OTHER_LEVELS:
+            parts = [part.at_level(level) if part.at_level else part for part in claim.parts]
+            by_level[level] = verdicts.overall(test(parts)[1].values())
+    overall = verdicts.overall(by_setting.values())
+    return Outcome(claim, findings, by_setting, overall, by_level)
 
 
 def _find(name: str, part: Part, setting: Setting, records) -> Finding:
@@ -149,6 +168,7 @@ def _find(name: str, part: Part, setting: Setting, records) -> Finding:
 
 # Measures of the points laboratory.
 
+OTHER_LEVELS = (1.75, 3.5)  # what a rough fit could mean instead of ROUGH
 WELL = 1.5  # exact fit ratio of a generator that fits well; a perfect one scores 1
 BADLY = 2.5  # exact fit ratio of one that fits badly
 SLIGHTLY, CLEARLY = 0.05, 0.5  # differences of exact fit ratios
@@ -171,12 +191,19 @@ def _capped(records):
 
 
 FIT = Measure("exact fit ratio at the end", "", _fits)
-FIRST = Measure(
-    f"first epoch with a sliced ratio of at most {ROUGH:g}",
-    "epochs",
-    lambda records: verdicts.first_within(_stack(records, "curve"), ROUGH),
-    lambda records: verdicts.never_within(_stack(records, "curve"), ROUGH),
-)
+
+
+@lru_cache
+def _first(level: float) -> Measure:
+    return Measure(
+        f"first epoch with a sliced ratio of at most {level:g}",
+        "epochs",
+        lambda records: verdicts.first_within(_stack(records, "curve"), level),
+        lambda records: verdicts.never_within(_stack(records, "curve"), level),
+    )
+
+
+FIRST = _first(ROUGH)
 COURSE = Measure(
     "mean over epochs of the logarithm of the sliced ratio",
     "ln",
@@ -226,31 +253,34 @@ def behaves_alike(one: str, other: str) -> Part:
     return Part(rule, COURSE, (one, other), verdicts.alike(ALIKE_COURSE))
 
 
-def rough_sooner(sooner: str, later: str, epochs: int) -> Part:
+def rough_sooner(sooner: str, later: str, epochs: int, level: float = ROUGH) -> Part:
     """The first rough fit comes earlier, by a share of all epochs."""
     margin = SOONER * epochs
     rule = f"{later} has its first rough fit over {margin:g} epochs after {sooner}"
-    return Part(rule, FIRST, (later, sooner), Range(low=margin))
+    again = partial(rough_sooner, sooner, later, epochs)
+    return Part(rule, _first(level), (later, sooner), Range(low=margin), again)
 
 
-def rough_about(role: str, epoch: int) -> Part:
+def rough_about(role: str, epoch: int, level: float = ROUGH) -> Part:
     """The first rough fit comes about an epoch, within a factor."""
     allowed = verdicts.about(epoch)
     ends = " and ".join(f"{end:.0f}" for end in allowed)
     rule = f"{role} has its first rough fit between epochs {ends}"
-    return Part(rule, FIRST, (role,), allowed)
+    return Part(rule, _first(level), (role,), allowed, partial(rough_about, role, epoch))
 
 
-def rough_by(role: str, epoch: int) -> Part:
+def rough_by(role: str, epoch: int, level: float = ROUGH) -> Part:
     """The first rough fit comes by an epoch."""
     rule = f"{role} has its first rough fit by epoch {epoch}"
-    return Part(rule, FIRST, (role,), Range(high=epoch + 0.5))
+    allowed = Range(high=epoch)
+    return Part(rule, _first(level), (role,), allowed, partial(rough_by, role, epoch))
 
 
-def barely_fits(role: str, epoch: int) -> Part:
+def barely_fits(role: str, epoch: int, level: float = ROUGH) -> Part:
     """No rough fit at an epoch."""
-    rule = f"the sliced ratio of {role} at epoch {epoch} is above {ROUGH:g}"
-    return Part(rule, _at(epoch), (role,), Range(low=ROUGH))
+    rule = f"the sliced ratio of {role} at epoch {epoch} is above {level:g}"
+    allowed = Range(low=level)
+    return Part(rule, _at(epoch), (role,), allowed, partial(barely_fits, role, epoch))
 
 
 # The table.

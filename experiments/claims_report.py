@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from experiments.claims_cells import Cell, Record, key
 from experiments.claims_entries import ROUGH, WELL, Claim, Finding, Outcome, judge
 from experiments.claims_page import Section, Table
+from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
 
@@ -99,12 +100,26 @@ def _section(outcome: Outcome, records: Records, command: str) -> Section:
     return Section(
         claim.name,
         claim.sentence,
-        outcome.overall.verdict + (": it depends on the setting" * outcome.overall.depends),
-        [claim.note],
+        _told(outcome.overall),
+        [claim.note, *_levels(outcome)],
         Table(head, [_line(finding) for finding in outcome.findings]),
         claim.draw(claim.settings, records),
         command,
     )
+
+
+def _told(overall: verdicts.Overall) -> str:
+    return f"{overall.verdict}, it depends on the setting" if overall.depends else overall[0]
+
+
+def _levels(outcome: Outcome) -> list[str]:
+    """What the verdict would be, had a rough fit another meaning."""
+    if not outcome.by_level:
+        return []
+    others = "; ".join(f"{x:g}: {_told(each)}" for x, each in outcome.by_level.items())
+    return [
+        f"The verdict, had a rough fit meant another sliced ratio than {ROUGH:g}. {others}."
+    ]
 
 
 def _line(finding: Finding) -> list[str]:
@@ -156,6 +171,7 @@ def _numbers(outcome: Outcome) -> dict[str, Any]:
         "sentence": claim.sentence,
         "verdict": outcome.overall.verdict,
         "depends_on_setting": outcome.overall.depends,
+        "had_rough_meant": {f"{x:g}": each._asdict() for x, each in outcome.by_level.items()},
         "settings": {
             name: {
                 "verdict": outcome.by_setting[name],

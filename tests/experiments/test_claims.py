@@ -144,6 +144,18 @@ def test_parts_and_settings_join():
     assert outcome.overall == (UNDECIDED, True)
 
 
+def test_another_meaning_of_a_rough_fit_is_tried():
+    """The made-up curves fall from 9 to 2: rough at 2.5 and 3.5, never at 1.75."""
+    late = several(first=60)
+    outcome = judged([rough_about("a", 70)], a=late)
+    assert outcome.overall.verdict == HOLDS
+    assert {x: each.verdict for x, each in outcome.by_level.items()} == {
+        1.75: FAILS,
+        3.5: HOLDS,
+    }
+    assert judged([fits_well("a")], a=late).by_level == {}
+
+
 # The table of claims.
 
 
@@ -278,6 +290,7 @@ def test_the_table_on_top_tells_what_was_found():
     assert row[3] == f"{FAILS}: rate 1\n{FAILS}: rate 2"
     assert row[4:] == ["8", "2 of 32 runs"]
     assert [len(row) for row in report.sections[0].table.rows] == [5] * 4
+    assert report.sections[0].notes[1].endswith(f"1.75: {FAILS}; 3.5: {FAILS}.")
     assert "python --only=X1" in report.sections[0].command
     assert [row["verdict"] for row in report.rows] == [HOLDS, FAILS, FAILS, FAILS]
     assert report.rows[0]["diverged"] == 1
