@@ -117,7 +117,7 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
     Args:
       entries: The cells.
       records: Of every cell, by seed.
-      command: What runs one optimizer, by its name.
+      command: What runs one optimizer, by its name and those of the variants.
     """
     fits = {
         entry: {rate: FIT.values(records[cell]) for rate, cell in rates.items()}
@@ -151,11 +151,16 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
             }
         )
     optimizers = list(dict.fromkeys(optimizer for _, optimizer in entries))
+    variants = list(dict.fromkeys(variant for variant, _ in entries))
+    some = variants if len(variants) < len(OBJECTIVES) else []
     return Report(
         "Variants and optimizers of GANs, each at its best learning rate",
         LEAD,
         _ranking(rows),
-        [_section(x, entries, fits, best, records, command(x)) for x in optimizers],
+        [
+            _section(x, entries, fits, best, records, command(",".join([*some, x])))
+            for x in optimizers
+        ],
         [
             row | {"by_rate": {f"{rate:g}": x for rate, x in fits[_entry(row)].items()}}
             for row in rows

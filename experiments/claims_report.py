@@ -39,12 +39,14 @@ LEAD = [
     "the distance of an equally large sample of the training points to the same held-out "
     f"ones: a perfect generator scores 1. A fit is rough from a sliced ratio of {ROUGH:g} on, "
     f"and good below an exact ratio of {WELL:g}. Epochs are passes over the training points.",
-    "Every rule was fixed before anything was run. A claim says that a mean over seeds, or a "
-    "mean difference of runs with the same seed, lies in a range. It holds where the whole 95 "
-    "% interval lies in the range, does not hold where all of it lies outside, and is "
-    "undecided in between. A claim of several parts holds if all do, and does not if one does "
-    "not; over several settings it has a verdict where they agree. Intervals are bootstrap-t "
-    "over seeds, of which they need four, and are not corrected for the number of claims.",
+    "Every rule was fixed before the study was run; from which ratio on a fit is rough was set "
+    "by eye, on pictures of a few runs of report B's networks. A claim says that a mean over "
+    "seeds, or a mean difference of runs with the same seed, lies in a range. It holds where "
+    "the whole 95 % interval lies in the range, does not hold where all of it lies outside, "
+    "and is undecided in between. A claim of several parts holds if all do, and does not if "
+    "one does not; over several settings it has a verdict where they agree. Intervals are "
+    "bootstrap-t over seeds, of which they need four, and are not corrected for the number of "
+    "claims.",
     "No run is dropped. One that diverged counts as a generator that puts every point on the "
     "mean of the data, and nothing counts as worse. One that never has a rough fit counts as "
     "having it in the last epoch, which bounds an effect from below only.",
