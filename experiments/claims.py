@@ -4,12 +4,12 @@
     python -m experiments.claims --seeds=4 --only=B1,B2
     python -m experiments.claims --study=grid --seeds=8 --only=gan,wgan_gp
 
-The second command takes some minutes on two CPU cores, the first about an hour, the grid of
-all variants and optimizers, each at eight learning rates, a night. ``--out`` holds
+The second command took 11 minutes on two CPU cores that had other work besides; ``--dry_run``
+estimates what another takes. The grid is all variants and optimizers, each at eight learning
+rates: thousands of runs. ``--out`` holds
 ``claims.html``, one page with a verdict on each claim, and the numbers in ``claims.json``
 and ``claims.csv`` (``grid.html`` and so on). No run is ever made twice: the same command
-goes on where it stopped, with more seeds it adds those that are missing, and ``--dry_run``
-says what is.
+goes on where it stopped, and with more seeds it adds those that are missing.
 """
 
 import csv

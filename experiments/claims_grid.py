@@ -234,17 +234,17 @@ def _section(optimizer: str, entries: Grid, fits, best, records: Records, comman
 def _draw(mine, entries: Grid, fits, best, records: Records) -> list[Picture]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rates.png"
-        lines = {
-            entry[0]: plots.Band(list(fits[entry]), np.stack(list(fits[entry].values())))
-            for entry in mine
+        panels = {
+            variant: {
+                optimizer: plots.Band(
+                    list(fits[variant, optimizer]),
+                    np.stack(list(fits[variant, optimizer].values())),
+                )
+            }
+            for variant, optimizer in mine
         }
-        plots.bands(
-            path,
-            {mine[0][1]: lines},
-            {"perfect": 1.0},
-            ("learning rate", "exact fit ratio"),
-            log_x=True,
-        )
+        axes_names = ("learning rate", "exact fit ratio")
+        plots.bands(path, panels, {"perfect": 1.0}, axes_names, log_x=True)
         caption = (
             "Exact fit ratio at the end by learning rate. Lines: medians. Bands: all seeds."
         )

@@ -73,7 +73,9 @@ def _curves(path: Path, settings, records: Records) -> None:
         for role, cell in setting.items():
             curves = np.stack([record.arrays["curve"] for record in records[cell]])
             epochs = np.arange(1, curves.shape[1] + 1)
-            panels.setdefault(name, {})[role] = plots.Band(epochs, curves.T)
+            # many bands in one panel hide each other
+            panel = name if len(setting) <= ACROSS else role
+            panels.setdefault(panel, {})[role] = plots.Band(epochs, curves.T)
     lengths = [cell.config.epochs for setting in settings.values() for cell in setting.values()]
     levels, log_x = {"perfect": 1.0, "rough": ROUGH}, max(lengths) > 2 * min(lengths)
     plots.bands(path, panels, levels, ("epoch", "sliced ratio"), log_x=log_x)
