@@ -236,7 +236,7 @@ def bands(
     rows = -(-len(panels) // columns)
     size = (0.4 + 4.4 * columns, 0.3 + 3.2 * rows)
     figure = Figure(figsize=size, dpi=100, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes, (title, lines) in zip(grid, panels.items(), strict=False):
         for name, (x, values) in lines.items():
             number = names.index(name)
@@ -263,7 +263,7 @@ def bands(
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
         axes.legend(frameon=False, fontsize=8)
-    for axes in list(grid)[len(panels) :]:
+    for axes in grid[len(panels) :]:
         axes.set_axis_off()
     figure.supylabel(axes_names[1], fontsize=9)
     _save(figure, path)
