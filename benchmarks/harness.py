@@ -44,9 +44,17 @@ class Worker:
 
     def time(self) -> float:
         """Microseconds per step."""
+        self.ask()
+        return self.answer()
+
+    def ask(self) -> None:
+        """Let it run, beside others."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def answer(self) -> float:
+        """Microseconds per step of what it was asked for."""
         return 1e6 * self._answer()
 
     def close(self) -> None:
@@ -58,10 +66,15 @@ class Worker:
         return float(self.process.stdout.readline())
 
 
+def machine(rival: str = "torch") -> str:
+    """The machine and the versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", rival))
+    return f"{platform.machine()}, {cores()} cores, {versions}"
+
+
 def header(text: str, rival: str = "torch") -> None:
     """Print the machine, the versions, and the columns."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", rival))
-    print(f"{platform.machine()}, {cores()} cores, {versions}")
+    print(machine(rival))
     print(f"{text}; ratio of medians, to jaxgan")
     print(f"{'':24}{'first s':>9}{'min':>10}{'median':>10}{'ratio':>8}")
 

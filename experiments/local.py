@@ -52,7 +52,8 @@ def wrong_body(body: bytes) -> int | None:
     try:
         told = json.loads(body)
         plain = all(isinstance(x, str | int | float | None) for x in told["data"])
-        return None if plain and not told.get("event_data") else 400
+        listed = isinstance(told["data"], list)
+        return None if plain and listed and not told.get("event_data") else 400
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return 400
 

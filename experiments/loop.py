@@ -74,7 +74,7 @@ def train(
         state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, state)
     run.rewind(epoch)
     health = _Health()
-    with ThreadPoolExecutor(1) as artist, _progress(epoch, epochs) as bar:
+    with ThreadPoolExecutor(1) as artist, progress(epoch, epochs) as bar:
         frame: Future[None] | None = None
         watch(epoch, [])
         if epoch == 0:
@@ -184,12 +184,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _progress(start: int, total: int) -> tqdm:
+def progress(start: int, total: int, unit: str = "epoch", **options: Any) -> tqdm:
     """A progress bar where stderr is a terminal, nothing elsewhere."""
     return tqdm(
         initial=start,
         total=total,
-        unit="epoch",
+        unit=unit,
         disable=not sys.stderr.isatty(),
         dynamic_ncols=True,
+        **options,
     )

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from experiments import STARTED, flags, loop, points_fit, tables, training, training_flags
 from experiments.board import Board
@@ -36,57 +37,65 @@ DIRECTIONS = 16
 
 
 def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
-    """What each lane starts from.
+    """What each lane starts from: ``[S, ...]`` arrays of ``lane``."""
+    seeds = range(config.seed, config.seed + config.seeds)
+    by_seed = [start(config, cloud, seed) for seed in seeds]
+    return stack([lane(cell, begin) for cell in config.cells() for begin in by_seed])
+
+
+def start(config: Config, cloud: np.ndarray, seed: int) -> dict[str, Any]:
+    """What every run with a seed starts from.
 
     Returns:
-      ``[S, ...]`` arrays: ``seed``; the traced values; ``train`` and ``test`` in the
-      data's own units; ``mean`` and ``scale``, which take the units of training to these;
-      ``centre`` and ``size``, which take these to the units that the program measures in
-      (float32 has no room for a small cloud far from the origin); ``reference``, the
-      held-out points that samples are compared with, as many as there are samples;
-      ``floor``, the mean sliced distance of equally large samples of ``train`` to
-      ``reference``, in units of ``size``.
+      ``seed``; ``train`` and ``test`` in the data's own units; ``mean`` and ``scale``,
+      which take the units of training to these; ``centre`` and ``size``, which take these
+      to the units that the program measures in (float32 has no room for a small cloud far
+      from the origin); ``reference``, the held-out points that samples are compared with,
+      as many as there are samples; ``floor``, the mean sliced distance of equally large
+      samples of ``train`` to ``reference``, in units of ``size``.
     """
-    sliced = jax.jit(transport.sliced_wasserstein)
+    real, held_out = points.split(cloud, config.train_size, seed)
+    mean, scale = np.zeros((1, 2)), np.ones((1, 2))
+    if config.standardize:
+        mean, deviation = real.mean(0, keepdims=True), real.std(0, keepdims=True)
+        scale = np.where(deviation > 0, deviation, 1.0)
+    reference = held_out[: min(len(real), len(held_out), MAX_COMPARED)]
+    centre = real.mean(0, keepdims=True)
+    size = np.sqrt(((real - centre) ** 2).sum(1).mean())
+
+    def measured(cloud):
+        return ((cloud - centre) / size).astype(np.float32)
+
     directions = transport.circle_directions(DIRECTIONS)
-    by_seed = []
-    for seed in range(config.seed, config.seed + config.seeds):
-        real, held_out = points.split(cloud, config.train_size, seed)
-        mean, scale = np.zeros((1, 2)), np.ones((1, 2))
-        if config.standardize:
-            mean, deviation = real.mean(0, keepdims=True), real.std(0, keepdims=True)
-            scale = np.where(deviation > 0, deviation, 1.0)
-        reference = held_out[: min(len(real), len(held_out), MAX_COMPARED)]
-        centre = real.mean(0, keepdims=True)
-        size = np.sqrt(((real - centre) ** 2).sum(1).mean())
+    floor = np.mean(
+        [
+            _sliced(measured(sample), measured(reference), directions)
+            for sample in points_fit.floor_samples(real, len(reference), seed)
+        ]
+    )
+    return {
+        "seed": np.int32(seed),
+        "train": real,
+        "test": held_out,
+        "mean": mean,
+        "scale": scale,
+        "centre": centre,
+        "size": size,
+        "reference": reference,
+        "floor": floor,
+    }
 
-        def measured(cloud, centre=centre, size=size):
-            return ((cloud - centre) / size).astype(np.float32)
 
-        floor = np.mean(
-            [
-                sliced(measured(sample), measured(reference), directions)
-                for sample in points_fit.floor_samples(real, len(reference), seed)
-            ]
-        )
-        by_seed.append(
-            {
-                "seed": np.int32(seed),
-                "train": real,
-                "test": held_out,
-                "mean": mean,
-                "scale": scale,
-                "centre": centre,
-                "size": size,
-                "reference": reference,
-                "floor": floor,
-            }
-        )
-    lanes = [
-        lane | {name: np.float32(value) for name, value in cell.items()}
-        for cell in config.cells()
-        for lane in by_seed
-    ]
+_sliced = jax.jit(transport.sliced_wasserstein)
+
+
+def lane(cell: Mapping[str, float], begin: Mapping[str, Any]) -> dict[str, Any]:
+    """One lane: what its seed starts from, and its traced values."""
+    return {**begin, **{name: np.float32(value) for name, value in cell.items()}}
+
+
+def stack(lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lanes as ``[S, ...]`` arrays."""
     return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
 
 
@@ -112,18 +121,30 @@ class Program(NamedTuple):
       sample: ``state -> (generated, generated_ema)``, ``[S, DRAWS, N, 2]`` in units of
         training.
       look: ``state -> (generated [N, 2], scores [P])`` of the first lane, for a frame.
+      draw: ``state -> generated [S, N, 2]``, the sample that is measured every epoch.
     """
 
     init: Callable[[], gan.GanState]
     advance: Callable[[gan.GanState, int], tuple[gan.GanState, dict[str, jax.Array]]]
     sample: Callable[[gan.GanState], tuple[jax.Array, ...]]
     look: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
+    draw: Callable[[gan.GanState], jax.Array]
 
 
 def make_program(
-    config: Config, lanes: Mapping[str, np.ndarray], extent: plots.Extent
+    config: Config,
+    lanes: Mapping[str, np.ndarray],
+    extent: plots.Extent,
+    mesh: Mesh | None = None,
 ) -> Program:
-    """Build the functions of a run; each compiles when first called."""
+    """Build the functions of a run; each compiles when first called.
+
+    Args:
+      config: What is static. Seeds and traced values are those of the lanes.
+      lanes: As ``stack`` makes them.
+      extent: Where ``look`` scores.
+      mesh: Devices to spread the lanes over; by default all.
+    """
     directions = transport.circle_directions(DIRECTIONS)
     grid = (plots.field_points(extent) - lanes["mean"][0]) / lanes["scale"][0]
     grid = grid.astype(np.float32)
@@ -181,18 +202,21 @@ def make_program(
         return generate(state, lane, 0), build(config, lane).score(state, grid)
 
     def advance_all(state, lanes, epochs):
-        each = sweep.over_lanes(lambda state, lane: advance(state, lane, epochs))
+        each = sweep.over_lanes(lambda state, lane: advance(state, lane, epochs), mesh)
         return each(state, lanes)
 
-    jitted_init = jax.jit(sweep.over_lanes(init))
+    jitted_init = jax.jit(sweep.over_lanes(init, mesh))
     jitted_advance = jax.jit(advance_all, static_argnums=2, donate_argnums=0)
-    jitted_sample = jax.jit(sweep.over_lanes(sample))
+    jitted_sample = jax.jit(sweep.over_lanes(sample, mesh))
     jitted_look = jax.jit(look)
+    draw = sweep.over_lanes(lambda state, lane: generate(state, lane, 0), mesh)
+    jitted_draw = jax.jit(draw)
     return Program(
         init=lambda: jitted_init(arrays),
         advance=lambda state, epochs: jitted_advance(state, arrays, epochs),
         sample=lambda state: jitted_sample(state, arrays),
         look=lambda state: jitted_look(state, arrays),
+        draw=lambda state: jitted_draw(state, arrays),
     )
 
 

@@ -52,12 +52,10 @@ def evaluate(
     def one(lane: int) -> dict[str, float]:
         reference, real = lanes["reference"][lane], lanes["train"][lane]
         seed = int(lanes["seed"][lane])
-        result = {"floor": _floor(real.tobytes(), reference.tobytes(), seed)}
+        result = {"floor": floor(real, reference, seed)}
         for suffix, clouds in versions.items():
             fake = clouds[lane, 0]
-            distance = float(
-                np.mean([transport.wasserstein(x, reference) for x in clouds[lane]])
-            )
+            distance = mean_distance(clouds[lane], reference)
             test = kernels.energy_test(fake, reference, seed=seed)
             result |= {
                 f"w1{suffix}": distance,
@@ -84,15 +82,25 @@ def evaluate(
     return results, samples
 
 
-@functools.lru_cache(maxsize=256)
-def _floor(real: bytes, reference: bytes, seed: int) -> float:
+def mean_distance(clouds: np.ndarray, reference: np.ndarray) -> float:
+    """Mean exact distance of clouds ``[DRAWS, N, 2]`` to held-out points ``[N, 2]``."""
+    return float(np.mean([transport.wasserstein(x, reference) for x in clouds]))
+
+
+def floor(real: np.ndarray, reference: np.ndarray, seed: int) -> float:
     """Mean exact distance of samples of the training points to the held-out points.
 
-    Of the bytes of two float64 arrays: the programs of a sweep share their floors.
+    Computed once for all programs of a sweep.
     """
+    return _floor(real.tobytes(), reference.tobytes(), seed)
+
+
+@functools.lru_cache(maxsize=256)
+def _floor(real: bytes, reference: bytes, seed: int) -> float:
+    """``floor`` of the bytes of two float64 arrays."""
     train_points, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
     samples = floor_samples(train_points, len(held_out), seed)
-    return float(np.mean([transport.wasserstein(x, held_out) for x in samples]))
+    return mean_distance(np.stack([*samples]), held_out)
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -191,10 +191,7 @@ def curves(
             axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
         if name in levels:
             axes.axhline(levels[name], color="0.35", linewidth=0.9, linestyle=":")
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(ScalarFormatter())
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            _log_axis(axes)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -202,6 +199,86 @@ def curves(
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
     _save(figure, path)
+
+
+class Band(NamedTuple):
+    """One line of ``bands``.
+
+    Attributes:
+      x: ``[E]``.
+      values: ``[E, S]``, by lane.
+    """
+
+    x: ArrayLike
+    values: ArrayLike
+
+
+def bands(
+    path: Path,
+    panels: Mapping[str, Mapping[str, Band]],
+    levels: Mapping[str, float],
+    axes_names: tuple[str, str],
+    *,
+    log_x: bool = False,
+) -> None:
+    """Draw panels of lines with bands on one logarithmic axis: medians and ranges.
+
+    Args:
+      path: Of the PNG.
+      panels: Panel title to name to line. A name looks the same in all panels; its band is
+        the range over lanes, without those that are not finite.
+      levels: Name to a horizontal line.
+      axes_names: Of x and y.
+      log_x: Whether x is logarithmic too.
+    """
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (0.4 + 4.4 * columns, 0.3 + 3.2 * rows)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for axes, (title, lines) in zip(grid, panels.items(), strict=False):
+        for name, (x, values) in lines.items():
+            number = names.index(name)
+            colour, style = _LINES[number % len(_LINES)], _STYLES[number % len(_STYLES)]
+            values = np.ma.masked_invalid(np.asarray(values, float))
+            middle = np.ma.median(values, axis=1)
+            axes.plot(x, middle, style, color=colour, label=name, linewidth=1.5)
+            low, high = values.min(axis=1), values.max(axis=1)
+            axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+        for name, level in levels.items():
+            axes.axhline(level, color="0.35", linewidth=0.8, linestyle=":")
+            where = ("axes fraction", "data")
+            axes.annotate(
+                name, (0.99, level), xycoords=where, fontsize=7, ha="right", va="bottom"
+            )
+        _log_axis(axes)
+        if log_x:
+            axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title(title, fontsize=10, wrap=True)
+        axes.set_xlabel(axes_names[0], fontsize=9)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    figure.supylabel(axes_names[1], fontsize=9)
+    _save(figure, path)
+
+
+# Colours that differ in lightness too, and styles, so that lines can be told in grey.
+_LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
+_STYLES = ("-", "--", "-.", ":")
+
+
+def _log_axis(axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def image_grid(

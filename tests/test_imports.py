@@ -22,6 +22,7 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "sweep": 4,
     "data": 1,
     "checkpoint": 1,
+    "pages": 1,
     "plots": 1,
     "runs": 1,
     "pretrained": 1,

@@ -84,3 +84,15 @@ def test_cloud_grid_leaves_missing_cells_empty(tmp_path):
     plots.cloud_grid(tmp_path / "a.png", cells, plots.extent_of(CLOUD), "title")
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 600
+
+
+def test_bands_of_runs_that_diverged(tmp_path):
+    x = np.arange(1, 6)
+    values = np.geomspace(9, 1, 5)[:, None] * [1.0, 1.5]
+    values[3:, 1] = np.nan
+    lines = {name: plots.Band(x, values) for name in ("SGD", "Adam")}
+    panels = {f"rate {i}": lines for i in range(4)}  # two rows, of which the last has a gap
+    plots.bands(tmp_path / "b.png", panels, {"perfect": 1.0}, ("epoch", "fit"), log_x=True)
+    with Image.open(tmp_path / "b.png") as image:
+        corner = np.asarray(image.convert("L"))[-300:, -400:]
+    assert corner.min() == 255  # nothing where there is no panel

@@ -6,17 +6,15 @@ runs or when it is printed. The directions are those of SeFa (Shen and Zhou, arX
 """
 
 import base64
-import hashlib
 import json
-import re
 import string
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxgan import pages
 from jaxgan.errors import InputError
 
 STILL_STEPS = 5  # steps of a direction that are seen without a script and in print
@@ -78,11 +76,11 @@ def page(
         (folder / f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
     )
     return string.Template(template).substitute(
-        policy=_policy(script, style),
-        title=_text(title),
+        policy=pages.policy(style, script),
+        title=pages.text(title),
         style=style,
         script=script,
-        facts=_list(facts),
+        facts=pages.facts(facts),
         data=_json(data),
         images="\n".join(_stored(image, number) for image, number in numbers.items()),
         still="\n".join(_still(row, samples, labels, index[k]) for k, row in enumerate(rows)),
@@ -132,46 +130,12 @@ def _labels(distances) -> list[str]:
     return [f"{value:+.4g}" if abs(value) > tiny else "0" for value in values]
 
 
-def _policy(script: str, style: str) -> str:
-    """A Content-Security-Policy that allows the page's own parts and nothing else."""
-
-    def digest(text: str) -> str:
-        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-    return (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"script-src 'sha256-{digest(script)}'; style-src 'sha256-{digest(style)}'"
-    )
-
-
-def _clean(text: str) -> str:
-    """Text without what neither UTF-8 nor HTML can hold."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", text)
-
-
-def _text(text: str) -> str:
-    return escape(_clean(text))
-
-
 def _json(data) -> str:
     """JSON in ASCII for a ``<script>``, which nothing in it can end."""
     text = json.dumps(data, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _list(facts: Mapping[str, str]) -> str:
-    if not facts:
-        return ""
-    pairs = []
-    for term, value in facts.items():
-        shown, kind = _text(value), ""
-        if term == "command":
-            words = " ".join(f"<span>{word}</span>" for word in shown.split(" "))
-            shown, kind = f"<code>{words}</code>", ' class="command"'
-        pairs.append(f'<div{kind}><dt>{_text(term)}</dt><dd dir="auto">{shown}</dd></div>')
-    return f"<dl>{''.join(pairs)}</dl>"
 
 
 def _stored(image: bytes, number: int) -> str:
@@ -191,9 +155,9 @@ def _still(row: Row, samples: Sequence[str], labels: list[str], index) -> str:
             f'<use href="#i{images[t]}"/></svg></td>'
             for t in steps
         )
-        lines.append(f'<tr><th scope="row" dir="auto">{_text(sample)}</th>{shown}</tr>')
+        lines.append(f'<tr><th scope="row" dir="auto">{pages.text(sample)}</th>{shown}</tr>')
     return (
-        f'<section><h2 dir="auto">{_text(row.name)}</h2>{_list(row.facts)}'
+        f'<section><h2 dir="auto">{pages.text(row.name)}</h2>{pages.facts(row.facts)}'
         f"<table><thead><tr><td></td>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></section>"
     )

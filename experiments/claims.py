@@ -1,0 +1,237 @@
+"""The claims study: what the five reports say about GANs, tested.
+
+    python -m experiments.claims --data=points.mat --seeds=8
+    python -m experiments.claims --seeds=4 --only=B1,B2
+    python -m experiments.claims --study=grid --seeds=8 --only=gan,wgan_gp
+
+The second command took 11 minutes on two CPU cores that had other work besides; ``--dry_run``
+estimates what another takes. The grid is all variants and optimizers, each at eight learning
+rates: thousands of runs. ``--out`` holds
+``claims.html``, one page with a verdict on each claim, and the numbers in ``claims.json``
+and ``claims.csv`` (``grid.html`` and so on). No run is ever made twice: the same command
+goes on where it stopped, and with more seeds it adds those that are missing.
+"""
+
+import csv
+import io
+import json
+import math
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags as absl_flags
+
+from experiments import claims_cells, claims_entries, claims_grid, claims_report, flags, loop
+from experiments.claims_cells import Cell
+from experiments.claims_page import page
+from experiments.claims_report import Records, Report
+from jaxgan import runs
+from jaxgan.errors import InputError, lookup
+
+MAX_SEEDS = 4096
+
+
+class Study(NamedTuple):
+    """What is run, and what is made of it.
+
+    Attributes:
+      name: Of the files that it leaves.
+      cells: To be run with every seed.
+      report: ``(records by cell, entry name -> command) -> Report``.
+    """
+
+    name: str
+    cells: list[Cell]
+    report: Callable[[Records, Callable[[str], str]], Report]
+
+
+def study_of_claims(claims: Mapping[str, claims_entries.Claim]) -> Study:
+    """The study of some claims."""
+    return Study(
+        "claims",
+        _distinct(
+            cell
+            for claim in claims.values()
+            for setting in claim.settings.values()
+            for cell in setting.values()
+        ),
+        lambda records, command: claims_report.report(claims, records, command),
+    )
+
+
+def study_of_grid(grid: Mapping[tuple[str, str], Mapping[float, Cell]]) -> Study:
+    """The study of variants and optimizers, each at several learning rates."""
+    return Study(
+        "grid",
+        _distinct(cell for rates in grid.values() for cell in rates.values()),
+        lambda records, command: claims_grid.report(grid, records, command),
+    )
+
+
+def _distinct(cells: Iterable[Cell]) -> list[Cell]:
+    return list(dict.fromkeys(cells))
+
+
+def run(
+    study: Study,
+    directory: Path | str,
+    *,
+    seeds: int,
+    command: Callable[[str], str] = str,
+    source: str = "",
+    fresh: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> Report:
+    """Run what is missing of a study and write its page and its numbers.
+
+    Args:
+      study: What to run.
+      directory: Made if missing; goes on with what it holds, whichever study made it.
+      seeds: From 0.
+      command: What runs one entry, by its name; all of them for an empty one.
+      source: What the page says of the data.
+      fresh: Start over instead.
+      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+
+    Raises:
+      InputError: If the directory holds something else.
+      Stopped: By a signal, after saving.
+    """
+    directory, began = Path(directory), time.monotonic()
+    with runs.Run(directory, {"kind": "study"}, fresh=fresh):
+        records = claims_cells.gather(directory, study.cells, seeds, check)
+        loop.say("draws the page")
+        made = study.report(records, command)
+        facts = {"command": command("")} | ({"data": source} if source else {})
+        facts |= _facts(records)
+        facts["this call"] = claims_cells.duration(time.monotonic() - began)
+        path = directory / f"{study.name}.html"
+        html = page(made.title, made.lead, made.table, made.sections, facts)
+        runs.write_text(path, html)
+        numbers = {"facts": facts, "entries": made.numbers}
+        runs.write_json(path.with_suffix(".json"), numbers)
+        runs.write_text(path.with_suffix(".csv"), _csv(made.rows))
+    return made
+
+
+def _facts(records: Records) -> dict[str, str]:
+    """What the runs say of where they come from."""
+    facts = [record.facts for each in records.values() for record in each]
+
+    def told(name: str) -> str:
+        return "; ".join(dict.fromkeys(str(x.get(name, "")) for x in facts))
+
+    versions = dict.fromkeys(
+        ", ".join(f"{n} {v}" for n, v in x.get("versions", {}).items()) for x in facts
+    )
+    seeds = len(next(iter(records.values())))
+    return {
+        "commit": told("commit"),
+        "versions": "; ".join(versions),
+        "device": told("device"),
+        "machine": told("machine"),
+        "seeds": f"{seeds} (0 to {seeds - 1})",
+        "runs": f"{len(facts)}, of {len(records)} cells",
+        "wall time of the runs": claims_cells.duration(sum(x["seconds"] for x in facts)),
+    }
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        bad = (x for x in row.items() if isinstance(x[1], float) and not math.isfinite(x[1]))
+        writer.writerow({**row, **{name: "" for name, _ in bad}})
+    return text.getvalue()
+
+
+def show_plan(study: Study, directory: Path, seeds: int) -> None:
+    """Print what would be run: what ``--dry_run`` is for."""
+    todo = claims_cells.plan(directory, study.cells, seeds)
+    lanes = [lane for program in todo.programs for lane in program]
+    seconds = sum(lane.cell.laboratory.cost(lane.cell.config) for lane in lanes)
+    told = {
+        "writes": [str(directory / f"{study.name}.{end}") for end in ("html", "json", "csv")],
+        "cells": len(study.cells),
+        "runs": len(study.cells) * seeds,
+        "runs there already": todo.done,
+        "programs to run": len(todo.programs),
+        "runs to make": len(lanes),
+        "expected, of one core": claims_cells.duration(seconds),
+    }
+    print(json.dumps(told, indent=1))
+
+
+# The command line.
+
+
+def main() -> None:
+    """Run from the command line."""
+    define = absl_flags
+    study = define.DEFINE_string("study", "claims", "One of claims, grid.")
+    seeds = define.DEFINE_integer("seeds", 8, "Runs of every cell, with seeds from 0.")
+    only = define.DEFINE_list(
+        "only", None, "Names of claims; of a grid, variants and optimizers."
+    )
+    data = define.DEFINE_string("data", "m", "A built-in cloud, or a .mat, .npy or .csv file.")
+    key = define.DEFINE_string("data_key", "xx", "Variable of a .mat file.")
+    epochs = define.DEFINE_integer("epochs", claims_grid.EPOCHS, "Of the runs of a grid.")
+    given = {"study": study, "seeds": seeds, "data": data, "data_key": key, "epochs": epochs}
+
+    def command_line(entry: str) -> str:
+        named = {n: str(x.value) for n, x in given.items() if x.present or n == "seeds"}
+        chosen = [entry] if entry else only.value or []
+        named |= {"only": ",".join(chosen)} if chosen else {}
+        named |= {"out": flags.OUT.value} if flags.OUT.present else {}
+        words = [f"--{name}={value}" for name, value in named.items()]
+        return shlex.join(["python", "-m", "experiments.claims", *words])
+
+    def command(check: Callable[[], None]) -> None:
+        for flag in (flags.NAME, flags.TENSORBOARD):
+            if flag.present:
+                raise InputError(f"--{flag.name} has no meaning here; --out names the folder")
+        if not 0 < seeds.value <= MAX_SEEDS:
+            raise InputError(f"--seeds={seeds.value}: must be from 1 to {MAX_SEEDS}")
+        if only.value == []:
+            raise InputError("--only needs a value")
+        if study.value == "grid":
+            variants, optimizers = claims_grid.chosen(only.value)
+            entries = claims_grid.grid(
+                data.value, key.value, variants, optimizers, epochs.value
+            )
+            chosen = study_of_grid(entries)
+        elif study.value == "claims":
+            if epochs.present:
+                raise InputError("--epochs goes with --study=grid; a claim says its own")
+            claims = claims_entries.claims(data.value, key.value)
+            names = list(claims) if only.value is None else list(dict.fromkeys(only.value))
+            chosen = study_of_claims({name: lookup("claim", name, claims) for name in names})
+        else:
+            raise InputError(f"--study={study.value}: choose from claims, grid")
+        directory = Path(flags.OUT.value if flags.OUT.present else "runs/claims")
+        if flags.DRY_RUN.value:
+            show_plan(chosen, directory, seeds.value)
+            return
+        flags.start_jax()
+        made = run(
+            chosen,
+            directory,
+            seeds=seeds.value,
+            command=command_line,
+            source=data.value,
+            fresh=flags.FRESH.value,
+            check=check,
+        )
+        for row in made.table.rows:
+            print("  ".join(cell.replace("\n", ", ") for cell in row))
+        print(directory / f"{chosen.name}.html")
+
+    flags.main("claims", command)
+
+
+if __name__ == "__main__":
+    main()

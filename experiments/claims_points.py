@@ -1,0 +1,219 @@
+"""The points laboratory's part in a study: its cells trained, measured and kept."""
+
+import dataclasses
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import jaxgan.data.points as points_data
+from experiments import loop, points, points_fit, training
+from experiments.claims_cells import Laboratory, Lane, Record
+from experiments.points_config import Config
+from jaxgan import checkpoint, gan, objectives, optimizers, plots, runs, train
+from jaxgan.metrics import transport
+from jaxgan.networks import mlp
+
+FRAMES = 20  # of an animation, beside the one before training
+SHOWN = 500  # points in a frame
+ROUGH = 2.5  # sliced ratio from which on the strokes of the M can be told
+SAVE_EVERY = 60.0  # seconds between checkpoints of a program
+# What decides no result: how often is looked at, and where the data, whose digest is in the
+# identity, was read from.
+_ASIDE = {"seed", "seeds", "frame_every", "checkpoint_every", "data", "data_key"}
+_TRACED = {"learning_rate", "critic_learning_rate", "penalty_weight", "clip"}
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """All that decides a result but the seed."""
+    settings = dataclasses.asdict(config).items()
+    kept = {name: value for name, value in settings if name not in _ASIDE}
+    return kept | {"data_sha256": digest(config.data, config.data_key)}
+
+
+@lru_cache(maxsize=16)
+def digest(source: str, key: str) -> str:
+    """The sha256 of the points themselves."""
+    cloud = points_data.load(source, key).points
+    return hashlib.sha256(np.ascontiguousarray(cloud).tobytes()).hexdigest()
+
+
+def program(config: Config) -> tuple[Any, ...]:
+    """What is static: everything but the seed and the traced values."""
+    kept = [(n, x) for n, x in identity(config).items() if n not in _TRACED]
+    return (*kept, tuple(config.cells()[0]))
+
+
+def cost(config: Config) -> float:
+    """Seconds of one core for a run, roughly.
+
+    From timings of a fixed part and a part that grows with weights times examples, of each
+    critic update; then exact distances.
+    """
+    sizes = (2, *config.critic_widths, 1), (config.latent_dim, *config.generator_widths, 2)
+    weights = sum(a * b for size in sizes for a, b in zip(size, size[1:], strict=False))
+    updates = config.epochs * config.train_size / config.batch_size
+    return updates * (7e-5 + 1.5e-10 * weights * config.batch_size) + 3
+
+
+def train_lanes(
+    lanes: Sequence[Lane],
+    directory: Path,
+    tell: Callable[[float], None],
+    check: Callable[[], None],
+) -> list[Record]:
+    """Train and measure lanes of one program, from where ``directory`` has them.
+
+    A record holds ``fit_ratio``, the exact fit at the end (see ``points_fit.evaluate``;
+    infinite where the run diverged); ``worst_ratio``, that of a generator that puts every
+    point on the mean of the data; ``curve`` ``[E]``, the sliced ratio after each epoch, not
+    a number from where the run diverged; ``diverged_at``, that epoch, or 0; ``sample`` and
+    ``reference`` ``[N, 2]``, generated and held-out points; and ``frames``
+    ``[F, SHOWN, 2]`` of the training after the epochs ``frame_epochs``.
+    """
+    config = lanes[0].cell.config
+    cloud = points_data.load(config.data, config.data_key)
+    seeds = dict.fromkeys(lane.seed for lane in lanes)
+    starts = {seed: points.start(config, cloud.points, seed) for seed in seeds}
+    arrays = points.stack(
+        [points.lane(x.cell.config.cells()[0], starts[x.seed]) for x in lanes]
+    )
+    made = points.make_program(config, arrays, plots.extent_of(cloud.points))
+    state, notes = _train(config, arrays, made, directory, tell, check)
+    began = time.monotonic()
+    generated = _in_units(arrays, np.asarray(made.sample(state)[0], float))
+
+    def measure(i: int) -> Record:
+        check()
+        lane = {name: x[i] for name, x in arrays.items()}
+        noted = {name: notes[name][i] for name in ("finite", "curve", "frames")}
+        return Record(_measure(config, lane, noted, generated[i]), {})
+
+    with ThreadPoolExecutor() as pool:
+        records = list(pool.map(measure, range(len(lanes))))
+    seconds = float(notes["seconds"][0]) + time.monotonic() - began
+    return [x._replace(facts={"seconds": seconds / len(lanes)}) for x in records]
+
+
+def _measure(config: Config, lane, noted, generated: np.ndarray) -> dict[str, Any]:
+    """The arrays of a record, from samples ``[DRAWS, N, 2]`` in the data's units."""
+    finite = noted["finite"].astype(bool)
+    finite[-1] &= np.isfinite(generated).all()
+    whole = bool(finite.all())
+    real, reference = lane["train"], lane["reference"]
+    floor = points_fit.floor(real, reference, int(lane["seed"]))
+    distance = points_fit.mean_distance(generated, reference) if whole else math.inf
+    worst = np.linalg.norm(reference - real.mean(axis=0), axis=1).mean()
+    return {
+        "fit_ratio": np.array(distance / floor),
+        "worst_ratio": np.array(worst / floor),
+        "curve": np.where(np.logical_and.accumulate(finite), noted["curve"], np.nan),
+        "diverged_at": np.array(0 if whole else np.argmin(finite) + 1),
+        "sample": generated[0].astype(np.float32),
+        "reference": reference.astype(np.float32),
+        "frames": noted["frames"],
+        "frame_epochs": np.array(_marks(config)),
+    }
+
+
+def _marks(config: Config) -> list[int]:
+    """Epochs after which a frame is kept, 0 among them; all but the last at one distance."""
+    every = max(1, config.epochs // FRAMES)
+    return [*range(0, config.epochs, every), config.epochs]
+
+
+def _in_units(arrays: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Points ``[S, ..., N, 2]`` in units of training, in the data's own."""
+    shape = (len(x), *[1] * (x.ndim - 2), 2)
+    return x * arrays["scale"].reshape(shape) + arrays["mean"].reshape(shape)
+
+
+def _train(config, arrays, made: points.Program, directory: Path, tell, check):
+    """The last state, and by lane and epoch what was seen on the way.
+
+    All of it is in each checkpoint, so a run that is killed ends with the same numbers.
+    """
+    marks, count = _marks(config), len(arrays["seed"])
+    notes = {
+        "finite": np.zeros((count, config.epochs), np.int32),
+        "curve": np.full((count, config.epochs), np.nan, np.float32),
+        "frames": np.full((count, len(marks), SHOWN, 2), np.nan, np.float32),
+        "seconds": np.zeros(1, np.float32),
+        "epoch": np.zeros(1, np.int32),
+    }
+    state = made.init()
+    restored = checkpoint.restore(directory, {"state": state, "notes": notes})
+    for line in restored.damaged:
+        loop.say(f"{directory}: {line}")
+    if restored.step is not None:
+        notes = {name: np.array(x) for name, x in restored.tree["notes"].items()}
+        tree = restored.tree["state"]
+        state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), tree, state)
+
+    def keep_frame(number):
+        shown = _in_units(arrays, np.asarray(made.draw(state), float))[:, :SHOWN]
+        shown = np.where(np.isfinite(shown), shown, np.nan)
+        notes["frames"][:, number, : shown.shape[1]] = shown
+
+    epoch, saved = int(notes["epoch"][0]), time.monotonic()
+    if epoch == 0:
+        keep_frame(0)
+    while epoch < config.epochs:
+        began = time.monotonic()
+        number = marks.index(epoch) + 1
+        state, metrics = made.advance(state, marks[number] - epoch)
+        metrics = {name: np.asarray(x) for name, x in metrics.items()}
+        watched = [metrics[x] for x in ("critic_loss", "generator_loss", "spread")]
+        now = slice(epoch, marks[number])
+        notes["finite"][:, now] = np.logical_and.reduce([np.isfinite(x) for x in watched])
+        notes["curve"][:, now] = metrics["sliced_ratio"]
+        keep_frame(number)
+        epoch = marks[number]
+        notes["epoch"][0] = epoch
+        notes["seconds"] += time.monotonic() - began
+        tell(0.95 * epoch / config.epochs)
+        lost = not notes["finite"][:, epoch - 1].any()  # no lane comes back from there
+        try:
+            check()
+        except runs.Stopped:
+            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
+            raise
+        if lost:
+            break
+        if time.monotonic() - saved > SAVE_EVERY or epoch == config.epochs:
+            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
+            saved = time.monotonic()
+    return state, notes
+
+
+POINTS = Laboratory(
+    identity=identity,
+    program=program,
+    cost=cost,
+    code=(
+        gan,
+        mlp,
+        objectives,
+        optimizers,
+        train,
+        transport,
+        points_data,
+        points_fit,
+        points.start,
+        points.lane,
+        points.build,
+        points.make_program,
+        training.parts,
+        train_lanes,
+        _train,
+        _measure,
+    ),
+    train=train_lanes,
+)

@@ -1,0 +1,182 @@
+"""Verdicts on claims: an effect with its interval over seeds, against a range fixed before.
+
+A claim says that an effect lies in a range: a difference above a margin ("better"), between
+two margins ("alike"), a number between two others ("about"). It holds where the whole
+interval lies in the range, does not hold where all of it lies outside, and is undecided in
+between. So "does not hold" is evidence against the claim and never the lack of evidence
+for it.
+"""
+
+import functools
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxgan.metrics.intervals import Interval
+
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+MIN_SEEDS = 4  # below, an interval says nothing
+RESAMPLES = 4999
+# A resample of few values may have next to no spread, and its t statistic no bound. One
+# quarter of the sample's standard error as a floor leaves the coverage as it was.
+_LEAST_ERROR = 0.25
+
+
+class Range(NamedTuple):
+    """Where a claim says that its effect lies, both ends included."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+
+def alike(margin: float) -> Range:
+    """A difference that does not matter."""
+    return Range(-margin, margin)
+
+
+def about(value: float, factor: float = math.sqrt(2)) -> Range:
+    """A number known up to a factor."""
+    return Range(value / factor, value * factor)
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The mean over seeds with its bootstrap-t interval.
+
+    Of the forms tried in simulations at 4, 8 and 32 seeds, the studentised one alone
+    keeps its coverage on skewed values: at 8 exponential ones the percentile interval,
+    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %, this one 95 %. On
+    values as skewed as exp(N(0, 1)) none does; this one covers 89 %. The resamples are
+    the same in every call, so equal values have equal intervals.
+
+    Args:
+      values: One per seed; the differences of pairs, where seeds are paired.
+      confidence: Coverage of the interval.
+
+    Returns:
+      Bounds that are not a number for fewer than ``MIN_SEEDS`` values, or where a value
+      is not finite.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5.
+    """
+    x = np.asarray(values, float)
+    mean = float(x.mean()) if np.isfinite(x).all() else math.nan
+    if len(x) < MIN_SEEDS or math.isnan(mean):
+        return Interval(mean, math.nan, math.nan)
+    drawn = x[_indices(len(x), 0)]
+    error = _error(x)
+    return _studentised(mean, error, drawn.mean(-1) - mean, _error(drawn), confidence)
+
+
+def difference_interval(
+    first: ArrayLike, second: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """The difference of the means of two independent samples, with its interval.
+
+    For seeds that are paired, ``mean_interval(first - second)`` is narrower. The errors of
+    the two add as in Welch's test.
+
+    Args:
+      first: One value per seed.
+      second: One value per seed, of other seeds or as many others.
+      confidence: Coverage of the interval.
+
+    Returns:
+      As ``mean_interval``.
+    """
+    samples = [np.asarray(x, float) for x in (first, second)]
+    finite = all(np.isfinite(x).all() for x in samples)
+    mean = float(samples[0].mean() - samples[1].mean()) if finite else math.nan
+    if min(map(len, samples)) < MIN_SEEDS or math.isnan(mean):
+        return Interval(mean, math.nan, math.nan)
+    drawn = [x[_indices(len(x), i)] for i, x in enumerate(samples)]
+    error = float(np.hypot(*map(_error, samples)))
+    errors = np.hypot(*map(_error, drawn))
+    moves = drawn[0].mean(-1) - drawn[1].mean(-1) - mean
+    return _studentised(mean, error, moves, errors, confidence)
+
+
+@functools.lru_cache(maxsize=16)
+def _indices(count: int, stream: int) -> np.ndarray:
+    return np.random.default_rng([count, stream]).integers(0, count, (RESAMPLES, count))
+
+
+def _error(x: np.ndarray):
+    return x.std(axis=-1, ddof=1) / np.sqrt(x.shape[-1])
+
+
+def _studentised(mean, error, moves, errors, confidence: float) -> Interval:
+    if error == 0:
+        return Interval(mean, mean, mean)
+    t = moves / np.maximum(errors, _LEAST_ERROR * error)
+    low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(mean - high * error), float(mean - low * error))
+
+
+def verdict(interval: Interval, allowed: Range) -> str:
+    """What an interval says of a claim: holds, does not hold, or undecided."""
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return UNDECIDED
+    if allowed.low <= interval.low and interval.high <= allowed.high:
+        return HOLDS
+    if interval.high < allowed.low or allowed.high < interval.low:
+        return FAILS
+    return UNDECIDED
+
+
+def joint(verdicts: Iterable[str]) -> str:
+    """Of a claim that says several things at once: it fails with any of them."""
+    found = set(verdicts)
+    if FAILS in found:
+        return FAILS
+    return HOLDS if found == {HOLDS} else UNDECIDED
+
+
+class Overall(NamedTuple):
+    """A verdict over the settings that a report leaves open.
+
+    Attributes:
+      verdict: That of every setting, where they agree; else undecided.
+      depends: Whether the claim holds in one setting and does not in another.
+    """
+
+    verdict: str
+    depends: bool
+
+
+def overall(verdicts: Iterable[str]) -> Overall:
+    """Join the verdicts under several settings."""
+    found = set(verdicts)
+    agreed = found.pop() if len(found) == 1 else UNDECIDED
+    return Overall(agreed, found >= {HOLDS, FAILS})
+
+
+def first_within(curves: ArrayLike, level: float) -> np.ndarray:
+    """The first epoch, from 1, at which each curve ``[S, E]`` is at most a level.
+
+    A curve that never gets there counts E, the last epoch: the mean is then the time
+    without, out of the first E epochs (the restricted mean of survival analysis), a lower
+    bound that needs no assumption about what would have come later.
+
+    Returns:
+      ``[S]``.
+    """
+    reached = np.asarray(curves, float) <= level
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, reached.shape[1]) * 1.0
+
+
+def never_within(curves: ArrayLike, level: float) -> np.ndarray:
+    """Which curves ``[S, E]`` are never at a level or below: ``[S]``."""
+    return np.all(~(np.asarray(curves, float) <= level), axis=1)
+
+
+def at_worst(values: ArrayLike, worst: ArrayLike) -> np.ndarray:
+    """Values ``[S]`` where larger is worse, none above its worst, which diverged ones get.
+
+    A run that diverged has no number, and is not dropped: it counts as the worst that
+    there is. That nothing counts as worse than it keeps it so.
+    """
+    values, worst = np.asarray(values, float), np.asarray(worst, float)
+    return np.where(np.isfinite(values), np.minimum(values, worst), worst)

@@ -1,0 +1,43 @@
+"""What self-contained HTML pages share: text as it is, facts, and what a page may load."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from html import escape
+
+
+def text(value: str) -> str:
+    """Text for HTML, without what neither UTF-8 nor HTML can hold."""
+    return escape(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", value))
+
+
+def code(value: str) -> str:
+    """A command, which breaks between words only."""
+    return f"<code>{' '.join(f'<span>{word}</span>' for word in text(value).split(' '))}</code>"
+
+
+def facts(pairs: Mapping[str, str]) -> str:
+    """A list of terms with their values; the value of ``"command"`` is set as code."""
+    if not pairs:
+        return ""
+    items = []
+    for term, value in pairs.items():
+        shown, kind = text(value), ""
+        if term == "command":
+            shown, kind = code(value), ' class="command"'
+        items.append(f'<div{kind}><dt>{text(term)}</dt><dd dir="auto">{shown}</dd></div>')
+    return f"<dl>{''.join(items)}</dl>"
+
+
+def policy(style: str, script: str = "") -> str:
+    """A Content-Security-Policy that allows a page's own parts and nothing else."""
+
+    def digest(part: str) -> str:
+        return base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+
+    own = f"script-src 'sha256-{digest(script)}'; " if script else ""
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"{own}style-src 'sha256-{digest(style)}'"
+    )

@@ -1,0 +1,438 @@
+import csv
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import claims, claims_cells, claims_entries, claims_grid, claims_report
+from experiments.claims_cells import Cell, Laboratory, Record
+from experiments.claims_entries import (
+    CLEARLY,
+    ROUGH,
+    Claim,
+    fits_alike,
+    fits_better,
+    fits_well,
+    judge,
+    rough_about,
+    rough_by,
+    rough_sooner,
+)
+from experiments.claims_page import Section, Table, page
+from experiments.claims_pictures import Picture
+from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
+
+ROOT = Path(__file__).parents[2]
+NAMES = ["A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "C1", "C2", "C3"]
+
+
+def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
+    """A made-up run: the sliced ratio is 9 before its first rough fit, 2 from then on."""
+    rng = np.random.default_rng(seed)
+    cloud = rng.normal(size=(40, 2))
+    curve = np.where(np.arange(1, epochs + 1) >= first, 2.0, 9.0)
+    if diverged:
+        fit, curve[diverged - 1 :] = math.inf, math.nan
+    arrays = {
+        "fit_ratio": fit,
+        "worst_ratio": 13.0,
+        "curve": curve,
+        "diverged_at": diverged,
+        "sample": cloud,
+        "reference": cloud,
+        "frames": np.stack([cloud] * 3),
+        "frame_epochs": np.array([0, 1, epochs]),
+    }
+    facts = {"seconds": 2.0, "device": "1 x cpu", "commit": "abc", "versions": {"jax": "0"}}
+    return Record({name: np.asarray(x) for name, x in arrays.items()}, facts)
+
+
+class Made:
+    """Configurations of made-up cells."""
+
+    def __init__(self, epochs=100):
+        self.epochs = epochs
+
+
+LAB = Laboratory(lambda c: {"epochs": c.epochs}, lambda c: 0, lambda c: 1.0, (), lambda *a: [])
+
+
+def judged(parts, **runs):
+    """The outcome of a claim with one setting; roles to records."""
+    cells = {role: Cell(LAB, Made()) for role in runs}
+    claim = Claim("X1", "A sentence.", tuple(parts), {"only": cells}, "")
+    return judge(claim, {cells[role]: records for role, records in runs.items()})
+
+
+def several(count=8, fit=1.2, spread=0.05, first=10, **given):
+    rng = np.random.default_rng(1)
+    return [
+        record(fit + x, first + i % 3, seed=i, **given)
+        for i, x in enumerate(spread * rng.normal(size=count))
+    ]
+
+
+def verdict_of(parts, **runs):
+    return judged(parts, **runs).overall.verdict
+
+
+def test_fits_are_compared():
+    good, bad, same = several(fit=1.2), several(fit=2.2), several(fit=1.3, spread=0.5)
+    part = [fits_better("good", "bad")]
+    assert verdict_of(part, good=good, bad=bad) == HOLDS
+    assert verdict_of(part, good=bad, bad=good) == FAILS
+    assert verdict_of(part, good=good, bad=same) == UNDECIDED
+    assert verdict_of([fits_alike("a", "b")], a=good, b=good) == HOLDS
+    assert verdict_of([fits_alike("a", "b")], a=good, b=bad) == FAILS
+    assert verdict_of([fits_well("a")], a=good) == HOLDS
+    assert verdict_of([fits_well("a")], a=bad) == FAILS
+
+
+def test_first_rough_fits_are_compared():
+    early, late, never = several(first=10), several(first=60), several(first=1000)
+    assert verdict_of([rough_sooner("a", "b", 100)], a=early, b=late) == HOLDS
+    assert verdict_of([rough_sooner("a", "b", 100)], a=late, b=early) == FAILS
+    assert verdict_of([rough_sooner("a", "b", 100)], a=early, b=never) == HOLDS
+    assert verdict_of([rough_sooner("a", "b", 100)], a=never, b=early) == FAILS
+    assert verdict_of([rough_about("a", 70)], a=late) == HOLDS
+    assert verdict_of([rough_about("a", 70)], a=early) == FAILS
+    assert verdict_of([rough_by("a", 30)], a=early) == HOLDS
+    assert verdict_of([rough_by("a", 30)], a=never) == FAILS
+
+
+def test_what_never_came_is_no_evidence_that_it_came_late():
+    never, late = several(first=1000), several(first=98)
+    # Neither got there, or the later one might have come any time later.
+    assert verdict_of([rough_sooner("a", "b", 100)], a=never, b=never) == UNDECIDED
+    assert verdict_of([rough_sooner("a", "b", 100)], a=late, b=never) == UNDECIDED
+    assert verdict_of([rough_about("a", 100)], a=never) == UNDECIDED
+
+
+def test_a_diverged_seed_counts():
+    good, bad = several(fit=1.2), several(fit=2.2)
+    worse = [record(diverged=20), *good[1:]]
+    outcome = judged([fits_better("a", "b")], a=worse, b=bad)
+    (finding,) = outcome.findings
+    assert finding.values["a"][0] == 13
+    assert finding.diverged == {"a": 1, "b": 0}
+    assert outcome.overall.verdict == UNDECIDED
+    all_of_it = [record(diverged=20)] * 8
+    assert verdict_of([fits_better("a", "b")], a=good, b=all_of_it) == HOLDS
+
+
+def test_parts_and_settings_join():
+    good, bad = several(fit=1.2), several(fit=2.2)
+    both = [fits_well("a"), fits_better("a", "b")]
+    assert verdict_of(both, a=good, b=bad) == HOLDS
+    assert verdict_of(both, a=good, b=several(fit=1.3, spread=0.5)) == UNDECIDED
+    assert verdict_of(both, a=bad, b=good) == FAILS
+    cells = [Cell(LAB, Made()) for _ in range(4)]
+    settings = {"1": {"a": cells[0], "b": cells[1]}, "2": {"a": cells[2], "b": cells[3]}}
+    claim = Claim("X", "", (fits_better("a", "b"),), settings, "")
+    runs = dict(zip(cells, (good, bad, bad, good), strict=True))
+    outcome = judge(claim, runs)
+    assert outcome.by_setting == {"1": HOLDS, "2": FAILS}
+    assert outcome.overall == (UNDECIDED, True)
+
+
+def test_another_meaning_of_a_rough_fit_is_tried():
+    """The made-up curves fall from 9 to 2: rough at 2.5 and 3.5, never at 1.75."""
+    late = several(first=60)
+    outcome = judged([rough_about("a", 70)], a=late)
+    assert outcome.overall.verdict == HOLDS
+    assert {x: each.verdict for x, each in outcome.by_level.items()} == {
+        1.75: FAILS,
+        3.5: HOLDS,
+    }
+    assert judged([fits_well("a")], a=late).by_level == {}
+
+
+# The table of claims.
+
+
+@pytest.fixture(scope="module")
+def entries():
+    return claims_entries.claims("m")
+
+
+def test_the_table_has_the_claims_about_points(entries):
+    assert list(entries) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry(entries, name):
+    claim = entries[name]
+    assert len(claim.settings) >= 2
+    assert claim.note
+    for setting in claim.settings.values():
+        used = {role for part in claim.parts for role in part.roles}
+        assert used <= set(setting)
+    cells = [tuple(setting.values()) for setting in claim.settings.values()]
+    assert len(set(cells)) == len(cells)  # settings differ
+    for part in claim.parts:
+        assert part.allowed.low < part.allowed.high
+        numbers = {f"{x:.3g}" for x in part.allowed if math.isfinite(x)}
+        said = {f"{float(x):.3g}" for x in re.findall(r"\d+(?:\.\d+)?", part.rule)}
+        if part.measure is claims_entries.FIT:
+            assert said & numbers, part.rule  # the words have the number of the code
+        if part.measure is claims_entries.FIRST and math.isfinite(part.allowed.high):
+            for setting in claim.settings.values():
+                # else a run that never gets there could count as one that does
+                assert part.allowed.high < setting[part.roles[0]].config.epochs
+
+
+def test_settings_are_those_of_the_reports(entries):
+    b1 = entries["B1"].settings["batch 64"]
+    for cell in b1.values():
+        config = cell.config
+        assert config.generator_widths == config.critic_widths == (256, 64)
+        assert (config.epochs, config.critic_steps, config.train_size) == (200, 1, 7000)
+        assert config.learning_rate == (1e-4,)
+        assert config.optimizer == "rmsprop"
+    assert b1["WGAN-GP"].config.penalty_weight == (0.001,)
+    (b3, _) = entries["B3"].settings.values()
+    assert [cell.config.epochs for cell in b3.values()] == [2000, 200]
+    assert entries["C2"].settings["rate 1e-4"]["GAN, Adam"].config.generator_widths == (
+        512,
+        256,
+    )
+    steps = {
+        cell.config.critic_steps
+        for setting in entries["A4"].settings.values()
+        for role, cell in setting.items()
+        if role == "SGD"
+    }
+    assert steps == {20, 30}
+    # What claims share is run once: 12 claims, 38 cells in 22 programs.
+    study = claims.study_of_claims(entries)
+    assert len(study.cells) == 38
+    assert len(claims_cells.plan(Path("nowhere"), study.cells, 2).programs) == 22
+
+
+# The page.
+
+
+class Document(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append({"tag": tag, "text": "", **dict(attributes)})
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(self.elements[-1])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()["tag"] == tag
+
+    def handle_data(self, data):
+        for element in self.open:
+            element["text"] += data
+
+    def all(self, tag):
+        return [element for element in self.elements if element["tag"] == tag]
+
+
+def made_report(sentence="A sentence."):
+    good, bad = several(fit=1.2), [record(diverged=20), *several(fit=2.2)[1:]]
+    cells = [Cell(LAB, Made()) for _ in range(4)]
+    settings = {
+        "rate 1": {"GAN": cells[0], "WGAN": cells[1]},
+        "rate 2": {"GAN": cells[2], "WGAN": cells[3]},
+    }
+    parts = (fits_better("GAN", "WGAN", CLEARLY), rough_about("GAN", 30))
+    entry = Claim("X1", sentence, parts, settings, "A note.")
+    runs = dict(zip(cells, (good, bad, bad, good), strict=True))
+    return claims_report.report({"X1": entry}, runs, lambda name: f"python --only={name}")
+
+
+@pytest.mark.parametrize("sentence", ["A sentence.", "</td><script>alert(1)</script>&\ud800"])
+def test_the_page_is_well_formed_and_asks_for_nothing(sentence):
+    report = made_report(sentence)
+    facts = {"command": "python -m x", "odd": sentence}
+    text = page(report.title, report.lead, report.table, report.sections, facts)
+    text.encode()
+    document = Document(text)
+    tags = {element["tag"] for element in document.elements}
+    assert not tags & {"script", "iframe", "object", "embed"}
+    assert not re.search(r"https?:|//[a-z]+\.|@import", text)
+    for element in document.elements:
+        assert not [name for name in element if name.startswith("on") or name == "style"]
+        for name in ("src", "href"):
+            assert element.get(name, "#").startswith(("#", "data:"))
+    (policy,) = [m["content"] for m in document.all("meta") if "http-equiv" in m]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert sentence.replace("\ud800", "\ufffd") in document.all("h2")[0]["text"]
+    kinds = [image["src"][:15] for image in document.all("img")]
+    assert kinds == ["data:image/png;", "data:image/png;", "data:image/gif;"]
+    assert all(image["alt"] for image in document.all("img"))
+    assert [a["href"] for a in document.all("a")] == [f"#{document.all('section')[0]['id']}"]
+
+
+def test_the_table_on_top_tells_what_was_found():
+    report = made_report()
+    (row,) = report.table.rows
+    assert row[:2] == ["X1", "A sentence."]
+    assert row[2] == FAILS  # the first rough fits are too early in both settings
+    assert row[3] == f"{FAILS}: rate 1\n{FAILS}: rate 2"
+    assert row[4:] == ["8", "2 of 32 runs"]
+    assert [len(row) for row in report.sections[0].table.rows] == [5] * 4
+    assert report.sections[0].notes[1].endswith(f"1.75: {FAILS}; 3.5: {FAILS}.")
+    assert "python --only=X1" in report.sections[0].command
+    assert [row["verdict"] for row in report.rows] == [HOLDS, FAILS, FAILS, FAILS]
+    assert report.rows[0]["diverged"] == 1
+    (numbers,) = report.numbers
+    assert numbers["settings"]["rate 1"]["parts"][0]["by_seed"]["WGAN"][0] == 13
+
+
+def test_a_verdict_has_its_colour():
+    table = Table(["", "a"], [["X1", f"{HOLDS}: somewhere\n{FAILS}"], ["y", UNDECIDED]])
+    section = Section("X1", "s", FAILS, [], table, [Picture("c", b"\x89PNG")], "do")
+    document = Document(page("t", [], table, [section], {}))
+    spans = [(s["class"], s["text"]) for s in document.all("span") if "class" in s]
+    once = [("holds", HOLDS), ("fails", FAILS), ("undecided", UNDECIDED)]
+    assert spans == [*once, ("fails", FAILS), *once]
+
+
+# Whole studies.
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "cloud.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(600, 2)) * [2.0, 0.5] + 7)
+    return str(path)
+
+
+SMALL = {"generator_widths": (8,), "critic_widths": (8,), "batch_size": 64, "train_size": 512}
+
+
+@pytest.mark.slow
+def test_a_grid_is_ranked_and_never_made_twice(tmp_path, data, monkeypatch):
+    monkeypatch.setitem(claims_grid.RATES, "sgd", (1e-2, 1e3))
+    monkeypatch.setitem(claims_grid.RATES, "adam", (1e-3, 1e-2))
+    entries = claims_grid.grid(data, "xx", ["lsgan"], ["sgd", "adam"], 4, **SMALL)
+    study = claims.study_of_grid(entries)
+    assert len(claims_cells.plan(tmp_path, study.cells, 8).programs) == 2
+    report = claims.run(study, tmp_path / "study", seeds=8)
+    assert [row["rank"] for row in report.rows] == [1, 2]
+    by_optimizer = {row["optimizer"]: row for row in report.rows}
+    assert by_optimizer["sgd"]["best_rate"] == 1e-2
+    assert by_optimizer["sgd"]["diverged"] == 8
+    assert sorted(row["worse"] in ("leader",) for row in report.rows) == [False, True]
+    assert {x.name for x in (tmp_path / "study").glob("grid.*")} == {
+        "grid.html",
+        "grid.json",
+        "grid.csv",
+    }
+    with open(tmp_path / "study" / "grid.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2
+    monkeypatch.setattr("experiments.claims_points.points.make_program", None)
+    again = claims.run(study, tmp_path / "study", seeds=8)
+    assert again.rows == report.rows
+    fewer = claims.run(study, tmp_path / "study", seeds=4)
+    assert math.isnan(fewer.rows[0]["fit_ratio_low"])  # two seeds to tell it of
+
+
+def test_the_best_rate_is_chosen_on_half_of_the_seeds():
+    fits = {1e-3: np.array([1.0, 9.0] * 4), 1e-2: np.array([2.0, 1.0] * 4)}
+    assert claims_grid.best_rate(fits) == 1e-3
+
+
+def command(data, out, *more):
+    return [
+        *(sys.executable, "-m", "experiments.claims", "--study=grid", "--only=gan,wgan,sgd"),
+        *("--epochs=40", "--seeds=2", f"--data={data}", f"--out={out}", *more),
+    ]
+
+
+def entries_of(out):
+    return json.loads((out / "grid.json").read_text())["entries"]
+
+
+@pytest.mark.slow
+def test_killed_half_way_and_started_again(tmp_path, data):
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+
+    def start(out):
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command(data, out), cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True
+        )
+
+    whole = start(tmp_path / "whole")
+    assert "grid.html" in whole.communicate()[0]
+    cut = start(tmp_path / "cut")
+    while not list((tmp_path / "cut").glob("cells/*/seed_*.npz")) and cut.poll() is None:
+        time.sleep(0.05)
+    os.kill(cut.pid, signal.SIGKILL)
+    cut.communicate()
+    assert not (tmp_path / "cut" / "grid.json").exists()
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "cut").glob("cells/*/seed*")}
+    assert 0 < len(done) < 32
+    again = start(tmp_path / "cut")
+    _, errors = again.communicate()
+    assert again.returncode == 0
+    assert f"{len(done)} runs are there already" in errors
+    assert entries_of(tmp_path / "cut") == entries_of(tmp_path / "whole")
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--only=Z9"], "unknown claim 'Z9'"),
+        (["--only="], "--only needs a value"),
+        (["--seeds=0"], "--seeds=0: must be from 1"),
+        (["--study=house"], "choose from claims, grid"),
+        (["--study=grid", "--only=house"], "no variant or optimizer 'house'"),
+        (["--epochs=3"], "--epochs goes with --study=grid"),
+        (["--data=nowhere.mat"], "no such file: nowhere.mat"),
+        (["--name=x"], "--name has no meaning here"),
+    ],
+)
+def test_refusals(tmp_path, flags, message):
+    words = [sys.executable, "-m", "experiments.claims", f"--out={tmp_path / 'o'}", *flags]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("claims: error: ")
+    assert message in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_dry_run_tells_what_would_be_made(tmp_path):
+    words = ["-m", "experiments.claims", "--only=B2", "--seeds=4", "--dry_run"]
+    done = subprocess.run(
+        [sys.executable, *words, f"--out={tmp_path / 'o'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    told = json.loads(done.stdout)
+    assert (told["cells"], told["runs to make"], told["programs to run"]) == (7, 28, 6)
+    assert not (tmp_path / "o").exists()
+
+
+def test_another_folder_is_refused(tmp_path, data):
+    (tmp_path / "mine.txt").write_text("x")
+    study = claims.study_of_grid(claims_grid.grid(data, "xx", ["gan"], ["sgd"], 2, **SMALL))
+    with pytest.raises(claims.InputError, match="is not a run"):
+        claims.run(study, tmp_path, seeds=1)
+
+
+def test_rough_means_the_same_everywhere():
+    assert f"{ROUGH:g}" in claims_entries.FIRST.name

@@ -1,0 +1,150 @@
+import math
+
+import numpy as np
+import pytest
+
+from jaxgan.metrics import verdicts
+from jaxgan.metrics.intervals import Interval
+from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED, Range
+
+BETTER = Range(low=0.05)
+
+
+def effects(mean, count, deviation=0.2):
+    """Differences of pairs whose mean is known, spread like those of final fits."""
+    noise = np.random.default_rng(3).normal(0, deviation, count)
+    return mean + noise - noise.mean()
+
+
+def judge(values, allowed=BETTER):
+    return verdicts.verdict(verdicts.mean_interval(values), allowed)
+
+
+def test_an_effect_that_is_there():
+    assert judge(effects(1.0, 8)) == HOLDS
+
+
+def test_an_effect_that_is_absent():
+    assert judge(effects(-1.0, 8)) == FAILS
+    assert judge(effects(0.0, 400)) == FAILS  # enough seeds to tell it from the margin
+
+
+def test_an_effect_too_small_for_the_number_of_seeds():
+    assert judge(effects(0.15, 8)) == UNDECIDED
+    assert judge(effects(0.15, 100)) == HOLDS
+
+
+def test_lack_of_evidence_is_no_evidence_against():
+    assert judge(effects(0.0, 8)) == UNDECIDED
+    assert judge([5.0] * 3) == UNDECIDED  # too few seeds for an interval
+    assert judge([1.0, 1.1, 1.2, math.inf, 1.0]) == UNDECIDED
+
+
+def test_alike_needs_evidence_too():
+    assert judge(effects(0.0, 8), verdicts.alike(0.5)) == HOLDS
+    assert judge(effects(0.4, 8), verdicts.alike(0.5)) == UNDECIDED
+    assert judge(effects(-1.0, 8), verdicts.alike(0.5)) == FAILS
+
+
+def test_about_a_number():
+    assert verdicts.about(70) == pytest.approx((49.5, 99.0), abs=0.01)
+    assert judge(effects(70, 8, 5), verdicts.about(70)) == HOLDS
+    assert judge(effects(100, 8, 5), verdicts.about(70)) == UNDECIDED
+    assert judge(effects(20, 8, 5), verdicts.about(70)) == FAILS
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(1.1, 1.9, HOLDS), (0, 0.9, FAILS), (2.1, 3, FAILS), (0.9, 1.5, UNDECIDED)],
+)
+def test_a_range_with_two_ends(low, high, expected):
+    assert verdicts.verdict(Interval(1.5, low, high), Range(1, 2)) == expected
+
+
+def test_parts_and_settings():
+    assert verdicts.joint([HOLDS, HOLDS]) == HOLDS
+    assert verdicts.joint([HOLDS, UNDECIDED]) == UNDECIDED
+    assert verdicts.joint([HOLDS, UNDECIDED, FAILS]) == FAILS
+    assert verdicts.overall([HOLDS, HOLDS]) == (HOLDS, False)
+    assert verdicts.overall([FAILS, FAILS]) == (FAILS, False)
+    assert verdicts.overall([HOLDS, FAILS, UNDECIDED]) == (UNDECIDED, True)
+    assert verdicts.overall([HOLDS, UNDECIDED]) == (UNDECIDED, False)
+
+
+DRAWS = {  # name to draws of a shape and their mean
+    "normal": (lambda rng, shape: rng.normal(3, 1, shape), 3.0),
+    "exponential": (lambda rng, shape: rng.exponential(1, shape), 1.0),
+    "uniform": (lambda rng, shape: rng.uniform(0, 1, shape), 0.5),
+    "epochs": (lambda rng, shape: rng.poisson(6, shape) + 20.0, 26.0),
+    "difference of skewed": (
+        lambda rng, shape: rng.gamma(4, 0.1, shape) - rng.gamma(2, 0.1, shape),
+        0.2,
+    ),
+}
+
+
+@pytest.mark.parametrize("seeds", [8, 32])
+@pytest.mark.parametrize("name", DRAWS)
+def test_coverage(name, seeds):
+    """Nominal 95 %: between 92 % and 98 % of 500 draws."""
+    draw, mean = DRAWS[name]
+    values = draw(np.random.default_rng(11), (500, seeds))
+    intervals = [verdicts.mean_interval(x) for x in values]
+    hits = sum(low <= mean <= high for _, low, high in intervals)
+    assert 460 <= hits <= 490
+
+
+@pytest.mark.parametrize("seeds", [8, 32])
+def test_coverage_of_unpaired_differences(seeds):
+    rng = np.random.default_rng(5)
+    first, second = rng.gamma(4, 0.1, (500, seeds)), rng.normal(0.1, 0.3, (500, seeds))
+    pairs = zip(first, second, strict=True)
+    intervals = [verdicts.difference_interval(x, y) for x, y in pairs]
+    assert 460 <= sum(low <= 0.3 <= high for _, low, high in intervals) <= 490
+
+
+def test_wrong_verdicts_are_rare():
+    """A claim exactly at its margin is decided by chance alone: 5 % of the draws."""
+    values = np.random.default_rng(2).normal(0.05, 0.3, (500, 8))
+    decided = sum(judge(x) != UNDECIDED for x in values)
+    assert decided <= 40  # 25 expected; three deviations are 15
+
+
+def test_an_interval_turns_with_its_values():
+    x = np.random.default_rng(1).exponential(1, 8)
+    mean, low, high = verdicts.mean_interval(x)
+    assert verdicts.mean_interval(-x) == pytest.approx((-mean, -high, -low))
+    assert verdicts.mean_interval(10 * x + 3) == pytest.approx(
+        (10 * mean + 3, 10 * low + 3, 10 * high + 3)
+    )
+    assert verdicts.mean_interval(x) == (mean, low, high)
+
+
+def test_equal_values_have_no_width():
+    assert verdicts.mean_interval([200.0] * 8) == (200, 200, 200)
+
+
+def test_one_outlier_leaves_the_interval_bounded():
+    _, low, high = verdicts.mean_interval([0.0] * 7 + [1.0])
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+
+
+def test_paired_is_narrower_than_unpaired_where_seeds_matter():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 1, 8)
+    x, y = shared + rng.normal(1, 0.1, 8), shared + rng.normal(0, 0.1, 8)
+    paired, unpaired = verdicts.mean_interval(x - y), verdicts.difference_interval(x, y)
+    assert paired.mean == pytest.approx(unpaired.mean)
+    assert paired.high - paired.low < 0.5 * (unpaired.high - unpaired.low)
+
+
+def test_first_within():
+    curves = [[9, 4, 2, 5], [9, 9, 9, 9], [1, 9, 9, 9], [9, math.nan, math.nan, math.nan]]
+    assert verdicts.first_within(curves, 4).tolist() == [2, 4, 1, 4]
+    assert verdicts.never_within(curves, 4).tolist() == [False, True, False, True]
+
+
+def test_a_diverged_run_counts_as_the_worst():
+    values = verdicts.at_worst([1.2, math.inf, math.nan, 40.0], [13, 14, 15, 16])
+    assert values.tolist() == [1.2, 14, 15, 16]
