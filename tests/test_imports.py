@@ -39,6 +39,7 @@ ONLY_IN = {
     "orbax": ["jaxgan/checkpoint.py"],
     "absl": ["experiments"],
     "tensorboardX": ["experiments/board.py"],
+    "gradio": ["experiments/local.py"],
     "torch": [],
     "tensorflow": [],
 }
