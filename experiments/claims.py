@@ -1,4 +1,4 @@
-"""The claims study: what the five reports say about GANs, tested.
+"""The claims study: what three reports say about GANs, tested.
 
     python -m experiments.claims --data=points.mat --seeds=8
     python -m experiments.claims --seeds=4 --only=B1,B2
@@ -8,8 +8,9 @@ The second command took 11 minutes on two CPU cores that had other work besides;
 estimates what another takes. The grid is all variants and optimizers, each at eight learning
 rates: thousands of runs. ``--out`` holds
 ``claims.html``, one page with a verdict on each claim, and the numbers in ``claims.json``
-and ``claims.csv`` (``grid.html`` and so on). No run is ever made twice: the same command
-goes on where it stopped, and with more seeds it adds those that are missing.
+and ``claims.csv`` (``grid.html`` and so on), of what the last command chose. No run is ever
+made twice in one folder: the same command goes on where it stopped, and with more seeds it
+adds those that are missing.
 """
 
 import csv
@@ -18,20 +19,23 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
 from experiments import claims_cells, claims_entries, claims_grid, claims_report, flags, loop
-from experiments.claims_cells import Cell
+from experiments.claims_cells import Cell, Records
 from experiments.claims_page import page
-from experiments.claims_report import Records, Report
+from experiments.claims_report import Report
 from jaxgan import runs
-from jaxgan.errors import InputError, lookup
+from jaxgan.errors import InputError
+from jaxgan.metrics import verdicts
 
 MAX_SEEDS = 4096
+FOLDER = "runs/claims"  # unless there is --out
 
 
 class Study(NamedTuple):
@@ -39,12 +43,14 @@ class Study(NamedTuple):
 
     Attributes:
       name: Of the files that it leaves.
-      cells: To be run with every seed.
+      cells: To be run with every seed; none twice.
+      least: Number of seeds below which nothing is decided.
       report: ``(records by cell, entry name -> command) -> Report``.
     """
 
     name: str
     cells: list[Cell]
+    least: int
     report: Callable[[Records, Callable[[str], str]], Report]
 
 
@@ -52,12 +58,8 @@ def study_of_claims(claims: Mapping[str, claims_entries.Claim]) -> Study:
     """The study of some claims."""
     return Study(
         "claims",
-        _distinct(
-            cell
-            for claim in claims.values()
-            for setting in claim.settings.values()
-            for cell in setting.values()
-        ),
+        claims_entries.cells_of(claims.values()),
+        verdicts.MIN_SEEDS,
         lambda records, command: claims_report.report(claims, records, command),
     )
 
@@ -66,13 +68,10 @@ def study_of_grid(grid: Mapping[tuple[str, str], Mapping[float, Cell]]) -> Study
     """The study of variants and optimizers, each at several learning rates."""
     return Study(
         "grid",
-        _distinct(cell for rates in grid.values() for cell in rates.values()),
+        [cell for rates in grid.values() for cell in rates.values()],
+        2 * verdicts.MIN_SEEDS,  # every other seed chooses
         lambda records, command: claims_grid.report(grid, records, command),
     )
-
-
-def _distinct(cells: Iterable[Cell]) -> list[Cell]:
-    return list(dict.fromkeys(cells))
 
 
 def run(
@@ -105,6 +104,10 @@ def run(
         records = claims_cells.gather(directory, study.cells, seeds, check)
         loop.say("draws the page")
         made = study.report(records, command)
+        if seeds < study.least:
+            line = f"--seeds={seeds} decides nothing here; {study.least} are needed."
+            loop.say(line)
+            made = made._replace(lead=[line, *made.lead])
         facts = {"command": command("")} | ({"data": source} if source else {})
         facts |= _facts(records)
         facts["this call"] = claims_cells.duration(time.monotonic() - began)
@@ -129,7 +132,8 @@ def _facts(records: Records) -> dict[str, str]:
     )
     seeds = len(next(iter(records.values())))
     return {
-        "commit": told("commit"),
+        "commit of the runs": told("commit"),
+        "judged at commit": claims_cells.commit(),
         "versions": "; ".join(versions),
         "device": told("device"),
         "machine": told("machine"),
@@ -149,9 +153,10 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def show_plan(study: Study, directory: Path, seeds: int) -> None:
-    """Print what would be run: what ``--dry_run`` is for."""
-    todo = claims_cells.plan(directory, study.cells, seeds)
+def show_plan(study: Study, directory: Path, seeds: int, *, fresh: bool = False) -> None:
+    """Print what would be run, with ``fresh`` from nothing: what ``--dry_run`` is for."""
+    with TemporaryDirectory() as empty:
+        todo = claims_cells.plan(Path(empty) if fresh else directory, study.cells, seeds)
     lanes = [lane for program in todo.programs for lane in program]
     seconds = sum(lane.cell.laboratory.cost(lane.cell.config) for lane in lanes)
     told = {
@@ -169,6 +174,24 @@ def show_plan(study: Study, directory: Path, seeds: int) -> None:
 # The command line.
 
 
+def command_of(
+    settings: Mapping[str, Any], only: Sequence[str], out: str, entry: str = ""
+) -> str:
+    """The command that runs a study again.
+
+    Args:
+      settings: By name of the flag.
+      only: Names that were chosen; empty for all.
+      out: The folder; empty for the usual one.
+      entry: Run only this, in a folder of its own: the page of all stays as it is.
+    """
+    if entry:
+        out = f"{Path(out or FOLDER)}-{entry.replace(',', '-')}"
+    named = {**settings, "only": entry or ",".join(only), "out": out}
+    words = [f"--{name}={value}" for name, value in named.items() if value != ""]
+    return shlex.join(["python", "-m", "experiments.claims", *words])
+
+
 def main() -> None:
     """Run from the command line."""
     define = absl_flags
@@ -183,12 +206,9 @@ def main() -> None:
     given = {"study": study, "seeds": seeds, "data": data, "data_key": key, "epochs": epochs}
 
     def command_line(entry: str) -> str:
-        named = {n: str(x.value) for n, x in given.items() if x.present or n == "seeds"}
-        chosen = [entry] if entry else only.value or []
-        named |= {"only": ",".join(chosen)} if chosen else {}
-        named |= {"out": flags.OUT.value} if flags.OUT.present else {}
-        words = [f"--{name}={value}" for name, value in named.items()]
-        return shlex.join(["python", "-m", "experiments.claims", *words])
+        named = {n: x.value for n, x in given.items() if x.present or n == "seeds"}
+        out = flags.OUT.value if flags.OUT.present else ""
+        return command_of(named, only.value or [], out, entry)
 
     def command(check: Callable[[], None]) -> None:
         for flag in (flags.NAME, flags.TENSORBOARD):
@@ -207,14 +227,12 @@ def main() -> None:
         elif study.value == "claims":
             if epochs.present:
                 raise InputError("--epochs goes with --study=grid; a claim says its own")
-            claims = claims_entries.claims(data.value, key.value)
-            names = list(claims) if only.value is None else list(dict.fromkeys(only.value))
-            chosen = study_of_claims({name: lookup("claim", name, claims) for name in names})
+            chosen = study_of_claims(claims_entries.claims(data.value, key.value, only.value))
         else:
             raise InputError(f"--study={study.value}: choose from claims, grid")
-        directory = Path(flags.OUT.value if flags.OUT.present else "runs/claims")
+        directory = Path(flags.OUT.value if flags.OUT.present else FOLDER)
         if flags.DRY_RUN.value:
-            show_plan(chosen, directory, seeds.value)
+            show_plan(chosen, directory, seeds.value, fresh=flags.FRESH.value)
             return
         flags.start_jax()
         made = run(

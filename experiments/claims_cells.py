@@ -10,6 +10,7 @@ import ast
 import hashlib
 import inspect
 import json
+import math
 import os
 import platform
 import shutil
@@ -27,6 +28,7 @@ import numpy as np
 
 from experiments import loop
 from jaxgan import runs
+from jaxgan.errors import InputError
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
@@ -39,16 +41,19 @@ class Laboratory(NamedTuple):
       program: ``config -> value``: equal for configurations that can be lanes of one program.
       cost: ``config -> seconds`` that a run takes, roughly; for the time left.
       code: Modules and functions whose change changes results.
+      shapes: ``config -> shapes``: of the arrays of a record; ``None`` for any length.
       train: ``(lanes, directory, tell, check) -> records``: trains lanes of one program and
-        measures them. Goes on with what ``directory`` holds of the same lanes; calls
-        ``tell`` with the share that is done, and ``check`` where it is safe to stop.
+        measures them, one after the other. Goes on with what ``directory`` holds of the same
+        lanes; calls ``tell`` with the share that is done, and ``check`` where it is safe to
+        stop.
     """
 
     identity: Callable[[Any], dict[str, Any]]
     program: Callable[[Any], Hashable]
     cost: Callable[[Any], float]
     code: tuple[Any, ...]
-    train: Callable[..., "list[Record]"]
+    shapes: Callable[[Any], Mapping[str, tuple[int | None, ...]]]
+    train: Callable[..., "Iterable[Record]"]
 
 
 class Cell(NamedTuple):
@@ -75,6 +80,9 @@ class Record(NamedTuple):
 
     arrays: dict[str, np.ndarray]
     facts: dict[str, Any]
+
+
+Records = Mapping[Cell, Sequence[Record]]
 
 
 @lru_cache(maxsize=4096)
@@ -124,12 +132,33 @@ def read(directory: Path, lane: Lane) -> Record | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return Record(arrays, json.loads(str(arrays.pop("facts"))))
+        record = Record(arrays, json.loads(str(arrays.pop("facts"))))
+        _check(lane, record)
+        return record
     except FileNotFoundError:
         return None
     except Exception as error:  # zip, zlib, numpy and json each have classes of their own
         loop.say(f"{path}: damaged, runs again ({' '.join(str(error).split())})")
         return None
+
+
+def _check(lane: Lane, record: Record) -> None:
+    """Raise ``ValueError`` for a record that cannot be one of this lane."""
+    for name, shape in lane.cell.laboratory.shapes(lane.cell.config).items():
+        x = record.arrays.get(name)
+        if x is None or x.dtype.kind not in "biuf":
+            raise ValueError(f"no numbers {name}")
+        fits = (wanted in (None, n) for wanted, n in zip(shape, x.shape, strict=False))
+        if x.ndim != len(shape) or not all(fits):
+            raise ValueError(f"{name} has shape {list(x.shape)}")
+    facts = record.facts
+    if not isinstance(facts, dict) or facts.get("seed") != lane.seed:
+        raise ValueError("facts of another run")
+    seconds = facts.get("seconds")
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise ValueError("no seconds")
+    if not isinstance(facts.get("versions"), dict):
+        raise ValueError("no versions")
 
 
 def write(directory: Path, lane: Lane, record: Record) -> None:
@@ -189,9 +218,9 @@ def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
     """Group the runs that are missing into programs.
 
     A program that was interrupted goes on with the lanes that it had, so that it ends with
-    the same numbers, before anything else is begun.
+    the same numbers, before anything else is begun. No cell may come twice.
     """
-    cells = list(dict.fromkeys(cells))
+    cells = list(cells)
     wanted = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
     missing = {lane: None for lane in wanted if not path_of(directory, lane).exists()}
     done = len(wanted) - len(missing)
@@ -208,16 +237,23 @@ def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
 
 
 def _begun(directory: Path, cells: Mapping[str, Cell]) -> dict[Path, list[Lane]]:
-    """Lanes of interrupted programs by folder, as far as their cells are of this study."""
+    """Lanes of interrupted programs by folder, as far as their cells are of this study.
+
+    A folder whose name is not that of its lanes is not one of ours.
+    """
     found = {}
     for path in sorted((directory / "work").glob("*/lanes.json")):
         try:
-            lanes = [(str(key), int(seed)) for key, seed in json.loads(path.read_text())]
-        except (OSError, ValueError, TypeError):
+            names = [[str(key), int(seed)] for key, seed in json.loads(path.read_text())]
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
             continue
-        if all(key in cells for key, _ in lanes):
-            found[path.parent] = [Lane(cells[key], seed) for key, seed in lanes]
+        if path.parent.name == _folder(names) and all(key in cells for key, _ in names):
+            found[path.parent] = [Lane(cells[key], seed) for key, seed in names]
     return found
+
+
+def _folder(names: Sequence[Sequence[Any]]) -> str:
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:20]
 
 
 def complete(
@@ -230,7 +266,7 @@ def complete(
 
     Args:
       directory: Holds ``cells``, the records, and ``work``, what is under way.
-      cells: Of one study, of any laboratories.
+      cells: Of one study, of any laboratories; none twice.
       seeds: From 0.
       check: Called where it is safe to stop; raises ``Stopped`` to do so.
     """
@@ -254,18 +290,32 @@ def gather(
     seeds: int,
     check: Callable[[], None] = lambda: None,
 ) -> dict[Cell, list[Record]]:
-    """The records of cells by seed, made where they are missing or damaged."""
-    cells = list(dict.fromkeys(cells))
+    """The records of cells by seed, made where they are missing or damaged.
+
+    Args:
+      directory: As in ``complete``.
+      cells: As in ``complete``.
+      seeds: From 0.
+      check: As in ``complete``.
+
+    Raises:
+      InputError: If a record that was made again cannot be read either.
+    """
+    cells = list(cells)
+    lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
+    mended: set[Lane] = set()
     while True:
         complete(directory, cells, seeds, check)
-        lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
         records = {lane: read(directory, lane) for lane in lanes}
-        for lane, record in records.items():
-            if record is None:
-                path_of(directory, lane).unlink(missing_ok=True)
         found = {lane: record for lane, record in records.items() if record is not None}
         if len(found) == len(lanes):
             return {cell: [found[Lane(cell, s)] for s in range(seeds)] for cell in cells}
+        damaged = records.keys() - found.keys()
+        for lane in damaged & mended:
+            raise InputError(f"{path_of(directory, lane)}: damaged again after it was mended")
+        for lane in damaged:
+            path_of(directory, lane).unlink(missing_ok=True)
+        mended |= damaged
 
 
 def _run(
@@ -276,8 +326,7 @@ def _run(
 ) -> None:
     """Train the lanes of one program and keep their records."""
     names = [[key(lane.cell), lane.seed] for lane in lanes]
-    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:20]
-    work = directory / "work" / digest
+    work = directory / "work" / _folder(names)
     work.mkdir(parents=True, exist_ok=True)
     runs.write_json(work / "lanes.json", names)
     records = lanes[0].cell.laboratory.train(lanes, work, tell, check)

@@ -6,8 +6,7 @@ the best of them. The rate is chosen on the seeds with even numbers and the fit 
 others, so that the choice does not flatter.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from experiments import claims_pictures
-from experiments.claims_cells import Cell
+from experiments.claims_cells import Cell, Records
 from experiments.claims_entries import FIT, SLIGHTLY
 from experiments.claims_page import Section, Table
 from experiments.claims_pictures import Picture
 from experiments.claims_points import POINTS
-from experiments.claims_report import Records, Report, interval, number
+from experiments.claims_report import Report, interval, number
 from experiments.points_config import configure
 from jaxgan import plots
 from jaxgan.errors import InputError
@@ -105,7 +104,8 @@ LEAD = [
     "point on the mean of the data.",
     "Every variant and optimizer is judged at the best of eight learning rates. The rate, and "
     "the leader of all, are chosen on the seeds with even numbers; all numbers in the table "
-    "are of the seeds with odd ones, so that the choice does not flatter. The last column "
+    "are of the seeds with odd ones, so that the choice does not flatter. Where the best rate "
+    "is the first or the last of the eight, a better one may lie beyond. The last column "
     "tells whether it holds that the entry ends with a fit ratio that exceeds the leader's "
     f"by over {SLIGHTLY:g}, by a bootstrap-t interval of 95 % over seeds.",
 ]
@@ -141,6 +141,7 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
                 "variant": entry[0],
                 "optimizer": entry[1],
                 "best_rate": best[entry],
+                "at_edge": best[entry] in _edges(entries[entry]),
                 **{f"fit_ratio_{name}": x for name, x in fit._asdict().items()},
                 **{f"behind_{name}": x for name, x in behind._asdict().items()},
                 "worse": "leader"
@@ -174,6 +175,11 @@ def best_rate(fits: Mapping[float, np.ndarray]) -> float:
     return min(fits, key=lambda rate: _even(fits[rate]).mean())
 
 
+def _edges(rates: Iterable[float]) -> tuple[float, float]:
+    rates = list(rates)
+    return min(rates), max(rates)
+
+
 def _even(values: np.ndarray) -> np.ndarray:
     return values[::2]
 
@@ -199,7 +205,7 @@ def _ranking(rows: Sequence[Mapping[str, Any]]) -> Table:
                 str(row["rank"]),
                 row["variant"],
                 row["optimizer"],
-                f"{row['best_rate']:g}",
+                f"{row['best_rate']:g}" + (" (at the edge)" if row["at_edge"] else ""),
                 shown(row, "fit_ratio"),
                 shown(row, "behind"),
                 row["worse"],
@@ -219,14 +225,13 @@ def _section(optimizer: str, entries: Grid, fits, best, records: Records, comman
         at = rates.index(best[entry])
         means[at] += " (best)"
         rows.append([entry[0], *means])
-    draw = partial(_draw, mine, entries, fits, best, records)
     return Section(
         optimizer,
         "mean fit ratio at every learning rate",
         "",
         ["Means over all seeds; the best rate is that of the seeds with even numbers."],
         Table(["variant", *(f"{rate:g}" for rate in rates)], rows),
-        draw(),
+        _draw(mine, entries, fits, best, records),
         command,
     )
 

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.claims_cells import Cell, Record
-from experiments.claims_points import ROUGH
+from experiments.claims_cells import Cell, Record, Records
+from experiments.claims_points import ROUGH, capped
 from jaxgan import plots
 
-Records = Mapping[Cell, Sequence[Record]]
 ACROSS = 6  # clouds in a row
 
 
@@ -47,7 +46,9 @@ def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) ->
         return [
             Picture(
                 "Sliced distance to held-out points over its floor, by epoch. Lines: medians "
-                f"over seeds. Bands: all seeds ({seeds}). A perfect generator is at 1.",
+                f"over seeds. Bands: all seeds ({seeds}). A perfect generator is at 1. "
+                "No run is drawn above a generator that puts every point on the mean of the "
+                f"data; one that diverged stays there ({_diverged(settings, records)}).",
                 (path / "curves.png").read_bytes(),
             ),
             Picture(
@@ -61,6 +62,12 @@ def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) ->
         ]
 
 
+def _diverged(settings, records: Records) -> str:
+    cells = dict.fromkeys(cell for setting in settings.values() for cell in setting.values())
+    ends = [int(record.arrays["diverged_at"]) for cell in cells for record in records[cell]]
+    return f"{sum(end > 0 for end in ends)} of {len(ends)} runs"
+
+
 def median_seed(records: Sequence[Record]) -> int:
     """The seed in the middle by its final fit; a diverged one is last."""
     fits = [float(record.arrays["fit_ratio"]) for record in records]
@@ -71,7 +78,7 @@ def _curves(path: Path, settings, records: Records) -> None:
     panels: dict[str, dict[str, plots.Band]] = {}
     for name, setting in settings.items():
         for role, cell in setting.items():
-            curves = np.stack([record.arrays["curve"] for record in records[cell]])
+            curves = capped(records[cell])
             epochs = np.arange(1, curves.shape[1] + 1)
             # many bands in one panel hide each other
             panel = name if len(setting) <= ACROSS else role

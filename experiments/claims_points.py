@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -17,13 +17,14 @@ import jaxgan.data.points as points_data
 from experiments import loop, points, points_fit, training
 from experiments.claims_cells import Laboratory, Lane, Record
 from experiments.points_config import Config
-from jaxgan import checkpoint, gan, objectives, optimizers, plots, runs, train
-from jaxgan.metrics import transport
+from jaxgan import checkpoint, gan, objectives, optimizers, plots, runs, sweep, train
+from jaxgan.errors import InputError
+from jaxgan.metrics import transport, verdicts
 from jaxgan.networks import mlp
 
-FRAMES = 20  # of an animation, beside the one before training
+FRAMES = 20  # of an animation at least, if there are as many epochs; fewer than twice this
 SHOWN = 500  # points in a frame
-ROUGH = 2.5  # sliced ratio from which on the strokes of the M can be told
+ROUGH = 2.5  # largest sliced ratio at which the strokes of the M can be told
 SAVE_EVERY = 60.0  # seconds between checkpoints of a program
 # What decides no result: how often is looked at, and where the data, whose digest is in the
 # identity, was read from.
@@ -35,7 +36,18 @@ def identity(config: Config) -> dict[str, Any]:
     """All that decides a result but the seed."""
     settings = dataclasses.asdict(config).items()
     kept = {name: value for name, value in settings if name not in _ASIDE}
-    return kept | {"data_sha256": digest(config.data, config.data_key)}
+    return kept | _constants() | {"data_sha256": digest(config.data, config.data_key)}
+
+
+def _constants() -> dict[str, int]:
+    """What decides a result and is no setting; a digest of functions does not see it."""
+    return {
+        "directions": points.DIRECTIONS,
+        "max_compared": points.MAX_COMPARED,
+        "draws": points_fit.DRAWS,
+        "frames": FRAMES,
+        "shown": SHOWN,
+    }
 
 
 @lru_cache(maxsize=16)
@@ -63,25 +75,54 @@ def cost(config: Config) -> float:
     return updates * (7e-5 + 1.5e-10 * weights * config.batch_size) + 3
 
 
+def capped(records: Sequence[Record]) -> np.ndarray:
+    """Sliced ratios ``[S, E]``, none above the worst, which diverged runs get."""
+    curves, worst = (
+        np.stack([record.arrays[name] for record in records])
+        for name in ("curve", "worst_sliced")
+    )
+    return verdicts.at_worst(curves, worst[:, np.newaxis])
+
+
+def shapes(config: Config) -> dict[str, tuple[int | None, ...]]:
+    """Shapes of the arrays of a record; ``None`` for any length."""
+    frames = len(_marks(config))
+    return {
+        "fit_ratio": (),
+        "worst_ratio": (),
+        "worst_sliced": (),
+        "curve": (config.epochs,),
+        "diverged_at": (),
+        "sample": (None, 2),
+        "reference": (None, 2),
+        "frames": (frames, SHOWN, 2),
+        "frame_epochs": (frames,),
+    }
+
+
 def train_lanes(
     lanes: Sequence[Lane],
     directory: Path,
     tell: Callable[[float], None],
     check: Callable[[], None],
-) -> list[Record]:
+) -> Iterator[Record]:
     """Train and measure lanes of one program, from where ``directory`` has them.
 
     A record holds ``fit_ratio``, the exact fit at the end (see ``points_fit.evaluate``;
     infinite where the run diverged); ``worst_ratio``, that of a generator that puts every
-    point on the mean of the data; ``curve`` ``[E]``, the sliced ratio after each epoch, not
-    a number from where the run diverged; ``diverged_at``, that epoch, or 0; ``sample`` and
-    ``reference`` ``[N, 2]``, generated and held-out points; and ``frames``
-    ``[F, SHOWN, 2]`` of the training after the epochs ``frame_epochs``.
+    point on the mean of the data, and ``worst_sliced``, its sliced ratio; ``curve``
+    ``[E]``, the sliced ratio after each epoch, not a number from where the run diverged;
+    ``diverged_at``, that epoch, or 0; ``sample`` and ``reference`` ``[N, 2]``, generated
+    and held-out points; and ``frames`` ``[F, SHOWN, 2]`` of the training after the epochs
+    ``frame_epochs``.
+
+    Raises:
+      InputError: Before training, if held-out points equal samples of the training points.
     """
     config = lanes[0].cell.config
     cloud = points_data.load(config.data, config.data_key)
     seeds = dict.fromkeys(lane.seed for lane in lanes)
-    starts = {seed: points.start(config, cloud.points, seed) for seed in seeds}
+    starts = {seed: _start(config, cloud.points, seed) for seed in seeds}
     arrays = points.stack(
         [points.lane(x.cell.config.cells()[0], starts[x.seed]) for x in lanes]
     )
@@ -96,10 +137,23 @@ def train_lanes(
         noted = {name: notes[name][i] for name in ("finite", "curve", "frames")}
         return Record(_measure(config, lane, noted, generated[i]), {})
 
+    trained = float(notes["seconds"][0]) / len(lanes)
     with ThreadPoolExecutor() as pool:
-        records = list(pool.map(measure, range(len(lanes))))
-    seconds = float(notes["seconds"][0]) + time.monotonic() - began
-    return [x._replace(facts={"seconds": seconds / len(lanes)}) for x in records]
+        for record in pool.map(measure, range(len(lanes))):
+            now = time.monotonic()
+            yield record._replace(facts={"seconds": trained + now - began})
+            began = now
+
+
+def _start(config: Config, cloud: np.ndarray, seed: int) -> dict[str, Any]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        begin = points.start(config, cloud, seed)
+    if not begin["floor"] > 0:  # and where the exact floor is 0, this one is
+        raise InputError(
+            f"{config.data}: with seed {seed} too many points are equal: samples of the "
+            "training points are the held-out ones, so that no fit has a scale"
+        )
+    return begin
 
 
 def _measure(config: Config, lane, noted, generated: np.ndarray) -> dict[str, Any]:
@@ -110,10 +164,11 @@ def _measure(config: Config, lane, noted, generated: np.ndarray) -> dict[str, An
     real, reference = lane["train"], lane["reference"]
     floor = points_fit.floor(real, reference, int(lane["seed"]))
     distance = points_fit.mean_distance(generated, reference) if whole else math.inf
-    worst = np.linalg.norm(reference - real.mean(axis=0), axis=1).mean()
+    worst = np.linalg.norm(reference - lane["centre"], axis=1).mean()
     return {
         "fit_ratio": np.array(distance / floor),
         "worst_ratio": np.array(worst / floor),
+        "worst_sliced": np.array(_worst_sliced(lane)),
         "curve": np.where(np.logical_and.accumulate(finite), noted["curve"], np.nan),
         "diverged_at": np.array(0 if whole else np.argmin(finite) + 1),
         "sample": generated[0].astype(np.float32),
@@ -121,6 +176,14 @@ def _measure(config: Config, lane, noted, generated: np.ndarray) -> dict[str, An
         "frames": noted["frames"],
         "frame_epochs": np.array(_marks(config)),
     }
+
+
+def _worst_sliced(lane) -> float:
+    """The sliced ratio of a generator that puts every point on the mean of the data."""
+    held_out = ((lane["reference"] - lane["centre"]) / lane["size"]).astype(np.float32)
+    directions = transport.circle_directions(points.DIRECTIONS)
+    distance = points._sliced(np.zeros_like(held_out), held_out, directions)
+    return float(distance / lane["floor"])
 
 
 def _marks(config: Config) -> list[int]:
@@ -203,17 +266,29 @@ POINTS = Laboratory(
         objectives,
         optimizers,
         train,
+        sweep,
         transport,
-        points_data,
-        points_fit,
+        points_data.split,
+        points_fit.floor_samples,
+        points_fit.mean_distance,
+        points_fit.floor,
+        points_fit._floor,
         points.start,
+        points._sliced,
         points.lane,
+        points.stack,
         points.build,
         points.make_program,
+        training.Training,
         training.parts,
         train_lanes,
+        _start,
         _train,
         _measure,
+        _worst_sliced,
+        _marks,
+        _in_units,
     ),
+    shapes=shapes,
     train=train_lanes,
 )

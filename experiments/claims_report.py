@@ -1,17 +1,15 @@
 """What the claims study says: the table of verdicts, a section per claim, the numbers."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from experiments.claims_cells import Cell, Record, key
-from experiments.claims_entries import ROUGH, WELL, Claim, Finding, Outcome, judge
+from experiments.claims_cells import Records, key
+from experiments.claims_entries import ROUGH, WELL, Claim, Finding, Outcome, cells_of, judge
 from experiments.claims_page import Section, Table
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
-
-Records = Mapping[Cell, Sequence[Record]]
 
 
 class Report(NamedTuple):
@@ -37,8 +35,9 @@ class Report(NamedTuple):
 LEAD = [
     "A sliced or exact ratio is the distance of generated points to held-out ones, divided by "
     "the distance of an equally large sample of the training points to the same held-out "
-    f"ones: a perfect generator scores 1. A fit is rough from a sliced ratio of {ROUGH:g} on, "
-    f"and good below an exact ratio of {WELL:g}. Epochs are passes over the training points.",
+    "ones: a perfect generator scores 1. A fit is rough at a sliced ratio of at most "
+    f"{ROUGH:g}, and good below an exact ratio of {WELL:g}. Epochs are passes over the "
+    "training points.",
     "Every rule was fixed before the study was run; from which ratio on a fit is rough was set "
     "by eye, on pictures of a few runs of report B's networks. A claim says that a mean over "
     "seeds, or a mean difference of runs with the same seed, lies in a range. It holds where "
@@ -46,10 +45,13 @@ LEAD = [
     "and is undecided in between. A claim of several parts holds if all do, and does not if "
     "one does not; over several settings it has a verdict where they agree. Intervals are "
     "bootstrap-t over seeds, of which they need four, and are not corrected for the number of "
-    "claims.",
+    "claims. What befalls fewer than about one in n of all seeds is, with n seeds, not in the "
+    "interval: where few runs go badly wrong, it covers the mean far less often than it says.",
     "No run is dropped. One that diverged counts as a generator that puts every point on the "
     "mean of the data, and nothing counts as worse. One that never has a rough fit counts as "
-    "having it in the last epoch, which bounds an effect from below only.",
+    "having it in the last epoch, a lower bound: where the claim speaks of that number, or "
+    "of how much it exceeds another, the interval has no upper end; where it is the number "
+    "that is taken away, no lower end.",
 ]
 
 
@@ -68,7 +70,7 @@ def report(
     table = Table(head, [_summary(outcome, records) for outcome in outcomes])
     sections = [_section(x, records, command(x.claim.name)) for x in outcomes]
     return Report(
-        "What five reports say about GANs, tested",
+        "What three reports say about GANs, tested",
         LEAD,
         table,
         sections,
@@ -77,13 +79,9 @@ def report(
     )
 
 
-def _cells(claim: Claim) -> list[Cell]:
-    return list(dict.fromkeys(x for s in claim.settings.values() for x in s.values()))
-
-
 def _summary(outcome: Outcome, records: Records) -> list[str]:
     claim, overall = outcome.claim, outcome.overall
-    cells = _cells(claim)
+    cells = cells_of([claim])
     diverged = sum(int(r.arrays["diverged_at"]) > 0 for cell in cells for r in records[cell])
     runs = sum(len(records[cell]) for cell in cells)
     return [

@@ -47,9 +47,22 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
     Of the forms tried in simulations at 4, 8 and 32 seeds, the studentised one alone
     keeps its coverage on skewed values: at 8 exponential ones the percentile interval,
-    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %, this one 95 %. On
-    values as skewed as exp(N(0, 1)) none does; this one covers 89 %. The resamples are
-    the same in every call, so equal values have equal intervals.
+    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %. On values as skewed
+    as exp(N(0, 1)) none does; this one covers 89 %. What it covers, by seeds, of normal
+    and exponential values and of fits of which 10 % are at 13 and the others about 1.2:
+
+    ===== ====== =========== ======
+    seeds normal exponential spoilt
+    ===== ====== =========== ======
+    4     94 %   91 %        35 %
+    8     96 %   93 %        57 %
+    16    96 %   95 %        83 %
+    32    94 %   94 %        95 %
+    ===== ====== =========== ======
+
+    What befalls fewer than about one in n seeds is not among n seeds, and in no interval
+    made of them. The resamples are the same in every call, so equal values have equal
+    intervals.
 
     Args:
       values: One per seed; the differences of pairs, where seeds are paired.
@@ -65,54 +78,22 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     mean = float(x.mean()) if np.isfinite(x).all() else math.nan
     if len(x) < MIN_SEEDS or math.isnan(mean):
         return Interval(mean, math.nan, math.nan)
-    drawn = x[_indices(len(x), 0)]
     error = _error(x)
-    return _studentised(mean, error, drawn.mean(-1) - mean, _error(drawn), confidence)
-
-
-def difference_interval(
-    first: ArrayLike, second: ArrayLike, confidence: float = 0.95
-) -> Interval:
-    """The difference of the means of two independent samples, with its interval.
-
-    For seeds that are paired, ``mean_interval(first - second)`` is narrower. The errors of
-    the two add as in Welch's test.
-
-    Args:
-      first: One value per seed.
-      second: One value per seed, of other seeds or as many others.
-      confidence: Coverage of the interval.
-
-    Returns:
-      As ``mean_interval``.
-    """
-    samples = [np.asarray(x, float) for x in (first, second)]
-    finite = all(np.isfinite(x).all() for x in samples)
-    mean = float(samples[0].mean() - samples[1].mean()) if finite else math.nan
-    if min(map(len, samples)) < MIN_SEEDS or math.isnan(mean):
-        return Interval(mean, math.nan, math.nan)
-    drawn = [x[_indices(len(x), i)] for i, x in enumerate(samples)]
-    error = float(np.hypot(*map(_error, samples)))
-    errors = np.hypot(*map(_error, drawn))
-    moves = drawn[0].mean(-1) - drawn[1].mean(-1) - mean
-    return _studentised(mean, error, moves, errors, confidence)
+    if error == 0:
+        return Interval(mean, mean, mean)
+    drawn = x[_indices(len(x))]
+    t = (drawn.mean(-1) - mean) / np.maximum(_error(drawn), _LEAST_ERROR * error)
+    low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(mean - high * error), float(mean - low * error))
 
 
 @functools.lru_cache(maxsize=16)
-def _indices(count: int, stream: int) -> np.ndarray:
-    return np.random.default_rng([count, stream]).integers(0, count, (RESAMPLES, count))
+def _indices(count: int) -> np.ndarray:
+    return np.random.default_rng([count, 0]).integers(0, count, (RESAMPLES, count))
 
 
 def _error(x: np.ndarray):
     return x.std(axis=-1, ddof=1) / np.sqrt(x.shape[-1])
-
-
-def _studentised(mean, error, moves, errors, confidence: float) -> Interval:
-    if error == 0:
-        return Interval(mean, mean, mean)
-    t = moves / np.maximum(errors, _LEAST_ERROR * error)
-    low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(mean - high * error), float(mean - low * error))
 
 
 def verdict(interval: Interval, allowed: Range) -> str:

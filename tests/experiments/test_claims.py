@@ -13,12 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import claims, claims_cells, claims_entries, claims_grid, claims_report
+from experiments import (
+    claims,
+    claims_cells,
+    claims_entries,
+    claims_grid,
+    claims_points,
+    claims_report,
+)
 from experiments.claims_cells import Cell, Laboratory, Record
 from experiments.claims_entries import (
     CLEARLY,
     ROUGH,
     Claim,
+    behaves_alike,
     fits_alike,
     fits_better,
     fits_well,
@@ -45,6 +53,7 @@ def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
     arrays = {
         "fit_ratio": fit,
         "worst_ratio": 13.0,
+        "worst_sliced": 11.0,
         "curve": curve,
         "diverged_at": diverged,
         "sample": cloud,
@@ -63,7 +72,9 @@ class Made:
         self.epochs = epochs
 
 
-LAB = Laboratory(lambda c: {"epochs": c.epochs}, lambda c: 0, lambda c: 1.0, (), lambda *a: [])
+LAB = Laboratory(
+    lambda c: {"epochs": c.epochs}, lambda c: 0, lambda c: 1.0, (), lambda c: {}, lambda *a: []
+)
 
 
 def judged(parts, **runs):
@@ -115,6 +126,29 @@ def test_what_never_came_is_no_evidence_that_it_came_late():
     assert verdict_of([rough_sooner("a", "b", 100)], a=never, b=never) == UNDECIDED
     assert verdict_of([rough_sooner("a", "b", 100)], a=late, b=never) == UNDECIDED
     assert verdict_of([rough_about("a", 100)], a=never) == UNDECIDED
+    # Late by all that was seen, but the sooner one has a seed whose epoch is not known.
+    one_never = [record(first=1000, seed=9), *several(first=1)[1:]]
+    later = several(first=95)
+    (finding,) = judged([rough_sooner("a", "b", 100)], a=one_never, b=later).findings
+    assert finding.effect.low > 5
+    assert finding.verdict == UNDECIDED
+
+
+def test_courses_that_cross_are_not_alike():
+    def course(curve):
+        arrays = {"curve": np.repeat(curve, 50)}
+        return [r._replace(arrays=r.arrays | arrays) for r in several()]
+
+    part = [behaves_alike("a", "b")]
+    assert verdict_of(part, a=course([8.0, 2.0]), b=course([6.0, 2.5])) == HOLDS
+    # The same mean of logarithms, and nothing else in common.
+    assert verdict_of(part, a=course([8.0, 2.0]), b=course([2.0, 8.0])) == FAILS
+
+
+def test_a_diverged_curve_counts_as_the_worst_of_sliced_ratios():
+    curves = claims_points.capped([record(diverged=20), record()])
+    assert curves[0, [0, 9, 18, 19, 99]].tolist() == [9, 2, 2, 11, 11]
+    assert curves[1].max() == 9
 
 
 def test_a_diverged_seed_counts():
@@ -212,10 +246,96 @@ def test_settings_are_those_of_the_reports(entries):
         if role == "SGD"
     }
     assert steps == {20, 30}
-    # What claims share is run once: 12 claims, 38 cells in 22 programs.
+    # What claims share is run once: 12 claims, 39 cells in 23 programs.
     study = claims.study_of_claims(entries)
-    assert len(study.cells) == 38
-    assert len(claims_cells.plan(Path("nowhere"), study.cells, 2).programs) == 22
+    assert len(study.cells) == 39
+    assert len(claims_cells.plan(Path("nowhere"), study.cells, 2).programs) == 23
+
+
+def test_as_many_generator_updates(entries):
+    setting = entries["A4"].settings["a rate each, SGD 20 steps, 800 epochs"]
+    more, fewer = (setting[role].config for role in ("SGD", "SGD, 5 critic steps"))
+    updates = [config.epochs * config.steps_per_epoch for config in (more, fewer)]
+    assert updates == [800 * 5, 200 * 21]
+
+
+def test_notes_tell_what_was_filled_in(entries):
+    for name, claim in entries.items():
+        for words in ("latent dimension 2", "mean 0", "minimax", "batch"):
+            assert words in claim.note, name
+    for name in ("A4", "A5", "A6"):
+        assert "21 at 5 steps, 5 at 20 and 3 at 30" in entries[name].note
+    for name in ("A1", "A2", "A3"):
+        assert "The optimizer of the variants: RMSprop" in entries[name].note
+
+
+# What every claim says: the first role's number, less the second's, lies in the range.
+MEANT = {
+    "A1": [("GAN", -math.inf, 30), ("GAN", -math.inf, 1.5)],
+    "A2": [("WGAN - GAN", 5, math.inf), ("GAN - WGAN", 0.05, math.inf)],
+    "A3": [("WGAN-GP - GAN", -math.inf, 0.405), ("GAN - WGAN-GP", 0.05, math.inf)],
+    "A4": [
+        ("SGD - Adam", 10, math.inf),
+        ("SGD - RMSprop", 10, math.inf),
+        ("SGD", 95.5, 190.9),
+        ("SGD, 5 critic steps - SGD", 0.5, math.inf),
+    ],
+    "A5": [("SGD - Adam", 10, math.inf), ("Adam - SGD", 0.05, math.inf)],
+    "A6": [
+        ("SGD - RMSprop", 10, math.inf),
+        ("Adam - RMSprop", 10, math.inf),
+        ("SGD - RMSprop", 0.05, math.inf),
+        ("Adam - RMSprop", 0.05, math.inf),
+    ],
+    "B1": [("WGAN - WGAN-GP", 0.05, math.inf), ("GAN - WGAN", 0.05, math.inf)],
+    "B2": [("GAN", 49.5, 99), ("WGAN", 49.5, 99), ("WGAN-GP", 21.2, 42.4)],
+    "B3": [("SGD, 2000 epochs", 2.5, math.inf), ("SGD, 2000 epochs - RMSprop", 0.05, math.inf)],
+    "C1": [
+        ("GAN, Adam", 2.5, math.inf),
+        ("WGAN, Adam", 2.5, math.inf),
+        ("GAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
+        ("WGAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
+    ],
+    "C2": [
+        ("GAN, Adam - GAN, RMSprop", 0.5, math.inf),
+        ("WGAN, Adam - WGAN, RMSprop", 0.5, math.inf),
+        ("WGAN-GP, Adam - WGAN-GP, RMSprop", 0.5, math.inf),
+    ],
+    "C3": [
+        ("GAN, RMSprop - WGAN, RMSprop", -0.5, 0.5),
+        ("GAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
+        ("WGAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_claim_says(entries, name):
+    parts = entries[name].parts
+    said = [(" - ".join(part.roles), *part.allowed) for part in parts]
+    assert [roles for roles, *_ in said] == [roles for roles, *_ in MEANT[name]]
+    for (_, *ends), (_, *meant) in zip(said, MEANT[name], strict=True):
+        assert ends == pytest.approx(meant, abs=0.06)  # one digit after the point
+
+
+def test_only_what_is_asked_for_is_made(data):
+    """600 points are too few for the reports' 7000 and for 30 critic steps of 64 points."""
+    assert list(claims_entries.claims(data, names=["C1", "A1"])) == ["C1", "A1"]
+    for name, reason in (("A4", "takes 30 batches"), ("B1", "--train_size=7000")):
+        with pytest.raises(claims.InputError) as error:
+            claims_entries.claims(data, names=["C1", name])
+        assert str(error.value).startswith(f"claim {name} cannot be tested on {data}: ")
+        assert reason in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_the_command_of_one_entry_leaves_the_page_of_all():
+    made = claims.command_of({"seeds": 4}, ["B1", "B2"], "")
+    assert made == "python -m experiments.claims --seeds=4 --only=B1,B2"
+    made = claims.command_of({"seeds": 4}, ["B1", "B2"], "o/", "B1")
+    assert made == "python -m experiments.claims --seeds=4 --only=B1 --out=o-B1"
+    made = claims.command_of({}, [], "", "gan,sgd")
+    assert made == "python -m experiments.claims --only=gan,sgd --out=runs/claims-gan-sgd"
 
 
 # The page.
@@ -345,6 +465,53 @@ def test_a_grid_is_ranked_and_never_made_twice(tmp_path, data, monkeypatch):
     assert again.rows == report.rows
     fewer = claims.run(study, tmp_path / "study", seeds=4)
     assert math.isnan(fewer.rows[0]["fit_ratio_low"])  # two seeds to tell it of
+
+
+def test_a_best_rate_at_the_edge_is_marked():
+    fits = {"gan": (1.5, 1.2, 1.6), "wgan": (1.5, 1.6, 1.2)}
+    rates = (1e-3, 1e-2, 1e-1)
+    entries = {(name, "sgd"): {r: Cell(LAB, Made()) for r in rates} for name in fits}
+    runs = {
+        entries[name, "sgd"][rate]: [record(fit, seed=seed) for seed in range(2)]
+        for name, each in fits.items()
+        for rate, fit in zip(rates, each, strict=True)
+    }
+    report = claims_grid.report(entries, runs, str)
+    shown = {row[1]: row[3] for row in report.table.rows}
+    assert shown == {"gan": "0.01", "wgan": "0.1 (at the edge)"}
+
+
+def test_a_page_tells_of_too_few_seeds_and_of_two_commits(tmp_path, capsys, monkeypatch):
+    lab = LAB._replace(train=lambda lanes, *rest: [record() for _ in lanes])
+    made = claims_report.Report("t", ["Lead."], Table([], []), [], [], [{"a": 1}])
+    study = claims.Study("claims", [Cell(lab, Made())], 4, lambda records, command: made)
+    monkeypatch.setattr(claims_cells, "commit", lambda: "before")
+    claims.run(study, tmp_path / "o", seeds=3)
+    line = "--seeds=3 decides nothing here; 4 are needed."
+    assert line in (tmp_path / "o" / "claims.html").read_text()
+    assert line in capsys.readouterr().err
+    monkeypatch.setattr(claims_cells, "commit", lambda: "after")
+    claims.run(study, tmp_path / "o", seeds=3)
+    facts = json.loads((tmp_path / "o" / "claims.json").read_text())["facts"]
+    assert (facts["commit of the runs"], facts["judged at commit"]) == ("before", "after")
+    claims.run(study, tmp_path / "o", seeds=4)
+    assert "decides nothing" not in (tmp_path / "o" / "claims.html").read_text()
+
+
+def test_a_dry_run_with_fresh_counts_nothing_as_there(tmp_path, capsys):
+    lab = LAB._replace(train=lambda lanes, *rest: [record() for _ in lanes])
+    study = claims.Study("claims", [Cell(lab, Made())], 4, lambda records, command: None)
+    claims_cells.gather(tmp_path, study.cells, 2)
+    capsys.readouterr()
+    for fresh, there in ((False, 2), (True, 0)):
+        claims.show_plan(study, tmp_path, 3, fresh=fresh)
+        told = json.loads(capsys.readouterr().out)
+        assert (told["runs there already"], told["runs to make"]) == (there, 3 - there)
+
+
+def test_pictures_count_what_diverged():
+    captions = [picture.caption for picture in made_report().sections[0].pictures]
+    assert "one that diverged stays there (2 of 32 runs)" in captions[0]
 
 
 def test_the_best_rate_is_chosen_on_half_of_the_seeds():

@@ -5,10 +5,14 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import claims_cells, claims_points, points
+import jaxgan.data.points as points_data
+from experiments import claims_cells, claims_points, points, points_fit
 from experiments.claims_cells import Cell, Laboratory, Lane, Record
 from experiments.points_config import configure
-from jaxgan import checkpoint, parallel, plots
+from jaxgan import checkpoint, gan, parallel, plots, train
+from jaxgan.errors import InputError
+from jaxgan.metrics import transport
+from jaxgan.networks import mlp
 
 SMALL = {
     "epochs": 4,
@@ -29,7 +33,10 @@ def laboratory(trained, problem=lambda lanes: None):
         tell(0.5)
         return [Record({"x": np.float64(lane.seed)}, {"seconds": 1.0}) for lane in lanes]
 
-    return Laboratory(lambda c: {"c": c}, lambda c: c[0], lambda c: 1.0, (), train)
+    shapes = {"x": ()}
+    return Laboratory(
+        lambda c: {"c": c}, lambda c: c[0], lambda c: 1.0, (), lambda c: shapes, train
+    )
 
 
 def test_lanes_of_one_program_run_together_and_once(tmp_path):
@@ -74,7 +81,153 @@ def test_what_was_begun_is_ended_first_and_with_its_lanes(tmp_path):
     assert later == [[("b1", 0), ("b1", 1), ("b1", 2)], [("a1", 2)]]
 
 
-def test_a_key_says_what_decides_a_result():
+def with_facts(**given):
+    facts = {"seconds": 1.0, "seed": 1, "versions": {"jax": "0"}} | given
+    return Record({"x": np.float64(1)}, {n: x for n, x in facts.items() if x is not None})
+
+
+DAMAGED = {
+    "an array is missing": with_facts()._replace(arrays={}),
+    "a shape is wrong": with_facts()._replace(arrays={"x": np.zeros(3)}),
+    "no number": with_facts()._replace(arrays={"x": np.array("x")}),
+    "facts are no dict": Record({"x": np.float64(1)}, [1, 2]),  # pyright: ignore
+    "no seconds": with_facts(seconds=None),
+    "seconds are text": with_facts(seconds="1"),
+    "another seed": with_facts(seed=0),
+    "no seed": with_facts(seed=None),
+    "versions are a list": with_facts(versions=["jax"]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_cannot_be_a_record_is_made_again(tmp_path, name, capsys):
+    trained = []
+    cell = Cell(laboratory(trained), "a1")
+    claims_cells.gather(tmp_path, [cell], 2)
+    claims_cells.write(tmp_path, Lane(cell, 1), with_facts())
+    claims_cells.gather(tmp_path, [cell], 2)
+    assert len(trained) == 1  # a record that is none of these is taken
+    claims_cells.write(tmp_path, Lane(cell, 1), DAMAGED[name])
+    claims_cells.gather(tmp_path, [cell], 2)
+    assert trained[1:] == [[("a1", 1)]]
+    assert "seed_0001.npz: damaged, runs again" in capsys.readouterr().err
+
+
+def test_a_record_is_mended_once(tmp_path):
+    trained = []
+    lab = laboratory(trained)._replace(shapes=lambda config: {"y": ()})
+    with pytest.raises(InputError, match="seed_0000.npz: damaged again"):
+        claims_cells.gather(tmp_path, [Cell(lab, "a1")], 1)
+    assert len(trained) == 2
+
+
+@pytest.mark.parametrize("text", ['[["k", 1e999]]', "[" * 100_000, '[["KEY", -1]]', "{}", "1"])
+def test_lanes_of_nothing_are_ignored(tmp_path, text):
+    trained = []
+    cell = Cell(laboratory(trained), "a1")
+    (tmp_path / "work" / "x").mkdir(parents=True)
+    text = text.replace("KEY", claims_cells.key(cell))
+    (tmp_path / "work" / "x" / "lanes.json").write_text(text)
+    claims_cells.gather(tmp_path, [cell], 1)
+    assert trained == [[("a1", 0)]]
+
+
+def test_records_are_kept_as_they_come(tmp_path):
+    def train(lanes, directory, tell, check):
+        for lane in lanes:
+            if lane.seed == 2:
+                raise KeyboardInterrupt
+            yield Record({"x": np.float64(lane.seed)}, {"seconds": 1.0})
+
+    cell = Cell(laboratory([])._replace(train=train), "a1")
+    with pytest.raises(KeyboardInterrupt):
+        claims_cells.gather(tmp_path, [cell], 3)
+    there = [claims_cells.path_of(tmp_path, Lane(cell, seed)).exists() for seed in range(3)]
+    assert there == [True, True, False]
+
+
+@pytest.fixture
+def key_of(data):
+    """The key of a cell of points, taken anew."""
+
+    def key(**given):
+        for cached in (claims_cells.key, claims_cells._code, claims_points.digest):
+            cached.cache_clear()
+        return claims_cells.key(cell_of(data, **given))
+
+    yield key
+    claims_cells.key.cache_clear()
+    claims_cells._code.cache_clear()
+
+
+DECISIVE = {
+    "variant": ("gan",),
+    "optimizer": ("sgd",),
+    "schedule": "linear",
+    "epochs": 5,
+    "batch_size": 32,
+    "train_size": 500,
+    "critic_steps": 2,
+    "latent_dim": 3,
+    "generator_widths": (9,),
+    "critic_widths": (9,),
+    "betas": (0.3, 0.9),
+    "learning_rate": (1e-3,),
+    "critic_learning_rate": 1e-2,
+    "penalty_weight": (0.7,),
+    "ema": 0.5,
+    "standardize": False,
+}
+
+
+def test_settings_that_decide_a_result_are_in_its_key(key_of):
+    keys = [key_of(), *(key_of(**{name: x}) for name, x in DECISIVE.items())]
+    assert len(set(keys)) == len(DECISIVE) + 1
+    for given in ({"frame_every": 5}, {"checkpoint_every": 40}, {"seeds": 3}, {"seed": 3}):
+        assert key_of(**given) == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (points, "DIRECTIONS"),
+        (points, "MAX_COMPARED"),
+        (points_fit, "DRAWS"),
+        (claims_points, "FRAMES"),
+        (claims_points, "SHOWN"),
+    ],
+)
+def test_constants_that_decide_a_result_are_in_its_key(key_of, monkeypatch, module, name):
+    before = key_of()
+    monkeypatch.setattr(module, name, 7)
+    assert key_of() != before
+
+
+def test_versions_are_in_a_key(key_of, monkeypatch):
+    before = key_of()
+    monkeypatch.setattr(claims_cells, "version", lambda name: f"{name} of another day")
+    assert key_of() != before
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(gan, mlp, train, transport, points_data.split, points_fit._floor),
+        *(points.start, points._sliced, points.make_program),
+        *(claims_points._measure, claims_points._marks, claims_points._in_units),
+        claims_points._worst_sliced,
+    ],
+    ids=lambda part: part.__name__,
+)
+def test_code_that_decides_a_result_is_in_its_key(key_of, monkeypatch, part):
+    before, source = key_of(), claims_cells._source
+    monkeypatch.setattr(
+        claims_cells, "_source", lambda x: source(x) + ("\npass" if x is part else "")
+    )
+    assert key_of() != before
+
+
+def test_words_are_not_code():
     def one(x):
         """Words."""
         return x + 1  # a remark
@@ -85,16 +238,9 @@ def test_a_key_says_what_decides_a_result():
     def other(x):
         return x + 2
 
-    def key(config, *code):
-        lab = laboratory([])._replace(code=code)
-        return claims_cells.key(Cell(lab, config))
-
-    assert key("a") == key("a")
-    assert key("a") != key("b")
-    digests = [claims_cells._code((part,)) for part in (one, other)]
-    assert digests[0] != digests[1]
-    named = [claims_cells._source(part).replace("same", "one") for part in (one, same)]
-    assert named[0] == named[1]
+    sources = [claims_cells._source(part) for part in (one, same, other)]
+    assert sources[0] == sources[1].replace("same", "one")
+    assert sources[0] != sources[2].replace("other", "one")
 
 
 def test_progress_on_a_terminal_and_elsewhere(tmp_path, capsys):
@@ -144,6 +290,15 @@ def test_a_record_is_what_the_laboratory_measures(tmp_path, data):
     )
     samples = np.load(tmp_path / "run" / "samples.npz")
     np.testing.assert_allclose(records[1].arrays["sample"], samples["generated"][1], rtol=1e-6)
+    worst = [float(record.arrays["worst_sliced"]) for record in records]
+    lanes = points.prepare(config, np.load(data))
+    for seed, (held_out, mean, size, floor) in enumerate(
+        zip(*(lanes[x] for x in ("reference", "centre", "size", "floor")), strict=True)
+    ):
+        angles = np.pi * np.arange(16) / 16
+        lines = (held_out - mean) / size @ np.stack([np.cos(angles), np.sin(angles)])
+        # float32 sums of a hundred numbers
+        assert worst[seed] == pytest.approx(np.abs(lines).mean() / floor, rel=1e-4)
     assert records[0].arrays["frames"].shape == (5, claims_points.SHOWN, 2)
     assert records[0].arrays["frame_epochs"].tolist() == [0, 1, 2, 3, 4]
     assert records[0].facts["lanes"] == 2
@@ -203,6 +358,14 @@ def test_a_run_that_diverges_is_kept(tmp_path, data):
     assert np.isfinite(bad.arrays["curve"]).tolist() == [epoch < at for epoch in (1, 2, 3, 4)]
     alone = claims_cells.gather(tmp_path / "alone", cells[1:], 1)
     assert numbers(alone)[0, 0] == {n: x.tobytes() for n, x in bad.arrays.items()}
+
+
+def test_points_that_are_nearly_all_equal_are_refused_before_training(tmp_path):
+    path = tmp_path / "cloud.npy"
+    np.save(path, [[0.0, 0.0]] * 599 + [[1.0, 1.0]])
+    with pytest.raises(InputError, match="cloud.npy: with seed 11 too many points are equal"):
+        claims_cells.gather(tmp_path / "study", [cell_of(str(path))], 12)
+    assert not list((tmp_path / "study").glob("cells/*/*"))
 
 
 def program_of(data, devices):
