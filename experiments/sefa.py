@@ -14,7 +14,7 @@ direction does to age, gender, pose and expression, and to whatever else there a
 photographs of; names come from these scores.
 
 On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s and the
-MobileStyleGAN of 1024 pixels, which is the default, TIME.
+MobileStyleGAN of 1024 pixels, which is the default, 2 min.
 """
 
 import dataclasses
