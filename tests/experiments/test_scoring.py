@@ -178,7 +178,7 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
-def test_damaged_scores_are_made_again(tmp_path, panel, damage):
+def test_damaged_scores_count_for_none(tmp_path, damage):
     (tmp_path / "attributes.json").write_text(damage)
     assert scoring.read(tmp_path) is None
 
