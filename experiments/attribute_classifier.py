@@ -4,6 +4,7 @@ It is trained once on labelled photographs, kept, and asked what a generator mak
 says of images of another kind is as good as the two kinds are alike.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ import optax
 from jax import Array
 from scipy import special, stats
 
-from experiments import kept, loop
+from experiments import fitting, kept, loop
 from experiments.images import prepare
 from experiments.labels import Labels, read_labels
 from experiments.oracles import CELEBA, FFHQ, Eyes, Oracle, align
@@ -53,7 +54,9 @@ class Accuracy(NamedTuple):
 
 
 class Network(nn.Module):
-    """Images ``[B, SIZE, SIZE, 3]`` to logits ``[B, attributes]`` and ``[B, features]``.
+    """Images ``[B, H, W, 3]`` to logits ``[B, attributes]`` and ``[B, features]``.
+
+    Height and width are 16 or more; the parameters fit those of the first call.
 
     Attributes:
       attributes: How many.
@@ -99,22 +102,14 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
         logits, _ = network.apply(params, prepare(_disturb(key, images[index])))
         return optax.sigmoid_binary_cross_entropy(logits, labels[index]).mean()
 
-    def step(carry, inputs):
-        params, state = carry
-        updates, state = optimizer.update(jax.grad(loss)(params, *inputs), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    def epoch(carry, key):
+    def draw(key):
         order_key, key = jax.random.split(key)
-        order = jax.random.permutation(order_key, len(images))[: steps * BATCH]
-        inputs = jax.random.split(key, steps), order.reshape(steps, BATCH)
-        return jax.lax.scan(step, carry, inputs)
+        order = fitting.batches(order_key, len(images), BATCH)
+        return jax.random.split(key, steps), order
 
     key, init_key = jax.random.split(jax.random.key(seed))
     params = network.init(init_key, jnp.zeros((1, SIZE, SIZE, 3)))
-    carry = params, optimizer.init(params)
-    (params, _), _ = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
-    return params
+    return fitting.fit(loss, params, optimizer, draw, epochs=epochs, key=key)
 
 
 def _disturb(key: Array, images: Array) -> Array:
@@ -142,13 +137,8 @@ def tell(params: Any, images: np.ndarray, batch: int = BATCH) -> tuple[np.ndarra
 
     All batches are of one size, so that there is one program.
     """
-    short = -len(images) % batch
-    padded = np.concatenate([images, np.zeros((short, *images.shape[1:]), np.uint8)])
-    parts = [_apply(params, padded[i : i + batch]) for i in range(0, len(padded), batch)]
-    logits, features = (
-        np.concatenate([np.asarray(part[i], np.float64) for part in parts])[: len(images)]
-        for i in range(2)
-    )
+    ask = functools.partial(_apply, params)
+    logits, features = fitting.in_batches(ask, images, batch)
     return logits, features
 
 

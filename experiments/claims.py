@@ -1,4 +1,4 @@
-"""The claims study: what three reports say about GANs, tested.
+"""The claims study: what five reports say about GANs, tested.
 
     python -m experiments.claims --data=points.mat --seeds=8
     python -m experiments.claims --seeds=4 --only=B1,B2
@@ -26,7 +26,16 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from experiments import claims_cells, claims_entries, claims_grid, claims_report, flags, loop
+from experiments import (
+    claims_cells,
+    claims_entries,
+    claims_grid,
+    claims_image_entries,
+    claims_report,
+    claims_rules,
+    flags,
+    loop,
+)
 from experiments.claims_cells import Cell, Records
 from experiments.claims_page import page
 from experiments.claims_report import Report
@@ -54,11 +63,11 @@ class Study(NamedTuple):
     report: Callable[[Records, Callable[[str], str]], Report]
 
 
-def study_of_claims(claims: Mapping[str, claims_entries.Claim]) -> Study:
+def study_of_claims(claims: Mapping[str, claims_rules.Claim]) -> Study:
     """The study of some claims."""
     return Study(
         "claims",
-        claims_entries.cells_of(claims.values()),
+        claims_rules.cells_of(claims.values()),
         verdicts.MIN_SEEDS,
         lambda records, command: claims_report.report(claims, records, command),
     )
@@ -202,8 +211,20 @@ def main() -> None:
     )
     data = define.DEFINE_string("data", "m", "A built-in cloud, or a .mat, .npy or .csv file.")
     key = define.DEFINE_string("data_key", "xx", "Variable of a .mat file.")
+    scale = define.DEFINE_string(
+        "scale", "small", f"Of image runs: one of {', '.join(claims_image_entries.SCALES)}."
+    )
     epochs = define.DEFINE_integer("epochs", claims_grid.EPOCHS, "Of the runs of a grid.")
-    given = {"study": study, "seeds": seeds, "data": data, "data_key": key, "epochs": epochs}
+    define.FLAGS.set_default("out", FOLDER)
+    define.FLAGS["out"].help = "Folder of the study: its page, its numbers, its runs."
+    given = {
+        "study": study,
+        "seeds": seeds,
+        "data": data,
+        "data_key": key,
+        "scale": scale,
+        "epochs": epochs,
+    }
 
     def command_line(entry: str) -> str:
         named = {n: x.value for n, x in given.items() if x.present or n == "seeds"}
@@ -211,14 +232,13 @@ def main() -> None:
         return command_of(named, only.value or [], out, entry)
 
     def command(check: Callable[[], None]) -> None:
-        for flag in (flags.NAME, flags.TENSORBOARD):
-            if flag.present:
-                raise InputError(f"--{flag.name} has no meaning here; --out names the folder")
         if not 0 < seeds.value <= MAX_SEEDS:
             raise InputError(f"--seeds={seeds.value}: must be from 1 to {MAX_SEEDS}")
         if only.value == []:
             raise InputError("--only needs a value")
         if study.value == "grid":
+            if scale.present:
+                raise InputError("--scale goes with --study=claims; a grid is about points")
             variants, optimizers = claims_grid.chosen(only.value)
             entries = claims_grid.grid(
                 data.value, key.value, variants, optimizers, epochs.value
@@ -227,10 +247,12 @@ def main() -> None:
         elif study.value == "claims":
             if epochs.present:
                 raise InputError("--epochs goes with --study=grid; a claim says its own")
-            chosen = study_of_claims(claims_entries.claims(data.value, key.value, only.value))
+            chosen = study_of_claims(
+                claims_entries.claims(data.value, key.value, only.value, scale=scale.value)
+            )
         else:
             raise InputError(f"--study={study.value}: choose from claims, grid")
-        directory = Path(flags.OUT.value if flags.OUT.present else FOLDER)
+        directory = Path(flags.OUT.value)
         if flags.DRY_RUN.value:
             show_plan(chosen, directory, seeds.value, fresh=flags.FRESH.value)
             return
@@ -248,7 +270,7 @@ def main() -> None:
             print("  ".join(cell.replace("\n", ", ") for cell in row))
         print(directory / f"{chosen.name}.html")
 
-    flags.main("claims", command)
+    flags.main("claims", command, without=(flags.NAME, flags.TENSORBOARD))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import numpy as np
 
 from experiments import claims_pictures
 from experiments.claims_cells import Cell, Records
-from experiments.claims_entries import FIT, SLIGHTLY
 from experiments.claims_page import Section, Table
 from experiments.claims_pictures import Picture
+from experiments.claims_point_entries import FIT, SLIGHTLY
 from experiments.claims_points import POINTS
 from experiments.claims_report import Report, interval, number
 from experiments.points_config import configure

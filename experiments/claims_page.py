@@ -13,6 +13,8 @@ from experiments.claims_pictures import Picture
 from jaxgan import pages
 from jaxgan.metrics import verdicts
 
+LINE = 28  # characters: no shorter line of a table is broken
+
 _CLASSES = {verdicts.HOLDS: "holds", verdicts.FAILS: "fails", verdicts.UNDECIDED: "undecided"}
 
 
@@ -93,9 +95,15 @@ def _table(table: Table, anchors: Mapping[str, str]) -> str:
         cells = [_shown(cell) for cell in row]
         if row[0] in anchors:
             cells[0] = f'<a href="#{anchors[row[0]]}">{cells[0]}</a>'
-        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        kinds = (" class=long" if _is_long(cell) else "" for cell in row)
+        cells = [f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
     body = "\n".join(lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _is_long(cell: str) -> bool:
+    return max(map(len, cell.split("\n"))) > LINE
 
 
 def _shown(cell: str) -> str:
@@ -127,6 +135,7 @@ def _figure(picture: Picture, name: str) -> str:
     data = base64.b64encode(picture.image).decode()
     caption = pages.text(picture.caption)
     return (
-        f'<figure{" class=moving" if moving else ""}><img alt="{pages.text(name)}: {caption}" '
-        f'src="data:image/{kind};base64,{data}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure{" class=moving" if moving else ""}><div class="wide">'
+        f'<img alt="{pages.text(name)}: {caption}" src="data:image/{kind};base64,{data}"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
     )

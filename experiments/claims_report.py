@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from experiments.claims_cells import Records, key
-from experiments.claims_entries import ROUGH, WELL, Claim, Finding, Outcome, cells_of, judge
 from experiments.claims_page import Section, Table
+from experiments.claims_point_entries import ROUGH, WELL
+from experiments.claims_rules import Claim, Finding, Outcome, cells_of, judge
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
@@ -66,11 +67,12 @@ def report(
       command: What runs one claim, by its name.
     """
     outcomes = [judge(claim, records) for claim in claims.values()]
+    shown: dict[bytes, str] = {}  # picture to the entry that has it
     head = ["claim", "what the report says", "verdict", "by setting", "seeds", "diverged"]
     table = Table(head, [_summary(outcome, records) for outcome in outcomes])
-    sections = [_section(x, records, command(x.claim.name)) for x in outcomes]
+    sections = [_section(x, records, command(x.claim.name), shown) for x in outcomes]
     return Report(
-        "What three reports say about GANs, tested",
+        "What five reports say about GANs, tested",
         LEAD,
         table,
         sections,
@@ -94,16 +96,23 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
     ]
 
 
-def _section(outcome: Outcome, records: Records, command: str) -> Section:
+def _section(
+    outcome: Outcome, records: Records, command: str, shown: dict[bytes, str]
+) -> Section:
     claim = outcome.claim
+    drawn = claim.draw(claim.settings, records)
+    elsewhere = dict.fromkeys(shown[x.image] for x in drawn if x.image in shown)
+    pictures = [x for x in drawn if x.image not in shown]
+    shown |= {x.image: claim.name for x in pictures}
+    notes = [f"Pictures of {name} belong here too." for name in elsewhere]
     head = ["setting", "rule", "effect and 95 % interval", "means by role", "verdict"]
     return Section(
         claim.name,
         claim.sentence,
         _told(outcome.overall),
-        [claim.note, *_levels(outcome)],
+        [claim.note, *_levels(outcome), *notes],
         Table(head, [_line(finding) for finding in outcome.findings]),
-        claim.draw(claim.settings, records),
+        pictures,
         command,
     )
 
@@ -113,13 +122,12 @@ def _told(overall: verdicts.Overall) -> str:
 
 
 def _levels(outcome: Outcome) -> list[str]:
-    """What the verdict would be, had a rough fit another meaning."""
+    """What the verdict would be at another level."""
     if not outcome.by_level:
         return []
     others = "; ".join(f"{x:g}: {_told(each)}" for x, each in outcome.by_level.items())
-    return [
-        f"The verdict, had a rough fit meant another sliced ratio than {ROUGH:g}. {others}."
-    ]
+    levels = next(part.levels for part in outcome.claim.parts if part.levels)
+    return [f"The verdict, had {levels.meaning}. {others}."]
 
 
 def _line(finding: Finding) -> list[str]:
@@ -171,7 +179,7 @@ def _numbers(outcome: Outcome) -> dict[str, Any]:
         "sentence": claim.sentence,
         "verdict": outcome.overall.verdict,
         "depends_on_setting": outcome.overall.depends,
-        "had_rough_meant": {f"{x:g}": each._asdict() for x, each in outcome.by_level.items()},
+        "had_level_been": {f"{x:g}": each._asdict() for x, each in outcome.by_level.items()},
         "settings": {
             name: {
                 "verdict": outcome.by_setting[name],

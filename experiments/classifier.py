@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments import kept, loop
+from experiments import fitting, kept, loop
 from experiments.images import prepare
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.networks.fashion import Classifier
@@ -49,20 +49,12 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
         logits, _ = Classifier().apply(params, prepare(images[index]))
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[index]).mean()
 
-    def step(carry, index):
-        params, state = carry
-        updates, state = optimizer.update(jax.grad(loss)(params, index), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    def epoch(carry, key):
-        order = jax.random.permutation(key, len(images))[: steps * BATCH]
-        return jax.lax.scan(step, carry, order.reshape(steps, BATCH))
+    def draw(key):
+        return (fitting.batches(key, len(images), BATCH),)
 
     key, init_key = jax.random.split(jax.random.key(seed))
     params = Classifier().init(init_key, jnp.zeros((1, 28, 28, 1)))
-    carry = params, optimizer.init(params)
-    (params, _), _ = jax.lax.scan(epoch, carry, jax.random.split(key, epochs))
-    return params
+    return fitting.fit(loss, params, optimizer, draw, epochs=epochs, key=key)
 
 
 @jax.jit

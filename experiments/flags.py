@@ -68,11 +68,15 @@ def show_plan(configs: Mapping[Path, Any]) -> None:
     print(json.dumps(plan, indent=1))
 
 
-def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:
+def main(
+    experiment: str,
+    run: Callable[[Callable[[], None]], None],
+    without: Sequence[flags.FlagHolder] = (),
+) -> None:
     """Parse flags, run, and end with one line and an exit code when it does not go well.
 
     ``run`` gets a function to call where it is safe to stop: it raises ``Stopped`` if a
-    signal has come.
+    signal has come. Flags ``without`` a meaning here are refused, and not in ``--help``.
 
     Exit code 2: bad input, nothing was written. 1: the run could not go on. 143 and
     130: stopped by SIGTERM or Ctrl-C, after saving.
@@ -93,6 +97,9 @@ def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:
         try:
             if len(argv) > 1:
                 raise InputError(f"unexpected argument {argv[1]!r}; flags are --name=value")
+            for flag in without:
+                if flag.present:
+                    raise InputError(f"--{flag.name} has no meaning here")
             with runs.deferred_signals() as check:
                 run(check)
         except InputError as error:
@@ -110,7 +117,8 @@ def main(experiment: str, run: Callable[[Callable[[], None]], None]) -> None:
 
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if module.startswith("experiments") else ():  # for --help
-            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+            if flag.name not in {x.name for x in without}:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
     app.run(guarded, flags_parser=parse)
 

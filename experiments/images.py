@@ -102,8 +102,9 @@ def prepare(batch: jax.Array) -> jax.Array:
 
 
 def pixels(images: Any) -> np.ndarray:
-    """What generators make, float in [-1, 1], as ``uint8``."""
-    return np.clip(np.rint((np.asarray(images) + 1) * 127.5), 0, 255).astype(np.uint8)
+    """What generators make, float in [-1, 1], as ``uint8``; not a number as mid grey."""
+    whole = np.nan_to_num(np.asarray(images))
+    return np.clip(np.rint((whole + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def build(config: Config, lane: Mapping[str, jax.Array], channels: int) -> gan.Gan:
@@ -145,11 +146,19 @@ def lanes_of(config: Config) -> dict[str, np.ndarray]:
     return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
 
 
-def make_program(config: Config, dataset: Dataset) -> Program:
-    """Build the functions of a run; each compiles when first called."""
+def make_program(
+    config: Config, dataset: Dataset, lanes: Mapping[str, np.ndarray] | None = None
+) -> Program:
+    """Build the functions of a run; each compiles when first called.
+
+    Args:
+      config: What to train.
+      dataset: What to train on.
+      lanes: Seed and traced values of every lane, ``[S]``; by default ``lanes_of(config)``.
+    """
     images = dataset.images[: config.train_size]
     channels = images.shape[-1]
-    lanes = jax.tree.map(jnp.asarray, lanes_of(config))
+    lanes = jax.tree.map(jnp.asarray, dict(lanes_of(config) if lanes is None else lanes))
     sample = prepare(jnp.asarray(images[: 8 * SPREAD_SAMPLES]))
     real_spread = jnp.sqrt(sample.var(axis=0).mean())
     data = jnp.asarray(images)

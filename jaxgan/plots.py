@@ -220,8 +220,9 @@ def bands(
     axes_names: tuple[str, str],
     *,
     log_x: bool = False,
+    log_y: bool = True,
 ) -> None:
-    """Draw panels of lines with bands on one logarithmic axis: medians and ranges.
+    """Draw panels of lines with bands on one axis: medians and ranges.
 
     Args:
       path: Of the PNG.
@@ -229,7 +230,8 @@ def bands(
         the range over lanes, without those that are not finite.
       levels: Name to a horizontal line.
       axes_names: Of x and y.
-      log_x: Whether x is logarithmic too.
+      log_x: Whether x is logarithmic.
+      log_y: Whether y is.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     columns = min(3, len(panels))
@@ -252,7 +254,8 @@ def bands(
             axes.annotate(
                 name, (0.99, level), xycoords=where, fontsize=7, ha="right", va="bottom"
             )
-        _log_axis(axes)
+        if log_y:
+            _log_axis(axes)
         if log_x:
             axes.set_xscale("log")
         else:
@@ -312,11 +315,11 @@ def image_rows(
       title: In a line above.
       scale: Screen pixels per image pixel and axis.
     """
-    strips = [
-        _labelled(name, _tiles(np.asarray(images), len(np.asarray(images)), scale))
+    strips = {
+        name: _tiles(np.asarray(images), len(np.asarray(images)), scale)
         for name, images in rows.items()
-    ]
-    _paste(_stack(strips, axis=0), title, path)
+    }
+    _paste(_labelled(strips), title, path)
 
 
 def image_panels(
@@ -340,8 +343,8 @@ def image_panels(
     for (row, column), images in panels.items():
         tiles = _tiles(np.asarray(images), columns, scale)
         rows.setdefault(row, []).append(_headed(column, tiles))
-    strips = [_labelled(row, _stack(cells, axis=1)) for row, cells in rows.items()]
-    _paste(_stack(strips, axis=0), title, path)
+    strips = {row: _stack(cells, axis=1) for row, cells in rows.items()}
+    _paste(_labelled(strips), title, path)
 
 
 _INK, _PAPER, _GAP = "#222222", "#ffffff", 8
@@ -362,13 +365,19 @@ def _font(size: int = 13):
     return ImageFont.load_default(size)
 
 
-def _labelled(name: str, image: Image.Image) -> Image.Image:
-    """The image with a name at its left, all names in a column of one width."""
-    out = Image.new("RGB", (image.width + 96, image.height), _PAPER)
-    out.paste(image, (96, 0))
-    box = (4, image.height // 2)
-    ImageDraw.Draw(out).text(box, name, _INK, _font(), anchor="lm")
-    return out
+def _labelled(strips: Mapping[str, Image.Image]) -> Image.Image:
+    """Images below one another, each with its name, of one line or several, at its left."""
+    lines = [line for name in strips for line in name.split("\n")]
+    width = max(round(_font().getlength(line)) for line in lines)
+    width = max(96, width + 10) if width else 0
+    named = []
+    for name, image in strips.items():
+        out = Image.new("RGB", (image.width + width, image.height), _PAPER)
+        out.paste(image, (width, 0))
+        box = (4, image.height // 2)
+        ImageDraw.Draw(out).text(box, name, _INK, _font(), anchor="lm")
+        named.append(out)
+    return _stack(named, axis=0)
 
 
 def _headed(name: str, image: Image.Image) -> Image.Image:

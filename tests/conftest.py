@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -34,3 +35,47 @@ def real_points():
     if not path.exists():
         pytest.skip(f"needs the reports' points.mat at {path}")
     return path
+
+
+# In a browser. Nothing of it is downloaded: Debian's package `chromium` and PyPI's
+# `playwright`, which drives it.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    reason = "needs PyPI's playwright, to drive a browser"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs a browser: Debian's package chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def new_tab(browser):
+    """Makes a tab for a page; fails at the end if one asked elsewhere or complained."""
+    contexts, asked, complaints, homes = [], [], [], []
+
+    def make(home, width=1280, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
+        contexts.append(context)
+        homes.append(home)
+        context.set_default_timeout(10_000)
+        tab = context.new_page()
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        return tab
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    asked = [url for url in asked if not url.startswith("data:")]
+    assert set(homes) <= {url.removesuffix("/") for url in asked}
+    own = tuple(f"{home}/" for home in homes)
+    assert [url for url in asked if url not in homes and not url.startswith(own)] == []

@@ -18,63 +18,30 @@ from experiments import (
     claims_cells,
     claims_entries,
     claims_grid,
+    claims_point_entries,
     claims_points,
     claims_report,
 )
-from experiments.claims_cells import Cell, Laboratory, Record
-from experiments.claims_entries import (
+from experiments.claims_cells import Cell
+from experiments.claims_page import Section, Table, page
+from experiments.claims_pictures import Picture, draw_points
+from experiments.claims_point_entries import (
     CLEARLY,
     ROUGH,
-    Claim,
     behaves_alike,
     fits_alike,
     fits_better,
     fits_well,
-    judge,
     rough_about,
     rough_by,
     rough_sooner,
 )
-from experiments.claims_page import Section, Table, page
-from experiments.claims_pictures import Picture
+from experiments.claims_rules import Claim, judge
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
+from tests.records import LAB, Made, record, several
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "C1", "C2", "C3"]
-
-
-def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
-    """A made-up run: the sliced ratio is 9 before its first rough fit, 2 from then on."""
-    rng = np.random.default_rng(seed)
-    cloud = rng.normal(size=(40, 2))
-    curve = np.where(np.arange(1, epochs + 1) >= first, 2.0, 9.0)
-    if diverged:
-        fit, curve[diverged - 1 :] = math.inf, math.nan
-    arrays = {
-        "fit_ratio": fit,
-        "worst_ratio": 13.0,
-        "worst_sliced": 11.0,
-        "curve": curve,
-        "diverged_at": diverged,
-        "sample": cloud,
-        "reference": cloud,
-        "frames": np.stack([cloud] * 3),
-        "frame_epochs": np.array([0, 1, epochs]),
-    }
-    facts = {"seconds": 2.0, "device": "1 x cpu", "commit": "abc", "versions": {"jax": "0"}}
-    return Record({name: np.asarray(x) for name, x in arrays.items()}, facts)
-
-
-class Made:
-    """Configurations of made-up cells."""
-
-    def __init__(self, epochs=100):
-        self.epochs = epochs
-
-
-LAB = Laboratory(
-    lambda c: {"epochs": c.epochs}, lambda c: 0, lambda c: 1.0, (), lambda c: {}, lambda *a: []
-)
 
 
 def judged(parts, **runs):
@@ -82,14 +49,6 @@ def judged(parts, **runs):
     cells = {role: Cell(LAB, Made()) for role in runs}
     claim = Claim("X1", "A sentence.", tuple(parts), {"only": cells}, "")
     return judge(claim, {cells[role]: records for role, records in runs.items()})
-
-
-def several(count=8, fit=1.2, spread=0.05, first=10, **given):
-    rng = np.random.default_rng(1)
-    return [
-        record(fit + x, first + i % 3, seed=i, **given)
-        for i, x in enumerate(spread * rng.normal(size=count))
-    ]
 
 
 def verdict_of(parts, **runs):
@@ -195,11 +154,11 @@ def test_another_meaning_of_a_rough_fit_is_tried():
 
 @pytest.fixture(scope="module")
 def entries():
-    return claims_entries.claims("m")
+    return claims_entries.claims("m", names=NAMES)
 
 
 def test_the_table_has_the_claims_about_points(entries):
-    assert list(entries) == NAMES
+    assert list(claims_point_entries.BUILDERS) == list(entries) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -216,9 +175,9 @@ def test_an_entry(entries, name):
         assert part.allowed.low < part.allowed.high
         numbers = {f"{x:.3g}" for x in part.allowed if math.isfinite(x)}
         said = {f"{float(x):.3g}" for x in re.findall(r"\d+(?:\.\d+)?", part.rule)}
-        if part.measure is claims_entries.FIT:
+        if part.measure is claims_point_entries.FIT:
             assert said & numbers, part.rule  # the words have the number of the code
-        if part.measure is claims_entries.FIRST and math.isfinite(part.allowed.high):
+        if part.measure is claims_point_entries.FIRST and math.isfinite(part.allowed.high):
             for setting in claim.settings.values():
                 # else a run that never gets there could count as one that does
                 assert part.allowed.high < setting[part.roles[0]].config.epochs
@@ -373,7 +332,7 @@ def made_report(sentence="A sentence."):
         "rate 2": {"GAN": cells[2], "WGAN": cells[3]},
     }
     parts = (fits_better("GAN", "WGAN", CLEARLY), rough_about("GAN", 30))
-    entry = Claim("X1", sentence, parts, settings, "A note.")
+    entry = Claim("X1", sentence, parts, settings, "A note.", draw_points)
     runs = dict(zip(cells, (good, bad, bad, good), strict=True))
     return claims_report.report({"X1": entry}, runs, lambda name: f"python --only={name}")
 
@@ -569,6 +528,7 @@ def test_killed_half_way_and_started_again(tmp_path, data):
         (["--epochs=3"], "--epochs goes with --study=grid"),
         (["--data=nowhere.mat"], "no such file: nowhere.mat"),
         (["--name=x"], "--name has no meaning here"),
+        (["--tensorboard"], "--tensorboard has no meaning here"),
     ],
 )
 def test_refusals(tmp_path, flags, message):
@@ -579,6 +539,14 @@ def test_refusals(tmp_path, flags, message):
     assert line.startswith("claims: error: ")
     assert message in line
     assert not (tmp_path / "o").exists()
+
+
+def test_help_has_the_flags_that_mean_something_here():
+    words = [sys.executable, "-m", "experiments.claims", "--help"]
+    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout
+    assert re.search(r"--out: Folder of the study.*\n +\(default: 'runs/claims'\)", told)
+    assert "--fresh" in told.replace("[no]", "")
+    assert not re.search("--name|tensorboard", told)
 
 
 def test_dry_run_tells_what_would_be_made(tmp_path):
@@ -602,4 +570,4 @@ def test_another_folder_is_refused(tmp_path, data):
 
 
 def test_rough_means_the_same_everywhere():
-    assert f"{ROUGH:g}" in claims_entries.FIRST.name
+    assert f"{ROUGH:g}" in claims_point_entries.FIRST.name

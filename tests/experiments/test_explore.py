@@ -7,7 +7,6 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -464,49 +463,22 @@ def test_pictures_of_a_link(server):
         assert body == b"truncation and sliders must be 4 numbers, -1000 to 1000"
 
 
-# In a browser. Nothing of it is downloaded: Debian's package `chromium` and PyPI's
-# `playwright`, which drives it.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    reason = "needs PyPI's playwright, to drive a browser"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs a browser: Debian's package chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path)
-        yield chromium
-        chromium.close()
+# In a browser.
 
 
 @pytest.fixture
-def visit(browser):
-    """Opens a page; fails at the end if it asked elsewhere or complained."""
-    contexts, asked, complaints, homes = [], [], [], []
+def visit(new_tab):
+    """Opens a page and waits until it shows its state."""
 
-    def open_page(home, width=1280):
-        context = browser.new_context(viewport={"width": width, "height": 800})
-        context.set_default_timeout(10_000)
-        contexts.append(context)
-        homes.append(home)
-        tab = context.new_page()
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    def open_page(home, **settings):
+        tab = new_tab(home, **settings)
         with tab.expect_response(lambda response: "queue/data" in response.url):
             tab.goto(home)
         tab.wait_for_selector("#picture img")
         tab.wait_for_load_state("networkidle")  # the names have come
         return tab
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [x for x in asked if not x.startswith((*(f"{h}/" for h in homes), "data:"))] == []
+    return open_page
 
 
 def shown(tab):

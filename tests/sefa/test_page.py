@@ -1,7 +1,6 @@
 import io
 import json
 import re
-import shutil
 import time
 from html.parser import HTMLParser
 
@@ -199,49 +198,21 @@ def test_refusals(changes, message):
     assert "\n" not in str(caught.value)
 
 
-# In a browser. Nothing of it is downloaded: Debian's package `chromium` and PyPI's
-# `playwright`, which drives it.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    reason = "needs PyPI's playwright, to drive a browser"
-    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs a browser: Debian's package chromium")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=path)
-        yield chromium
-        chromium.close()
+# In a browser.
 
 
 @pytest.fixture
-def visit(browser, tmp_path):
-    """Opens a page from a file; fails at the end if it asked or complained for anything."""
-    contexts, asked, complaints = [], [], []
+def visit(new_tab, tmp_path):
+    """Opens a page from a file."""
 
-    def open_page(text=None, width=1200, **settings):
+    def open_page(text=None, **settings):
         path = tmp_path / "sefa.html"
         path.write_text(text or example(), "utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
-        contexts.append(context)
-        context.set_default_timeout(5000)
-        tab = context.new_page()
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        tab = new_tab(path.as_uri(), **settings)
         tab.goto(path.as_uri())
         return tab
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert {url for url in asked if not url.startswith("data:")} == {
-        (tmp_path / "sefa.html").as_uri()
-    }
+    return open_page
 
 
 def until(condition, seconds=5):
