@@ -1,15 +1,19 @@
 """Time K lanes of a WGAN-GP in one program against K runs of the PyTorch loop.
 
-    python benchmarks/sweep.py [--rounds=5] [--batch=64] [--lanes=1,4,16,64] [--epochs=200]
+    python benchmarks/sweep.py [--rounds=5] [--batch=64,256] [--lanes=1,4,16,64] [--epochs=200]
 
 Report B's networks, RMSprop, one critic step, 7000 points. jaxgan trains all lanes in one
-compiled program, spread over the cores; each of the others trains one run after another,
-as a student's script does, with the threads that torch takes or with one, or in as many
-processes of one thread as there are cores. All programs run in turn, round after round, so
-that a busy machine slows each of them; a round is one epoch of jaxgan's every lane, and of
-one run of torch in each process, since K of its runs take K times as long. Compile time is
-apart. The table gives runs per hour, of the given number of epochs; ratios are to the
-faster of torch's two ways to train one run after another. Needs torch.
+compiled program: spread over the cores, one after another on each, and, for comparison, by
+``vmap`` on one device. Its rivals train one run after another, as a student's script does,
+with the threads that torch takes or with one; in as many processes of one thread as there
+are cores; or batched by hand, the weights of all runs stacked, 16 runs at once or as many as
+there are lanes. All programs run in turn, round after round, so that a busy machine slows
+each of them; a round is one epoch of every lane or run of a program. Compile time is apart.
+
+The table gives the time of a step of one run, runs per hour of the given number of epochs,
+and the share of the machine's peak: what a product of large matrices reaches in the same
+rounds, with a step's operations as XLA counts them. Ratios are to the fastest of torch's ways
+to train one run after another, and to the fastest of all its ways. Needs torch.
 """
 
 import argparse
@@ -18,29 +22,16 @@ import statistics
 import harness
 import points
 
+SIDE = 2048  # of the matrices whose product gives the peak
 
-def lanes_epoch(lanes, batch):
-    """One compiled epoch of several lanes: () -> epochs of all lanes together."""
+
+def lanes_epoch(lanes, batch, *, mapped=True):
+    """One compiled epoch of several lanes: () -> steps of all lanes together."""
     import jax
 
     from jaxgan import sweep, train
-    from jaxgan.gan import gan
-    from jaxgan.networks import mlp
-    from jaxgan.objectives import objective
-    from jaxgan.optimizers import pair
 
-    jax.config.update("jax_num_cpu_devices", harness.cores())
-
-    def build(rate):
-        return gan(
-            mlp.Generator((256, 64)),
-            mlp.Critic((256, 64)),
-            objective("wgan_gp", penalty_weight=points.WEIGHT),
-            pair("rmsprop", rate),
-            latent_dim=points.LATENT,
-            ema=0.999,
-        )
-
+    jax.config.update("jax_num_cpu_devices", harness.cores() if mapped else 1)
     data = jax.random.normal(jax.random.key(1), (points.POINTS, 2))
     keys = jax.random.split(jax.random.key(0), lanes)
     rates = jax.numpy.full(lanes, points.RATE)
@@ -48,12 +39,11 @@ def lanes_epoch(lanes, batch):
     def begin(key, rate):
         return build(rate).init(key, data[:1])
 
-    def advance(state, rate, data):
-        return train.epoch(build(rate), state, data, batch_size=batch)
-
     def advance_all(state, rates, data):
-        each = sweep.over_lanes(lambda state, rate, data: advance(state, rate, data))
-        return each(state, rates, data=data)
+        def advance(state, rate):
+            return train.epoch(build(rate), state, data, batch_size=batch)
+
+        return (sweep.over_lanes(advance) if mapped else jax.vmap(advance))(state, rates)
 
     state = jax.jit(sweep.over_lanes(begin))(keys, rates)
     run = jax.jit(advance_all, donate_argnums=0)
@@ -62,33 +52,70 @@ def lanes_epoch(lanes, batch):
         nonlocal state
         state, metrics = run(state, rates, data)
         jax.block_until_ready(metrics)
-        return lanes
+        return lanes * (points.POINTS // batch)
 
     return epoch
+
+
+def build(rate):
+    """The GAN of a lane."""
+    from jaxgan.gan import gan
+    from jaxgan.networks import mlp
+    from jaxgan.objectives import objective
+    from jaxgan.optimizers import pair
+
+    return gan(
+        mlp.Generator((256, 64)),
+        mlp.Critic((256, 64)),
+        objective("wgan_gp", penalty_weight=points.WEIGHT),
+        pair("rmsprop", rate),
+        latent_dim=points.LATENT,
+        ema=0.999,
+    )
+
+
+def operations(batch):
+    """Floating-point operations of one step, as XLA counts them."""
+    import jax
+
+    made = build(points.RATE)
+    reals = jax.ShapeDtypeStruct((1, batch, 2), jax.numpy.float32)
+    example = jax.ShapeDtypeStruct((1, 2), jax.numpy.float32)
+    state = jax.eval_shape(made.init, jax.random.key(0), example)
+    return jax.jit(made.step).lower(state, reals).compile().cost_analysis()["flops"]
+
+
+def peak():
+    """Products of large matrices, one on each core: () -> how many."""
+    import jax
+
+    from jaxgan import sweep
+
+    jax.config.update("jax_num_cpu_devices", harness.cores())
+    x = jax.random.normal(jax.random.key(0), (harness.cores(), SIDE, SIDE))
+    product = jax.jit(sweep.over_lanes(lambda x: x @ x))
+
+    def run():
+        jax.block_until_ready(product(x))
+        return harness.cores()
+
+    return run
 
 
 def torch_epochs(processes, batch):
     """Epochs of the loop in torch, in one process or in several at once."""
     if processes == 1:
-        return _counted(points.torch_epoch("wgan_gp", batch))
-    workers = [harness.Worker("torch", 0, batch) for _ in range(processes)]
+        return points.torch_epoch("wgan_gp", batch)
+    workers = [harness.Worker("one thread", 0, batch) for _ in range(processes)]
 
     def epoch():
         for worker in workers:
             worker.ask()
         for worker in workers:
             worker.answer()
-        return processes
+        return processes * (points.POINTS // batch)
 
     return epoch
-
-
-def _counted(epoch):
-    def one():
-        epoch()
-        return 1
-
-    return one
 
 
 def one_thread(batch):
@@ -96,47 +123,127 @@ def one_thread(batch):
     import torch
 
     torch.set_num_threads(1)
-    return _counted(points.torch_epoch("wgan_gp", batch))
+    return points.torch_epoch("wgan_gp", batch)
+
+
+def stacked(lanes, batch):
+    """Runs batched by hand: every weight has an axis of runs, and so has the data."""
+    import torch
+
+    torch.manual_seed(0)
+
+    def network(inputs, outputs):
+        sizes = (inputs, 256, 64, outputs)
+        made = []
+        for rows, columns in zip(sizes, sizes[1:], strict=False):
+            bound = rows**-0.5  # as nn.Linear
+            weight = torch.empty(lanes, rows, columns).uniform_(-bound, bound)
+            bias = torch.empty(lanes, 1, columns).uniform_(-bound, bound)
+            made += [weight.requires_grad_(), bias.requires_grad_()]
+        return made
+
+    def apply(weights, x):
+        for i in range(0, len(weights), 2):
+            x = torch.baddbmm(weights[i + 1], x, weights[i])
+            x = x.relu() if i < len(weights) - 2 else x
+        return x
+
+    generator, critic = network(points.LATENT, 2), network(2, 1)
+    generator_optimizer = torch.optim.RMSprop(generator, points.RATE)
+    critic_optimizer = torch.optim.RMSprop(critic, points.RATE)
+    data = torch.randn(points.POINTS, 2)
+
+    def critic_loss(real, fake):
+        # Sums over runs of means over examples: each run has its own gradient.
+        loss = (apply(critic, fake) - apply(critic, real)).mean(1).sum()
+        share = torch.rand(lanes, batch, 1)
+        between = (real + share * (fake - real)).requires_grad_()
+        scores = apply(critic, between).sum()
+        (slope,) = torch.autograd.grad(scores, between, create_graph=True)
+        return loss + points.WEIGHT * ((slope.norm(dim=2) - 1) ** 2).mean(1).sum()
+
+    def epoch():
+        order = torch.rand(lanes, points.POINTS).argsort(1)
+        steps = points.POINTS // batch
+        for i in range(steps):
+            real = data[order[:, i * batch : (i + 1) * batch]]
+            fake = apply(generator, torch.randn(lanes, batch, points.LATENT))
+            critic_optimizer.zero_grad()
+            critic_loss(real, fake.detach()).backward()
+            critic_optimizer.step()
+            generator_optimizer.zero_grad()
+            (-apply(critic, fake).mean(1).sum()).backward()
+            generator_optimizer.step()
+        return lanes * steps
+
+    return epoch
+
+
+PROGRAMS = {
+    "jaxgan": lanes_epoch,
+    "vmap": lambda lanes, batch: lanes_epoch(lanes, batch, mapped=False),
+    "torch": torch_epochs,
+    "one thread": lambda count, batch: one_thread(batch),
+    "stacked": stacked,
+    "peak": lambda count, batch: peak(),
+}
+
+
+def compare(batch, counts, rounds, epochs):
+    """Time all programs in turn and print the table."""
+    most = max(counts)
+    in_turn = {"torch, run after run": ("torch", 1), "torch, one thread": ("one thread", 1)}
+    rivals = in_turn | {
+        f"torch, {harness.cores()} processes": ("torch", harness.cores()),
+        **{f"torch, {n} stacked": ("stacked", n) for n in sorted({min(16, most), most})},
+    }
+    programs = {
+        **{f"jaxgan, {count} lanes": ("jaxgan", count) for count in counts},
+        f"jaxgan, {most} by vmap": ("vmap", most),
+        **rivals,
+        "peak": ("peak", 0),
+    }
+    workers = {name: harness.Worker(*x, batch) for name, x in programs.items()}
+    times = {name: [] for name in workers}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            times[name].append(worker.time())  # microseconds
+    middle = {name: statistics.median(each) for name, each in times.items()}
+    one, best = (min(middle[name] for name in names) for names in (in_turn, rivals))
+    speed = 2 * SIDE**3 / middle["peak"] / 1e3  # GFLOP/s
+    work = operations(batch)
+    print(f"wgan_gp, batch {batch}: runs of {epochs} epochs; peak {speed:.0f} GFLOP/s")
+    print(f"{'':24}{'first s':>9}{'us/step':>9}{'runs/h':>8}{'one':>7}{'best':>7}{'peak':>7}")
+    for name, worker in workers.items():
+        worker.close()
+        if name == "peak":
+            continue
+        rate = 3600e6 / (middle[name] * epochs * (points.POINTS // batch))
+        share = work / middle[name] / 1e3 / speed
+        print(
+            f"{name:24}{worker.first:9.2f}{middle[name]:9.0f}{rate:8.0f}"
+            f"{one / middle[name]:7.2f}{best / middle[name]:7.2f}{share:7.1%}",
+            flush=True,
+        )
 
 
 def main():
     """Print runs per hour, and ratios to torch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", default="64,256")
     parser.add_argument("--lanes", default="1,4,16,64")
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        program, count, batch = options.worker[0], *map(int, options.worker[1:])
-        if program == "jaxgan":
-            harness.serve(lambda: lanes_epoch(count, batch))
-        elif count == 0:
-            harness.serve(lambda: one_thread(batch))
-        else:
-            harness.serve(lambda: torch_epochs(count, batch))
+        program, count, batch = options.worker
+        harness.serve(lambda: PROGRAMS[program](int(count), int(batch)))
         return
-    counts = [int(count) for count in options.lanes.split(",")]
-    programs = {f"jaxgan, {count} lanes": ("jaxgan", count) for count in counts}
-    programs["torch, run after run"] = ("torch", 1)
-    programs["torch, one thread"] = ("torch", 0)
-    programs[f"torch, {harness.cores()} processes"] = ("torch", harness.cores())
-    workers = {name: harness.Worker(*x, options.batch) for name, x in programs.items()}
-    times = {name: [] for name in workers}
-    for _ in range(options.rounds):
-        for name, worker in workers.items():
-            times[name].append(worker.time() / 1e6)  # seconds per epoch of one run
-    in_turn = ("torch, run after run", "torch, one thread")
-    base = min(statistics.median(times[name]) for name in in_turn)
     print(harness.machine())
-    print(f"wgan_gp, batch {options.batch}: runs of {options.epochs} epochs per hour")
-    print(f"{'':24}{'first s':>9}{'s/epoch':>10}{'runs/h':>10}{'ratio':>8}")
-    for name, worker in workers.items():
-        middle = statistics.median(times[name])
-        rate = 3600 / (middle * options.epochs)
-        print(f"{name:24}{worker.first:9.2f}{middle:10.4f}{rate:10.0f}{base / middle:8.2f}")
-        worker.close()
+    for batch in map(int, options.batch.split(",")):
+        counts = [int(count) for count in options.lanes.split(",")]
+        compare(batch, counts, options.rounds, options.epochs)
 
 
 if __name__ == "__main__":

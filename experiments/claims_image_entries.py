@@ -33,8 +33,8 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
-RECOGNISABLE = 30.0  # largest Fréchet ratio at which a face can be told
-OTHER_LEVELS = (20.0, 45.0)  # what that could be instead
+RECOGNISABLE = 20.0  # largest Fréchet ratio at which a face can be told
+OTHER_LEVELS = (15.0, 28.0)  # what that could be instead
 CLEARLY = math.log(1.5)  # a difference of the logarithms of two ratios
 SOONER = 0.05  # a difference of epochs that matters, as a share of all epochs
 FASTER = 0.95  # share of another's time from which on an update is faster

@@ -1,6 +1,5 @@
 """The pictures beside a claim about images."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -8,24 +7,12 @@ import numpy as np
 
 from experiments.claims_cells import Cell, Record, Records
 from experiments.claims_images import STEP, TRAVERSED, TRAVERSED_BY, capped
-from experiments.claims_pictures import Picture
+from experiments.claims_pictures import FILM_FRAMES, Picture, film, pictures
 from jaxgan import plots
 from jaxgan.data.cartoon_faces import FACTORS
 
 Settings = Mapping[str, Mapping[str, Cell]]
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
-FILMED = 16  # frames of an animation
-
-
-def _pictures(*drawn: tuple[str, str, Callable[[Path], None]]) -> list[Picture]:
-    """Pictures from (file name, caption, what writes it)."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = []
-        for name, caption, write in drawn:
-            path = Path(folder) / name
-            write(path)
-            made.append(Picture(caption, path.read_bytes()))
-        return made
 
 
 def middle_seed(records: Sequence[Record]) -> int:
@@ -55,7 +42,7 @@ def _bands(
 def draw_faces(settings: Settings, records: Records) -> list[Picture]:
     """How well, and what it looks like."""
     seeds = len(next(iter(records.values())))
-    return _pictures(
+    return pictures(
         (
             "curves.png",
             "Fréchet distance to held-out cartoons over its floor, by epoch. Lines: medians "
@@ -87,7 +74,7 @@ def draw_hues(settings: Settings, records: Records) -> list[Picture]:
         "Bands: all seeds.",
         _bands(settings, records, hues, "bits", {}, log_y=False),
     )
-    return _pictures(curve) + draw_faces(settings, records)[1:2]
+    return pictures(curve) + draw_faces(settings, records)[1:2]
 
 
 def draw_losses(settings: Settings, records: Records) -> list[Picture]:
@@ -98,7 +85,7 @@ def draw_losses(settings: Settings, records: Records) -> list[Picture]:
             curves = np.stack([record.arrays[loss] for record in records[cell]])
             band = plots.Band(np.arange(1, curves.shape[1] + 1), curves.T)
             panels.setdefault(role, {})[loss.split("_")[0]] = band
-    return _pictures(
+    return pictures(
         (
             "losses.png",
             "Losses by epoch. Lines: medians over seeds. Bands: all seeds.",
@@ -133,7 +120,7 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
                 ),
             )
         )
-    return _pictures(*drawn)
+    return pictures(*drawn)
 
 
 def draw_directions(settings: Settings, records: Records) -> list[Picture]:
@@ -162,7 +149,7 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
                 ),
             )
         )
-    return _pictures(*drawn)
+    return pictures(*drawn)
 
 
 def _cells(settings: Settings) -> dict[str, Cell]:
@@ -191,8 +178,8 @@ def _film(path: Path, settings: Settings, records: Records) -> None:
     }
     last = min(len(frames) for frames in shown.values()) - 1
     frames = []
-    for epoch in np.unique(np.linspace(0, last, FILMED).astype(int)):
+    for epoch in np.unique(np.linspace(0, last, FILM_FRAMES).astype(int)):
         panels = {("", name): images[epoch] for name, images in shown.items()}
         frames.append(path.with_name(f"frame_{epoch:04d}.png"))
         plots.image_panels(frames[-1], panels, f"epoch {epoch}", scale=1)
-    plots.gif(path, frames)
+    film(path, frames)

@@ -16,6 +16,8 @@ from experiments.claims_points import ROUGH, capped
 from jaxgan import plots
 
 ACROSS = 6  # clouds in a row
+COLOURS = 64  # of a picture
+FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 32, 640, 11
 
 
 class Picture(NamedTuple):
@@ -34,32 +36,47 @@ class Picture(NamedTuple):
 Draw = Callable[[Mapping[str, Mapping[str, Cell]], Records], list[Picture]]
 
 
+def pictures(*drawn: tuple[str, str, Callable[[Path], None]]) -> list[Picture]:
+    """Pictures from (file name, caption, what writes the file), small enough for a page."""
+    made = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, caption, write in drawn:
+            path = Path(folder) / name
+            write(path)
+            if path.suffix == ".png":
+                plots.reduce_colours(path, COLOURS)
+            made.append(Picture(caption, path.read_bytes()))
+    return made
+
+
+def film(path: Path, frames: Sequence[Path]) -> None:
+    """Join frames into a GIF, small enough for a page."""
+    plots.gif(path, frames, colours=FILM_COLOURS, width=FILM_WIDTH)
+
+
 def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) -> list[Picture]:
     """The pictures of a claim about points."""
     seeds = len(next(iter(records.values())))
     first = next(iter(settings))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        _curves(path / "curves.png", settings, records)
-        _clouds(path / "clouds.png", settings, records)
-        _film(path / "film.gif", settings[first], records)
-        return [
-            Picture(
-                "Sliced distance to held-out points over its floor, by epoch. Lines: medians "
-                f"over seeds. Bands: all seeds ({seeds}). A perfect generator is at 1. "
-                "No run is drawn above a generator that puts every point on the mean of the "
-                f"data; one that diverged stays there ({_diverged(settings, records)}).",
-                (path / "curves.png").read_bytes(),
-            ),
-            Picture(
-                "At the end: generated (dark) over held-out points (light), of the seed with "
-                "the median fit ratio; in brackets the best and the worst seed.",
-                (path / "clouds.png").read_bytes(),
-            ),
-            Picture(
-                f"The training of the same seeds; {first}.", (path / "film.gif").read_bytes()
-            ),
-        ]
+    curves = (
+        "Sliced distance to held-out points over its floor, by epoch. Lines: medians over "
+        f"seeds. Bands: all seeds ({seeds}). A perfect generator is at 1. No run is drawn "
+        "above a generator that puts every point on the mean of the data; one that diverged "
+        f"stays there ({_diverged(settings, records)})."
+    )
+    clouds = (
+        "At the end: generated (dark) over held-out points (light), of the seed with the "
+        "median fit ratio; in brackets the best and the worst seed."
+    )
+    return pictures(
+        ("curves.png", curves, lambda path: _curves(path, settings, records)),
+        ("clouds.png", clouds, lambda path: _clouds(path, settings, records)),
+        (
+            "film.gif",
+            f"The training of the same seeds; {first}.",
+            lambda path: _film(path, settings[first], records),
+        ),
+    )
 
 
 def _diverged(settings, records: Records) -> str:
@@ -134,7 +151,7 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
     shown = {role: records[cell][median_seed(records[cell])] for role, cell in setting.items()}
     count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
     extent, frames = _extent({cell: records[cell] for cell in setting.values()}), []
-    for number in range(count):
+    for number in np.unique(np.linspace(0, count - 1, FILM_FRAMES).astype(int)):
         panels = {}
         for role, record in shown.items():
             epochs = record.arrays["frame_epochs"]
@@ -143,4 +160,4 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
             panels[role] = _panel(record, fake, f"epoch {epochs[at]}")
         frames.append(path.with_name(f"frame_{number:04d}.png"))
         plots.cloud_grid(frames[-1], _row("", panels), extent, "")
-    plots.gif(path, frames)
+    film(path, frames)

@@ -449,7 +449,14 @@ def shares(
     _save(figure, path)
 
 
-def gif(path: Path, frames: Sequence[Path], seconds: float = 6.0) -> None:
+def gif(
+    path: Path,
+    frames: Sequence[Path],
+    seconds: float = 6.0,
+    *,
+    colours: int = 96,
+    width: int | None = None,
+) -> None:
     """Join PNG frames into an endless GIF that rests on the last one.
 
     Of more than 200 frames, 200 are taken.
@@ -458,14 +465,20 @@ def gif(path: Path, frames: Sequence[Path], seconds: float = 6.0) -> None:
       path: Of the GIF.
       frames: Of equal size, in order.
       seconds: For all frames together; the last one stays for two more.
+      colours: Of each frame, at most 256.
+      width: In pixels, if the frames are wider.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
     images = []
     for frame in (frames[i] for i in chosen):
         with Image.open(frame) as image:
+            size = image.size
+            if width and width < image.width:
+                size = width, round(image.height * width / image.width)
             # Median cut, the default, spends its colours on the background.
             method = Image.Quantize.MAXCOVERAGE
-            images.append(image.convert("RGB").quantize(96, method=method))
+            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+            images.append(small.quantize(colours, method=method))
     duration = int(np.clip(1000 * seconds / len(images), 60, 400))
     durations = [duration] * (len(images) - 1) + [2000]
     temporary = path.with_name("tmp_" + path.name)
@@ -473,6 +486,13 @@ def gif(path: Path, frames: Sequence[Path], seconds: float = 6.0) -> None:
         temporary, append_images=images[1:], save_all=True, duration=durations, loop=0
     )
     temporary.replace(path)
+
+
+def reduce_colours(path: Path, colours: int) -> None:
+    """Rewrite a PNG with a palette of so many colours, at most 256: a third of its size."""
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    small.save(path, "png", optimize=True)
 
 
 def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:

@@ -105,7 +105,7 @@ def test_recognisable_early_and_late():
     assert verdict("D1", gp=early, gan=early) == FAILS
     assert verdict("D1", gp=never, gan=late) == FAILS
     levels = outcome("D1", gp=early, gan=late).by_level
-    assert {level: each.verdict for level, each in levels.items()} == {20: HOLDS, 45: HOLDS}
+    assert {level: each.verdict for level, each in levels.items()} == {15: HOLDS, 28: HOLDS}
 
 
 def test_hues():

@@ -48,9 +48,9 @@ def test_the_reader_learns():
     assert features.shape == (256, NETWORK.features)
     shares = factor_reader.r_squared(found, standardised(held_out.factors))
     shares = dict(zip(FACTORS, shares, strict=True))
-    print(shares)
-    # 0 without images, and less where factors are taken for one another.
-    assert min(shares[name] for name in ("turn", "skin", "hair_length")) > 0.6
+    # At least 0.82 here, as measured; 0 is what the mean explains.
+    coarse = ("turn", "skin", "hair_length", "hair_colour", "background", "shirt")
+    assert min(shares[name] for name in coarse) > 0.6
 
 
 def test_the_reader_is_kept(untrained, monkeypatch, tmp_path, capsys):
@@ -79,17 +79,20 @@ def test_factors_are_in_standard_deviations_of_the_cartoons(untrained, tmp_path)
     reader = factor_reader.trained(16, tmp_path)
     images = cartoon_faces.load(3, size=16).images
     assert not factor_reader.read(reader.params, images)[0].any()
-    # All zeros are the means, of which the 256 held out differ by chance.
     shares = [*reader.r_squared.values()]
     assert max(shares) <= 0
-    assert min(shares) > -0.06  # 15 squares of differences of variance 1 / 256 + 1 / 512
+    # Means of the 256 held out and of the 512 differ by chance, by a variance of 0.006;
+    # this is 3.2 of its deviations.
+    assert min(shares) > -0.06
 
 
-def test_reading_takes_one_program(monkeypatch, key):
+def test_reading_takes_one_program(monkeypatch):
     program = jax.jit(chex.assert_max_traces(factor_reader._apply.__wrapped__, n=1))
     monkeypatch.setattr(factor_reader, "_apply", program)
     images = cartoon_faces.load(40, size=16).images
-    params = jax.jit(NETWORK.init)(key, jnp.zeros((1, 16, 16, 3)))
+    rng = np.random.default_rng(0)
+    like = jax.eval_shape(NETWORK.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+    params = jax.tree.map(lambda leaf: 0.1 * rng.normal(size=leaf.shape), like)
     whole = factor_reader.read(params, images, batch=16)
     part = factor_reader.read(params, images[20:27], batch=16)
     assert whole[0].std(axis=0).min() > 0
