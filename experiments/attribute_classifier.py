@@ -215,6 +215,7 @@ def classifier(
         raise InputError(f"{labels} has {len(faces)} images; it takes at least {5 * FEWEST}")
     network = Network(len(told.attributes))
     settings = f"{network} {epochs} {seed} {BATCH} {SHIFT} {HELD_OUT} {have} {key}"
+    settings += kept.code(fit, _disturb, fitting, Network)
     digest = hashlib.sha256(settings.encode())
     digest.update(repr(told.attributes).encode() + told.values.tobytes())
     path = cache / f"attributes-{digest.hexdigest()[:16]}.npz"

@@ -31,6 +31,7 @@ from experiments import (
     claims_entries,
     claims_grid,
     claims_image_entries,
+    claims_point_entries,
     claims_report,
     claims_rules,
     flags,
@@ -257,12 +258,13 @@ def main() -> None:
             show_plan(chosen, directory, seeds.value, fresh=flags.FRESH.value)
             return
         flags.start_jax()
+        of_points = set(only.value or claims_entries.NAMES) & {*claims_point_entries.BUILDERS}
         made = run(
             chosen,
             directory,
             seeds=seeds.value,
             command=command_line,
-            source=data.value,
+            source=data.value if study.value == "grid" or of_points else "",
             fresh=flags.FRESH.value,
             check=check,
         )

@@ -6,16 +6,13 @@ file, whose place says what it is of: settings, data, code and versions. So noth
 trained twice, whichever study asks for it, and nothing is taken for what it is not.
 """
 
-import ast
 import hashlib
-import inspect
 import json
 import math
 import os
 import platform
 import shutil
 import subprocess
-import textwrap
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments import loop
+from experiments import kept, loop
 from jaxgan import runs
 from jaxgan.errors import InputError
 
@@ -90,28 +87,11 @@ def key(cell: Cell) -> str:
     """A digest of all that decides a cell's results."""
     identity = {
         "settings": cell.laboratory.identity(cell.config),
-        "code": _code(cell.laboratory.code),
+        "code": kept.code(*cell.laboratory.code),
         "versions": _versions(),
     }
     text = json.dumps(runs.to_json(identity), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-@lru_cache(maxsize=16)
-def _code(parts: tuple[Any, ...]) -> str:
-    """A digest of source text that comments, docstrings and layout do not change."""
-    text = "\n".join(_source(part) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _source(part: Any) -> str:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
 
 
 def _versions() -> dict[str, str]:

@@ -28,8 +28,12 @@ def claims(
       InputError: If data cannot be read, there is no such claim or scale, or one of the
         claims that are asked for cannot be tested on the data.
     """
+    lookup("scale", scale, claims_image_entries.SCALES)
+    chosen = list(names or NAMES)
+    for name in chosen:
+        lookup("claim", name, dict.fromkeys(NAMES))
     made = {}
-    for name in [lookup("claim", x, dict.fromkeys(NAMES, x)) for x in names or NAMES]:
+    for name in chosen:
         if name in claims_point_entries.BUILDERS:
             made[name] = claims_point_entries.claim(name, data, data_key)
         else:

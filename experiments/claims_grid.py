@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import claims_pictures
+from experiments import claims_point_pictures
 from experiments.claims_cells import Cell, Records
 from experiments.claims_page import Section, Table
 from experiments.claims_pictures import Picture
@@ -255,4 +255,4 @@ def _draw(mine, entries: Grid, fits, best, records: Records) -> list[Picture]:
         )
         rates = Picture(caption, path.read_bytes())
     cells = {f"{e[0]}, rate {best[e]:g}": entries[e][best[e]] for e in mine}
-    return [rates, *claims_pictures.draw_points({"best rates": cells}, records)]
+    return [rates, *claims_point_pictures.draw_points({"best rates": cells}, records)]

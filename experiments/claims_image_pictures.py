@@ -12,6 +12,7 @@ from jaxgan import plots
 from jaxgan.data.cartoon_faces import FACTORS
 
 Settings = Mapping[str, Mapping[str, Cell]]
+COLOURS = 256  # of a picture: what is shown has many
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
 
@@ -49,16 +50,13 @@ def draw_faces(settings: Settings, records: Records) -> list[Picture]:
             f"over seeds. Bands: all seeds ({seeds}). Real cartoons are at 1.",
             _bands(settings, records, capped, "Fréchet ratio", {"real": 1.0}),
         ),
-        (
-            "samples.png",
-            "Samples of the seed with the median final ratio, from the same latents.",
-            lambda path: _samples(path, settings, records),
-        ),
+        _shown(settings, records),
         (
             "film.gif",
             "The training of the same seeds.",
             lambda path: _film(path, settings, records),
         ),
+        colours=COLOURS,
     )
 
 
@@ -74,7 +72,15 @@ def draw_hues(settings: Settings, records: Records) -> list[Picture]:
         "Bands: all seeds.",
         _bands(settings, records, hues, "bits", {}, log_y=False),
     )
-    return pictures(curve) + draw_faces(settings, records)[1:2]
+    return pictures(curve, _shown(settings, records), colours=COLOURS)
+
+
+def _shown(settings: Settings, records: Records):
+    return (
+        "samples.png",
+        "Samples of the seed with the median final ratio, from the same latents.",
+        lambda path: _samples(path, settings, records),
+    )
 
 
 def draw_losses(settings: Settings, records: Records) -> list[Picture]:
@@ -89,7 +95,9 @@ def draw_losses(settings: Settings, records: Records) -> list[Picture]:
         (
             "losses.png",
             "Losses by epoch. Lines: medians over seeds. Bands: all seeds.",
-            lambda path: plots.bands(path, panels, {}, ("epoch", "loss"), log_y=False),
+            lambda path: plots.bands(
+                path, panels, {}, ("epoch", "loss"), log_y=False, share_y=False
+            ),
         )
     )
 
@@ -120,7 +128,7 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
                 ),
             )
         )
-    return pictures(*drawn)
+    return pictures(*drawn, colours=COLOURS)
 
 
 def draw_directions(settings: Settings, records: Records) -> list[Picture]:
@@ -149,15 +157,16 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
                 ),
             )
         )
-    return pictures(*drawn)
+    return pictures(*drawn, colours=COLOURS)
 
 
 def _cells(settings: Settings) -> dict[str, Cell]:
-    """Every cell once, by what it is called."""
+    """Every cell once, by its role, and the setting where it is not the same in all."""
     named: dict[Cell, str] = {}
     for name, setting in settings.items():
         for role, cell in setting.items():
-            named.setdefault(cell, role if role == "GAN" else f"{role}, {name}")
+            shared = all(other.get(role) == cell for other in settings.values())
+            named.setdefault(cell, role if shared else f"{role}, {name}")
     return {name: cell for cell, name in named.items()}
 
 

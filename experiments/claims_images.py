@@ -15,14 +15,22 @@ import jax
 import numpy as np
 
 import jaxgan.data.fashion_mnist as fashion_mnist_data
-from experiments import classifier, factor_reader, fashion_mnist, images, loop, training
+from experiments import (
+    classifier,
+    factor_reader,
+    fashion_mnist,
+    fitting,
+    images,
+    loop,
+    training,
+)
+from experiments.attribute_classifier import Network
 from experiments.claims_cells import Laboratory, Lane, Record
 from jaxgan import checkpoint, gan, objectives, optimizers, runs, sweep, train
 from jaxgan.convert import dcgan as convert_dcgan
 from jaxgan.data import cartoon_faces
 from jaxgan.metrics import colour, frechet, verdicts
-from jaxgan.networks import dcgan, fashion, layers
-from jaxgan.networks.pairs import PAIRS
+from jaxgan.networks import dcgan, fashion, layers, pairs
 from jaxgan.pretrained import Style
 from jaxgan.sefa import factorize
 
@@ -30,7 +38,7 @@ EVALUATED = 500  # generated images that are measured after each epoch
 HELD_OUT = 1000  # cartoons that are not trained on
 SHOWN = 16  # images in a frame
 SAVE_EVERY = 60.0  # seconds between checkpoints of a program
-TIMED_UPDATES, TIMINGS = 24, 3  # critic updates in a timing, and timings of a run
+TIMED_UPDATES, TIMINGS = 24, 3  # generator updates in a timing, and timings of a run
 DIRECTIONS, STEP = 5, 2.0  # semantic directions, and how far along them, in deviations
 MOVED = 128  # latents that are moved, of which EDITED are kept as pictures
 EDITED = 4
@@ -78,6 +86,7 @@ def _faces_identity(cell: Faces) -> dict[str, Any]:
         "evaluated": EVALUATED,
         "held_out": HELD_OUT,
         "shown": SHOWN,
+        "spread_samples": images.SPREAD_SAMPLES,
         "timed": [TIMED_UPDATES, TIMINGS],
         "directions": [DIRECTIONS, STEP, MOVED, EDITED],
     }
@@ -89,15 +98,16 @@ def _fashion_identity(config: images.Config) -> dict[str, Any]:
     constants = {
         "evaluated": EVALUATED,
         "shown": SHOWN,
+        "spread_samples": images.SPREAD_SAMPLES,
         "traversed": [TRAVERSED, TRAVERSED_BY, MOVED, EDITED],
     }
     return _settings(config) | {"data_sha256": garments()[1].key} | constants
 
 
-def _program(identity: Mapping[str, Any]) -> Hashable:
+def _program(identity: Mapping[str, Any], config: images.Config) -> Hashable:
     """What is static: everything but the seed and the traced values."""
     kept = [(name, value) for name, value in identity.items() if name not in _TRACED]
-    return repr(kept)
+    return repr(kept), tuple(config.cells()[0])
 
 
 def _cost(config: images.Config) -> float:
@@ -326,6 +336,7 @@ def _sampler(config: images.Config, dataset: images.Dataset, lane) -> Callable[.
 
 
 _SHARED = (
+    fitting,
     frechet,
     gan,
     images.build,
@@ -337,6 +348,7 @@ _SHARED = (
     layers,
     objectives,
     optimizers,
+    pairs,
     sweep,
     train,
     training.Training,
@@ -344,6 +356,7 @@ _SHARED = (
     _watched,
     Watched,
     _train,
+    _arrays,
     _notes,
     _common,
     _sampler,
@@ -439,12 +452,14 @@ def _edited(config, judge, sample, state) -> dict[str, np.ndarray]:
 def _leading(config: images.Config, state: gan.GanState) -> np.ndarray:
     """The leading SeFa directions ``[K, D]`` of one lane's generator."""
     variables = jax.tree.map(np.asarray, gan.averaged(state).generator.variables)
-    kernel = variables["params"]["ConvTranspose_0"]["kernel"]
+    kernel = np.nan_to_num(variables["params"]["ConvTranspose_0"]["kernel"])
+    if not kernel.any() or np.abs(kernel).max() > 1e30:  # diverged: there are no directions
+        return np.zeros((DIRECTIONS, config.latent_dim))
     generator = convert_dcgan.pretrained(
         "jaxgan dcgan",
         config.size,
         variables,
-        PAIRS["dcgan"].generator(config.size, config.width, 3, config.norm),
+        pairs.PAIRS["dcgan"].generator(config.size, config.width, 3, config.norm),
         Style("ConvTranspose_0.kernel", 0, kernel.reshape(-1, config.latent_dim)),
     )
     return factorize.directions(generator, k=DIRECTIONS).vectors
@@ -452,16 +467,19 @@ def _leading(config: images.Config, state: gan.GanState) -> np.ndarray:
 
 FACES = Laboratory(
     identity=_faces_identity,
-    program=lambda cell: _program(_faces_identity(cell)),
+    program=lambda cell: _program(_faces_identity(cell), cell.config),
     cost=lambda cell: _cost(cell.config),
     code=(
         *_SHARED,
+        Network,
         cartoon_faces,
         colour,
         convert_dcgan.pretrained,
         dcgan,
         factor_reader,
         factorize,
+        faces_data,
+        _cartoons.__wrapped__,
         _train_faces,
         _race,
         _edited,
@@ -522,7 +540,7 @@ def _traversed(config, params, sample, state) -> dict[str, np.ndarray]:
 
 FASHION = Laboratory(
     identity=_fashion_identity,
-    program=lambda config: _program(_fashion_identity(config)),
+    program=lambda config: _program(_fashion_identity(config), config),
     cost=_cost,
     code=(*_SHARED, classifier, fashion, _train_fashion, _traversed),
     shapes=_fashion_shapes,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.claims_cells import Cell
-from experiments.claims_pictures import draw_points
+from experiments.claims_point_pictures import draw_points
 from experiments.claims_points import POINTS, ROUGH, capped, digest
 from experiments.claims_rules import Claim, Levels, Measure, Part, Setting, column, only
 from experiments.points_config import DEFAULTS, configure

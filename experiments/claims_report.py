@@ -56,7 +56,9 @@ LEAD = [
     "mean of the data, or all of whose images have the mean features, and nothing counts as "
     "worse. One that never has a rough fit, or a face, counts as having it in the last epoch, "
     "a lower bound: where the claim speaks of that number, or of how much it exceeds another, "
-    "the interval has no upper end; where it is the number that is taken away, no lower end.",
+    "the interval has no upper end; where it is the number that is taken away, no lower end. "
+    "What has no worst, such as a loss or a share, leaves its part undecided where a run "
+    "diverged.",
 ]
 
 

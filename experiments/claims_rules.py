@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.claims_cells import Cell, Record
-from experiments.claims_pictures import Draw
+from experiments.claims_pictures import Draw, no_pictures
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
@@ -26,6 +26,8 @@ class Measure(NamedTuple):
       unit: Of it and of differences; empty for a ratio.
       values: ``records -> [S]``; finite for a run that diverged too.
       unbounded: ``records -> [S]``: where the value is a lower bound only.
+      unknown: ``records -> [S]``: where the value means nothing, since a run diverged and
+        what is measured has no worst.
       apart: ``(records of one role, of another) -> [S]``: how far they are apart, where
         that is not the difference of their numbers.
     """
@@ -34,6 +36,9 @@ class Measure(NamedTuple):
     unit: str
     values: Callable[[Sequence[Record]], np.ndarray]
     unbounded: Callable[[Sequence[Record]], np.ndarray] = lambda records: np.full(
+        len(records), False
+    )
+    unknown: Callable[[Sequence[Record]], np.ndarray] = lambda records: np.full(
         len(records), False
     )
     apart: Callable[[Sequence[Record], Sequence[Record]], np.ndarray] | None = None
@@ -94,7 +99,7 @@ class Claim(NamedTuple):
     parts: tuple[Part, ...]
     settings: Mapping[str, Setting]
     note: str
-    draw: Draw = lambda settings, records: []
+    draw: Draw = no_pictures
 
 
 class Finding(NamedTuple):
@@ -170,6 +175,8 @@ def _find(name: str, part: Part, setting: Setting, records) -> Finding:
     judged = effect._replace(high=math.inf) if never[part.roles[0]] else effect
     if any(never[role] for role in part.roles[1:]):
         judged = judged._replace(low=-math.inf)
+    if any(part.measure.unknown(x).any() for x in runs.values()):
+        judged = judged._replace(low=-math.inf, high=math.inf)
     return Finding(
         name,
         part,
@@ -206,3 +213,8 @@ def only(
 def column(records: Sequence[Record], name: str) -> np.ndarray:
     """One array of every record: ``[S, ...]``."""
     return np.stack([record.arrays[name] for record in records])
+
+
+def diverged(records: Sequence[Record]) -> np.ndarray:
+    """Which runs diverged: ``[S]``."""
+    return column(records, "diverged_at") > 0

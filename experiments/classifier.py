@@ -80,7 +80,8 @@ def trained(data: Images, cache: Path | None = None) -> Trained:
       cache: A folder; ``~/.cache/jaxgan`` by default.
     """
     cache = kept.folder() if cache is None else cache
-    digest = hashlib.sha256(f"{EPOCHS} {BATCH} {Classifier()}".encode())
+    made_by = kept.code(fit, fitting, Classifier)
+    digest = hashlib.sha256(f"{EPOCHS} {BATCH} {Classifier()} {made_by}".encode())
     digest.update(data.train_images.tobytes() + data.train_labels.tobytes())
     path = cache / f"classifier-{digest.hexdigest()[:16]}.npz"
     like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))

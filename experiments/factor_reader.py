@@ -121,6 +121,7 @@ def trained(size: int = 32, cache: Path | None = None) -> Trained:
     centre, spread = known.mean(axis=0), known.std(axis=0)
     targets = (_table(held_out.factors) - centre) / spread
     settings = f"{COUNT} {SEEDS} {EPOCHS} {BATCH} {RATE} {NETWORK} {[*FACTORS]}"
+    settings += kept.code(fit, fitting, Network)
     # Those held out stand for all that the same code draws: rendering takes a while.
     digest = hashlib.sha256(settings.encode() + held_out.images.tobytes() + targets.tobytes())
     path = cache / f"factors-{size}-{digest.hexdigest()[:16]}.npz"

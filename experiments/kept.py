@@ -1,7 +1,12 @@
 """Parameters that were trained once, kept in the user's cache."""
 
+import ast
+import hashlib
+import inspect
 import os
+import textwrap
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +44,27 @@ def save(path: Path, params: Any) -> None:
         temporary.replace(path)
     except OSError as error:
         loop.say(f"cannot keep what was trained in {path.parent}: {error.strerror}")
+
+
+def code(*parts: Any) -> str:
+    """A digest of the source of modules and functions: of what made something.
+
+    Comments, docstrings and layout do not change it.
+    """
+    return _code(parts)
+
+
+@lru_cache(maxsize=64)
+def _code(parts: tuple[Any, ...]) -> str:
+    text = "\n".join(_source(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _source(part: Any) -> str:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+            ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)

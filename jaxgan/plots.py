@@ -221,8 +221,9 @@ def bands(
     *,
     log_x: bool = False,
     log_y: bool = True,
+    share_y: bool = True,
 ) -> None:
-    """Draw panels of lines with bands on one axis: medians and ranges.
+    """Draw panels of lines with bands: medians and ranges.
 
     Args:
       path: Of the PNG.
@@ -232,13 +233,14 @@ def bands(
       axes_names: Of x and y.
       log_x: Whether x is logarithmic.
       log_y: Whether y is.
+      share_y: Whether y is the same in all panels.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = (0.4 + 4.4 * columns, 0.3 + 3.2 * rows)
     figure = Figure(figsize=size, dpi=100, layout="constrained")
-    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=share_y).flat)
     for axes, (title, lines) in zip(grid, panels.items(), strict=False):
         for name, (x, values) in lines.items():
             number = names.index(name)

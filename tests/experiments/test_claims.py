@@ -24,7 +24,7 @@ from experiments import (
 )
 from experiments.claims_cells import Cell
 from experiments.claims_page import Section, Table, page
-from experiments.claims_pictures import Picture, draw_points
+from experiments.claims_pictures import Picture
 from experiments.claims_point_entries import (
     CLEARLY,
     ROUGH,
@@ -36,6 +36,7 @@ from experiments.claims_point_entries import (
     rough_by,
     rough_sooner,
 )
+from experiments.claims_point_pictures import draw_points
 from experiments.claims_rules import Claim, judge
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from tests.records import LAB, Made, record, several

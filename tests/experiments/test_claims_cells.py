@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxgan.data.points as points_data
-from experiments import claims_cells, claims_points, points, points_fit
+from experiments import claims_cells, claims_points, kept, points, points_fit
 from experiments.claims_cells import Cell, Laboratory, Lane, Record
 from experiments.points_config import configure
 from jaxgan import checkpoint, gan, parallel, plots, train
@@ -151,13 +151,13 @@ def key_of(data):
     """The key of a cell of points, taken anew."""
 
     def key(**given):
-        for cached in (claims_cells.key, claims_cells._code, claims_points.digest):
+        for cached in (claims_cells.key, kept._code, claims_points.digest):
             cached.cache_clear()
         return claims_cells.key(cell_of(data, **given))
 
     yield key
     claims_cells.key.cache_clear()
-    claims_cells._code.cache_clear()
+    kept._code.cache_clear()
 
 
 DECISIVE = {
@@ -220,10 +220,8 @@ def test_versions_are_in_a_key(key_of, monkeypatch):
     ids=lambda part: part.__name__,
 )
 def test_code_that_decides_a_result_is_in_its_key(key_of, monkeypatch, part):
-    before, source = key_of(), claims_cells._source
-    monkeypatch.setattr(
-        claims_cells, "_source", lambda x: source(x) + ("\npass" if x is part else "")
-    )
+    before, source = key_of(), kept._source
+    monkeypatch.setattr(kept, "_source", lambda x: source(x) + ("\npass" if x is part else ""))
     assert key_of() != before
 
 
@@ -238,7 +236,7 @@ def test_words_are_not_code():
     def other(x):
         return x + 2
 
-    sources = [claims_cells._source(part) for part in (one, same, other)]
+    sources = [kept._source(part) for part in (one, same, other)]
     assert sources[0] == sources[1].replace("same", "one")
     assert sources[0] != sources[2].replace("other", "one")
 
