@@ -188,7 +188,7 @@ def _film(path: Path, settings: Settings, records: Records) -> None:
     last = min(len(frames) for frames in shown.values()) - 1
     frames = []
     for epoch in np.unique(np.linspace(0, last, FILM_FRAMES).astype(int)):
-        panels = {("", name): images[epoch] for name, images in shown.items()}
+        rows = {name.replace(", ", ",\n"): images[epoch][:8] for name, images in shown.items()}
         frames.append(path.with_name(f"frame_{epoch:04d}.png"))
-        plots.image_panels(frames[-1], panels, f"epoch {epoch}", scale=1)
+        plots.image_rows(frames[-1], rows, f"epoch {epoch}", scale=2)
     film(path, frames)
