@@ -230,7 +230,8 @@ def _face_note(scale: str) -> str:
         "report: the penalty weight (10, beside means over a batch) and the critic steps (1). "
         "The Fréchet ratio is the Fréchet distance of samples to held-out cartoons over that "
         "of as many cartoons that were trained on, on features of a network that reads the "
-        "factors of cartoons. It punishes lack of variety too."
+        "factors of cartoons. It punishes lack of variety too: at 32 pixels noise scores 27, "
+        "and ten sharp faces, repeated, 32."
     )
 
 

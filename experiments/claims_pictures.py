@@ -8,8 +8,8 @@ from typing import NamedTuple
 from experiments.claims_cells import Cell, Records
 from jaxgan import plots
 
-COLOURS = 64  # of a picture
-FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 32, 640, 11
+COLOURS = 24  # of a picture
+FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 420, 8
 
 
 class Picture(NamedTuple):

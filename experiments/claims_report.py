@@ -79,12 +79,26 @@ def report(
     sections = [_section(x, records, command(x.claim.name), shown) for x in outcomes]
     return Report(
         "What five reports say about GANs, tested",
-        LEAD,
+        [*LEAD, *_judges(records)],
         table,
         sections,
         [_numbers(outcome) for outcome in outcomes],
         [row for outcome in outcomes for row in _rows(outcome)],
     )
+
+
+def _judges(records: Records) -> list[str]:
+    """What is to be said if runs of one laboratory were judged by different networks."""
+    floors: dict[Any, list[float]] = {}
+    for cell, each in records.items():
+        found = [float(x.arrays["floor"]) for x in each if "floor" in x.arrays]
+        floors.setdefault(cell.laboratory, []).extend(found)
+    if all(max(x, default=1) <= 1.001 * min(x, default=1) for x in floors.values()):
+        return []
+    return [
+        "Not all runs were judged by the same network, which was trained anew in between: "
+        "their Fréchet ratios cannot be compared."
+    ]
 
 
 def _summary(outcome: Outcome, records: Records) -> list[str]:

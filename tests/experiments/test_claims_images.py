@@ -18,6 +18,7 @@ from experiments import (
     claims_image_entries,
     claims_image_pictures,
     claims_images,
+    claims_report,
     classifier,
     factor_reader,
     fitting,
@@ -473,6 +474,17 @@ def test_a_page_of_claims_about_images(tmp_path, judges, monkeypatch):
     assert [row[0] for row in made.table.rows] == ["D1", "D4", "E2", "S1"]
     assert [len(section.pictures) for section in made.sections] == [3, 0, 2, 2]
     assert (tmp_path / "study/claims.html").stat().st_size < 2**20
+    told = "judged by the same network"
+    assert not any(told in line for line in made.lead)
+
+    kept_record = claims_cells.read(tmp_path / "study", Lane(faces, 0))
+    other = kept_record._replace(
+        arrays=kept_record.arrays | {"floor": np.array(1.1 * kept_record.arrays["floor"])}
+    )
+    records = {faces: [kept_record, other]}
+    claim = tiny("D1")
+    line = claims_report.report({"D1": claim}, records, str).lead[-1]
+    assert told in line
 
 
 @pytest.mark.parametrize(
