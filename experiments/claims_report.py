@@ -120,7 +120,8 @@ def _section(
     outcome: Outcome, records: Records, command: str, shown: dict[bytes, str]
 ) -> Section:
     claim = outcome.claim
-    drawn = claim.draw(claim.settings, records)
+    # Its own only: those of another laboratory hold other arrays.
+    drawn = claim.draw(claim.settings, {cell: records[cell] for cell in cells_of([claim])})
     elsewhere = dict.fromkeys(shown[x.image] for x in drawn if x.image in shown)
     pictures = [x for x in drawn if x.image not in shown]
     shown |= {x.image: claim.name for x in pictures}

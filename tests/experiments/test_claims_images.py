@@ -36,7 +36,9 @@ from experiments.claims_image_entries import (
     WASSERSTEIN,
 )
 from experiments.claims_images import DIRECTIONS, FACES, FASHION, TRAVERSED
-from experiments.claims_rules import cells_of, judge
+from experiments.claims_point_entries import fits_well
+from experiments.claims_point_pictures import draw_points
+from experiments.claims_rules import Claim, cells_of, judge
 from jaxgan import gan, runs, train
 from jaxgan.data import cartoon_faces, fashion_mnist
 from jaxgan.data.cartoon_faces import FACTORS
@@ -44,6 +46,8 @@ from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from jaxgan.networks import dcgan, layers
 from jaxgan.sefa import factorize
+from tests.records import LAB, Made
+from tests.records import record as made_up
 
 EPOCHS, SEEDS = 30, 8
 
@@ -481,10 +485,13 @@ def test_a_page_of_claims_about_images(tmp_path, judges, monkeypatch):
     other = kept_record._replace(
         arrays=kept_record.arrays | {"floor": np.array(1.1 * kept_record.arrays["floor"])}
     )
-    records = {faces: [kept_record, other]}
-    claim = tiny("D1")
-    line = claims_report.report({"D1": claim}, records, str).lead[-1]
-    assert told in line
+    # Beside a claim about points, whose runs hold other arrays.
+    cell = Cell(LAB, Made())
+    points = Claim("A1", "", (fits_well(GAN),), {"one": {GAN: cell}}, "", draw_points)
+    records = {cell: [made_up(), made_up()], faces: [kept_record, other]}
+    both = claims_report.report({"A1": points, "D1": tiny("D1")}, records, str)
+    assert told in both.lead[-1]
+    assert [len(section.pictures) for section in both.sections] == [3, 3]
 
 
 @pytest.mark.parametrize(
