@@ -12,7 +12,7 @@ from jaxgan import plots
 from jaxgan.data.cartoon_faces import FACTORS
 
 Settings = Mapping[str, Mapping[str, Cell]]
-COLOURS = 128  # of a picture: faces have many
+COLOURS = 64  # of a picture: faces have many
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
 

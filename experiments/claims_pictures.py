@@ -9,7 +9,7 @@ from experiments.claims_cells import Cell, Records
 from jaxgan import plots
 
 COLOURS = 24  # of a picture
-FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 420, 8
+FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 360, 8
 
 
 class Picture(NamedTuple):
