@@ -191,4 +191,4 @@ def _film(path: Path, settings: Settings, records: Records) -> None:
         rows = {name.replace(", ", ",\n"): images[epoch][:8] for name, images in shown.items()}
         frames.append(path.with_name(f"frame_{epoch:04d}.png"))
         plots.image_rows(frames[-1], rows, f"epoch {epoch}", scale=2)
-    film(path, frames)
+    film(path, frames, COLOURS)

@@ -48,6 +48,6 @@ def pictures(
     return made
 
 
-def film(path: Path, frames: Sequence[Path]) -> None:
+def film(path: Path, frames: Sequence[Path], colours: int = FILM_COLOURS) -> None:
     """Join frames into a GIF, small enough for a page."""
-    plots.gif(path, frames, colours=FILM_COLOURS, width=FILM_WIDTH)
+    plots.gif(path, frames, colours=colours, width=FILM_WIDTH)
