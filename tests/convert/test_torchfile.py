@@ -687,6 +687,7 @@ PICKLE = b"\x80\x02N."
         (bytes(257) + b"ustar" + bytes(250), "a tar archive, as only the first"),
         (alone(b"N") + b"N", "bytes after the end of its pickle"),
     ],
+    ids=lambda x: x if isinstance(x, str) else "file",  # a zip file holds the time
 )
 def test_damaged_containers(content, message, file):
     assert re.search(message, refusal(file(content)))
