@@ -1,4 +1,4 @@
-"""The claims about images, each with the rule that was fixed before anything was run."""
+"""The claims about images, each with its rule."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The claims about points, each with the rule that was fixed before anything was run.
+"""The claims about points, each with its rule.
 
 A claim is made by one entry of ``BUILDERS``: the sentence, what it says in numbers, and under
 which settings it is tested, where the report leaves some open.
