@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import factor_reader
+from experiments import factor_reader, fitting
 from experiments.factor_reader import NETWORK
 from jaxgan.data import cartoon_faces
 from jaxgan.data.cartoon_faces import FACTORS
@@ -62,7 +62,7 @@ def test_the_reader_is_kept(untrained, monkeypatch, tmp_path, capsys):
     assert said
     assert first.factors == tuple(first.r_squared) == tuple(FACTORS)
     with monkeypatch.context() as patch:
-        patch.setattr(factor_reader, "fit", None)  # not called again
+        patch.setattr(fitting, "fit", None)  # not called again
         again, said = trained()
     assert not said
     assert again.r_squared == first.r_squared

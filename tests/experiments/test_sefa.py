@@ -410,14 +410,14 @@ def test_hostile_names_are_text(tmp_path, faces, capsys):
 
 
 def test_names_with_one_beginning_each_have_a_row(tmp_path, faces):
-    sizes = []
+    heights = []
     for number, names in enumerate(
         [("expression of joy", "expression of fear"), ("joy", "fear")]
     ):
         laboratory.run(config_of(names=names), tmp_path / str(number), faces)
         with Image.open(tmp_path / str(number) / "directions.gif") as image:
-            sizes.append(image.size)
-    assert sizes[0] == sizes[1]
+            heights.append(image.height)
+    assert heights[0] == heights[1]
 
 
 def test_the_command_of_the_page_repeats_the_run(tmp_path, faces):
