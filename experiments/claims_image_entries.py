@@ -28,12 +28,12 @@ from experiments.claims_rules import (
     Setting,
     column,
     diverged,
+    first_within,
 )
 from experiments.training import Recipe
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
-from jaxgan.metrics import verdicts
 from jaxgan.metrics.verdicts import Range
 
 # What is trained. "small" is what two CPU cores can do; "report" has the reports' sizes.
@@ -71,14 +71,7 @@ def _mean(records: Sequence[Record], name: str, first: int, last: int) -> np.nda
     return np.nan_to_num(column(records, name)[:, first - 1 : last].mean(axis=1))
 
 
-@lru_cache
-def _first(level: float) -> Measure:
-    return Measure(
-        f"first epoch with a Fréchet ratio of at most {level:g}",
-        "epochs",
-        lambda records: verdicts.first_within(column(records, "curve"), level),
-        lambda records: verdicts.never_within(column(records, "curve"), level),
-    )
+_first = partial(first_within, "Fréchet ratio")
 
 
 @lru_cache

@@ -8,6 +8,7 @@ import numpy as np
 from experiments.claims_cells import Cell, Record, Records
 from experiments.claims_images import STEP, TRAVERSED, TRAVERSED_BY, capped
 from experiments.claims_pictures import FILM_FRAMES, Picture, film, pictures
+from experiments.claims_rules import column
 from jaxgan import plots
 from jaxgan.data.cartoon_faces import FACTORS
 
@@ -62,15 +63,11 @@ def draw_faces(settings: Settings, records: Records) -> list[Picture]:
 
 def draw_hues(settings: Settings, records: Records) -> list[Picture]:
     """How many hues, and what it looks like."""
-
-    def hues(each: Sequence[Record]) -> np.ndarray:
-        return np.stack([record.arrays["hue_bits"] for record in each])
-
     curve = (
         "hues.png",
         "Entropy of the dominant hues of samples, by epoch. Lines: medians over seeds. "
         "Bands: all seeds.",
-        _bands(settings, records, hues, "bits", {}, log_y=False),
+        _bands(settings, records, lambda x: column(x, "hue_bits"), "bits", {}, log_y=False),
     )
     return pictures(curve, _shown(settings, records), colours=COLOURS)
 
@@ -88,7 +85,7 @@ def draw_losses(settings: Settings, records: Records) -> list[Picture]:
     panels: dict[str, dict[str, plots.Band]] = {}
     for role, cell in _cells(settings).items():
         for loss in ("critic_loss", "generator_loss"):
-            curves = np.stack([record.arrays[loss] for record in records[cell]])
+            curves = column(records[cell], loss)
             band = plots.Band(np.arange(1, curves.shape[1] + 1), curves.T)
             panels.setdefault(role, {})[loss.split("_")[0]] = band
     return pictures(

@@ -6,7 +6,7 @@ which settings it is tested, where the report leaves some open.
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,16 @@ import numpy as np
 from experiments.claims_cells import Cell
 from experiments.claims_point_pictures import draw_points
 from experiments.claims_points import POINTS, ROUGH, capped, digest
-from experiments.claims_rules import Claim, Levels, Measure, Part, Setting, column, only
+from experiments.claims_rules import (
+    Claim,
+    Levels,
+    Measure,
+    Part,
+    Setting,
+    column,
+    first_within,
+    only,
+)
 from experiments.points_config import DEFAULTS, configure
 from jaxgan.errors import InputError
 from jaxgan.metrics import verdicts
@@ -37,16 +46,7 @@ def _fits(records):
 FIT = Measure("exact fit ratio at the end", "", _fits)
 
 
-@lru_cache
-def _first(level: float) -> Measure:
-    return Measure(
-        f"first epoch with a sliced ratio of at most {level:g}",
-        "epochs",
-        lambda records: verdicts.first_within(column(records, "curve"), level),
-        lambda records: verdicts.never_within(column(records, "curve"), level),
-    )
-
-
+_first = partial(first_within, "sliced ratio")
 FIRST = _first(ROUGH)
 COURSE = Measure(
     "mean over epochs of the logarithm of the sliced ratio",

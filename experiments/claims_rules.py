@@ -7,6 +7,7 @@ and what a number means is the measure's business.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -213,6 +214,17 @@ def only(
 def column(records: Sequence[Record], name: str) -> np.ndarray:
     """One array of every record: ``[S, ...]``."""
     return np.stack([record.arrays[name] for record in records])
+
+
+@lru_cache
+def first_within(what: str, level: float) -> Measure:
+    """The first epoch at which what records call ``curve`` is at most a level."""
+    return Measure(
+        f"first epoch with a {what} of at most {level:g}",
+        "epochs",
+        lambda records: verdicts.first_within(column(records, "curve"), level),
+        lambda records: verdicts.never_within(column(records, "curve"), level),
+    )
 
 
 def diverged(records: Sequence[Record]) -> np.ndarray:
