@@ -8,7 +8,7 @@ from typing import NamedTuple
 from experiments.claims_cells import Cell, Records
 from jaxgan import plots
 
-COLOURS = 24  # of a picture
+COLOURS = 40  # of a picture
 FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 360, 8
 
 

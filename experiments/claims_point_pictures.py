@@ -11,6 +11,8 @@ from experiments.claims_points import ROUGH, capped
 from jaxgan import plots
 
 ACROSS = 6  # clouds in a row
+OVERLAID = 4  # lines with bands in a panel
+POINTS = 500  # of each kind in a panel
 
 
 def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) -> list[Picture]:
@@ -56,16 +58,15 @@ def _curves(path: Path, settings, records: Records) -> None:
         for role, cell in setting.items():
             curves = capped(records[cell])
             epochs = np.arange(1, curves.shape[1] + 1)
-            # many bands in one panel hide each other
-            panel = name if len(setting) <= ACROSS else role
-            panels.setdefault(panel, {})[role] = plots.Band(epochs, curves.T)
+            panel, line = (name, role) if len(setting) <= OVERLAID else (role, name)
+            panels.setdefault(panel, {})[line] = plots.Band(epochs, curves.T)
     lengths = [cell.config.epochs for setting in settings.values() for cell in setting.values()]
     levels, log_x = {"perfect": 1.0, "rough": ROUGH}, max(lengths) > 2 * min(lengths)
     plots.bands(path, panels, levels, ("epoch", "sliced ratio"), log_x=log_x)
 
 
 def _panel(record: Record, fake: np.ndarray, title: str) -> plots.Cell:
-    return plots.Cell(record.arrays["reference"][:1000], fake, title)
+    return plots.Cell(record.arrays["reference"][:POINTS], fake, title)
 
 
 def _extent(records: Records) -> plots.Extent:
@@ -84,7 +85,7 @@ def _clouds(path: Path, settings, records: Records) -> None:
             if len(fits) > 1:
                 title += f" (seeds {_told(min(fits))} to {_told(max(fits))})"
             record = records[cell][middle]
-            shown[role] = _panel(record, record.arrays["sample"][:1000], title)
+            shown[role] = _panel(record, record.arrays["sample"][:POINTS], title)
         panels |= _row(name.replace(", ", ",\n"), shown)
     plots.cloud_grid(path, panels, _extent(records), "")
 
