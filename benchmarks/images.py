@@ -13,7 +13,8 @@ import functools
 
 import harness
 
-BATCH, STEPS = 64, 6
+BATCH = 64
+STEPS = {"dense": 300, "conv": 6, "dcgan": 3}  # of a round: some tenths of a second at least
 LATENT = {"dense": 100, "conv": 100, "dcgan": 200}
 SHAPE = {"dense": (28, 28, 1), "conv": (28, 28, 1), "dcgan": (64, 64, 3)}
 WIDTH = {"dense": 128, "conv": 128, "dcgan": 64}
@@ -30,7 +31,9 @@ def jax_program(model, variant):
     from jaxgan import train
 
     laboratory = faces if model == "dcgan" else fashion_mnist
-    data = np.random.default_rng(0).integers(0, 256, (STEPS * BATCH, *SHAPE[model]), np.uint8)
+    data = np.random.default_rng(0).integers(
+        0, 256, (STEPS[model] * BATCH, *SHAPE[model]), np.uint8
+    )
     dataset = images.Dataset(data, "random")
     given = {
         "model": (model,),
@@ -54,7 +57,7 @@ def jax_program(model, variant):
         nonlocal state
         state, metrics = advance(state, data)
         jax.block_until_ready(metrics)
-        return STEPS
+        return STEPS[model]
 
     return run
 
@@ -139,12 +142,14 @@ def torch_program(model, variant, channels_last=False):
     entropy = nn.BCEWithLogitsLoss()
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
     high, wide, channels = SHAPE[model]
-    data = torch.randint(0, 256, (STEPS * BATCH, channels, high, wide), dtype=torch.uint8)
+    data = torch.randint(
+        0, 256, (STEPS[model] * BATCH, channels, high, wide), dtype=torch.uint8
+    )
     data = data.contiguous(memory_format=layout)
 
     def run():
         order = torch.randperm(len(data))
-        for i in range(STEPS):
+        for i in range(STEPS[model]):
             real = data[order[i * BATCH : (i + 1) * BATCH]].float() / 127.5 - 1
             real = real.contiguous(memory_format=layout)
             fake = generator(torch.randn(BATCH, LATENT[model]))
@@ -166,7 +171,7 @@ def torch_program(model, variant, channels_last=False):
             optimizers[0].zero_grad()
             loss.backward()
             optimizers[0].step()
-        return STEPS
+        return STEPS[model]
 
     return run
 

@@ -16,17 +16,17 @@ import numpy as np
 
 import jaxgan.data.fashion_mnist as fashion_mnist_data
 from experiments import (
+    claims_training,
     classifier,
     factor_reader,
     fashion_mnist,
     fitting,
     images,
-    loop,
     training,
 )
 from experiments.attribute_classifier import Network
 from experiments.claims_cells import Laboratory, Lane, Record
-from jaxgan import checkpoint, gan, objectives, optimizers, runs, sweep, train
+from jaxgan import gan, objectives, optimizers, sweep, train
 from jaxgan.convert import dcgan as convert_dcgan
 from jaxgan.data import cartoon_faces
 from jaxgan.metrics import colour, frechet, verdicts
@@ -37,7 +37,6 @@ from jaxgan.sefa import factorize
 EVALUATED = 500  # generated images that are measured after each epoch
 HELD_OUT = 1000  # cartoons that are not trained on
 SHOWN = 16  # images in a frame
-SAVE_EVERY = 60.0  # seconds between checkpoints of a program
 TIMED_UPDATES, TIMINGS = 24, 3  # generator updates in a timing, and timings of a run
 DIRECTIONS, STEP = 5, 2.0  # semantic directions, and how far along them, in deviations
 MOVED = 128  # latents that are moved, of which EDITED are kept as pictures
@@ -215,35 +214,21 @@ def _train(
     tell: Callable[[float], None],
     check: Callable[[], None],
 ) -> Trained:
-    """Train lanes of one program, from where ``directory`` has them.
-
-    All that was seen on the way is in each checkpoint, so a run that is killed ends with
-    the same numbers.
-    """
+    """Train lanes of one program, from where ``directory`` has them."""
     program = images.make_program(config, dataset, _arrays(lanes))
     latents = images.fixed_latents(config, EVALUATED)
-    state = program.init()
     notes = _notes(config, len(lanes), dataset.images.shape[1:], watched)
-    restored = checkpoint.restore(directory, {"state": state, "notes": notes})
-    for line in restored.damaged:
-        loop.say(f"{directory}: {line}")
-    if restored.step is not None:
-        notes = {name: np.array(x) for name, x in restored.tree["notes"].items()}
-        tree = restored.tree["state"]
-        state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), tree, state)
 
     def look(state, epoch):
         made = images.generate(program, state, latents)
         notes["frames"][:, epoch] = made[:, :SHOWN]
         return made
 
-    epoch, saved = int(notes["epoch"][0]), time.monotonic()
-    if epoch == 0:
-        look(state, 0)
-    while epoch < config.epochs:
-        began = time.monotonic()
+    def advance(state, epoch):
+        if epoch == 0:
+            look(state, 0)
         state, metrics = program.advance(state, 1)
-        for name in ("critic_loss", "generator_loss"):
+        for name in _LOSSES:
             notes[name][:, epoch] = np.asarray(metrics[name])[:, 0]
         finite = np.isfinite([metrics[n][:, 0] for n in (*_LOSSES, "spread")]).all(axis=0)
         notes["finite"][:, epoch] = finite
@@ -252,20 +237,10 @@ def _train(
             numbers = {"curve": watched.ratio(made[i]), **watched.also(made[i])}
             for name, value in numbers.items():
                 notes[name][i, epoch] = value
-        epoch += 1
-        notes["epoch"][0] = epoch
-        notes["seconds"] += time.monotonic() - began
-        tell(0.95 * epoch / config.epochs)
-        try:
-            check()
-        except runs.Stopped:
-            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
-            raise
-        if not finite.any():  # no lane comes back from there
-            break
-        if time.monotonic() - saved > SAVE_EVERY or epoch == config.epochs:
-            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
-            saved = time.monotonic()
+        return state, epoch + 1, bool(finite.any())
+
+    start, epochs = program.init(), config.epochs
+    state = claims_training.train(start, notes, advance, epochs, directory, tell, check)
     return Trained(state, _common(notes, watched), float(notes["seconds"][0]) / len(lanes))
 
 
@@ -288,8 +263,6 @@ def _notes(config, count: int, shape: Sequence[int], watched: Watched) -> dict[s
         **{name: np.full((count, config.epochs), np.nan, np.float32) for name in names},
         "finite": np.zeros((count, config.epochs), np.int32),
         "frames": np.zeros((count, config.epochs + 1, SHOWN, *shape), np.uint8),
-        "seconds": np.zeros(1, np.float32),
-        "epoch": np.zeros(1, np.int32),
     }
 
 
@@ -336,6 +309,7 @@ def _sampler(config: images.Config, dataset: images.Dataset, lane) -> Callable[.
 
 
 _SHARED = (
+    claims_training,
     fitting,
     frechet,
     gan,

@@ -10,14 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 import jaxgan.data.points as points_data
-from experiments import loop, points, points_fit, training
+from experiments import claims_training, points, points_fit, training
 from experiments.claims_cells import Laboratory, Lane, Record
 from experiments.points_config import Config
-from jaxgan import checkpoint, gan, objectives, optimizers, plots, runs, sweep, train
+from jaxgan import gan, objectives, optimizers, plots, sweep, train
 from jaxgan.errors import InputError
 from jaxgan.metrics import transport, verdicts
 from jaxgan.networks import mlp
@@ -25,7 +24,6 @@ from jaxgan.networks import mlp
 FRAMES = 20  # of an animation at least, if there are as many epochs; fewer than twice this
 SHOWN = 500  # points in a frame
 ROUGH = 2.5  # largest sliced ratio at which the strokes of the M can be told
-SAVE_EVERY = 60.0  # seconds between checkpoints of a program
 # What decides no result: how often is looked at, and where the data, whose digest is in the
 # identity, was read from.
 _ASIDE = {"seed", "seeds", "frame_every", "checkpoint_every", "data", "data_key"}
@@ -199,60 +197,35 @@ def _in_units(arrays: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
 
 
 def _train(config, arrays, made: points.Program, directory: Path, tell, check):
-    """The last state, and by lane and epoch what was seen on the way.
-
-    All of it is in each checkpoint, so a run that is killed ends with the same numbers.
-    """
+    """The last state, and by lane and epoch what was seen on the way."""
     marks, count = _marks(config), len(arrays["seed"])
     notes = {
         "finite": np.zeros((count, config.epochs), np.int32),
         "curve": np.full((count, config.epochs), np.nan, np.float32),
         "frames": np.full((count, len(marks), SHOWN, 2), np.nan, np.float32),
-        "seconds": np.zeros(1, np.float32),
-        "epoch": np.zeros(1, np.int32),
     }
-    state = made.init()
-    restored = checkpoint.restore(directory, {"state": state, "notes": notes})
-    for line in restored.damaged:
-        loop.say(f"{directory}: {line}")
-    if restored.step is not None:
-        notes = {name: np.array(x) for name, x in restored.tree["notes"].items()}
-        tree = restored.tree["state"]
-        state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), tree, state)
 
-    def keep_frame(number):
+    def keep_frame(state, number):
         shown = _in_units(arrays, np.asarray(made.draw(state), float))[:, :SHOWN]
         shown = np.where(np.isfinite(shown), shown, np.nan)
         notes["frames"][:, number, : shown.shape[1]] = shown
 
-    epoch, saved = int(notes["epoch"][0]), time.monotonic()
-    if epoch == 0:
-        keep_frame(0)
-    while epoch < config.epochs:
-        began = time.monotonic()
+    def advance(state, epoch):
+        if epoch == 0:
+            keep_frame(state, 0)
         number = marks.index(epoch) + 1
         state, metrics = made.advance(state, marks[number] - epoch)
         metrics = {name: np.asarray(x) for name, x in metrics.items()}
         watched = [metrics[x] for x in ("critic_loss", "generator_loss", "spread")]
+        finite = np.logical_and.reduce([np.isfinite(x) for x in watched])
         now = slice(epoch, marks[number])
-        notes["finite"][:, now] = np.logical_and.reduce([np.isfinite(x) for x in watched])
+        notes["finite"][:, now] = finite
         notes["curve"][:, now] = metrics["sliced_ratio"]
-        keep_frame(number)
-        epoch = marks[number]
-        notes["epoch"][0] = epoch
-        notes["seconds"] += time.monotonic() - began
-        tell(0.95 * epoch / config.epochs)
-        lost = not notes["finite"][:, epoch - 1].any()  # no lane comes back from there
-        try:
-            check()
-        except runs.Stopped:
-            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
-            raise
-        if lost:
-            break
-        if time.monotonic() - saved > SAVE_EVERY or epoch == config.epochs:
-            checkpoint.save(directory, epoch, {"state": state, "notes": notes}, keep=1)
-            saved = time.monotonic()
+        keep_frame(state, number)
+        return state, marks[number], bool(finite[:, -1].any())
+
+    start, epochs = made.init(), config.epochs
+    state = claims_training.train(start, notes, advance, epochs, directory, tell, check)
     return state, notes
 
 
@@ -281,6 +254,7 @@ POINTS = Laboratory(
         points.make_program,
         training.Training,
         training.parts,
+        claims_training,
         train_lanes,
         _start,
         _train,

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import jaxgan.data.points as points_data
-from experiments import claims_cells, claims_points, kept, points, points_fit
+from experiments import (
+    claims_cells,
+    claims_points,
+    claims_training,
+    kept,
+    points,
+    points_fit,
+)
 from experiments.claims_cells import Cell, Laboratory, Lane, Record
 from experiments.points_config import configure
 from jaxgan import checkpoint, gan, parallel, plots, train
@@ -215,7 +222,7 @@ def test_versions_are_in_a_key(key_of, monkeypatch):
         *(gan, mlp, train, transport, points_data.split, points_fit._floor),
         *(points.start, points._sliced, points.make_program),
         *(claims_points._measure, claims_points._marks, claims_points._in_units),
-        claims_points._worst_sliced,
+        *(claims_points._worst_sliced, claims_training),
     ],
     ids=lambda part: part.__name__,
 )
@@ -317,7 +324,7 @@ def test_where_data_was_read_from_decides_nothing(tmp_path, data):
 def test_killed_and_started_again_gives_the_same_numbers(tmp_path, data, monkeypatch):
     cells = [cell_of(data), cell_of(data, learning_rate=(1e-3,))]
     whole = claims_cells.gather(tmp_path / "whole", cells, 3)
-    monkeypatch.setattr(claims_points, "SAVE_EVERY", 0)
+    monkeypatch.setattr(claims_training, "SAVE_EVERY", 0)
     save, saved = checkpoint.save, []
 
     def save_and_die(directory, step, tree, **options):
@@ -326,10 +333,10 @@ def test_killed_and_started_again_gives_the_same_numbers(tmp_path, data, monkeyp
         raise KeyboardInterrupt
 
     for _ in range(4):
-        monkeypatch.setattr("experiments.claims_points.checkpoint.save", save_and_die)
+        monkeypatch.setattr(checkpoint, "save", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             claims_cells.gather(tmp_path / "cut", cells, 3)
-    monkeypatch.setattr("experiments.claims_points.checkpoint.save", save)
+    monkeypatch.setattr(checkpoint, "save", save)
     cut = claims_cells.gather(tmp_path / "cut", cells, 3)
     assert saved == [1, 2, 3, 4]
     assert numbers(cut) == numbers(whole)

@@ -19,6 +19,7 @@ from experiments import (
     claims_image_pictures,
     claims_images,
     claims_report,
+    claims_training,
     classifier,
     factor_reader,
     fitting,
@@ -455,6 +456,7 @@ def test_what_decides_a_result_is_in_the_key(judges):
     [
         *(cartoon_faces, factor_reader, fitting, gan, attribute_classifier.Network),
         *(images.make_program, claims_images._train, claims_images.faces_data),
+        claims_training,
     ],
     ids=lambda part: part.__name__,
 )
