@@ -72,7 +72,8 @@ def page(
     template, style = (
         (folder / f"claims_page.{kind}").read_text("utf-8") for kind in ("html", "css")
     )
-    anchors = {section.name: f"entry{i}" for i, section in enumerate(sections)}
+    names = [section.name for section in sections]
+    anchors = {x: x if x.isidentifier() else f"entry{i}" for i, x in enumerate(names)}
     return string.Template(template).substitute(
         policy=pages.policy(style),
         style=style,

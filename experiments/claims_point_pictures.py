@@ -1,5 +1,6 @@
 """The pictures beside a claim about points: fit over epochs, final clouds, an animation."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -94,13 +95,15 @@ def _told(fit: float) -> str:
     return f"{fit:.2f}" if np.isfinite(fit) else "diverged"
 
 
-def _row(name: str, shown: Mapping[str, plots.Cell]) -> dict[tuple[str, str], plots.Cell]:
+def _row(
+    name: str, shown: Mapping[str, plots.Cell], across: int = ACROSS
+) -> dict[tuple[str, str], plots.Cell]:
     """A row of ``cloud_grid``; of many panels several, each with its role above it."""
-    if len(shown) <= ACROSS:
+    if len(shown) <= across:
         return {(name, role): panel for role, panel in shown.items()}
     return {
         # blanks of different lengths: names that differ and are not seen
-        (name + " " * (i // ACROSS), " " * (i % ACROSS)): panel._replace(
+        (name + " " * (i // across), " " * (i % across)): panel._replace(
             title=f"{role}\n{panel.title}"
         )
         for i, (role, panel) in enumerate(shown.items())
@@ -111,6 +114,7 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
     shown = {role: records[cell][median_seed(records[cell])] for role, cell in setting.items()}
     count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
     extent, frames = _extent({cell: records[cell] for cell in setting.values()}), []
+    across = 3 if len(shown) <= 3 else min(ACROSS, math.ceil(len(shown) ** 0.5))
     for number in np.unique(np.linspace(0, count - 1, FILM_FRAMES).astype(int)):
         panels = {}
         for role, record in shown.items():
@@ -119,5 +123,5 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
             fake = record.arrays["frames"][at]
             panels[role] = _panel(record, fake, f"epoch {epochs[at]}")
         frames.append(path.with_name(f"frame_{number:04d}.png"))
-        plots.cloud_grid(frames[-1], _row("", panels), extent, "")
+        plots.cloud_grid(frames[-1], _row("", panels, across), extent, "")
     film(path, frames)
