@@ -13,7 +13,7 @@ from jaxgan import plots
 
 ACROSS = 6  # clouds in a row
 OVERLAID = 4  # lines with bands in a panel
-POINTS = 500  # of each kind in a panel
+POINTS, FILM_POINTS = 500, 300  # of each kind in a panel
 
 
 def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) -> list[Picture]:
@@ -67,7 +67,7 @@ def _curves(path: Path, settings, records: Records) -> None:
 
 
 def _panel(record: Record, fake: np.ndarray, title: str) -> plots.Cell:
-    return plots.Cell(record.arrays["reference"][:POINTS], fake, title)
+    return plots.Cell(record.arrays["reference"][: len(fake)], fake, title)
 
 
 def _extent(records: Records) -> plots.Extent:
@@ -120,7 +120,7 @@ def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
         for role, record in shown.items():
             epochs = record.arrays["frame_epochs"]
             at = min(number, len(epochs) - 1)
-            fake = record.arrays["frames"][at]
+            fake = record.arrays["frames"][at][:FILM_POINTS]
             panels[role] = _panel(record, fake, f"epoch {epochs[at]}")
         frames.append(path.with_name(f"frame_{number:04d}.png"))
         plots.cloud_grid(frames[-1], _row("", panels, across), extent, "")
