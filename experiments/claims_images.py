@@ -228,9 +228,10 @@ def _train(
         if epoch == 0:
             look(state, 0)
         state, metrics = program.advance(state, 1)
-        for name in _LOSSES:
+        losses = ("critic_loss", "generator_loss")
+        for name in losses:
             notes[name][:, epoch] = np.asarray(metrics[name])[:, 0]
-        finite = np.isfinite([metrics[n][:, 0] for n in (*_LOSSES, "spread")]).all(axis=0)
+        finite = np.isfinite([metrics[n][:, 0] for n in (*losses, "spread")]).all(axis=0)
         notes["finite"][:, epoch] = finite
         made = look(state, epoch + 1)
         for i in np.flatnonzero(finite):
@@ -239,12 +240,10 @@ def _train(
                 notes[name][i, epoch] = value
         return state, epoch + 1, bool(finite.any())
 
-    start, epochs = program.init(), config.epochs
-    state = claims_training.train(start, notes, advance, epochs, directory, tell, check)
+    state = claims_training.train(
+        program.init(), notes, advance, config.epochs, directory, tell, check
+    )
     return Trained(state, _common(notes, watched), float(notes["seconds"][0]) / len(lanes))
-
-
-_LOSSES = ("critic_loss", "generator_loss")
 
 
 def _arrays(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
@@ -258,7 +257,7 @@ def _arrays(lanes: Sequence[Lane]) -> dict[str, np.ndarray]:
 
 def _notes(config, count: int, shape: Sequence[int], watched: Watched) -> dict[str, np.ndarray]:
     tried = np.stack([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)])
-    names = [*_LOSSES, "curve", *watched.also(tried)]
+    names = ["critic_loss", "generator_loss", "curve", *watched.also(tried)]
     return {
         **{name: np.full((count, config.epochs), np.nan, np.float32) for name in names},
         "finite": np.zeros((count, config.epochs), np.int32),
@@ -309,7 +308,7 @@ def _sampler(config: images.Config, dataset: images.Dataset, lane) -> Callable[.
 
 
 _SHARED = (
-    claims_training,
+    claims_training.train,
     fitting,
     frechet,
     gan,

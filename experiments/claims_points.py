@@ -224,8 +224,9 @@ def _train(config, arrays, made: points.Program, directory: Path, tell, check):
         keep_frame(state, number)
         return state, marks[number], bool(finite[:, -1].any())
 
-    start, epochs = made.init(), config.epochs
-    state = claims_training.train(start, notes, advance, epochs, directory, tell, check)
+    state = claims_training.train(
+        made.init(), notes, advance, config.epochs, directory, tell, check
+    )
     return state, notes
 
 
@@ -254,7 +255,7 @@ POINTS = Laboratory(
         points.make_program,
         training.Training,
         training.parts,
-        claims_training,
+        claims_training.train,
         train_lanes,
         _start,
         _train,

@@ -31,17 +31,21 @@ def train(
 
     Args:
       state: At the start.
-      notes: What ``advance`` writes down, in place; ``seconds`` ``[1]`` of training are
-        added.
-      advance: From a state and how many epochs it has behind it to a later state, its
-        epochs, and whether any lane is finite: none comes back from where it is not.
+      notes: Arrays that ``advance`` writes in place. ``epoch`` and ``seconds`` of training,
+        ``[1]`` each, are added; those of a checkpoint overwrite all.
+      advance: ``(state, epochs behind it) -> (later state, epochs behind that, whether any
+        lane is finite)``. May donate the state. Training ends where no lane is finite:
+        none comes back from there.
       epochs: In all.
       directory: Holds the checkpoints.
       tell: Called with the share that is done.
-      check: Called after each advance; raises ``Stopped`` to stop after a checkpoint.
+      check: Called after each advance; may raise ``Stopped``.
 
     Returns:
       The last state.
+
+    Raises:
+      Stopped: By a signal, after a checkpoint.
     """
     notes |= {"seconds": np.zeros(1, np.float32), "epoch": np.zeros(1, np.int32)}
 
@@ -66,7 +70,8 @@ def train(
         try:
             check()
         except runs.Stopped:
-            save()
+            if finite:  # or the last steps run again, to the same end
+                save()
             raise
         if finite and (time.monotonic() - saved > SAVE_EVERY or epoch == epochs):
             save()

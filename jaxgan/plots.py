@@ -493,9 +493,9 @@ def gif(
 def reduce_colours(path: Path, colours: int) -> None:
     """Rewrite a PNG with a palette of so many colours, at most 256: a third of its size."""
     # Median cut, the default, spends its colours on shades of large areas and loses lines.
-    method, none = Image.Quantize.FASTOCTREE, Image.Dither.NONE
+    method = Image.Quantize.FASTOCTREE
     with Image.open(path) as image:
-        small = image.convert("RGB").quantize(colours, method=method, kmeans=2, dither=none)
+        small = image.convert("RGB").quantize(colours, method=method)
     small.save(path, "png", optimize=True)
 
 

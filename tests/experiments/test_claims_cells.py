@@ -222,7 +222,7 @@ def test_versions_are_in_a_key(key_of, monkeypatch):
         *(gan, mlp, train, transport, points_data.split, points_fit._floor),
         *(points.start, points._sliced, points.make_program),
         *(claims_points._measure, claims_points._marks, claims_points._in_units),
-        *(claims_points._worst_sliced, claims_training),
+        *(claims_points._worst_sliced, claims_training.train),
     ],
     ids=lambda part: part.__name__,
 )

@@ -456,7 +456,7 @@ def test_what_decides_a_result_is_in_the_key(judges):
     [
         *(cartoon_faces, factor_reader, fitting, gan, attribute_classifier.Network),
         *(images.make_program, claims_images._train, claims_images.faces_data),
-        claims_training,
+        claims_training.train,
     ],
     ids=lambda part: part.__name__,
 )
