@@ -60,8 +60,8 @@ def _slopes(critic: Critic, x: Array) -> Array:
 
 def _between(key: Array, real: Array, fake: Array) -> Array:
     """A uniform point on the segment from each real example to its fake one."""
-    shape = (real.shape[0],) + (1,) * (real.ndim - 1)
-    return real + jax.random.uniform(key, shape) * (fake - real)
+    share = jax.random.uniform(key, (len(real),))
+    return real + share.reshape(-1, *[1] * (real.ndim - 1)) * (fake - real)
 
 
 def no_penalty(weight: Scalar) -> Penalty:
@@ -109,7 +109,8 @@ def dragan_penalty(weight: Scalar) -> Penalty:
 
     def penalty(key, critic, real, fake):
         noise_key, key = jax.random.split(key)
-        noisy = real + 0.5 * jnp.std(real) * jax.random.uniform(noise_key, real.shape)
+        noise = jax.random.uniform(noise_key, (real.size,)).reshape(real.shape)
+        noisy = real + 0.5 * jnp.std(real) * noise
         slopes = _slopes(critic, _between(key, real, noisy))
         return weight * jnp.mean((slopes - 1) ** 2)
 

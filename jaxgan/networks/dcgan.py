@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.errors import InputError
-from jaxgan.networks.layers import Conv, ConvTranspose, normalise
+from jaxgan.networks.layers import Conv, ConvTranspose, normal, normalise
 
 SIZES = (32, 64, 128)
 
 
 def _scale_init(key, shape, dtype=jnp.float32):
-    return 1 + nn.initializers.normal(0.02)(key, shape, dtype)
+    return 1 + normal(key, shape, dtype)
 
 
 def _stages(size: int) -> int:

@@ -1,5 +1,7 @@
 """Report E's networks for 28x28 grey images, dense and convolutional, and a classifier."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,8 @@ SIDE = 28
 def _uniform(key, shape, dtype=jnp.float32):
     """PyTorch's default for convolutions: uniform in ``+-1/sqrt(k * k * inputs)``."""
     bound = (shape[0] * shape[1] * shape[2]) ** -0.5
-    return jax.random.uniform(key, shape, dtype, -bound, bound)
+    flat = jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound)
+    return flat.reshape(shape)  # as layers.flat
 
 
 def _leaky(x: Array) -> Array:

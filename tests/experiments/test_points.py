@@ -361,13 +361,13 @@ def test_a_signal_saves_and_the_command_goes_on(tmp_path, data, signum, code):
 
 
 def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, data):
-    args = flags_of(data, epochs=60, seeds=2)
+    args = flags_of(data, epochs=40, seeds=2)
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     assert finish(command(*args, cwd=tmp_path / "whole"))[0] == 0
     rng = np.random.default_rng(0)
     resumed = 0
-    for epoch in (6, 16, 30, 44):
+    for epoch in (4, 12, 20, 30):
         process = command(*args, cwd=tmp_path / "killed")
         for line in process.stderr:
             resumed += "goes on after epoch" in line
