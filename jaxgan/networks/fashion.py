@@ -17,7 +17,7 @@ def _uniform(key, shape, dtype=jnp.float32):
     """PyTorch's default for convolutions: uniform in ``+-1/sqrt(k * k * inputs)``."""
     bound = (shape[0] * shape[1] * shape[2]) ** -0.5
     flat = jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound)
-    return flat.reshape(shape)  # as layers.flat
+    return flat.reshape(shape)  # as in layers.normal
 
 
 def _leaky(x: Array) -> Array:
