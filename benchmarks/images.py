@@ -29,6 +29,7 @@ def jax_program(model, variant):
     from experiments import faces, fashion_mnist, images
     from experiments.training import Recipe
     from jaxgan import train
+    from jaxgan.networks import layers
 
     laboratory = faces if model == "dcgan" else fashion_mnist
     data = np.random.default_rng(0).integers(
@@ -51,6 +52,7 @@ def jax_program(model, variant):
             g, state, data, batch_size=BATCH, prepare=images.prepare
         ),
         donate_argnums=0,
+        compiler_options=layers.compiler_options(),
     )
 
     def run():

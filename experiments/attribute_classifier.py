@@ -25,7 +25,7 @@ from experiments.labels import Labels, read_labels
 from experiments.oracles import CELEBA, FFHQ, Eyes, Oracle, align
 from jaxgan.data.image_folder import pack
 from jaxgan.errors import InputError
-from jaxgan.networks.layers import Conv, normalise
+from jaxgan.networks.layers import Conv, compiler_options, normalise
 from jaxgan.sefa.attributes import Attribute
 
 SIZE, PACKED = 64, 96  # pixels: of what it sees, and of what that is cut from
@@ -223,7 +223,7 @@ def classifier(
     params = kept.load(path, like)
     if params is None:
         loop.say(f"training a classifier of {len(told.attributes)} attributes, once")
-        train = jax.jit(fit, static_argnames="epochs")
+        train = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
         params = train(faces[rest], told.values[rest], epochs=epochs, seed=seed)
         kept.save(path, params)
     logits, _ = tell(params, faces[held_out])

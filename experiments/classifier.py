@@ -14,6 +14,7 @@ from experiments import fitting, kept, loop
 from experiments.images import prepare
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.networks.fashion import Classifier
+from jaxgan.networks.layers import compiler_options
 
 EPOCHS, BATCH = 6, 128
 
@@ -88,7 +89,8 @@ def trained(data: Images, cache: Path | None = None) -> Trained:
     params = kept.load(path, like)
     if params is None:
         loop.say("training the classifier of the images, once")
-        params = jax.jit(fit)(data.train_images, data.train_labels)
+        train = jax.jit(fit, compiler_options=compiler_options())
+        params = train(data.train_images, data.train_labels)
         kept.save(path, params)
     probabilities, _ = classify(params, data.test_images)
     return Trained(params, float(np.mean(probabilities.argmax(axis=1) == data.test_labels)))

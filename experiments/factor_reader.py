@@ -23,6 +23,7 @@ from experiments.attribute_classifier import Network
 from experiments.images import prepare
 from jaxgan.data import cartoon_faces
 from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.networks.layers import compiler_options
 
 COUNT, HELD_OUT = 32_000, 2_000  # cartoons to train on, and to test on
 SEEDS = 101, 102  # of the two; data sets have others
@@ -130,7 +131,7 @@ def trained(size: int = 32, cache: Path | None = None) -> Trained:
     if params is None:
         loop.say(f"training a reader of the factors of cartoons of {size} pixels, once")
         cartoons = cartoon_faces.load(COUNT, SEEDS[0], size)
-        train = jax.jit(fit, static_argnames="epochs")
+        train = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
         known = (known - centre) / spread
         params = train(cartoons.images, known.astype(np.float32), epochs=EPOCHS)
         kept.save(path, params)

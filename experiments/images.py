@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from experiments.training import Defaults, Recipe, Training, require
 from jaxgan import checkpoint, gan, plots, runs, sweep, train
 from jaxgan.convert import own
 from jaxgan.errors import InputError, lookup
-from jaxgan.networks.layers import NORMS
+from jaxgan.networks.layers import NORMS, compiler_options
 from jaxgan.networks.pairs import PAIRS
 
 GRID = 64  # samples in a frame
@@ -195,11 +196,12 @@ def make_program(
         return sweep.over_lanes(generate)(state, lanes, z=z)
 
     jitted_init = jax.jit(sweep.over_lanes(init))
-    jitted_advance = jax.jit(advance_all, static_argnums=2, donate_argnums=0)
+    fast = functools.partial(jax.jit, compiler_options=compiler_options())
+    jitted_advance = fast(advance_all, static_argnums=2, donate_argnums=0)
     return Program(
         init=lambda: jitted_init(lanes),
         advance=lambda state, epochs: jitted_advance(state, data, epochs),
-        generate=jax.jit(generate_all),
+        generate=fast(generate_all),
     )
 
 

@@ -24,8 +24,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-_BATCH = 64
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_PRODUCTS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
 
 
 class Geometry(NamedTuple):
@@ -59,18 +59,15 @@ class Geometry(NamedTuple):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolution ``[B, H, W, I], [k, k, I, O] -> [B, h, w, O]``, as networks mean it."""
-    if not _on_cpu():
-        return _convolve(x, w, geometry)
-    if geometry.covers:
+    if on_cpu() and geometry.covers:
         return (x.reshape(len(x), -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
-    parts = [_convolve(part, w, geometry) for part in _batches(x)]
-    return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
+    return _convolve(x, w, geometry)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     """Transposed convolution ``[B, h, w, O], [k, k, I, O] -> [B, H, W, I]``."""
-    if not _on_cpu():
+    if not on_cpu():
         shape = (len(g), *geometry.size, w.shape[2])
         like = jax.ShapeDtypeStruct(shape, g.dtype)
         (x,) = jax.linear_transpose(lambda x: _convolve(x, w, geometry), like)(g)
@@ -78,51 +75,27 @@ def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     if geometry.covers:
         flat = g.reshape(len(g), -1) @ w.reshape(-1, w.shape[-1]).T
         return flat.reshape(len(g), *geometry.size, w.shape[2])
-    form = _spread_form(w.shape[2], geometry)
-    parts = [form(part, w, geometry) for part in _batches(g)]
-    return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
+    return (_summed if w.shape[2] <= 4 else _subpixel)(g, w, geometry)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def weigh(x: Array, g: Array, geometry: Geometry) -> Array:
     """Weight gradient ``[B, H, W, I], [B, h, w, O] -> [k, k, I, O]``."""
     k = geometry.kernel
-    if not _on_cpu():
+    if not on_cpu():
         like = jax.ShapeDtypeStruct((k, k, x.shape[3], g.shape[3]), x.dtype)
         (w,) = jax.linear_transpose(lambda w: _convolve(x, w, geometry), like)(g)
         return w
     if geometry.covers:
         flat = x.reshape(len(x), -1).T @ g.reshape(len(g), -1)
         return flat.reshape(k, k, x.shape[3], g.shape[3])
-    high, wide = geometry.small
-    by_tap = high * wide <= (64 if geometry.stride == 1 else 255)
-    form = _weigh_by_tap if by_tap else _weigh_as_convolution
-    pairs = zip(_batches(x), _batches(g), strict=True)
-    return functools.reduce(jnp.add, [form(*pair, geometry) for pair in pairs])
+    return _weigh_as_convolution(x, g, geometry)
 
 
 def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
     around = (geometry.padding, geometry.padding)
     strides = (geometry.stride, geometry.stride)
     return lax.conv_general_dilated(x, w, strides, (around, around), dimension_numbers=_LAYOUT)
-
-
-def _batches(x: Array) -> list[Array]:
-    """Parts of at most ``_BATCH`` examples: what fits the caches of a CPU."""
-    return jnp.split(x, list(range(_BATCH, len(x), _BATCH)))
-
-
-def _taps(x: Array, geometry: Geometry) -> list[list[Array]]:
-    """What each tap of the kernel sees of the large side, ``[B, h, w, I]`` each."""
-    p, step = geometry.padding, geometry.stride
-    x = jnp.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))
-
-    def reach(t, count):
-        return slice(t, t + step * (count - 1) + 1, step)
-
-    high, wide = geometry.small
-    taps = range(geometry.kernel)
-    return [[x[:, reach(i, high), reach(j, wide)] for j in taps] for i in taps]
 
 
 def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:
@@ -171,40 +144,6 @@ def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
     )
 
 
-def _spread_form(inputs: int, geometry: Geometry) -> Any:
-    """The form of ``spread`` that was fastest on a CPU."""
-    high, wide = geometry.small
-    if inputs <= 4:
-        return _summed
-    if inputs > 64 or geometry.stride == 1:
-        return _subpixel
-    if geometry.kernel % geometry.stride == 0:
-        return _joined
-    return _summed if high * wide <= 1024 else _subpixel
-
-
-def _joined(g: Array, w: Array, geometry: Geometry) -> Array:
-    """``spread`` as one convolution that makes all phases as channels: for few channels.
-
-    The kernel falls into blocks of stride x stride taps, and one block of the large side
-    is what blocks of the kernel add to it.
-    """
-    _, k, s, p = geometry
-    count, inputs, outputs = k // s, w.shape[2], w.shape[3]
-    blocks = w.reshape(count, s, count, s, inputs, outputs)[::-1, :, ::-1]
-    blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(count, count, outputs, -1)
-    around = ((count - 1, count - 1),) * 2
-    y = lax.conv_general_dilated(g, blocks, (1, 1), around, dimension_numbers=_LAYOUT)
-    b, q, r, _ = y.shape
-    y = y.reshape(b, q, r, s, s, inputs).transpose(0, 1, 3, 2, 4, 5)
-    high, wide = geometry.size
-    # Where the strides leave out the last rows of the large side, those stay zero.
-    y = y.reshape(b, q * s, r * s, inputs)
-    rest = [(0, max(0, p + side - have)) for side, have in ((high, q * s), (wide, r * s))]
-    y = jnp.pad(y, ((0, 0), *rest, (0, 0)))
-    return y[:, p : p + high, p : p + wide]
-
-
 def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
     """``spread`` as one matrix product and shifted sums: for few channels."""
     high, wide = (-(-side // geometry.stride) for side in geometry.size)
@@ -246,19 +185,27 @@ def _weigh_as_convolution(x: Array, g: Array, geometry: Geometry) -> Array:
     return w[:, :k, :k].transpose(1, 2, 0, 3)
 
 
-def _weigh_by_tap(x: Array, g: Array, geometry: Geometry) -> Array:
-    """``weigh`` as one matrix product per tap: for small images, or strides."""
-    flat = g.reshape(-1, g.shape[3])
-    return jnp.stack(
-        [
-            jnp.stack([part.reshape(-1, x.shape[3]).T @ flat for part in row])
-            for row in _taps(x, geometry)
-        ]
-    )
-
-
-def _on_cpu() -> bool:
+def on_cpu() -> bool:
+    """Whether programs are made for a CPU."""
     return jax.default_backend() == "cpu"
+
+
+@functools.cache
+def compiler_options() -> dict[str, Any]:
+    """What to give ``jax.jit`` as such, so that these convolutions run fast on a CPU.
+
+    XLA has two libraries for convolutions there and takes the one that is slower on the
+    shapes of training, by up to two times. Empty on other platforms, and where XLA does
+    not know the option.
+    """
+    products_only = {"xla_cpu_experimental_ynn_fusion_type": _PRODUCTS}
+    if not on_cpu():
+        return {}
+    try:
+        jax.jit(jnp.negative, compiler_options=products_only).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return products_only
 
 
 correlate.defvjp(

@@ -1,10 +1,47 @@
-"""Dense generator and critic, as the point laboratories use them."""
+"""Dense generator and critic, as the point laboratories use them.
+
+The three matrix products of a dense layer are written out, each the derivative of the other
+two, so that derivatives of any order stay within the three. They are named as in BLAS, by
+which operand is transposed: ``nn`` makes outputs, ``nt`` gradients of inputs, ``tn`` those
+of weights. On a CPU their forms are those that train fastest there.
+"""
 
 from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
-from jax import Array
+from jax import Array, lax
+
+from jaxgan.networks.layers import on_cpu
+
+_THIN = 4
+_NARROW = 64
+
+
+@jax.custom_vjp
+def _nn(x: Array, w: Array) -> Array:
+    """``[B, I], [I, O] -> [B, O]``."""
+    if on_cpu() and x.shape[1] <= _THIN:  # one pass over the output, which XLA fuses
+        return sum(x[:, i : i + 1] * w[i : i + 1] for i in range(x.shape[1]))
+    return x @ w
+
+
+@jax.custom_vjp
+def _nt(g: Array, w: Array) -> Array:
+    """``[B, O], [I, O] -> [B, I]``."""
+    return g @ w.T
+
+
+@jax.custom_vjp
+def _tn(x: Array, g: Array) -> Array:
+    """``[B, I], [B, O] -> [I, O]``."""
+    narrow = on_cpu() and x.shape[1] <= _NARROW  # the kernels for matrices as they lie win
+    return (lax.optimization_barrier(x.T) if narrow else x.T) @ g
+
+
+_nn.defvjp(lambda x, w: (_nn(x, w), (x, w)), lambda kept, y: (_nt(y, kept[1]), _tn(kept[0], y)))
+_nt.defvjp(lambda g, w: (_nt(g, w), (g, w)), lambda kept, x: (_nn(x, kept[1]), _tn(x, kept[0])))
+_tn.defvjp(lambda x, g: (_tn(x, g), (x, g)), lambda kept, w: (_nt(kept[1], w), _nn(kept[0], w)))
 
 
 class Dense(nn.Module):
@@ -33,8 +70,7 @@ class Dense(nn.Module):
         shape = (self.width, inputs) if narrows else (inputs, self.width)
         kernel = self.param("kernel", uniform, shape)
         bias = self.param("bias", uniform, (1, self.width))
-        contracted = ((1,), (1 if narrows else 0,))
-        return jax.lax.dot_general(x, kernel, (contracted, ((), ()))) + bias
+        return (_nt if narrows else _nn)(x, kernel) + bias
 
 
 class Generator(nn.Module):
