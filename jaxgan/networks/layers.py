@@ -172,17 +172,17 @@ def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
 
 def _weigh_as_convolution(x: Array, g: Array, geometry: Geometry) -> Array:
     """``weigh`` as a convolution whose channels are the batch, written out as such."""
-    around = (geometry.padding, geometry.padding)
+    _, k, stride, padding = geometry
+    reached = ((small - 1) * stride + k - padding for small in geometry.small)
     w = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         g.transpose(1, 2, 0, 3),
         (1, 1),
-        (around, around),
-        rhs_dilation=(geometry.stride, geometry.stride),
+        [(padding, end - size) for end, size in zip(reached, geometry.size, strict=True)],
+        rhs_dilation=(stride, stride),
         dimension_numbers=_LAYOUT,
     )
-    k = geometry.kernel
-    return w[:, :k, :k].transpose(1, 2, 0, 3)
+    return w.transpose(1, 2, 0, 3)
 
 
 def on_cpu() -> bool:
