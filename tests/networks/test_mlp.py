@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +28,54 @@ def test_dense_is_an_affine_map_whatever_its_layout(width, key):
     kernel = kernel.T if width < 4 else kernel
     expected = np.asarray(x) @ np.asarray(kernel) + np.asarray(bias)
     np.testing.assert_allclose(layer.apply(variables, x), expected, rtol=1e-5, atol=1e-6)
+
+
+PRODUCTS = {
+    mlp._nn: (lambda x, w: x @ w, (7, "inputs"), ("inputs", 5)),
+    mlp._nt: (lambda g, w: g @ w.T, (7, 5), ("inputs", 5)),
+    mlp._tn: (lambda x, g: x.T @ g, (7, "inputs"), (7, 5)),
+}
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 4, 5, 64, 65])  # on both sides of the changes of form
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.__name__)
+def test_products_and_their_derivatives_are_those_of_plain_ones(product, inputs, key):
+    plain, *shapes = PRODUCTS[product]
+    keys = jax.random.split(key, 2)
+    args = [
+        jax.random.normal(k, [inputs if size == "inputs" else size for size in shape])
+        for k, shape in zip(keys, shapes, strict=True)
+    ]
+
+    def penalty(product):
+        def inner(*args):
+            return jnp.tanh(product(*args)).sum()
+
+        def function(*args):
+            slopes = jax.grad(inner, argnums=(0, 1))(*args)
+            return sum((slope**2).sum() for slope in slopes)
+
+        return function
+
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+    close(product(*args), plain(*args))
+    for function in (lambda f: lambda *a: jnp.sin(f(*a)).sum(), penalty):
+        mine = jax.grad(function(product), argnums=(0, 1))(*args)
+        theirs = jax.grad(function(plain), argnums=(0, 1))(*args)
+        jax.tree.map(close, mine, theirs)
+
+
+def test_other_platforms_compute_the_same(key, monkeypatch):
+    x = jax.random.normal(key, (7, 2))
+    critic = mlp.Critic((8,))
+    variables = critic.init(key, x)
+
+    def gradient():
+        return jax.grad(lambda variables: critic.apply(variables, x).sum())(variables)
+
+    here = gradient()
+    monkeypatch.setattr(mlp, "on_cpu", lambda: False)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), here, gradient())
 
 
 def test_scores_are_one_number_per_example_without_a_bound(key):
