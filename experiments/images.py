@@ -196,12 +196,12 @@ def make_program(
         return sweep.over_lanes(generate)(state, lanes, z=z)
 
     jitted_init = jax.jit(sweep.over_lanes(init))
-    fast = functools.partial(jax.jit, compiler_options=compiler_options())
-    jitted_advance = fast(advance_all, static_argnums=2, donate_argnums=0)
+    compiled = functools.partial(jax.jit, compiler_options=compiler_options())
+    jitted_advance = compiled(advance_all, static_argnums=2, donate_argnums=0)
     return Program(
         init=lambda: jitted_init(lanes),
         advance=lambda state, epochs: jitted_advance(state, data, epochs),
-        generate=fast(generate_all),
+        generate=compiled(generate_all),
     )
 
 

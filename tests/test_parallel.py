@@ -17,7 +17,7 @@ def make(**options):
         mlp.Critic((32,)),
         objective("wgan_gp"),
         pair("sgd", 1e-2),
-        latent_dim=4,
+        latent_dim=8,  # more than what mlp takes apart without a product
         **options,
     )
 

@@ -65,6 +65,18 @@ def test_products_and_their_derivatives_are_those_of_plain_ones(product, inputs,
         jax.tree.map(close, mine, theirs)
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the forms for a CPU")
+def test_thin_and_narrow_products_have_forms_of_their_own():
+    def jaxpr(product, *shapes):
+        return str(jax.make_jaxpr(product)(*(jnp.zeros(shape) for shape in shapes)))
+
+    dot, copy = "dot_general", "optimization_barrier"
+    assert dot not in jaxpr(mlp._nn.fun, (7, 4), (4, 9))
+    assert dot in jaxpr(mlp._nn.fun, (7, 5), (5, 9))
+    assert copy in jaxpr(mlp._tn.fun, (7, 64), (7, 99))
+    assert copy not in jaxpr(mlp._tn.fun, (7, 65), (7, 99))
+
+
 def test_other_platforms_compute_the_same(key, monkeypatch):
     x = jax.random.normal(key, (7, 2))
     critic = mlp.Critic((8,))
