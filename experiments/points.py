@@ -6,7 +6,7 @@
     python -m experiments.points --recipe=report_b --data=points.mat
 
 The first command takes about a minute on two CPU cores and ends with a fit ratio (see
-``points_fit.evaluate``) between 1 and 1.5; a perfect generator scores 1.0. The run
+``points_fit.evaluate``) near 1, which a perfect generator scores. The run
 directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
 The same command again goes on where it stopped.
 """
