@@ -60,9 +60,10 @@ _COMMON: dict[str, Any] = {
     "checkpoint_every": 20,
 }
 
-# What works best for a variant on the M. The learning rate holds for that optimizer. With
-# fewer critic steps, the critic does not see how thick the strokes are, and they come out
-# too thin; but for wgan 5 to 10 steps (at 500 to 900 epochs) made no better fits than one.
+# What works best for a variant on the M; wgan_lp, dragan, r1 and rpgan have what once served
+# wgan_gp, and were not measured. The learning rate holds for that optimizer. With fewer
+# critic steps, the critic does not see how thick the strokes are, and they come out too
+# thin; but for wgan 5 to 10 steps (at 500 to 900 epochs) made no better fits than one.
 _PENALISED = {
     "optimizer": "adam",
     "learning_rate": (3e-4,),
