@@ -191,11 +191,11 @@ def make_program(
         )
 
     def sample(state, lane):
-        draws = range(1, points_fit.DRAWS + 1)
-        return tuple(
-            jnp.stack([generate(version, lane, number) for number in draws])
-            for version in (state, gan.averaged(state))
-        )
+        def draws(version):
+            numbers = jnp.arange(1, points_fit.DRAWS + 1)
+            return jax.lax.map(lambda number: generate(version, lane, number), numbers)
+
+        return draws(state), draws(gan.averaged(state))
 
     def look(state, lanes):
         state, lane = jax.tree.map(lambda x: x[0], (state, lanes))
