@@ -71,7 +71,7 @@ def grid(
 ) -> dict[tuple[str, str], dict[float, Cell]]:
     """Cells by (variant, optimizer) and learning rate.
 
-    Penalty weights and clip bounds are jaxgan's defaults.
+    Penalty weights and clip bounds are the points laboratory's defaults of a variant.
 
     Args:
       data: Built-in data or a path.
