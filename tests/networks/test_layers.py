@@ -30,13 +30,15 @@ FORMS = {
 }
 
 
-def arrays(key, geometry, inputs, outputs):
-    keys = jax.random.split(key, 3)
+def arrays(geometry, inputs, outputs):
+    rng = np.random.default_rng(0)  # JAX's would compile a program for each shape
     k = geometry.kernel
-    x = jax.random.normal(keys[0], (2, *geometry.size, inputs))
-    w = jax.random.normal(keys[1], (k, k, inputs, outputs))
-    g = jax.random.normal(keys[2], (2, *geometry.small, outputs))
-    return x, w, g
+    shapes = (
+        (2, *geometry.size, inputs),
+        (k, k, inputs, outputs),
+        (2, *geometry.small, outputs),
+    )
+    return [jnp.asarray(rng.standard_normal(shape, np.float32)) for shape in shapes]
 
 
 def plain(x, w, geometry):
@@ -52,9 +54,9 @@ def close(found, expected):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_three_maps_are_those_of_a_plain_convolution(case, key):
+def test_the_three_maps_are_those_of_a_plain_convolution(case):
     geometry, inputs, outputs = CASES[case]
-    x, w, g = arrays(key, geometry, inputs, outputs)
+    x, w, g = arrays(geometry, inputs, outputs)
     y, back = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)
     assert y.shape == g.shape
     close(layers.correlate(x, w, geometry), y)
@@ -65,9 +67,9 @@ def test_the_three_maps_are_those_of_a_plain_convolution(case, key):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
-def test_every_form_is_right_for_every_geometry(case, form, key):
+def test_every_form_is_right_for_every_geometry(case, form):
     geometry, inputs, outputs = CASES[case]
-    x, w, g = arrays(key, geometry, inputs, outputs)
+    x, w, g = arrays(geometry, inputs, outputs)
     for_x, for_w = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)[1](g)
     if FORMS[form] == "spread":
         close(form(g, w, geometry), for_x)
@@ -76,9 +78,9 @@ def test_every_form_is_right_for_every_geometry(case, form, key):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_other_platforms_compute_the_same(case, key, monkeypatch):
+def test_other_platforms_compute_the_same(case, monkeypatch):
     geometry, inputs, outputs = CASES[case]
-    x, w, g = arrays(key, geometry, inputs, outputs)
+    x, w, g = arrays(geometry, inputs, outputs)
     here = [
         layers.correlate(x, w, geometry),
         layers.spread(g, w, geometry),
@@ -104,9 +106,9 @@ def slope(convolve, w, geometry):
 
 
 @pytest.mark.parametrize("case", ["dcgan", "whole image", "fashion, remainder", "tall"])
-def test_second_derivatives_are_those_of_a_plain_convolution(case, key):
+def test_second_derivatives_are_those_of_a_plain_convolution(case):
     geometry, inputs, outputs = CASES[case]
-    x, w, _ = arrays(key, geometry, inputs, outputs)
+    x, w, _ = arrays(geometry, inputs, outputs)
     mine = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))(x, w)
     theirs = jax.grad(slope(plain, w, geometry), argnums=(0, 1))(x, w)
     # Relative to the largest: single entries are differences of large sums.
@@ -115,11 +117,11 @@ def test_second_derivatives_are_those_of_a_plain_convolution(case, key):
 
 
 @pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
-def test_second_derivatives_by_finite_differences(case, key):
+def test_second_derivatives_by_finite_differences(case):
     geometry, inputs, outputs = CASES[case]
     with jax.enable_x64(True):
         x, w, _ = jax.tree.map(
-            lambda x: x.astype(jnp.float64), arrays(key, geometry, inputs, outputs)
+            lambda x: x.astype(jnp.float64), arrays(geometry, inputs, outputs)
         )
         function = slope(layers.correlate, w, geometry)
         direction = jnp.cos(jnp.arange(w.size, dtype=jnp.float64)).reshape(w.shape)
@@ -140,13 +142,13 @@ def convolutions(function, *args):
 @pytest.mark.parametrize(
     "case", ["dcgan", "dcgan, large", "fashion", "fashion, remainder", "last rows left out"]
 )
-def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case, key):
+def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case):
     """XLA's CPU backend has a fast kernel for one layout, which it makes outside loops only.
 
     Any other layout inside a loop runs naive loops, a hundred times slower.
     """
     geometry, inputs, outputs = CASES[case]
-    x, w, _ = arrays(key, geometry, inputs, outputs)
+    x, w, _ = arrays(geometry, inputs, outputs)
 
     def loop(convolve):
         def body(w, _):
@@ -161,9 +163,9 @@ def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case, key):
 
 
 @pytest.mark.skipif(not layers.compiler_options(), reason="there are no options to give")
-def test_with_the_compiler_options_no_convolution_goes_to_ynnpack(key):
+def test_with_the_compiler_options_no_convolution_goes_to_ynnpack():
     geometry = Geometry((32, 32), 4, 2, 1)  # as wide as DCGAN's: few channels it leaves alone
-    x, w, _ = arrays(key, geometry, 64, 128)
+    x, w, _ = arrays(geometry, 64, 128)
 
     def train(w):
         def body(w, _):
@@ -207,7 +209,7 @@ def test_batch_means_are_exact_enough(on_cpu, key, monkeypatch):
 def test_modules_follow_torch(case, key):
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")
     geometry, inputs, outputs = CASES[case]
-    x, _, g = arrays(key, geometry, inputs, outputs)
+    x, _, g = arrays(geometry, inputs, outputs)
     options = {"stride": geometry.stride, "padding": geometry.padding}
 
     def tensor(x):
@@ -256,10 +258,10 @@ def test_batch_norm_follows_torch(key):
 
 
 @pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
-def test_lanes_may_be_mapped(case, key):
+def test_lanes_may_be_mapped(case):
     """An accelerator maps lanes by ``vmap``, over weights and images alike."""
     geometry, inputs, outputs = CASES[case]
-    x, w, _ = arrays(key, geometry, inputs, outputs)
+    x, w, _ = arrays(geometry, inputs, outputs)
     lanes = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
     gradient = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))
     together = jax.vmap(gradient)(*lanes)
