@@ -185,7 +185,7 @@ def _checked(points: np.ndarray, source: str) -> np.ndarray:
 
 
 def _read_mat(path: Path, key: str) -> np.ndarray:
-    _check_inflated(path)
+    _check_parts(path)
     try:
         names = {name: kind for name, _, kind in scipy.io.whosmat(path)}
         if key not in names:
@@ -204,9 +204,10 @@ def _read_mat(path: Path, key: str) -> np.ndarray:
         raise InputError(f"{path} is not a readable .mat file") from error
 
 
-def _check_inflated(path: Path) -> None:
-    """Refuse a MATLAB 5 file whose compressed parts inflate beyond ``MAX_BYTES``."""
+def _check_parts(path: Path) -> None:
+    """Refuse a MATLAB 5 file that ends early, or inflates to more than ``MAX_BYTES``."""
     content = path.read_bytes()
+    matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
     order = "little" if content[126:128] == b"IM" else "big"  # as scipy takes it
     total, start = 0, 128
     while start + 8 <= len(content):
@@ -214,6 +215,8 @@ def _check_inflated(path: Path) -> None:
         size = int.from_bytes(content[start + 4 : start + 8], order)
         if kind == size == 0:
             break
+        if matlab_5 and start + 8 + size > len(content):
+            raise InputError(f"{path} is truncated: it ends inside a variable")
         pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
         inflater = zlib.decompressobj() if pending else None
         while inflater and pending and not inflater.eof:

@@ -152,7 +152,9 @@ def test_a_mat_file_cut_short_anywhere_is_refused(tmp_path, compressed):
     cut = tmp_path / "cut.mat"
     for size in range(0, len(content) - 8, 13):
         cut.write_bytes(content[:size])
-        with pytest.raises(InputError):
+        inside = size >= 128 + 8  # behind the headers of the file and of the variable
+        message = "is truncated" if inside else "not a readable .mat|no variable 'xx'"
+        with pytest.raises(InputError, match=message):
             points.load(str(cut))
 
 
