@@ -207,6 +207,8 @@ def _read_mat(path: Path, key: str) -> np.ndarray:
 def _check_parts(path: Path) -> None:
     """Refuse a MATLAB 5 file that ends early, or inflates to more than ``MAX_BYTES``."""
     content = path.read_bytes()
+    if 0 in content[:4]:  # MATLAB 4, which compresses nothing
+        return
     matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
     order = "little" if content[126:128] == b"IM" else "big"  # as scipy takes it
     total, start = 0, 128
@@ -216,7 +218,7 @@ def _check_parts(path: Path) -> None:
         if kind == size == 0:
             break
         if matlab_5 and start + 8 + size > len(content):
-            raise InputError(f"{path} is truncated: it ends inside a variable")
+            raise InputError(f"{path} is truncated or damaged: it ends inside a variable")
         pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
         inflater = zlib.decompressobj() if pending else None
         while inflater and pending and not inflater.eof:

@@ -65,6 +65,14 @@ def test_mat_files(tmp_path, compressed):
     np.testing.assert_array_equal(points.load(str(path), "other").points, CLOUD[:15])
 
 
+def test_mat_files_of_version_4(tmp_path):
+    cloud = np.zeros((60, 2), np.uint8)
+    cloud[48, 1] = 15  # where version 5 has the mark of a compressed variable
+    scipy.io.savemat(tmp_path / "cloud.mat", {"xx": cloud}, format="4")
+    assert (tmp_path / "cloud.mat").read_bytes()[128:132] == bytes([0, 0, 0, 15])
+    np.testing.assert_array_equal(points.load(str(tmp_path / "cloud.mat")).points, cloud)
+
+
 def test_npy_and_csv_files(tmp_path):
     np.save(tmp_path / "a.npy", CLOUD.astype(np.float32))
     loaded = points.load(str(tmp_path / "a.npy")).points
@@ -150,10 +158,12 @@ def test_a_mat_file_cut_short_anywhere_is_refused(tmp_path, compressed):
     scipy.io.savemat(path, {"xx": CLOUD}, do_compression=compressed)
     content = path.read_bytes()
     cut = tmp_path / "cut.mat"
-    for size in range(0, len(content) - 8, 13):
+    for size in range(0, len(content), 13):
         cut.write_bytes(content[:size])
         inside = size >= 128 + 8  # behind the headers of the file and of the variable
-        message = "is truncated" if inside else "not a readable .mat|no variable 'xx'"
+        message = (
+            "is truncated or damaged" if inside else "not a readable .mat|no variable 'xx'"
+        )
         with pytest.raises(InputError, match=message):
             points.load(str(cut))
 
