@@ -5,7 +5,7 @@
         --seeds=8 --epochs=50
     python -m experiments.points --recipe=report_b --data=points.mat
 
-The first command takes a minute or a minute and a half on two CPU cores and ends with a fit
+The first command takes one to two minutes on two CPU cores and ends with a fit
 ratio (see ``points_fit.evaluate``) near 1, which a perfect generator scores. The run
 directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
 The same command again goes on where it stopped.
