@@ -14,8 +14,9 @@ import argparse
 
 import numpy as np
 
-from experiments import oracles, scoring
+from experiments.sefa import scoring
 from jaxgan import convert, sefa
+from jaxgan.judges import oracles
 from jaxgan.sefa import measure
 
 GROUPS = "0-3/4-9/10-22"  # up to 8 pixels, to 32, and beyond

@@ -26,16 +26,20 @@ def jax_program(model, variant):
     import numpy as np
 
     jax.config.update("jax_num_cpu_devices", harness.cores())
-    from experiments import faces, fashion_mnist, images
-    from experiments.training import Recipe
-    from jaxgan import train
+    from experiments.common.settings import Recipe
+    from experiments.faces import config as faces_config
+    from experiments.fashion_mnist import config as fashion_config
+    from experiments.images import config as images_config
+    from experiments.images import program as images_program
+    from jaxgan.data import pixels
     from jaxgan.networks import layers
+    from jaxgan.training import epochs
 
-    laboratory = faces if model == "dcgan" else fashion_mnist
+    laboratory = faces_config if model == "dcgan" else fashion_config
     data = np.random.default_rng(0).integers(
         0, 256, (STEPS[model] * BATCH, *SHAPE[model]), np.uint8
     )
-    dataset = images.Dataset(data, "random")
+    dataset = images_config.Dataset(data, "random")
     given = {
         "model": (model,),
         "variant": (variant,),
@@ -43,13 +47,13 @@ def jax_program(model, variant):
         "latent_dim": LATENT[model],
         "batch_size": BATCH,
     }
-    (config,) = images.configure(laboratory.DEFAULTS, Recipe({}), given, dataset)
-    lane = {name: values[0] for name, values in images.lanes_of(config).items()}
-    g = images.build(config, lane, SHAPE[model][2])
-    state = jax.jit(g.init)(jax.random.key(0), images.prepare(jax.numpy.asarray(data[:1])))
+    (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), given, dataset)
+    lane = {name: values[0] for name, values in images_program.lanes_of(config).items()}
+    g = images_program.build(config, lane, SHAPE[model][2])
+    state = jax.jit(g.init)(jax.random.key(0), pixels.prepare(jax.numpy.asarray(data[:1])))
     advance = jax.jit(
-        lambda state, data: train.epoch(
-            g, state, data, batch_size=BATCH, prepare=images.prepare
+        lambda state, data: epochs.epoch(
+            g, state, data, batch_size=BATCH, prepare=pixels.prepare
         ),
         donate_argnums=0,
         compiler_options=layers.compiler_options(),

@@ -23,11 +23,11 @@ def jax_epoch(variant, batch):
     """A compiled epoch: () -> steps run."""
     import jax
 
-    from jaxgan import train
-    from jaxgan.gan import gan
     from jaxgan.networks import mlp
-    from jaxgan.objectives import objective
-    from jaxgan.optimizers import pair
+    from jaxgan.training import epochs
+    from jaxgan.training.gan import gan
+    from jaxgan.training.objectives import objective
+    from jaxgan.training.optimizers import pair
 
     jax.config.update("jax_num_cpu_devices", harness.cores())
     g = gan(
@@ -41,7 +41,7 @@ def jax_epoch(variant, batch):
     data = jax.random.normal(jax.random.key(1), (POINTS, 2))
     state = jax.jit(g.init)(jax.random.key(0), data[:1])
     run = jax.jit(
-        lambda state, data: train.epoch(g, state, data, batch_size=batch), donate_argnums=0
+        lambda state, data: epochs.epoch(g, state, data, batch_size=batch), donate_argnums=0
     )
 
     steps = 0

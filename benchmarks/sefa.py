@@ -260,8 +260,8 @@ def compare(title, programs, rounds):
 
 def random_generator(pixels):
     """A StyleGAN2 as ``jaxgan.convert`` makes it of a file, with random weights."""
+    from jaxgan.convert.generator import Pretrained, Style
     from jaxgan.networks import stylegan2
-    from jaxgan.pretrained import Pretrained, Style
 
     network, layers = network_of("stylegan2", pixels)
     mapping = stylegan2.Mapping()
@@ -292,16 +292,18 @@ def whole(pixels=256):
     import torch
     from PIL import Image
 
-    from experiments import edits, sefa
+    from experiments.sefa import config as sefa_config
+    from experiments.sefa import run as sefa_run
+    from jaxgan.sefa import render
 
-    config = sefa.Config("random")
+    config = sefa_config.Config("random")
     count = config.directions * config.samples * config.steps
     print(f"{count} images of {pixels} pixels, s: {config.directions} directions")
 
     generator = random_generator(pixels)
     with tempfile.TemporaryDirectory() as directory:
         begin = time.perf_counter()
-        sefa.run(config, Path(directory) / "run", generator)
+        sefa_run.run(config, Path(directory) / "run", generator)
         own = time.perf_counter() - begin
     print(f"  {'jaxgan, all of it':30}{own:9.2f}{count / own:8.3f} images/s", flush=True)
 
@@ -313,7 +315,7 @@ def whole(pixels=256):
             levels = synthesise(part).mul_(127.5).add_(128).clamp_(0, 255).to(torch.uint8)
             for n, image in enumerate(levels.permute(0, 2, 3, 1).numpy()):
                 path = Path(directory) / f"{k}_{n}.jpg"
-                Image.fromarray(image).save(path, quality=edits.QUALITY, optimize=True)
+                Image.fromarray(image).save(path, quality=render.QUALITY, optimize=True)
         other = time.perf_counter() - begin
     print(f"  {'torch, images as JPEG only':30}{other:9.2f}{count / other:8.3f} images/s")
     print(f"  ratio {other / own:.2f}")

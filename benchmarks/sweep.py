@@ -29,7 +29,8 @@ def lanes_epoch(lanes, batch, *, mapped=True):
     """One compiled epoch of several lanes: () -> steps of all lanes together."""
     import jax
 
-    from jaxgan import sweep, train
+    from jaxgan.training import epochs as training_epochs
+    from jaxgan.training import lanes as training_lanes
 
     jax.config.update("jax_num_cpu_devices", harness.cores() if mapped else 1)
     data = jax.random.normal(jax.random.key(1), (points.POINTS, 2))
@@ -41,11 +42,13 @@ def lanes_epoch(lanes, batch, *, mapped=True):
 
     def advance_all(state, rates, data):
         def advance(state, rate):
-            return train.epoch(build(rate), state, data, batch_size=batch)
+            return training_epochs.epoch(build(rate), state, data, batch_size=batch)
 
-        return (sweep.over_lanes(advance) if mapped else jax.vmap(advance))(state, rates)
+        return (training_lanes.over_lanes(advance) if mapped else jax.vmap(advance))(
+            state, rates
+        )
 
-    state = jax.jit(sweep.over_lanes(begin))(keys, rates)
+    state = jax.jit(training_lanes.over_lanes(begin))(keys, rates)
     run = jax.jit(advance_all, donate_argnums=0)
 
     def epoch():
@@ -59,10 +62,10 @@ def lanes_epoch(lanes, batch, *, mapped=True):
 
 def build(rate):
     """The GAN of a lane."""
-    from jaxgan.gan import gan
     from jaxgan.networks import mlp
-    from jaxgan.objectives import objective
-    from jaxgan.optimizers import pair
+    from jaxgan.training.gan import gan
+    from jaxgan.training.objectives import objective
+    from jaxgan.training.optimizers import pair
 
     return gan(
         mlp.Generator((256, 64)),
@@ -89,11 +92,11 @@ def peak():
     """Products of large matrices, one on each core: () -> how many."""
     import jax
 
-    from jaxgan import sweep
+    from jaxgan.training import lanes as training_lanes
 
     jax.config.update("jax_num_cpu_devices", harness.cores())
     x = jax.random.normal(jax.random.key(0), (harness.cores(), SIDE, SIDE))
-    product = jax.jit(sweep.over_lanes(lambda x: x @ x))
+    product = jax.jit(training_lanes.over_lanes(lambda x: x @ x))
 
     def run():
         jax.block_until_ready(product(x))

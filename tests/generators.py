@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.pretrained import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style
 
 DIM, LAYERS, SIDE = 6, 4, 4
 

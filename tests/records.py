@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from experiments.claims_cells import Laboratory, Record
+from experiments.claims.cells import Laboratory, Record
 
 
 def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):

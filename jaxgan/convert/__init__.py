@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxgan.pretrained import Pretrained
+from jaxgan.convert.generator import Pretrained
 
 
 def load(path: str | Path, say: Callable[[str], None] = lambda line: None) -> Pretrained:

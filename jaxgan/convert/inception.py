@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from flax import traverse_util
 
-from jaxgan.convert import torchfile
+from jaxgan.convert.formats import torchfile
 from jaxgan.errors import InputError
 
 _EPSILON = 1e-3  # of the batch norms

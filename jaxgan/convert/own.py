@@ -10,13 +10,13 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from jaxgan.convert import npz
-from jaxgan.convert.dcgan import pretrained
-from jaxgan.convert.state_dict import Checkpoint, StateDict
+from jaxgan.convert.flavours.dcgan import pretrained
+from jaxgan.convert.formats import npz
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
-from jaxgan.pretrained import Pretrained, Style
 
 FILE = "generator.npz"
 _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")

@@ -1,7 +1,7 @@
-"""What a direction does to what scores say of pictures of people.
+"""How a direction changes the scores of pictures of people.
 
-N people are each moved to T distances along one direction and scored. People are what is
-sampled: every interval is over them.
+N people are each moved to T distances along one direction and scored. People are the
+sample: every interval is over people.
 """
 
 import math
@@ -13,27 +13,16 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from jaxgan.errors import InputError
+from jaxgan.judges.attribute import Attribute
 from jaxgan.metrics.intervals import Interval, mean_interval
 
 DRAWS = 4000  # of the bootstrap
+
+
 CONFIDENCE = 0.95
+
+
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
-
-
-class Attribute(NamedTuple):
-    """Something that a score says of a picture.
-
-    Attributes:
-      name: Fit to name a direction, such as ``age``.
-      unit: Of the score.
-      minus: What a lower score means, such as ``younger``.
-      plus: What a higher score means.
-    """
-
-    name: str
-    unit: str
-    minus: str
-    plus: str
 
 
 class Shift(NamedTuple):

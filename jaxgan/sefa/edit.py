@@ -8,8 +8,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
-from jaxgan.pretrained import Pretrained
 
 
 def move(

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError, lookup
-from jaxgan.pretrained import Pretrained
 
 NORMALISATIONS = ("unit", "none")
 TO_RGB = ("first", "last", "all", "none")

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.linalg
 from jax.typing import ArrayLike
 
+from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
-from jaxgan.pretrained import Pretrained
 from jaxgan.sefa.edit import move
 from jaxgan.sefa.factorize import Directions, matrices
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxgan import pages
 from jaxgan.errors import InputError
+from jaxgan.plots import pages
 
 STILL_STEPS = 5  # steps of a direction that are seen without a script and in print
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from jaxgan import convert
-from jaxgan.convert import dcgan
-from jaxgan.convert.flavours import FLAVOURS
-from jaxgan.convert.state_dict import Checkpoint
+from jaxgan.convert.flavours import FLAVOURS, dcgan
+from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from tests.generators import line_of
 

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgan.convert import genforce_pggan, genforce_stylegan, torchfile
-from jaxgan.convert.state_dict import Checkpoint
+from jaxgan.convert.flavours import genforce_pggan, genforce_stylegan
+from jaxgan.convert.formats import torchfile
+from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from jaxgan.networks.pggan import Generator
 from jaxgan.networks.stylegan import Mapping, Synthesis

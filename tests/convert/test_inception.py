@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from jaxgan.convert import inception, torchfile
+from jaxgan.convert import inception
+from jaxgan.convert.formats import torchfile
 from jaxgan.errors import InputError
 from jaxgan.networks.inception import SIZE, Inception, Unit, extractor
 

@@ -11,7 +11,7 @@ import pytest
 
 from jaxgan import convert, sefa
 from jaxgan.convert import zoo
-from jaxgan.convert.mobilestylegan import NETWORKS
+from jaxgan.convert.flavours.mobilestylegan import NETWORKS
 from jaxgan.errors import InputError
 from tests.convert.openvino_files import DIM, WIDTHS, arrays_of, write
 from tests.generators import line_of, normal

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.convert.openvino import Graph
+from jaxgan.convert.formats.openvino import Graph
 from jaxgan.errors import InputError
 from tests.convert.openvino_files import Writer
 from tests.generators import line_of

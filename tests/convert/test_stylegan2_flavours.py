@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from jaxgan.convert import genforce_stylegan2, nvlabs, rosinality, torchfile
-from jaxgan.convert._objects import Inert
-from jaxgan.convert.state_dict import Checkpoint
+from jaxgan.convert.flavours import genforce_stylegan2, nvlabs, rosinality
+from jaxgan.convert.formats import torchfile
+from jaxgan.convert.formats._objects import Inert
+from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan2 import Mapping, Synthesis
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxgan.convert import _pickle, torchfile
-from jaxgan.convert.torchfile import CheckpointError, Inert
+from jaxgan.convert.formats import _pickle, torchfile
+from jaxgan.convert.formats.torchfile import CheckpointError, Inert
 from jaxgan.errors import InputError
 from tests.convert.attacks import (
     ATTACKS,

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from jaxgan.errors import InputError
-from jaxgan.gan import STEP, draw_key, gan, latents
 from jaxgan.networks import dcgan, fashion
-from jaxgan.objectives import objective
-from jaxgan.optimizers import pair
+from jaxgan.training.gan import STEP, draw_key, gan, latents
+from jaxgan.training.objectives import objective
+from jaxgan.training.optimizers import pair
 
 LATENT, WIDTH, SIZE, BATCH = 6, 4, 32, 8
 

@@ -7,8 +7,8 @@ from scipy import stats
 
 from jaxgan import runs
 from jaxgan.errors import InputError
+from jaxgan.judges.attribute import Attribute
 from jaxgan.sefa import attributes, naming
-from jaxgan.sefa.attributes import Attribute
 from tests.generators import line_of
 
 AGE = Attribute("age", "years", "younger", "older")

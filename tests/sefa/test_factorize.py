@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxgan import convert, sefa
+from jaxgan.convert.generator import Style
 from jaxgan.errors import InputError
-from jaxgan.pretrained import Style
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 from tests.convert.test_stylegan2_flavours import FLAVOURS, find, written
 from tests.generators import DIM, LAYERS, line_of, linear, normal

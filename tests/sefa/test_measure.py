@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxgan import sefa
+from jaxgan.convert.generator import Style
 from jaxgan.errors import InputError
-from jaxgan.pretrained import Style
 from jaxgan.sefa import measure
 from tests.generators import DIM, LAYERS, line_of, linear, normal
 

@@ -1,0 +1,1 @@
+"""The claims study: what five reports say about GANs, tested."""

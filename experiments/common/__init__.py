@@ -1,0 +1,1 @@
+"""What all laboratories share: flags and training settings."""

@@ -1,0 +1,262 @@
+"""What every laboratory that trains a GAN has to decide, and how settings are resolved."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgan.errors import InputError, lookup
+from jaxgan.training import epochs as training_epochs
+from jaxgan.training.objectives import OBJECTIVES, PENALTIES, Objective, objective
+from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, pair
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One variant with one optimizer, and the values and seeds that its lanes take.
+
+    A lane is one training run. There is one for each combination of learning rate,
+    penalty weight, clip bound and seed; all run in one compiled program.
+
+    Attributes:
+      variant: A name in ``OBJECTIVES``.
+      optimizer: A name in ``OPTIMIZERS``.
+      learning_rate: Of the generator.
+      critic_learning_rate: Of the critic; ``None`` means as the generator's.
+      schedule: Of the generator's learning rate: a name in ``SCHEDULES``.
+      betas: Of Adam and its kin.
+      critic_steps: Critic updates per generator update.
+      penalty: A name in ``PENALTIES``.
+      penalty_weight: Empty where there is no penalty.
+      clip: Bounds on the critic's weights; empty where they have none.
+      ema: Decay of the generator's moving average per update; 0 is none.
+      latent_dim: Latent dimensions.
+      batch_size: Examples in a batch.
+      epochs: Passes over the training data.
+      data: Built-in data or a path.
+      train_size: Examples to train on; others may be held out.
+      seed: Of the first lane: its weights and all its draws.
+      seeds: Lanes per combination, with seeds that follow one another.
+      frame_every: Epochs between two frames.
+      checkpoint_every: Epochs between two checkpoints.
+    """
+
+    variant: str
+    optimizer: str
+    learning_rate: tuple[float, ...]
+    critic_learning_rate: float | None
+    schedule: str
+    betas: tuple[float, ...]
+    critic_steps: int
+    penalty: str
+    penalty_weight: tuple[float, ...]
+    clip: tuple[float, ...]
+    ema: float
+    latent_dim: int
+    batch_size: int
+    epochs: int
+    data: str
+    train_size: int
+    seed: int
+    seeds: int
+    frame_every: int
+    checkpoint_every: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Generator updates in one epoch."""
+        return training_epochs.steps_per_epoch(
+            self.train_size, self.batch_size, self.critic_steps
+        )
+
+    def cells(self) -> list[dict[str, float]]:
+        """The combinations of traced values, each shared by ``seeds`` lanes."""
+        values: dict[str, tuple[float, ...]] = {"learning_rate": self.learning_rate}
+        if self.critic_learning_rate is not None:
+            values["critic_learning_rate"] = (self.critic_learning_rate,)
+        if self.penalty_weight:
+            values["penalty_weight"] = self.penalty_weight
+        if self.clip:
+            values["clip"] = self.clip
+        combinations = itertools.product(*values.values())
+        return [dict(zip(values, combination, strict=True)) for combination in combinations]
+
+
+class Recipe(NamedTuple):
+    """A report's own values, and those that it uses with one optimizer only."""
+
+    settings: dict[str, Any]
+    by_optimizer: dict[str, dict[str, Any]] = {}
+
+
+def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
+    """The recipe of a name, an empty one of none.
+
+    Raises:
+      InputError: If there is no such recipe.
+    """
+    return Recipe({}) if name is None else lookup("recipe", name, recipes)
+
+
+class Defaults(NamedTuple):
+    """What a laboratory takes where nothing is given.
+
+    Attributes:
+      common: Setting to value. ``variant`` is a tuple of names.
+      by_optimizer: Optimizer to settings.
+      by_variant: Variant to settings; its ``optimizer`` is the one it works best with,
+        and its learning rates hold for that one only.
+    """
+
+    common: dict[str, Any]
+    by_optimizer: dict[str, dict[str, Any]]
+    by_variant: dict[str, dict[str, Any]]
+
+
+def resolve(
+    defaults: Defaults, recipe: Recipe, given: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Settings of each program: one per variant and optimizer.
+
+    What is given wins over the recipe, the recipe over the defaults of the variant,
+    those over the defaults of the optimizer, those over the common defaults. A penalty
+    weight or clip bound goes to the variants that have one.
+
+    Raises:
+      InputError: If a name is unknown or missing, or a setting goes to no variant.
+    """
+    chosen = {**recipe.settings, **given}
+    for name in ("variant", "optimizer"):
+        if name in chosen and not chosen[name]:
+            raise InputError(f"--{name} needs a value")
+    programs = []
+    for variant in chosen.get("variant", defaults.common["variant"]):
+        entry = lookup("variant", variant, OBJECTIVES)
+        own = dict(defaults.by_variant.get(variant, {}))
+        favourite = own.get("optimizer", defaults.common["optimizer"])
+        for optimizer in chosen.get("optimizer", (favourite,)):
+            lookup("optimizer", optimizer, OPTIMIZERS)
+            settings = defaults.common | defaults.by_optimizer[optimizer] | own
+            wanted = recipe.settings | recipe.by_optimizer.get(optimizer, {}) | dict(given)
+            if optimizer != favourite:
+                settings |= defaults.by_optimizer[optimizer]
+            if optimizer != favourite or "learning_rate" in wanted:
+                settings["critic_learning_rate"] = None  # the default went with the other
+            settings |= wanted | {"variant": variant, "optimizer": optimizer}
+            settings.setdefault("penalty", entry.penalty)
+            weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
+            if settings["penalty"] == "none":
+                settings["penalty_weight"] = ()
+            settings.setdefault("penalty_weight", weight)
+            if entry.clip is None:
+                settings["clip"] = ()
+            settings.setdefault("clip", (entry.clip,))
+            settings.setdefault("critic_learning_rate", None)
+            programs.append(settings)
+    for name in ("penalty_weight", "clip"):
+        if name in given and not any(settings[name] for settings in programs):
+            raise InputError(f"--{name} has no effect: no variant given has one")
+    return programs
+
+
+def distinct(configs: list[Any]) -> list[Any]:
+    """The same configurations.
+
+    Raises:
+      InputError: If one is there twice.
+    """
+    if len(set(configs)) < len(configs):
+        raise InputError("a variant or an optimizer is given twice")
+    return configs
+
+
+def require(config: Training, holds: bool, name: str, allowed: str) -> None:
+    """Raise ``InputError`` with the flag's name, its value and what is allowed."""
+    if not holds:
+        value = getattr(config, name)
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        raise InputError(f"--{name}={text}: {allowed}")
+
+
+def whole(config: Training, limits: Mapping[str, int]) -> None:
+    """Require whole numbers from 1 to a limit each."""
+    for name, limit in limits.items():
+        allowed = f"must be a whole number from 1 to {limit}"
+        require(config, 0 < getattr(config, name) <= limit, name, allowed)
+
+
+def check(config: Training, count: int) -> None:
+    """Refuse settings that cannot be trained with.
+
+    Args:
+      config: What was resolved.
+      count: Examples to train on.
+
+    Raises:
+      InputError: Names the setting, its value and what is allowed.
+    """
+    for name in ("learning_rate", "penalty_weight", "clip", "critic_learning_rate"):
+        value = getattr(config, name)
+        values = value if isinstance(value, tuple) else (1.0 if value is None else value,)
+        allowed = "must be positive and finite, in float32 too"
+        if name == "penalty_weight":
+            allowed += "; --penalty=none trains without"
+        with np.errstate(over="ignore"):
+            singles = [np.float32(x) for x in values]
+        require(config, all(0 < x < math.inf for x in singles), name, allowed)
+        require(config, len(set(values)) == len(values), name, "has a value twice")
+    require(config, len(config.learning_rate) > 0, "learning_rate", "needs a value")
+    limits = {
+        "critic_steps": 1000,
+        "latent_dim": 4096,
+        "batch_size": 10**6,
+        "epochs": 10**6,
+        "seeds": 4096,
+        "frame_every": 10**6,
+        "checkpoint_every": 10**6,
+    }
+    whole(config, limits)
+    require(config, 0 <= config.seed < 2**31 - 4096, "seed", "must be from 0 to 2147479551")
+    require(config, 0 <= config.ema < 1, "ema", "must be at least 0 and below 1")
+    require(
+        config,
+        len(config.betas) == 2 and all(0 <= beta < 1 for beta in config.betas),
+        "betas",
+        "must be two numbers, each at least 0 and below 1",
+    )
+    lookup("schedule", config.schedule, SCHEDULES)
+    needed = config.batch_size * config.critic_steps
+    require(
+        config,
+        needed <= count,
+        "batch_size",
+        f"one generator update takes {config.critic_steps} batches, {needed} examples, "
+        f"and there are {count} to train on",
+    )
+    require(
+        config,
+        config.checkpoint_every % config.frame_every == 0,
+        "checkpoint_every",
+        f"must be a multiple of --frame_every={config.frame_every}",
+    )
+
+
+def parts(config: Training, lane: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
+    """Objective and optimizers of one lane, from values that may be traced."""
+    rate = lane["learning_rate"]
+    updates = config.epochs * config.steps_per_epoch
+    made = objective(
+        config.variant,
+        penalty=config.penalty,
+        penalty_weight=lane.get("penalty_weight"),
+        clip=lane.get("clip"),
+    )
+    return made, pair(
+        config.optimizer,
+        SCHEDULES[config.schedule](rate, updates),
+        critic_learning_rate=lane.get("critic_learning_rate", rate),
+        betas=config.betas,
+    )

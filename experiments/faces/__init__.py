@@ -1,0 +1,1 @@
+"""The faces laboratory: DCGAN as a GAN and as a WGAN-GP."""

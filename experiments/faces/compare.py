@@ -1,0 +1,87 @@
+"""Measures of faces, and variants side by side."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from experiments.images import config as images_config
+from experiments.images import program as images_program
+from experiments.images import run
+from jaxgan.metrics import colour, frechet, pyramid
+from jaxgan.plots import raster
+
+COMPARED_EPOCHS = (6, 22, 26, 30)  # the report's
+
+
+MEASURED = 1000
+
+
+def finish(
+    dataset: images_config.Dataset, features: Callable[[np.ndarray], np.ndarray] | None = None
+) -> run.Finish:
+    """Measures of every lane's samples against the data.
+
+    Without ``features`` no trained network takes part. With those of the FID's
+    Inception-v3 it is ``fid``, of ``MEASURED`` images only: compare at one number.
+    """
+
+    def measure(config, program, state, directory):
+        count = min(MEASURED, config.train_size // 2)
+        rng = np.random.default_rng(config.seed)
+        chosen = rng.permutation(config.train_size)[: 2 * count]
+        real, other = np.split(np.asarray(dataset.images[np.sort(chosen)]), 2)
+        made = images_program.generate(
+            program, state, images_program.fixed_latents(config, count, 2)
+        )
+        real_features = features(real) if features else None
+        rows = []
+        for lane in made:
+            distances = pyramid.laplacian_sliced_wasserstein(real, lane)
+            hues = colour.hue_entropy(lane)
+            rows.append(
+                {f"swd_{side}": value for side, value in distances.items()}
+                | {"hue_bits": hues.images, "hue_bits_pixels": hues.pixels}
+            )
+            if features and real_features is not None:
+                rows[-1]["fid"] = frechet.frechet_distance(real_features, features(lane))
+        by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        floor = pyramid.laplacian_sliced_wasserstein(real, other)
+        real_hues = colour.hue_entropy(real)
+        return by_lane | {
+            "floor": {f"swd_{side}": value for side, value in floor.items()}
+            | {"hue_bits": real_hues.images, "hue_bits_pixels": real_hues.pixels}
+        }
+
+    return measure
+
+
+def compare(folders: dict[Path, images_config.Config], directory: Path) -> None:
+    """Draw programs side by side at the report's epochs, and their training as one GIF."""
+    last = min(config.epochs for config in folders.values())
+    epochs = [epoch for epoch in COMPARED_EPOCHS if epoch <= last]
+    if len(epochs) < len(COMPARED_EPOCHS):
+        epochs = sorted({int(x) for x in np.linspace(1, last, min(4, last))})
+    panels = {}
+    for folder, config in folders.items():
+        for epoch in epochs:
+            path = run.samples_path(folder, epoch)
+            if path.exists():
+                with np.load(path) as file:
+                    panels[config.variant, f"epoch {epoch}"] = file["images"][:16]
+    raster.image_panels(
+        directory / "side_by_side.png", panels, "the same latents, as they learn"
+    )
+    frames = []
+    for epoch in range(last + 1):
+        paths = [run.samples_path(folder, epoch) for folder in folders]
+        if all(path.exists() for path in paths):
+            row = {}
+            for path, config in zip(paths, folders.values(), strict=True):
+                with np.load(path) as file:
+                    row["", config.variant] = file["images"][:36]
+            frame = directory / "frames" / f"epoch_{epoch:04d}.png"
+            raster.image_panels(frame, row, f"epoch {epoch}", columns=6, scale=1)
+            frames.append(frame)
+    if frames:
+        raster.gif(directory / "side_by_side.gif", frames)

@@ -1,0 +1,96 @@
+"""Settings of the faces laboratory."""
+
+from experiments.common.settings import Defaults, Recipe
+from experiments.common.training_flags import Flags
+from experiments.images import config
+from jaxgan.data import cartoon_faces, image_folder
+from jaxgan.errors import InputError
+from jaxgan.networks.dcgan import SIZES
+
+CARTOONS = 10_000
+
+
+DEFAULTS = Defaults(
+    common={
+        "variant": ("gan",),
+        "optimizer": "adam",
+        "schedule": "constant",
+        "betas": (0.5, 0.999),
+        "critic_steps": 1,
+        "ema": 0.99,
+        "latent_dim": 100,
+        "batch_size": 32,
+        "epochs": 30,
+        "data": "cartoons",
+        "seed": 0,
+        "seeds": 1,
+        "frame_every": 1,
+        "checkpoint_every": 1,
+        "model": ("dcgan",),
+        "size": 64,
+        "width": 32,
+        "norm": "batch",
+    },
+    by_optimizer={
+        "sgd": {"learning_rate": (1e-2,)},
+        "adam": {"learning_rate": (2e-4,)},
+        "rmsprop": {"learning_rate": (1e-4,)},
+        "optimistic_adam": {"learning_rate": (2e-4,)},
+    },
+    by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (5e-5,)}},
+)
+
+
+_REPORT_D = {"batch_size": 512, "epochs": 30, "latent_dim": 200, "width": 64, "size": 64}
+
+
+RECIPES = {
+    # The report sums its losses over the batch and halves the critic's; here they are
+    # means, so the rates are 512 times the report's 0.005, and half of that.
+    "report_d_gan": Recipe(
+        _REPORT_D
+        | {
+            "variant": ("gan",),
+            "optimizer": ("sgd",),
+            "learning_rate": (512 * 0.005,),
+            "critic_learning_rate": 512 * 0.005 / 2,
+        }
+    ),
+    # The report's text. Its listing is --variant=gan --penalty=gradient beside this recipe.
+    "report_d_wgan_gp": Recipe(
+        _REPORT_D
+        | {
+            "variant": ("wgan_gp",),
+            "optimizer": ("adam",),
+            "learning_rate": (0.001,),
+            "betas": (0.5, 0.999),
+            "penalty_weight": (10.0,),  # ours: the paper's
+            "critic_steps": 1,  # ours
+        }
+    ),
+}
+
+
+FLAGS = Flags(
+    texts={
+        "data": "Folder, tar or zip of images; cartoons are drawn.",
+        "norm": "Of the generator: batch, layer or none.",
+        "critic_norm": "Of the critic; by default batch, or none with a penalty.",
+    },
+    integer={
+        "size": f"Pixels along a side: {', '.join(map(str, SIZES))}.",
+        "width": "Channels of the stage nearest to the image; 64 in the report.",
+        "train_size": "Images to train on, the first ones; by default all.",
+    },
+)
+
+
+def load(source: str, size: int) -> tuple[config.Dataset, tuple[tuple[str, str], ...]]:
+    """The images, and what was skipped: (name, reason)."""
+    if size not in SIZES:
+        raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
+    if source == "cartoons":
+        faces = cartoon_faces.load(CARTOONS, size=size)
+        return config.Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"), ()
+    packed = image_folder.pack(source, size)
+    return config.Dataset(packed.images, packed.key), packed.skipped

@@ -1,0 +1,1 @@
+"""The Fashion-MNIST laboratory: dense and convolutional pairs."""

@@ -1,0 +1,75 @@
+"""Settings of the Fashion-MNIST laboratory."""
+
+import hashlib
+
+from experiments.common.settings import Defaults, Recipe
+from experiments.common.training_flags import Flags
+from experiments.images import config
+from jaxgan.data import fashion_mnist
+
+DEFAULTS = Defaults(
+    common={
+        "variant": ("gan",),
+        "optimizer": "adam",
+        "schedule": "constant",
+        "betas": (0.5, 0.999),
+        "critic_steps": 1,
+        "ema": 0.999,
+        "latent_dim": 100,
+        "batch_size": 64,
+        "epochs": 10,
+        "data": "fashion-mnist",
+        "seed": 0,
+        "seeds": 1,
+        "frame_every": 1,
+        "checkpoint_every": 1,
+        "model": ("dense",),
+        "size": 28,
+        "width": 128,
+        "norm": "batch",
+    },
+    by_optimizer={
+        "sgd": {"learning_rate": (1e-2,)},
+        "adam": {"learning_rate": (2e-4,)},
+        "rmsprop": {"learning_rate": (1e-4,)},
+        "optimistic_adam": {"learning_rate": (2e-4,)},
+    },
+    by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (1e-4,)}},
+)
+
+
+RECIPES = {
+    "report_e": Recipe(
+        {
+            "model": ("dense", "conv"),
+            "optimizer": ("adam",),
+            "learning_rate": (2e-4,),
+            "epochs": 10,
+            "latent_dim": 100,
+            "width": 128,
+            "batch_size": 64,  # ours
+            "betas": (0.5, 0.999),  # ours
+        }
+    )
+}
+
+
+FLAGS = Flags(
+    names={"model": "Of dense, conv; a list."},
+    texts={
+        "data": "Folder of the four IDX files; fashion-mnist finds or downloads them.",
+        "norm": "Of the convolutional generator: batch, layer or none.",
+        "critic_norm": "Of the convolutional critic; by default batch, or none with a penalty.",
+    },
+    integer={
+        "width": "Channels or units of the networks' widest layers.",
+        "train_size": "Images to train on, the first ones; by default all.",
+    },
+)
+
+
+def load(source: str) -> tuple[fashion_mnist.Images, config.Dataset]:
+    """The images, and those to train on."""
+    data = fashion_mnist.load(None if source == "fashion-mnist" else source)
+    key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
+    return data, config.Dataset(data.train_images, key)

@@ -1,0 +1,1 @@
+"""The points laboratory: GANs of points in the plane."""

@@ -1,0 +1,1 @@
+"""The SeFa laboratory: semantic directions of face generators."""

@@ -1,0 +1,238 @@
+"""Settings of the SeFa laboratory, and their flags."""
+
+import dataclasses
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from absl import flags as absl_flags
+
+from experiments.common import flags
+from jaxgan import sefa
+from jaxgan.convert import zoo
+from jaxgan.errors import InputError
+from jaxgan.judges import oracles
+from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
+
+UNITS = ("code", "std", "image")
+
+
+LIMITS = {
+    "samples": 1000,
+    "steps": 101,
+    "size": 1024,
+    "batch_size": 1000,
+    "attribute_samples": 1000,
+}
+
+
+FACTORISED = {
+    "layers",
+    "directions",
+    "like",
+    "normalisation",
+    "to_rgb",
+    "whiten",
+    "least_spread",
+}
+
+
+SCORED = {"attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run, resolved.
+
+    Attributes:
+      checkpoint: Path of the generator, or name of one that is downloaded.
+      layers: As ``sefa.directions`` takes them.
+      directions: How many, of each group of layers.
+      like: The tool whose directions these are: a name in ``sefa.TOOLS``.
+      normalisation: Instead of that tool's; None keeps it.
+      to_rgb: Instead of that tool's; None keeps it.
+      whiten: Instead of that tool's; None keeps it.
+      least_spread: As ``sefa.directions`` takes it.
+      directions_file: A ``directions.npz`` to use instead.
+      names: Of the directions; numbers stand for those that have none.
+      samples: Images to edit.
+      codes: An ``.npz`` with ``z``, ``w`` or ``w+`` to edit instead.
+      distance: How far to go either way.
+      unit: ``code``: of the code; ``std``: standard deviations of codes along the
+        direction; ``image``: of image change, ``measure.CHANGE`` each.
+      steps: Images along a direction, both ends included.
+      truncation: Share of the way from the mean code that is kept.
+      truncation_layers: How many of the first layers are truncated; None is all.
+      seed: Of the samples.
+      size: Pixels of the page's images, at most.
+      batch_size: Images made at once.
+      attributes: Whether oracles score what the directions do.
+      attribute_samples: People they see moved.
+      attribute_data: Labelled photographs for one more oracle.
+      attribute_labels: A file with their labels.
+      attribute_eyes: Where the eyes are in those: ``x,y,distance`` as ``oracles.Eyes``.
+      eyes: And in the generator's images.
+    """
+
+    checkpoint: str = "mobilestylegan-ffhq"
+    layers: str = "all"
+    directions: int = 5
+    like: str = "jaxgan"
+    normalisation: str | None = None
+    to_rgb: str | None = None
+    whiten: bool | None = None
+    least_spread: float = 0.0
+    directions_file: str | None = None
+    names: tuple[str, ...] = ()
+    samples: int = 5
+    codes: str | None = None
+    distance: float = 2.0
+    unit: str = "std"
+    steps: int = 11
+    truncation: float = 0.7
+    truncation_layers: int | None = None
+    seed: int = 0
+    size: int = 256
+    batch_size: int = 5
+    attributes: bool = False
+    attribute_samples: int = 50
+    attribute_data: str | None = None
+    attribute_labels: str | None = None
+    attribute_eyes: tuple[float, ...] = oracles.CELEBA
+    eyes: tuple[float, ...] = oracles.FFHQ
+
+
+def check_ranges(config: Config) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+      InputError: If a value is.
+    """
+    if not config.checkpoint:
+        raise InputError("--checkpoint needs the path or name of a generator")
+    for name, most in LIMITS.items():
+        value, least = getattr(config, name), 3 if name == "steps" else 1
+        if not least <= value <= most:
+            raise InputError(f"--{name}={value} must be {least} to {most}")
+    if config.steps % 2 == 0:
+        raise InputError(
+            f"--steps={config.steps} must be odd: the unmoved image is one of them"
+        )
+    if not 0 < config.distance <= 1000:
+        raise InputError(f"--distance={config.distance} must be above 0 and at most 1000")
+    if not np.isfinite(config.truncation):
+        raise InputError(f"--truncation={config.truncation} must be a finite number")
+    if config.truncation_layers is not None and config.truncation_layers < 0:
+        raise InputError(f"--truncation_layers={config.truncation_layers} must not be negative")
+    if config.unit not in UNITS:
+        raise InputError(f"--unit={config.unit} must be one of {', '.join(UNITS)}")
+    for name in ("eyes", "attribute_eyes"):
+        eyes = getattr(config, name)
+        if len(eyes) != 3 or not all(0 < share < 1 for share in eyes):
+            text = ",".join(map(str, eyes))
+            raise InputError(f"--{name}={text} must be x,y,distance: three shares, 0 to 1")
+    if not 0 <= config.seed < 2**31:
+        raise InputError(f"--seed={config.seed} must be 0 to {2**31 - 1}")
+
+
+def check_flags(config: Config) -> None:
+    """Refuse what has no meaning beside other settings.
+
+    Raises:
+      InputError: If a value is given that nothing reads.
+    """
+    if (config.attribute_data is None) != (config.attribute_labels is None):
+        raise InputError("--attribute_data and --attribute_labels go together")
+    for field in dataclasses.fields(Config):
+        if getattr(config, field.name) == field.default:
+            continue
+        if field.name in FACTORISED and config.directions_file:
+            raise InputError(f"--{field.name} has no meaning with --directions_file")
+        if field.name in SCORED and not config.attributes:
+            raise InputError(f"--{field.name} has no meaning without --attributes")
+
+
+def _command(config: Config) -> list[str]:
+    """The command that repeats a run."""
+    words = ["python -m experiments.sefa"]
+    for field in dataclasses.fields(Config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(shlex.quote(f"--{field.name}={text}"))
+    return words
+
+
+def _define() -> Callable[[], Config]:
+    """Define the flags; the function reads them."""
+    makers: dict[Any, Callable[..., Any]] = {
+        int: absl_flags.DEFINE_integer,
+        float: absl_flags.DEFINE_float,
+        str: absl_flags.DEFINE_string,
+        bool: absl_flags.DEFINE_bool,
+        tuple: absl_flags.DEFINE_list,
+    }
+    texts = {
+        "checkpoint": (
+            str,
+            "Generator: a file of PyTorch or OpenVINO, a run of jaxgan's, or one of "
+            f"{', '.join(zoo.GENERATORS)}, which is downloaded once.",
+        ),
+        "layers": (
+            str,
+            "Layers to factorise and to move: all, or such as 0-1,6; groups with / between.",
+        ),
+        "directions": (int, "How many directions, of each group of layers."),
+        "like": (str, f"Tool whose directions these are: {', '.join(sefa.TOOLS)}."),
+        "normalisation": (str, f"Of rows, instead: {', '.join(NORMALISATIONS)}."),
+        "to_rgb": (str, f"Conversions to colours that take part: {', '.join(TO_RGB)}."),
+        "whiten": (bool, "Measure steps by how far codes are spread; as --like by default."),
+        "least_spread": (
+            float,
+            "Leave out directions along which codes are spread less, as a share of the mean.",
+        ),
+        "directions_file": (str, "A directions.npz to use instead."),
+        "names": (tuple, "Of the directions; a list."),
+        "samples": (int, "Images to edit."),
+        "codes": (str, "An .npz with z, w or w+ to edit instead."),
+        "distance": (float, "How far to go either way."),
+        "unit": (str, f"Of distances: {', '.join(UNITS)}."),
+        "steps": (int, "Images along a direction."),
+        "truncation": (float, "Share of the way from the mean code that is kept."),
+        "truncation_layers": (int, "How many of the first layers; by default all."),
+        "seed": (int, "Of the samples."),
+        "size": (int, "Pixels of the page's images, at most."),
+        "batch_size": (int, "Images made at once."),
+        "attributes": (
+            bool,
+            "Ask other networks what the directions do to age, gender, pose and expression.",
+        ),
+        "attribute_samples": (int, "People they see moved."),
+        "attribute_data": (
+            str,
+            "Labelled photographs for one more, which also tells how alike people stay.",
+        ),
+        "attribute_labels": (str, "Their labels: a .csv of image,Attribute,... and 0 or 1."),
+        "attribute_eyes": (tuple, "Where the eyes are in their centred squares: as --eyes."),
+        "eyes": (
+            tuple,
+            "Where the eyes are in the generator's images: x,y of the point between them, and "
+            "their distance, as shares of the image.",
+        ),
+    }
+    holders = {}
+    for field in dataclasses.fields(Config):
+        kind, text = texts[field.name]
+        default: Any = None if field.default is dataclasses.MISSING else field.default
+        default = list(map(str, default)) if isinstance(default, tuple) else default
+        holders[field.name] = makers[kind](field.name, default, text)
+
+    def config() -> Config:
+        values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
+        values["names"] = tuple(values["names"])
+        for name in ("eyes", "attribute_eyes"):
+            values[name] = flags.numbers(name, values[name])
+        return Config(**values)
+
+    return config

@@ -1,0 +1,75 @@
+"""The flavours of checkpoints: the first that knows a file by its keys opens it."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.convert import own, zoo
+from jaxgan.convert.flavours import (
+    dcgan,
+    genforce_pggan,
+    genforce_stylegan,
+    genforce_stylegan2,
+    mobilestylegan,
+    nvlabs,
+    rosinality,
+)
+from jaxgan.convert.formats import torchfile
+from jaxgan.convert.formats.state_dict import Checkpoint
+from jaxgan.convert.generator import Pretrained
+from jaxgan.errors import InputError
+
+FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
+    "genforce PGGAN": genforce_pggan.find,
+    "genforce StyleGAN": genforce_stylegan.find,
+    "genforce StyleGAN2": genforce_stylegan2.find,
+    "rosinality StyleGAN2": rosinality.find,
+    "NVlabs StyleGAN2": nvlabs.find,
+    "DCGAN": dcgan.find,
+}
+
+
+def load(path: str | Path, say: Callable[[str], None]) -> Pretrained:
+    """See ``convert.load``."""
+    if str(path) in zoo.GENERATORS and not os.path.exists(path):
+        path = zoo.generator(str(path), say)
+    if mobilestylegan.is_path(Path(path)):
+        return mobilestylegan.load(Path(path))
+    if os.path.isdir(path) or Path(path).suffix == ".npz":
+        return own.load(Path(path))
+    value = torchfile.read(path)
+    checkpoint = Checkpoint(str(path), value, torchfile.tensors_of(value, path))
+    for find in FLAVOURS.values():
+        found = find(checkpoint)
+        if found is not None:
+            return found
+    known = ", ".join([*FLAVOURS, mobilestylegan.FLAVOUR, "a run of jaxgan"])
+    raise InputError(
+        f"{path} holds {_content(value, checkpoint.arrays)}, and no generator that is known: "
+        f"{known}"
+    )
+
+
+_MARKS = {  # what keys of a network that is no generator have in them
+    "a StyleGAN2 discriminator": ("final_conv.", "final_linear.", "b4.mbstd", ".fromrgb."),
+    "a discriminator": ("discriminator.", "netD", "from_rgb", "input0.", "D."),
+    "an Inception network": ("Mixed_5b", "mixed.conv"),
+    "a VGG network": ("features.0.weight",),
+    "a ResNet": ("layer1.0.conv1.weight",),
+    "a StyleGAN3 generator": ("synthesis.L0_", "synthesis.input.transform"),
+}
+
+
+def _content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
+    """What a file holds, in a few words."""
+    if isinstance(value, dict) and "param_groups" in value:
+        return "the state of an optimizer"
+    if not arrays:
+        return "no arrays"
+    for what, marks in _MARKS.items():
+        if any(mark in name for mark in marks for name in arrays):
+            return what
+    return f"{len(arrays)} arrays, the first of them {ascii(next(iter(arrays))[:60])}"

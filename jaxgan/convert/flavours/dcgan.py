@@ -1,0 +1,90 @@
+"""The DCGAN of PyTorch's tutorial and of countless courses: ``main.0.weight`` and so on."""
+
+import numpy as np
+from jax import Array
+
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.networks import dcgan
+
+FLAVOUR = "DCGAN"
+_KERNEL = 4
+# The first layer of a discriminator has no batch norm behind it.
+_MARKS = ("main.0.weight", "main.1.running_mean", "main.1.running_var")
+
+
+def find(checkpoint: Checkpoint) -> Pretrained | None:
+    """The generator of a checkpoint; None if there is none of this flavour.
+
+    Raises:
+      InputError: If it is one, but damaged or of a size that ``networks.dcgan`` lacks.
+    """
+    prefix = checkpoint.prefix(_MARKS, ("netG_state_dict.", "netG.", "generator."))
+    if prefix is None:
+        return None
+    arrays = StateDict(checkpoint, prefix, FLAVOUR)
+    # A batch norm comes between two stages: one that is left tells of a weight that is not.
+    known = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
+    norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(known))]
+    found = (i for i, pair in enumerate(zip(known, norms, strict=True)) if any(pair))
+    stages = 1 + max(found, default=0)
+    sizes = {size.bit_length() - 2: size for size in dcgan.SIZES}
+    if stages not in sizes:
+        allowed = ", ".join(f"{count} ({size} pixels)" for count, size in sizes.items())
+        raise arrays.error(f"it has {stages} stages; {allowed} are read here")
+    size = sizes[stages]
+    first = arrays.take("main.0.weight", (None, None, _KERNEL, _KERNEL))
+    latent_dim, channels = first.shape[:2]
+    params, stats = {"ConvTranspose_0": {"kernel": _kernel(first)}}, {}
+    for i in range(stages - 1):
+        norm = f"main.{3 * i + 1}"
+        vector = {
+            name: arrays.take(f"{norm}.{name}", (channels,))[None, None, None]
+            for name in ("weight", "bias", "running_mean", "running_var")
+        }
+        arrays.drop(f"{norm}.num_batches_tracked")
+        if (vector["running_var"] < 0).any():
+            raise arrays.error(f"its {norm}.running_var is negative")
+        params[f"BatchNorm_{i}"] = {"scale": vector["weight"], "bias": vector["bias"]}
+        stats[f"BatchNorm_{i}"] = {"mean": vector["running_mean"], "var": vector["running_var"]}
+        last = i == stages - 2
+        outputs = None if last else channels // 2
+        name = f"main.{3 * i + 3}.weight"
+        weight = arrays.take(name, (channels, outputs, _KERNEL, _KERNEL))
+        params[f"ConvTranspose_{i + 1}"] = {"kernel": _kernel(weight)}
+        if last and weight.shape[1] not in (1, 3):
+            raise arrays.error(f"its {name} makes {weight.shape[1]} channels, not 1 or 3")
+        if not last:
+            channels = weight.shape[1]
+    arrays.finish()
+    network = dcgan.Generator(size, channels, weight.shape[1])
+    return pretrained(
+        FLAVOUR,
+        size,
+        {"params": params, "batch_stats": stats},
+        network,
+        Style("main.0.weight", 0, first.transpose(1, 2, 3, 0).reshape(-1, latent_dim)),
+    )
+
+
+def pretrained(flavour, resolution, variables, network, style: Style) -> Pretrained:
+    """A generator whose codes are its latents, which enter by one matrix."""
+
+    def synthesise(variables, codes: Array) -> Array:
+        return network.apply(variables, codes, train=False)
+
+    return Pretrained(
+        flavour=flavour,
+        resolution=resolution,
+        latent_dim=style.weight.shape[1],
+        num_layers=0,
+        params=variables,
+        encode=lambda variables, z: z,
+        synthesise=synthesise,
+        styles=(style,),
+    )
+
+
+def _kernel(weight: np.ndarray) -> np.ndarray:
+    """``[in, out, h, w]`` of a transposed convolution as ``networks.layers`` has it."""
+    return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))

@@ -1,0 +1,64 @@
+"""StyleGAN2 as genforce's repositories write it (sefa, genforce)."""
+
+from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
+from jaxgan.convert.flavours.genforce_pggan import PREFIXES
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained
+
+
+def find(checkpoint: Checkpoint) -> Pretrained | None:
+    """The averaged generator, or the only one; None if the file holds none of this kind.
+
+    Raises:
+      InputError: If it does, but the arrays are not those of such a network.
+    """
+    start = checkpoint.prefix(_MARKS, PREFIXES)
+    if start is None:
+        return None
+    state = StateDict(checkpoint, start, "genforce StyleGAN2")
+    blocks = max(
+        state.count(r"synthesis\.output(\d+)\."),
+        state.count(r"synthesis\.layer(\d+)\.") // 2 + 1,
+    )
+    return assemble(
+        state,
+        _FORM,
+        depth=state.count(r"mapping\.dense(\d+)\."),
+        blocks=blocks,
+        average=(state, "truncation.w_avg"),
+    )
+
+
+def _layer(i: int) -> Part:
+    name = f"synthesis.layer{i}."
+    return Part(
+        weight=f"{name}weight",
+        bias=f"{name}bias",
+        style=f"{name}style.",
+        noise=f"{name}noise",
+        strength=f"{name}noise_strength",
+    )
+
+
+def _to_rgb(b: int) -> Part:
+    name = f"synthesis.output{b}."
+    return Part(weight=f"{name}weight", bias=f"{name}bias", style=f"{name}style.")
+
+
+def _filters(blocks: int) -> list[str]:
+    layers = [f"synthesis.layer{2 * b - 1}.filter.kernel" for b in range(1, blocks)]
+    return [*layers, "synthesis.upsample.kernel"]
+
+
+_FORM = Form(
+    dense="mapping.dense{}.".format,
+    const="synthesis.early_layer.const",
+    layer=_layer,
+    to_rgb=_to_rgb,
+    filters=_filters,
+    filter_sum=4.0,
+    flipped=False,
+    style_shift=1.0,
+    ones={"const": (1, 0), "noise": (2, 0), "filter": (2, 0)},
+)
+_MARKS = (_FORM.const, _layer(0).strength)

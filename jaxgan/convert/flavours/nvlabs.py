@@ -1,0 +1,146 @@
+"""StyleGAN2 as NVlabs' PyTorch repositories write it (stylegan2-ada-pytorch, stylegan3)."""
+
+import math
+import numbers
+from typing import Any
+
+from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
+from jaxgan.convert.formats._objects import Inert
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained
+
+# What decides the function of a network and is not seen in its arrays.
+_READ = (
+    ("mapping", "activation", ("lrelu",)),
+    ("mapping", "lr_multiplier", (0.01,)),
+    ("synthesis", "activation", ("lrelu", "linear")),
+    ("synthesis", "lr_multiplier", (1,)),
+)
+
+
+def find(checkpoint: Checkpoint) -> Pretrained | None:
+    """The averaged generator, or the only one; None if the file holds none of this kind.
+
+    What ran in float16 runs in float32, between the same clamps; a bare state dict does not
+    tell of clamps, and none are applied.
+
+    Raises:
+      InputError: If it does, but the arrays are not those of such a network, or it is
+        conditional, of another architecture than ``skip``, or not of three colours.
+    """
+    start = checkpoint.prefix(_MARKS, ("G_ema.", "G."))
+    if start is None:
+        return None
+    state = StateDict(checkpoint, start, "NVlabs StyleGAN2")
+    module = _module(checkpoint.value, start)
+    _check(state, module)
+    resolution = state.count(r"synthesis\.b(\d+)\.") - 1
+    blocks = resolution.bit_length() - 2
+    if resolution != 2 ** (blocks + 1):
+        raise state.error(f"its {resolution} pixels are not 4 times a power of 2")
+    return assemble(
+        state,
+        _FORM,
+        depth=state.count(r"mapping\.fc(\d+)\."),
+        blocks=blocks,
+        average=(state, "mapping.w_avg"),
+        clamp=_clamp(state, module),
+    )
+
+
+def _check(state: StateDict, module: Any) -> None:
+    """Refuse the kinds of network that are not read."""
+    names = state.names()
+    if any(name.startswith("mapping.embed.") for name in names):
+        raise state.error("it is conditional (mapping.embed); only unconditional ones are read")
+    resnet = any(".skip." in name for name in names)
+    if resnet or not any(name.startswith("synthesis.b4.torgb.") for name in names):
+        architecture = "resnet" if resnet else "orig"
+        raise state.error(f"its architecture is {architecture!r}; only 'skip' is read")
+    colours = state.shape(_to_rgb(0).weight)[:1]
+    if colours != (3,):
+        raise state.error(f"its images have {list(colours)} channels; only 3 are read")
+    for part, name, known in _READ:
+        for value in _settings(_inside(module, part), name):
+            if not isinstance(value, str | numbers.Real) or value not in known:
+                read = " or ".join(map(str, known))
+                raise state.error(f"its {name} is {str(value)[:40]!r}; only {read} is read")
+
+
+def _inside(module: Any, name: str) -> Any:
+    """A part of a module; None if it has none of that name."""
+    inside = module.state.get("_modules") if _is_module(module) else None
+    return inside.get(name) if isinstance(inside, dict) else None
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Inert) and isinstance(value.state, dict)
+
+
+def _clamp(state: StateDict, module: Any) -> float | None:
+    found = _settings(module, "conv_clamp")
+    first = found[0] if found else None
+    same = all(type(other) is type(first) and other == first for other in found)
+    if same and first is None:
+        return None
+    if same and isinstance(first, numbers.Real) and 0 < float(first) < math.inf:
+        return float(first)
+    raise state.error("its conv_clamp is not one positive number for all layers")
+
+
+def _module(value: Any, start: str) -> Any:
+    """The object whose arrays have that prefix."""
+    for name in start.split(".")[:-1]:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _settings(module: Any, name: str) -> list[Any]:
+    """Values of a setting in a module and those inside it.
+
+    As it was given to a constructor and as an attribute: defaults of constructors, which
+    differ between the two repositories, are seen in attributes only.
+    """
+    if not _is_module(module):
+        return []
+    holders = (module.state, module.state.get("_init_kwargs"))
+    found = [holder[name] for holder in holders if isinstance(holder, dict) and name in holder]
+    inside = module.state.get("_modules")
+    inside = inside.values() if isinstance(inside, dict) else ()
+    return found + [value for m in inside for value in _settings(m, name)]
+
+
+def _layer(i: int) -> Part:
+    name = f"synthesis.b{4 * 2 ** ((i + 1) // 2)}.conv{0 if i % 2 else 1}."
+    return Part(
+        weight=f"{name}weight",
+        bias=f"{name}bias",
+        style=f"{name}affine.",
+        noise=f"{name}noise_const",
+        strength=f"{name}noise_strength",
+    )
+
+
+def _to_rgb(b: int) -> Part:
+    name = f"synthesis.b{4 * 2**b}.torgb."
+    return Part(weight=f"{name}weight", bias=f"{name}bias", style=f"{name}affine.")
+
+
+def _filters(blocks: int) -> list[str]:
+    owners = [f"synthesis.b{4 * 2**b}" for b in range(blocks)]
+    owners += [_layer(i).weight.removesuffix(".weight") for i in range(2 * blocks - 1)]
+    return [f"{owner}.resample_filter" for owner in owners]
+
+
+_FORM = Form(
+    dense="mapping.fc{}.".format,
+    const="synthesis.b4.const",
+    layer=_layer,
+    to_rgb=_to_rgb,
+    filters=_filters,
+    filter_sum=1.0,
+    flipped=True,
+    style_shift=0.0,
+    ones={},
+)
+_MARKS = (_FORM.const, f"{_layer(0).style}weight")

@@ -1,0 +1,77 @@
+"""StyleGAN2 as rosinality/stylegan2-pytorch writes it."""
+
+from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained
+
+_FLAVOUR = "rosinality StyleGAN2"
+_AVERAGE = "latent_avg"
+
+
+def find(checkpoint: Checkpoint) -> Pretrained | None:
+    """The averaged generator, or the only one; None if the file holds none of this kind.
+
+    Raises:
+      InputError: If it does, but the arrays are not those of such a network.
+    """
+    start = checkpoint.prefix(_MARKS, ("g_ema.", "g."))
+    if start is None:
+        return None
+    state = StateDict(checkpoint, start, _FLAVOUR)
+    blocks = max(
+        state.count(r"to_rgbs\.(\d+)\.") + 1,
+        (state.count(r"convs\.(\d+)\.") + 1) // 2 + 1,
+        state.count(r"noises\.noise_(\d+)$") // 2 + 1,
+    )
+    # The mean code is beside the generator, as is the rest of a training run.
+    beside = StateDict(checkpoint, "", _FLAVOUR) if start else state
+    return assemble(
+        state,
+        _FORM,
+        depth=state.count(r"style\.(\d+)\.") - 1,  # number 0 is the pixel norm
+        blocks=blocks,
+        average=(beside, _AVERAGE),
+    )
+
+
+def _layer(i: int) -> Part:
+    name = f"convs.{i - 1}." if i else "conv1."
+    return Part(
+        weight=f"{name}conv.weight",
+        bias=f"{name}activate.bias",
+        style=f"{name}conv.modulation.",
+        noise=f"noises.noise_{i}",
+        strength=f"{name}noise.weight",
+    )
+
+
+def _to_rgb(b: int) -> Part:
+    name = f"to_rgbs.{b - 1}." if b else "to_rgb1."
+    return Part(
+        weight=f"{name}conv.weight", bias=f"{name}bias", style=f"{name}conv.modulation."
+    )
+
+
+def _filters(blocks: int) -> list[str]:
+    layers = [f"convs.{2 * b}.conv.blur.kernel" for b in range(blocks - 1)]
+    return [*layers, *(f"to_rgbs.{b}.upsample.kernel" for b in range(blocks - 1))]
+
+
+_FORM = Form(
+    dense=lambda i: f"style.{i + 1}.",
+    const="input.input",
+    layer=_layer,
+    to_rgb=_to_rgb,
+    filters=_filters,
+    filter_sum=4.0,
+    flipped=True,
+    style_shift=0.0,
+    ones={
+        "const": (1, 0),
+        "weight": (1, 0),
+        "noise": (2, 0),
+        "strength": (1, 0),
+        "rgb_bias": (1, 2),
+    },
+)
+_MARKS = (_FORM.const, _layer(0).weight, _to_rgb(0).weight)

@@ -1,0 +1,1 @@
+"""Readers of file formats: bytes to named arrays, within bounds, without running anything."""

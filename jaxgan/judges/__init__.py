@@ -1,0 +1,1 @@
+"""Networks that judge pictures: oracles, classifiers, a reader of cartoon factors."""

@@ -1,0 +1,285 @@
+"""Attributes of faces that the user has labels for, learnt by a small classifier.
+
+It is trained once on labelled photographs, kept, and asked what a generator makes. What it
+says of images of another kind is as good as the two kinds are alike.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from scipy import special, stats
+
+from jaxgan.data.image_folder import pack
+from jaxgan.data.labels import Labels, read_labels
+from jaxgan.data.pixels import prepare
+from jaxgan.errors import InputError
+from jaxgan.judges import fitting
+from jaxgan.judges.attribute import Attribute
+from jaxgan.judges.oracles import CELEBA, FFHQ, Eyes, Oracle, align
+from jaxgan.networks.layers import Conv, compiler_options, normalise
+from jaxgan.runs import cache as runs_cache
+from jaxgan.runs import progress
+
+SIZE, PACKED = 64, 96  # pixels: of what it sees, and of what that is cut from
+EPOCHS, BATCH, SHIFT = 10, 64, 3
+HELD_OUT = 0.2  # share of the images that it is tested on
+RARE, FEWEST = 0.01, 20  # least share, and number held out, of the rarer answer
+LEAST_AUC = 0.85
+
+
+class Accuracy(NamedTuple):
+    """How well the classifier tells an attribute of images held out.
+
+    Attributes:
+      attribute: Its name.
+      share: Of the held-out images that have it.
+      balanced: Mean of the shares it gets right of those with and those without.
+      auc: Chance that it scores an image with the attribute above one without.
+      kept: Whether it is good enough to be used.
+    """
+
+    attribute: str
+    share: float
+    balanced: float
+    auc: float
+    kept: bool
+
+
+class Network(nn.Module):
+    """Images ``[B, H, W, 3]`` to logits ``[B, attributes]`` and ``[B, features]``.
+
+    Height and width are 16 or more; the parameters fit those of the first call.
+
+    Attributes:
+      attributes: How many.
+      width: Channels of the first stage.
+      features: Width of the last hidden layer.
+    """
+
+    attributes: int
+    width: int = 32
+    features: int = 128
+
+    @nn.compact
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        init = nn.initializers.he_normal()
+        for stage in range(4):
+            width = self.width * 2 ** min(stage, 2)
+            x = Conv(width, 4, stride=2, padding=1, kernel_init=init)(x)
+            x = nn.relu(normalise(x, "layer", train=False))
+        features = nn.relu(nn.Dense(self.features)(x.reshape(len(x), -1)))
+        return nn.Dense(self.attributes)(features), features
+
+
+def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
+    """Train the network; a pure function of its arguments.
+
+    Every image is mirrored half of the time and shifted by up to ``SHIFT`` pixels.
+
+    Args:
+      images: ``[N, SIZE, SIZE, 3]`` uint8, at least ``BATCH`` of them.
+      labels: ``[N, A]`` bool.
+      epochs: Passes over the images.
+      seed: Of the first weights, the order of the images and what is done to them.
+
+    Returns:
+      The parameters.
+    """
+    network, steps = Network(labels.shape[1]), len(images) // BATCH
+    optimizer = optax.adamw(
+        optax.cosine_decay_schedule(1e-3, epochs * steps), weight_decay=0.05
+    )
+
+    def loss(params, key, index):
+        logits, _ = network.apply(params, prepare(_disturb(key, images[index])))
+        return optax.sigmoid_binary_cross_entropy(logits, labels[index]).mean()
+
+    def draw(key):
+        order_key, key = jax.random.split(key)
+        order = fitting.batches(order_key, len(images), BATCH)
+        return jax.random.split(key, steps), order
+
+    key, init_key = jax.random.split(jax.random.key(seed))
+    params = network.init(init_key, jnp.zeros((1, SIZE, SIZE, 3)))
+    return fitting.fit(loss, params, optimizer, draw, epochs=epochs, key=key)
+
+
+def _disturb(key: Array, images: Array) -> Array:
+    """Mirror and shift images ``[B, SIZE, SIZE, 3]``, each in its own way."""
+    flip_key, shift_key = jax.random.split(key)
+    flips = jax.random.bernoulli(flip_key, shape=(len(images), 1, 1, 1))
+    images = jnp.where(flips, images[:, :, ::-1], images)
+    around = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
+    starts = jax.random.randint(shift_key, (len(images), 2), 0, 2 * SHIFT + 1)
+
+    def cut(image, start):
+        return jax.lax.dynamic_slice(image, (start[0], start[1], 0), (SIZE, SIZE, 3))
+
+    return jax.vmap(cut)(jnp.pad(images, around, mode="edge"), starts)
+
+
+@jax.jit
+def _apply(params, images):
+    attributes = params["params"]["Dense_1"]["bias"].size
+    return Network(attributes).apply(params, prepare(images))
+
+
+def tell(params: Any, images: np.ndarray, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
+    """Logits ``[N, A]`` and features ``[N, F]``, float64, of ``[N, SIZE, SIZE, 3]`` uint8.
+
+    All batches are of one size, so that there is one program.
+    """
+    ask = functools.partial(_apply, params)
+    logits, features = fitting.in_batches(ask, images, batch)
+    return logits, features
+
+
+def auc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Chance that a score ``[N]`` with the label is above one without; ties count half."""
+    ones, zeros = labels.sum(), (~labels).sum()
+    if not ones or not zeros:
+        return float("nan")
+    above = stats.rankdata(scores)[labels].sum() - ones * (ones + 1) / 2
+    return float(above / (ones * zeros))
+
+
+def accuracies(
+    logits: np.ndarray, labels: np.ndarray, attributes: Sequence[str], usual: np.ndarray
+) -> tuple[Accuracy, ...]:
+    """How well logits ``[N, A]`` tell labels ``[N, A]`` of images held out.
+
+    An attribute is kept if the rarer of its answers makes up at least ``RARE`` of these
+    images and is that of ``FEWEST``, and if its AUC is at least ``LEAST_AUC``.
+
+    Args:
+      logits: Of the network.
+      labels: bool.
+      attributes: A names.
+      usual: Shares ``[A]`` of the training images that have each. A probability above that
+        counts as a yes: at a half, a network that is unsure never finds what is rare.
+    """
+    found = []
+    answers = logits > special.logit(usual)
+    for name, score, answer, label in zip(
+        attributes, logits.T, answers.T, labels.T, strict=True
+    ):
+        rarer, area = min(label.sum(), (~label).sum()), auc(score, label)
+        balanced = (answer[label].mean() + (~answer[~label]).mean()) / 2 if rarer else np.nan
+        kept = rarer >= max(FEWEST, RARE * len(label)) and area >= LEAST_AUC
+        found.append(Accuracy(name, float(label.mean()), float(balanced), area, bool(kept)))
+    return tuple(found)
+
+
+def classifier(
+    images: str | os.PathLike,
+    labels: str | os.PathLike,
+    eyes: Eyes = FFHQ,
+    *,
+    have: Eyes = CELEBA,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Oracle:
+    """An oracle of the labels' attributes: from the cache, or trained now (minutes).
+
+    Scores are log-odds: probabilities hardly move once the network is sure. Attributes
+    that are too rare or told too badly are left out; ``source`` says how well each of the
+    others is told.
+
+    Args:
+      images: A folder or an archive, as ``image_folder.pack`` takes it.
+      labels: A file, as ``read_labels`` takes it.
+      eyes: Of the pictures to score.
+      have: Of the centred squares of the labelled images.
+      epochs: Passes over the images.
+      seed: Of the training and of what is held out.
+      cache: A folder; ``~/.cache/jaxgan`` by default.
+
+    Raises:
+      InputError: If the labels or images cannot be used, or no attribute can be told.
+    """
+    cache = runs_cache.folder() if cache is None else cache
+    told = read_labels(labels)
+    faces, key = _faces(images, labels, told, have, cache)
+    order = np.random.default_rng(seed).permutation(len(faces))
+    held_out, rest = np.split(order, [int(HELD_OUT * len(faces))])
+    if len(rest) < BATCH or len(held_out) < FEWEST:
+        raise InputError(f"{labels} has {len(faces)} images; it takes at least {5 * FEWEST}")
+    network = Network(len(told.attributes))
+    settings = f"{network} {epochs} {seed} {BATCH} {SHIFT} {HELD_OUT} {have} {key}"
+    settings += runs_cache.code(fit, _disturb, fitting, Network)
+    digest = hashlib.sha256(settings.encode())
+    digest.update(repr(told.attributes).encode() + told.values.tobytes())
+    path = cache / f"attributes-{digest.hexdigest()[:16]}.npz"
+    like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))
+    params = runs_cache.load(path, like)
+    if params is None:
+        progress.say(f"training a classifier of {len(told.attributes)} attributes, once")
+        train = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
+        params = train(faces[rest], told.values[rest], epochs=epochs, seed=seed)
+        runs_cache.save(path, params)
+    logits, _ = tell(params, faces[held_out])
+    usual = told.values[rest].mean(axis=0)
+    found = accuracies(logits, told.values[held_out], told.attributes, usual)
+    return _oracle(params, found, faces[held_out], eyes)
+
+
+def _faces(
+    images: str | os.PathLike, path: str | os.PathLike, labels: Labels, have: Eyes, cache: Path
+) -> tuple[np.ndarray, str]:
+    """The labelled faces ``[N, SIZE, SIZE, 3]``, framed as those of FFHQ, and their key."""
+    packed = pack(images, PACKED, cache / "images")
+    rows = {Path(name).name: i for i, name in enumerate(packed.names)}
+    rows |= {name: i for i, name in enumerate(packed.names)}
+    missing = next((name for name in labels.images if name not in rows), None)
+    if missing is not None:
+        raise InputError(f"{path}: {missing!r} is none of the images that {images} holds")
+    chosen = packed.images[[rows[name] for name in labels.images]]
+    digest = hashlib.sha256(f"{packed.key} {labels.images}".encode())
+    return align(chosen, have, FFHQ, SIZE), digest.hexdigest()
+
+
+def _oracle(params: Any, found: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
+    """Of the attributes that are kept; ``faces`` are those held out."""
+    good = [i for i, one in enumerate(found) if one.kept]
+    if not good:
+        best = max(found, key=lambda one: one.auc)
+        raise InputError(
+            f"no attribute can be told: {best.attribute} best, with AUC {best.auc:.2f} on "
+            f"{len(faces)} images held out; it takes {LEAST_AUC}, and {FEWEST} images of each "
+            "answer"
+        )
+    _, features = tell(params, faces)
+    centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+
+    def likeness(chips: np.ndarray) -> np.ndarray:
+        vectors = (tell(params, chips)[1] - centre) / spread
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    mirrored = (likeness(faces) * likeness(faces[:, :, ::-1])).sum(axis=1).mean()
+    words = [found[i].attribute.replace("_", " ").lower() for i in good]
+    accuracy = ", ".join(
+        f"{word} {found[i].auc:.2f} ({found[i].balanced:.0%})"
+        for word, i in zip(words, good, strict=True)
+    )
+    left_out = ", ".join(one.attribute for one in found if not one.kept) or "none"
+    return Oracle(
+        "labels",
+        f"a network trained on the given labels; AUC and balanced accuracy on {len(faces)} "
+        f"images held out: {accuracy}; left out: {left_out}; likeness is by its last hidden "
+        f"layer, no face recognition: its cosine is {mirrored:.2f} of a face and its mirror "
+        "image, 0 of two people on average",
+        tuple(Attribute(word, "log-odds", f"less {word}", f"more {word}") for word in words),
+        lambda images: tell(params, align(images, eyes, FFHQ, SIZE))[0][:, good],
+        lambda images: likeness(align(images, eyes, FFHQ, SIZE)),
+    )

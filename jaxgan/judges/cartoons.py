@@ -1,0 +1,146 @@
+"""A network that reads the factors of cartoon faces: to judge what a generator makes.
+
+It is trained once on cartoons whose factors are known, and kept. At 32 pixels that takes a
+minute of one core, and explains at least 0.93 of the variance of each factor over cartoons
+held out, apart from ``eye_colour`` (0.90) and ``fringe`` (0.75). What it says of images that
+are no such cartoons is as good as they are alike.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxgan.data import cartoon_faces
+from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.data.pixels import prepare
+from jaxgan.judges import fitting
+from jaxgan.judges.attributes import Network
+from jaxgan.networks.layers import compiler_options
+from jaxgan.runs import cache as runs_cache
+from jaxgan.runs import progress
+
+COUNT, HELD_OUT = 32_000, 2_000  # cartoons to train on, and to test on
+SEEDS = 101, 102  # of the two; data sets have others
+EPOCHS, BATCH, RATE = 8, 64, 4e-3
+NETWORK = Network(len(FACTORS), width=16)
+
+
+class Trained(NamedTuple):
+    """A trained reader of factors.
+
+    Attributes:
+      params: Of ``NETWORK``.
+      factors: Names of what it reads, in order.
+      r_squared: Share of each factor's variance over the held-out cartoons that it
+        explains.
+    """
+
+    params: Any
+    factors: tuple[str, ...]
+    r_squared: dict[str, float]
+
+
+def fit(images: Array, targets: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
+    """Train the network to least squares; a pure function of its arguments.
+
+    Args:
+      images: ``[N, size, size, 3]`` uint8, at least ``BATCH`` of them.
+      targets: ``[N, F]`` float32, in units of their standard deviations.
+      epochs: Passes over the images.
+      seed: Of the first weights and the order of the images.
+
+    Returns:
+      The parameters.
+    """
+    steps = len(images) // BATCH
+    total = epochs * steps
+    # A slow start: of the 128 units of the last hidden layer, 36 are then zero for every
+    # cartoon of 32 pixels, and 89 without it.
+    rates = optax.warmup_cosine_decay_schedule(0, RATE, total // 10, total)
+    optimizer = optax.adam(rates)
+
+    def loss(params, index):
+        found, _ = NETWORK.apply(params, prepare(images[index]))
+        return jnp.square(found - targets[index]).mean()
+
+    def draw(key):
+        return (fitting.batches(key, len(images), BATCH),)
+
+    key, init_key = jax.random.split(jax.random.key(seed))
+    params = NETWORK.init(init_key, jnp.zeros((1, *images.shape[1:])))
+    return fitting.fit(loss, params, optimizer, draw, epochs=epochs, key=key)
+
+
+@jax.jit
+def _apply(params, images):
+    return NETWORK.apply(params, prepare(images))
+
+
+def read(params: Any, images: np.ndarray, batch: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Factors ``[N, F]`` and features ``[N, D]``, float64, of images.
+
+    Args:
+      params: Of a trained reader.
+      images: ``[N, size, size, 3]`` uint8, of the size it was trained on, one or more.
+      batch: Images at once. All batches are of this size, so that there is one program.
+
+    Returns:
+      Factors as deviations from their means over random cartoons, in standard deviations
+      over those, in the order of ``FACTORS``; and the last hidden layer.
+    """
+    factors, features = fitting.in_batches(functools.partial(_apply, params), images, batch)
+    return factors, features
+
+
+def r_squared(found: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Share ``[F]`` of the variance of what is known ``[N, F]`` that is found.
+
+    1 where all is found, 0 where the mean would do as well.
+    """
+    return 1 - np.square(found - known).mean(axis=0) / known.var(axis=0)
+
+
+def trained(size: int = 32, cache: Path | None = None) -> Trained:
+    """The reader of cartoons of a size: from the cache, or trained now.
+
+    Args:
+      size: Side of the images in pixels, 16 to 256.
+      cache: A folder; ``~/.cache/jaxgan`` by default.
+
+    Raises:
+      InputError: If the size is out of its range.
+    """
+    cache = runs_cache.folder() if cache is None else cache
+    held_out = cartoon_faces.load(HELD_OUT, SEEDS[1], size)
+    known = _table(cartoon_faces.sample_factors(COUNT, SEEDS[0]))
+    centre, spread = known.mean(axis=0), known.std(axis=0)
+    targets = (_table(held_out.factors) - centre) / spread
+    settings = f"{COUNT} {SEEDS} {EPOCHS} {BATCH} {RATE} {NETWORK} {[*FACTORS]}"
+    settings += runs_cache.code(fit, fitting, Network)
+    # Those held out stand for all that the same code draws: rendering takes a while.
+    digest = hashlib.sha256(settings.encode() + held_out.images.tobytes() + targets.tobytes())
+    path = cache / f"factors-{size}-{digest.hexdigest()[:16]}.npz"
+    like = jax.eval_shape(NETWORK.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+    params = runs_cache.load(path, like)
+    if params is None:
+        progress.say(f"training a reader of the factors of cartoons of {size} pixels, once")
+        cartoons = cartoon_faces.load(COUNT, SEEDS[0], size)
+        train = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
+        known = (known - centre) / spread
+        params = train(cartoons.images, known.astype(np.float32), epochs=EPOCHS)
+        runs_cache.save(path, params)
+    shares = r_squared(read(params, held_out.images)[0], targets)
+    return Trained(params, tuple(FACTORS), dict(zip(FACTORS, shares.tolist(), strict=True)))
+
+
+def _table(factors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Values by name as an array ``[N, F]``, float64, in the order of ``FACTORS``."""
+    return np.stack([factors[name] for name in FACTORS], axis=1).astype(np.float64)

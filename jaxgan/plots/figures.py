@@ -1,0 +1,373 @@
+"""Figures by matplotlib: clouds of points, curves and shares."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
+from numpy.typing import ArrayLike
+
+REAL = "#8f98a3"
+
+
+FAKE = "#b3261e"
+
+
+AVERAGE = "#1d4e89"
+
+
+_FIELD = LinearSegmentedColormap.from_list("field", ["#d3dbe6", "#fbfbf8", "#f3dfc1"])
+
+
+class Extent(NamedTuple):
+    """The part of the plane that a picture shows."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+
+def extent_of(points: ArrayLike, margin: float = 0.06) -> Extent:
+    """The bounding box of points ``[N, 2]``, widened by a share of its sides."""
+    points = np.asarray(points)
+    low, high = points.min(axis=0), points.max(axis=0)
+    # A cloud on a line still needs a picture with two sides.
+    pad = np.maximum(margin * (high - low), 0.05 * (high - low).max())
+    (left, bottom), (right, top) = low - pad, high + pad
+    return Extent(float(left), float(right), float(bottom), float(top))
+
+
+def field_points(extent: Extent, columns: int = 72, rows: int = 48) -> np.ndarray:
+    """A grid over the extent, row by row from the bottom: ``[rows * columns, 2]``."""
+    x = np.linspace(extent.left, extent.right, columns)
+    y = np.linspace(extent.bottom, extent.top, rows)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def points_frame(
+    path: Path,
+    *,
+    real: ArrayLike,
+    fake: ArrayLike,
+    scores: ArrayLike,
+    extent: Extent,
+    title: str,
+    columns: int = 72,
+) -> None:
+    """Draw generated over real points, over the critic's score field.
+
+    Args:
+      path: Of the PNG.
+      real: ``[N, 2]``.
+      fake: ``[M, 2]``.
+      scores: The critic's scores of ``field_points(extent, columns, ...)``, flat.
+      extent: Same for all frames of an animation.
+      title: Above the picture.
+      columns: As given to ``field_points``.
+    """
+    figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    _draw_field(axes, np.asarray(scores).reshape(-1, columns), extent)
+    _draw_points(axes, real, REAL, 2.0)
+    _draw_points(axes, fake, FAKE, 2.0)
+    _frame_axes(axes, extent)
+    axes.set_title(title, loc="left", fontsize=11, family="monospace")
+    _legend(axes, {"real": REAL, "generated": FAKE})
+    _save(figure, path)
+
+
+def clouds(
+    path: Path, panels: Mapping[str, tuple[ArrayLike, str]], extent: Extent, title: str
+) -> None:
+    """Draw point clouds side by side.
+
+    Args:
+      path: Of the PNG.
+      panels: Title to points ``[N, 2]`` and their colour.
+      extent: Of every panel.
+      title: Above all.
+    """
+    width = 4.4 * len(panels)
+    figure = Figure(figsize=(width, 4.0), dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    for axes, (name, (points, colour)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        _draw_points(axes, points, colour, 2.2)
+        _frame_axes(axes, extent)
+        axes.set_title(name, fontsize=10)
+    _save(figure, path)
+
+
+class Cell(NamedTuple):
+    """One panel of ``cloud_grid``.
+
+    Attributes:
+      real: ``[N, 2]``.
+      fake: ``[M, 2]``.
+      title: Above the panel.
+    """
+
+    real: ArrayLike
+    fake: ArrayLike
+    title: str
+
+
+def cloud_grid(
+    path: Path,
+    cells: Mapping[tuple[str, str], Cell],
+    extent: Extent,
+    title: str,
+) -> None:
+    """Draw final clouds in a grid.
+
+    Args:
+      path: Of the PNG.
+      cells: (row name, column name) to panel; a missing one stays empty.
+      extent: Of every panel.
+      title: Above all.
+    """
+    rows = list(dict.fromkeys(row for row, _ in cells))
+    columns = list(dict.fromkeys(column for _, column in cells))
+    size = (0.4 + 3.2 * len(columns), 0.9 + 2.5 * len(rows))
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            axes = grid[i, j]
+            if cell := cells.get((row, column)):
+                _draw_points(axes, cell.real, REAL, 1.4)
+                _draw_points(axes, cell.fake, FAKE, 1.4)
+                axes.set_title(cell.title, fontsize=9)
+            _frame_axes(axes, extent)
+            if j == 0:
+                axes.set_ylabel(row, fontsize=11)
+            if i == 0:
+                axes.annotate(
+                    column,
+                    (0.5, 1.2),
+                    xycoords="axes fraction",
+                    ha="center",
+                    fontsize=11,
+                )
+    _save(figure, path)
+
+
+def curves(
+    path: Path,
+    epochs: Sequence[int],
+    panels: Mapping[str, Mapping[str, tuple[ArrayLike, str]]],
+    title: str,
+    levels: Mapping[str, float] | None = None,
+) -> None:
+    """Draw curves over epochs, with a band over lanes.
+
+    Args:
+      path: Of the PNG.
+      epochs: ``[E]``.
+      panels: Panel title to curve name to values ``[E, S]`` and colour. A line is the
+        median over lanes, its band the range.
+      title: Above all.
+      levels: Panel title to a horizontal line; its panel is logarithmic.
+    """
+    levels = levels or {}
+    figure = Figure(figsize=(5.2 * len(panels), 3.8), dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    styles = ("-", "--", ":")
+    for axes, (name, lines) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for style, (label, (values, colour)) in zip(styles, lines.items(), strict=False):
+            values = np.ma.masked_invalid(np.asarray(values, float))
+            middle = np.ma.median(values, axis=1)
+            axes.plot(epochs, middle, style, color=colour, label=label, linewidth=1.4)
+            low, high = values.min(axis=1), values.max(axis=1)
+            axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+        if name in levels:
+            axes.axhline(levels[name], color="0.35", linewidth=0.9, linestyle=":")
+            _log_axis(axes)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=9)
+    _save(figure, path)
+
+
+class Band(NamedTuple):
+    """One line of ``bands``.
+
+    Attributes:
+      x: ``[E]``.
+      values: ``[E, S]``, by lane.
+    """
+
+    x: ArrayLike
+    values: ArrayLike
+
+
+def bands(
+    path: Path,
+    panels: Mapping[str, Mapping[str, Band]],
+    levels: Mapping[str, float],
+    axes_names: tuple[str, str],
+    *,
+    log_x: bool = False,
+    log_y: bool = True,
+    share_y: bool = True,
+) -> None:
+    """Draw panels of lines with bands: medians and ranges.
+
+    Args:
+      path: Of the PNG.
+      panels: Panel title to name to line. A name looks the same in all panels; its band is
+        the range over lanes, without those that are not finite.
+      levels: Name to a horizontal line.
+      axes_names: Of x and y.
+      log_x: Whether x is logarithmic.
+      log_y: Whether y is.
+      share_y: Whether y is the same in all panels.
+    """
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (0.4 + 4.4 * columns, 0.3 + 3.2 * rows)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=share_y).flat)
+    for axes, (title, lines) in zip(grid, panels.items(), strict=False):
+        for name, (x, values) in lines.items():
+            number = names.index(name)
+            colour, style = _LINES[number % len(_LINES)], _STYLES[number % len(_STYLES)]
+            values = np.ma.masked_invalid(np.asarray(values, float))
+            middle = np.ma.median(values, axis=1)
+            axes.plot(x, middle, style, color=colour, label=name, linewidth=1.5)
+            low, high = values.min(axis=1), values.max(axis=1)
+            axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+        for name, level in levels.items():
+            axes.axhline(level, color="0.35", linewidth=0.8, linestyle=":")
+            where = ("axes fraction", "data")
+            axes.annotate(
+                name, (0.99, level), xycoords=where, fontsize=7, ha="right", va="bottom"
+            )
+        if log_y:
+            _log_axis(axes)
+        if log_x:
+            axes.set_xscale("log")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title(title, fontsize=10, wrap=True)
+        axes.set_xlabel(axes_names[0], fontsize=9)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    figure.supylabel(axes_names[1], fontsize=9)
+    _save(figure, path)
+
+
+# Colours that differ in lightness too, and styles, so that lines can be told in grey.
+_LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
+
+
+_STYLES = ("-", "--", "-.", ":")
+
+
+def _log_axis(axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def shares(
+    path: Path,
+    names: Sequence[str],
+    panels: Mapping[str, Mapping[str, ArrayLike]],
+    title: str,
+) -> None:
+    """Draw groups of bars: how shares differ between conditions.
+
+    Args:
+      path: Of the PNG.
+      names: Of the parts, ``[K]``.
+      panels: Panel title to condition to shares ``[K]``; at most three conditions.
+      title: Above all.
+    """
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    size = (4.6 * columns, 0.4 + 2.6 * rows)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes, (name, conditions) in zip(grid.flat, panels.items(), strict=False):
+        for i, (label, values) in enumerate(conditions.items()):
+            at = np.arange(len(names)) + (i - (len(conditions) - 1) / 2) * 0.27
+            axes.bar(at, values, 0.27, color=(AVERAGE, REAL, FAKE)[i], label=label)
+        axes.set_title(name, fontsize=10)
+        axes.set_xticks(range(len(names)), names, rotation=50, ha="right", fontsize=7)
+        axes.tick_params(axis="y", labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_axis_off()
+    grid[0, 0].legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
+    if not np.isfinite(scores).all() or np.ptp(scores) == 0:
+        return
+    # Ranks instead of scores: the field keeps its contrast however steep it gets.
+    levels = np.unique(np.quantile(scores, np.linspace(0, 1, 13)))
+    if len(levels) < 3:
+        return
+    x = np.linspace(extent.left, extent.right, scores.shape[1])
+    y = np.linspace(extent.bottom, extent.top, scores.shape[0])
+    shade = np.interp(scores, levels, np.linspace(0, 1, len(levels)))
+    edges = np.linspace(0, 1, 13)
+    axes.contourf(x, y, shade, edges, cmap=_FIELD, zorder=0)
+    axes.contour(x, y, shade, edges[1:-1:2], colors="0.72", linewidths=0.4, zorder=1)
+
+
+def _draw_points(axes, points: ArrayLike, colour: str, size: float) -> None:
+    points = np.asarray(points)
+    axes.plot(
+        points[:, 0],
+        points[:, 1],
+        "o",
+        color=colour,
+        markersize=size,
+        markeredgewidth=0,
+        alpha=0.75,
+        zorder=2,
+    )
+
+
+def _frame_axes(axes, extent: Extent) -> None:
+    axes.set_xlim(extent.left, extent.right)
+    axes.set_ylim(extent.bottom, extent.top)
+    axes.tick_params(labelsize=8)
+
+
+def _legend(axes, colours: Mapping[str, str]) -> None:
+    handles = [
+        Line2D([], [], color=colour, marker="o", linestyle="", markersize=5, label=name)
+        for name, colour in colours.items()
+    ]
+    axes.legend(handles=handles, loc="upper right", fontsize=9, framealpha=0.85)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name("tmp_" + path.name)
+    FigureCanvasAgg(figure).print_png(str(temporary))
+    temporary.replace(path)

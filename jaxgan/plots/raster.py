@@ -1,0 +1,186 @@
+"""Pictures made of pixels: grids of images, rows, panels and GIFs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw, ImageFont
+
+_INK, _PAPER, _GAP = "#222222", "#ffffff", 8
+
+
+def image_grid(
+    path: Path,
+    images: ArrayLike,
+    title: str = "",
+    *,
+    columns: int | None = None,
+    scale: int = 2,
+) -> None:
+    """Draw images edge to edge, pixel for pixel.
+
+    Args:
+      path: Of the PNG.
+      images: ``[N, H, W, C]`` uint8, C 1 or 3.
+      title: In a line above.
+      columns: By default about the root of N.
+      scale: Screen pixels per image pixel and axis.
+    """
+    _paste(_tiles(np.asarray(images), columns, scale), title, path)
+
+
+def image_rows(
+    path: Path, rows: Mapping[str, ArrayLike], title: str = "", *, scale: int = 2
+) -> None:
+    """Draw rows of images, each with its name at the left.
+
+    Args:
+      path: Of the PNG.
+      rows: Name to ``[N, H, W, C]`` uint8.
+      title: In a line above.
+      scale: Screen pixels per image pixel and axis.
+    """
+    strips = {
+        name: _tiles(np.asarray(images), len(np.asarray(images)), scale)
+        for name, images in rows.items()
+    }
+    _paste(_labelled(strips), title, path)
+
+
+def image_panels(
+    path: Path,
+    panels: Mapping[tuple[str, str], ArrayLike],
+    title: str = "",
+    *,
+    columns: int = 4,
+    scale: int = 2,
+) -> None:
+    """Draw grids of images side by side.
+
+    Args:
+      path: Of the PNG.
+      panels: (row name, column name) to ``[N, H, W, C]`` uint8.
+      title: In a line above.
+      columns: Images across a panel.
+      scale: Screen pixels per image pixel and axis.
+    """
+    rows: dict[str, list[Image.Image]] = {}
+    for (row, column), images in panels.items():
+        tiles = _tiles(np.asarray(images), columns, scale)
+        rows.setdefault(row, []).append(_headed(column, tiles))
+    strips = {row: _stack(cells, axis=1) for row, cells in rows.items()}
+    _paste(_labelled(strips), title, path)
+
+
+def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
+    count, height, width, channels = images.shape
+    columns = columns or max(1, round(count**0.5))
+    rows = -(-count // columns)
+    blank = np.full((rows * columns - count, height, width, channels), 255, np.uint8)
+    grid = np.concatenate([images, blank]).reshape(rows, columns, height, width, channels)
+    sheet = grid.swapaxes(1, 2).reshape(rows * height, columns * width, channels)
+    image = Image.fromarray(sheet.squeeze(2) if channels == 1 else sheet).convert("RGB")
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def _font(size: int = 13):
+    return ImageFont.load_default(size)
+
+
+def _labelled(strips: Mapping[str, Image.Image]) -> Image.Image:
+    """Images below one another, each with its name, of one line or several, at its left."""
+    lines = [line for name in strips for line in name.split("\n")]
+    width = max(round(_font().getlength(line)) for line in lines)
+    width = max(96, width + 10) if width else 0
+    named = []
+    for name, image in strips.items():
+        out = Image.new("RGB", (image.width + width, image.height), _PAPER)
+        out.paste(image, (width, 0))
+        box = (4, image.height // 2)
+        ImageDraw.Draw(out).text(box, name, _INK, _font(), anchor="lm")
+        named.append(out)
+    return _stack(named, axis=0)
+
+
+def _headed(name: str, image: Image.Image) -> Image.Image:
+    out = Image.new("RGB", (image.width, image.height + 22), _PAPER)
+    out.paste(image, (0, 22))
+    ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, _font(), anchor="mm")
+    return out
+
+
+def _stack(images: Sequence[Image.Image], axis: int) -> Image.Image:
+    """Join images below (axis 0) or beside (axis 1) one another, with gaps."""
+    sizes = [(image.width, image.height) for image in images]
+    gaps = _GAP * (len(images) - 1)
+    if axis == 0:
+        size = max(w for w, _ in sizes), sum(h for _, h in sizes) + gaps
+    else:
+        size = sum(w for w, _ in sizes) + gaps, max(h for _, h in sizes)
+    out, at = Image.new("RGB", size, _PAPER), 0
+    for image in images:
+        out.paste(image, (0, at) if axis == 0 else (at, 0))
+        at += (image.height if axis == 0 else image.width) + _GAP
+    return out
+
+
+def _paste(image: Image.Image, title: str, path: Path) -> None:
+    """Write an image with a margin and a title."""
+    margin, top = 6, 28 if title else 6
+    out = Image.new("RGB", (image.width + 2 * margin, image.height + top + margin), _PAPER)
+    out.paste(image, (margin, top))
+    if title:
+        ImageDraw.Draw(out).text((margin, 14), title, _INK, _font(14), anchor="lm")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name("tmp_" + path.name)
+    out.save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def gif(
+    path: Path,
+    frames: Sequence[Path],
+    seconds: float = 6.0,
+    *,
+    colours: int = 96,
+    width: int | None = None,
+) -> None:
+    """Join PNG frames into an endless GIF that rests on the last one.
+
+    Of more than 200 frames, 200 are taken.
+
+    Args:
+      path: Of the GIF.
+      frames: Of equal size, in order.
+      seconds: For all frames together; the last one stays for two more.
+      colours: Of each frame, at most 256.
+      width: In pixels, if the frames are wider.
+    """
+    chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
+    images = []
+    for frame in (frames[i] for i in chosen):
+        with Image.open(frame) as image:
+            size = image.size
+            if width and width < image.width:
+                size = width, round(image.height * width / image.width)
+            # Median cut, the default, spends its colours on the background.
+            method = Image.Quantize.MAXCOVERAGE
+            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+            images.append(small.quantize(colours, method=method))
+    duration = int(np.clip(1000 * seconds / len(images), 60, 400))
+    durations = [duration] * (len(images) - 1) + [2000]
+    temporary = path.with_name("tmp_" + path.name)
+    images[0].save(
+        temporary, append_images=images[1:], save_all=True, duration=durations, loop=0
+    )
+    temporary.replace(path)
+
+
+def reduce_colours(path: Path, colours: int) -> None:
+    """Rewrite a PNG with a palette of so many colours, at most 256: a third of its size."""
+    # Median cut, the default, spends its colours on shades of large areas and loses lines.
+    method = Image.Quantize.FASTOCTREE
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(colours, method=method)
+    small.save(path, "png", optimize=True)

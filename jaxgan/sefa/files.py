@@ -1,0 +1,79 @@
+"""Files of directions, to use them again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.convert.formats import npz
+from jaxgan.convert.formats._pickle import shown
+from jaxgan.convert.generator import Pretrained
+from jaxgan.errors import InputError
+from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB, Directions
+
+MAX_NAME = 10_000  # characters
+
+
+def save(path: Path, found: Directions, names: Sequence[str]) -> None:
+    """Write directions to an ``.npz`` that ``load`` and numpy read."""
+    temporary = path.with_name("tmp_" + path.name)
+    count = 1 + max((max(layers, default=-1) for layers in found.layers), default=-1)
+    moved = np.array([np.isin(np.arange(count), layers) for layers in found.layers])
+    arrays = found._asdict() | {"layers": moved, "names": np.array(names)}
+    np.savez(temporary, allow_pickle=False, **arrays)
+    temporary.replace(path)
+
+
+def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str, ...]]:
+    """Read what ``save`` wrote, of this generator.
+
+    Returns:
+      The directions, and their names; empty for those that were given none.
+
+    Raises:
+      InputError: If it is something else, or of another generator.
+    """
+    arrays = npz.read(path)
+    missing = [x for x in (*Directions._fields, "names") if x not in arrays]
+    if missing:
+        raise InputError(f"{path} is no file of directions: it lacks {missing[0]}")
+    fingerprint = str(arrays["fingerprint"])
+    if fingerprint != generator.fingerprint:
+        raise InputError(
+            f"{path} holds directions of the generator {shown(fingerprint[:16])}, not of "
+            f"{generator.fingerprint}"
+        )
+    vectors, moved = arrays["vectors"], arrays["layers"]
+    count = len(vectors) if vectors.ndim == 2 else 0
+    numbers = ("values", "shares")
+    sound = (
+        count > 0
+        and vectors.shape[1] == generator.latent_dim
+        and vectors.dtype.kind == "f"
+        and np.isfinite(vectors).all()
+        and all(arrays[name].shape == (count,) for name in (*numbers, "names"))
+        and arrays["names"].dtype.kind == "U"
+        and all(arrays[name].dtype.kind == "f" for name in numbers)
+        and all(np.isfinite(arrays[name]).all() for name in numbers)
+        and moved.dtype == bool
+        and moved.ndim == 2
+        and len(moved) == count
+        and moved.shape[1] <= generator.num_layers
+        and (generator.num_layers == 0 or moved.any(axis=1).all())
+        and str(arrays["to_rgb"]) in TO_RGB
+        and str(arrays["normalisation"]) in NORMALISATIONS
+        and arrays["whitened"].dtype == bool
+        and arrays["whitened"].shape == ()
+    )
+    if not sound:
+        raise InputError(f"{path} is a damaged file of directions")
+    found = Directions(
+        vectors=vectors.astype(np.float32),
+        **{name: arrays[name] for name in numbers},
+        layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in moved),
+        normalisation=str(arrays["normalisation"]),
+        to_rgb=str(arrays["to_rgb"]),
+        whitened=bool(arrays["whitened"]),
+        fingerprint=fingerprint,
+    )
+    return found, tuple(str(name)[:MAX_NAME] for name in arrays["names"])

@@ -1,0 +1,1 @@
+"""Training: a GAN as pure functions, epochs as scans, lanes, devices."""

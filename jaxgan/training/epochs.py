@@ -1,0 +1,95 @@
+"""Training as compiled scans: steps into an epoch, epochs into an interval."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.training.gan import ORDER, Gan, GanState, Metrics, draw_key
+
+
+def steps_per_epoch(examples: int, batch_size: int, critic_steps: int = 1) -> int:
+    """Generator updates in one pass over the data; an incomplete one is dropped."""
+    return examples // (batch_size * critic_steps)
+
+
+def epoch(
+    gan: Gan,
+    state: GanState,
+    data: Array,
+    *,
+    batch_size: int,
+    critic_steps: int = 1,
+    prepare: Callable[[Array], Array] = lambda batch: batch,
+) -> tuple[GanState, Metrics]:
+    """One pass over shuffled data as one scan.
+
+    Each batch is one critic update; every ``critic_steps`` batches end in a generator
+    update. The order is a function of the root key and the number of the epoch.
+
+    Args:
+      gan: The GAN.
+      state: At the start of an epoch.
+      data: ``[N, ...]``, any dtype that ``prepare`` takes.
+      batch_size: B.
+      critic_steps: Critic updates per generator update.
+      prepare: Makes a batch of data into what the critic takes, such as a cast.
+
+    Returns:
+      The state one epoch on, and each metric's mean over the epoch.
+    """
+    steps = steps_per_epoch(len(data), batch_size, critic_steps)
+    key = draw_key(state.key, ORDER, state.step // steps)
+    order = _shuffled(key, len(data))[: steps * critic_steps * batch_size]
+
+    def body(state, indices):
+        return gan.step(state, prepare(data[indices]))
+
+    order = order.reshape(steps, critic_steps, batch_size)
+    state, metrics = jax.lax.scan(body, state, order)
+    return state, jax.tree.map(jnp.mean, metrics)
+
+
+def _shuffled(key: Array, count: int) -> Array:
+    """The numbers below ``count`` in random order.
+
+    Up to 65,536 of them are sorted by 16 or more random bits that carry the number in
+    the bits below: a CPU sorts such integers four times faster than it sorts pairs.
+    """
+    width = max(count - 1, 1).bit_length()
+    if width > 16:
+        return jax.random.permutation(key, count)
+    tickets = jax.random.bits(key, (count,), jnp.uint32) << width
+    numbers = jnp.arange(count, dtype=jnp.uint32)
+    return (jnp.sort(tickets | numbers) & (2**width - 1)).astype(jnp.int32)
+
+
+def interval(
+    gan: Gan,
+    state: GanState,
+    data: Array,
+    *,
+    epochs: int,
+    measure: Callable[[GanState], Metrics] = lambda state: {},
+    **options,
+) -> tuple[GanState, Metrics]:
+    """Several epochs as one scan, with measures after each.
+
+    Args:
+      gan: The GAN.
+      state: At the start of an epoch.
+      data: ``[N, ...]``.
+      epochs: E.
+      measure: Called after each epoch, inside the compiled program.
+      **options: Passed to ``epoch``.
+
+    Returns:
+      The state E epochs on, and metrics ``{name: [E]}``.
+    """
+
+    def body(state, _):
+        state, metrics = epoch(gan, state, data, **options)
+        return state, metrics | measure(state)
+
+    return jax.lax.scan(body, state, length=epochs)

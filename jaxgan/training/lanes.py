@@ -1,0 +1,65 @@
+"""Lanes: many seeds and hyper-parameters in one compiled program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+
+from jaxgan.training import devices as training_devices
+
+
+def platform_of(mesh: Mesh) -> str:
+    """Name of the platform that a mesh's devices are on."""
+    return mesh.devices.flat[0].platform
+
+
+def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
+    """Map a function over the leading axis of its arguments, devices side by side.
+
+    On a CPU every device runs its lanes one after another (``lax.map``): small matrix
+    products gain nothing from a lane axis there, and lose their place in the cache. On
+    an accelerator every device runs its lanes at once (``vmap``). Either way a lane
+    computes what it would compute alone, and no data passes between devices.
+
+    Args:
+      function: Takes and returns pytrees of arrays.
+      mesh: One axis of devices; by default all devices.
+
+    Returns:
+      A function of the same arguments with a leading lane axis ``[S, ...]`` on every
+      array, which returns results with that axis. Any S goes: fewer lanes than devices
+      leave devices idle, and a short last round is filled up with copies of the last
+      lane, whose results are dropped. Keyword arguments have no lane axis: every lane
+      gets the whole of them.
+    """
+    mesh = training_devices.mesh() if mesh is None else mesh
+    in_turn = platform_of(mesh) == "cpu"
+
+    def mapped(args, whole):
+        def one(*lane):
+            return function(*lane, **whole)
+
+        return jax.lax.map(lambda lane: one(*lane), args) if in_turn else jax.vmap(one)(*args)
+
+    def run(*args, **whole):
+        lanes = len(jax.tree.leaves(args)[0])
+        devices = training_devices.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
+        missing = -lanes % devices.size
+
+        def fill(x):
+            return jnp.concatenate([x, *[x[-1:]] * missing]) if missing else x
+
+        spec = PartitionSpec(training_devices.AXIS)
+        sharded = jax.shard_map(
+            mapped,
+            mesh=devices,
+            in_specs=(spec, PartitionSpec()),
+            out_specs=spec,
+            check_vma=False,
+        )
+        out = sharded(jax.tree.map(fill, args), whole)
+        return jax.tree.map(lambda x: x[:lanes], out)
+
+    return run

@@ -1,0 +1,140 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.points.config import DEFAULTS, RECIPES, Config, configure
+from jaxgan.errors import InputError
+from jaxgan.training.objectives import OBJECTIVES
+from jaxgan.training.optimizers import OPTIMIZERS
+
+
+@pytest.mark.parametrize("variant", OBJECTIVES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_variant_and_optimizer_has_defaults(variant, optimizer):
+    (config,) = configure(variant=(variant,), optimizer=(optimizer,))
+    assert (config.variant, config.optimizer, config.train_size) == (variant, optimizer, 7000)
+    assert config.penalty == OBJECTIVES[variant].penalty
+    assert bool(config.penalty_weight) == (config.penalty != "none")
+    assert bool(config.clip) == (OBJECTIVES[variant].clip is not None)
+
+
+def test_defaults_are_settings():
+    names = {field.name for field in dataclasses.fields(Config)}
+    assert set(DEFAULTS.common) <= names
+    for settings in DEFAULTS.by_variant.values():
+        assert set(settings) <= names
+    for recipe in RECIPES.values():
+        assert set(recipe.settings) <= names
+
+
+def test_a_sweep_is_one_program_per_variant_and_optimizer():
+    configs = configure(
+        variant=("gan", "wgan_gp"), optimizer=("sgd", "adam"), penalty_weight=(0.1, 1.0)
+    )
+    found = [(c.variant, c.optimizer, len(c.cells())) for c in configs]
+    assert found == [
+        ("gan", "sgd", 1),
+        ("gan", "adam", 1),
+        ("wgan_gp", "sgd", 2),
+        ("wgan_gp", "adam", 2),
+    ]
+
+
+def test_cells_are_all_combinations_of_traced_values():
+    (config,) = configure(variant=("wgan",), learning_rate=(1e-3, 1e-4), clip=(0.1, 0.2))
+    assert config.cells() == [
+        {"learning_rate": rate, "clip": clip} for rate in (1e-3, 1e-4) for clip in (0.1, 0.2)
+    ]
+
+
+def test_recipes_carry_the_reports_values_and_flags_win():
+    b = configure("report_b")
+    assert [c.variant for c in b] == ["gan", "wgan", "wgan_gp"]
+    for config in b:
+        assert config.optimizer == "rmsprop"
+        assert config.learning_rate == (1e-4,)
+        assert config.generator_widths == config.critic_widths == (256, 64)
+        assert (config.epochs, config.critic_steps, config.train_size) == (200, 1, 7000)
+    assert b[2].penalty_weight == (0.001,)
+    a = configure("report_a", variant=("gan",), optimizer=("sgd", "adam"))
+    assert [c.critic_steps for c in a] == [20, 5]
+    c = configure("report_c")
+    assert {(x.generator_widths, x.critic_widths) for x in c} == {((512, 256), (256, 256))}
+    (config,) = configure("report_b", variant=("wgan_gp",), epochs=3, penalty_weight=(5.0,))
+    assert (config.epochs, config.penalty_weight) == (3, (5.0,))
+
+
+def test_a_penalty_goes_on_any_variant():
+    (config,) = configure(variant=("gan",), penalty="gradient")
+    assert (config.penalty, config.penalty_weight) == ("gradient", (10.0,))
+    (config,) = configure(variant=("wgan_gp",), penalty="none")
+    assert (config.penalty, config.penalty_weight) == ("none", ())
+
+
+def test_small_data_keep_a_fifth_to_test_on(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(500, 2)))
+    (config,) = configure(data=str(tmp_path / "a.npy"))
+    assert config.train_size == 400
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"variant": ("wgna",)}, "unknown variant 'wgna'; choose from gan,"),
+        ({"optimizer": ("adamw",)}, "unknown optimizer 'adamw'; choose from sgd,"),
+        ({"recipe": "report_z"}, "unknown recipe 'report_z'; choose from report_a,"),
+        ({"penalty": "gp"}, "unknown penalty 'gp'; choose from none,"),
+        ({"schedule": "cosine"}, "unknown schedule 'cosine'; choose from constant,"),
+        ({"variant": ("gan", "gan")}, "given twice"),
+        ({"variant": ()}, "--variant needs a value"),
+        ({"optimizer": ()}, "--optimizer needs a value"),
+        ({"learning_rate": ()}, "learning_rate=: needs a value"),
+        ({"learning_rate": (0.0,)}, "learning_rate=0.0: must be positive"),
+        ({"learning_rate": (1e-3, 1e-3)}, "has a value twice"),
+        ({"learning_rate": (float("nan"),)}, "must be positive and finite"),
+        ({"learning_rate": (1e39,)}, "learning_rate=1e.39: must be positive and finite"),
+        ({"learning_rate": (1e-60,)}, "learning_rate=1e-60: must be positive and finite"),
+        ({"recipe": ""}, "unknown recipe ''"),
+        ({"critic_learning_rate": -1.0}, "critic_learning_rate=-1.0: must be positive"),
+        (
+            {"penalty_weight": (-1.0,)},
+            "in float32 too; --penalty=none",
+        ),
+        ({"variant": ("gan",), "penalty_weight": (1.0,)}, "penalty_weight has no effect"),
+        ({"variant": ("gan",), "clip": (1.0,)}, "--clip has no effect"),
+        ({"variant": ("wgan",), "clip": (0.0,)}, "clip=0.0: must be positive"),
+        ({"ema": 1.0}, "ema=1.0: must be at least 0 and below 1"),
+        ({"betas": (0.5,)}, "betas=0.5: must be two numbers"),
+        ({"epochs": 0}, "epochs=0: must be a whole number from 1"),
+        ({"seeds": -1}, "seeds=-1: must be"),
+        ({"seed": -1}, "seed=-1: must be"),
+        ({"latent_dim": 0}, "latent_dim=0: must be"),
+        ({"generator_widths": (64, 0)}, "generator_widths=64,0: must be whole numbers"),
+        ({"critic_widths": ()}, "critic_widths=: must be whole numbers"),
+        ({"train_size": 8192}, "train_size=8192: must be from 1 to 8191"),
+        ({"train_size": 0}, "train_size=0: must be"),
+        ({"batch_size": 7001, "critic_steps": 1}, "takes 1 batches, 7001 examples"),
+        ({"batch_size": 2000, "critic_steps": 5}, "takes 5 batches, 10000 examples"),
+        ({"frame_every": 7, "checkpoint_every": 20}, "must be a multiple of --frame_every=7"),
+        ({"data": "nowhere.mat"}, "no such file: nowhere.mat"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(given, message):
+    with pytest.raises(InputError, match=message) as caught:
+        configure(**given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_critic_follows_a_learning_rate_that_is_given():
+    (config,) = configure(variant=("wgan_gp",))
+    assert config.critic_learning_rate is not None
+    for given in ({"learning_rate": (1e-3,)}, {"optimizer": ("sgd",)}):
+        (config,) = configure(variant=("wgan_gp",), **given)
+        assert config.critic_learning_rate is None
+    (config,) = configure(
+        variant=("wgan_gp",), learning_rate=(1e-3,), critic_learning_rate=2e-3
+    )
+    assert config.critic_learning_rate == 2e-3
+    for config in configure("report_b"):
+        assert (config.learning_rate, config.critic_learning_rate) == ((1e-4,), None)

@@ -1,0 +1,266 @@
+"""What a run of SeFa makes of oracles, with oracles whose answers are known."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import special
+
+from experiments.sefa import config as sefa_config
+from experiments.sefa import run, scoring
+from jaxgan import sefa
+from jaxgan.errors import InputError
+from jaxgan.judges import oracles
+from jaxgan.judges.attribute import Attribute
+from jaxgan.judges.oracles import Oracle
+from tests.generators import LAYERS, line_of, linear
+
+WORDS = (
+    Attribute("light", "levels", "darker", "lighter"),
+    Attribute("red", "log-odds of red", "less red", "more red"),
+)
+
+
+def brightness(images):
+    return images.mean(axis=(1, 2, 3))
+
+
+def redness(images):
+    return (images[..., 0].mean(axis=(1, 2)) - images[..., 2].mean(axis=(1, 2))) / 8
+
+
+def score(images):
+    return np.stack([brightness(images), redness(images)], axis=1)
+
+
+def embed(images):
+    vectors = images.reshape(len(images), -1) - 127.5
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+SEEING = Oracle("eye", "a test", WORDS, score, embed)
+BLIND = Oracle("blind", "a test", (Attribute("sight", "x", "-", "+"),), None)  # type: ignore
+
+
+@pytest.fixture
+def panel(monkeypatch):
+    """The oracles of a run, and the arguments with which they are made."""
+    asked = []
+
+    def stand_in(*arguments):
+        asked.append(arguments)
+        return [SEEING]
+
+    monkeypatch.setattr(scoring, "panel", stand_in)
+    return asked
+
+
+def config_of(**changes):
+    settings = {"directions": 2, "samples": 1, "steps": 3, "attributes": True}
+    settings |= {"attribute_samples": 20, "distance": 1.0, "truncation": 1.0}
+    return sefa_config.Config("linear", **settings | changes)
+
+
+def judged(generator=None, judges=(SEEING,), batch_size=7, seed=3):
+    generator = linear(scale=0.02) if generator is None else generator
+    found = sefa.directions(generator, k=2)
+    distances = np.array([-1.0, 0, 1])
+    usual = scoring.meet(generator, judges, 20, seed=seed, truncation={}, batch_size=batch_size)
+    assert len(usual.codes) == scoring.UNMOVED
+    far = np.repeat(distances[None], 2, axis=0)
+    options = {"distances": distances, "people": 20, "batch_size": batch_size}
+    return found, scoring.judge(generator, found, far, judges, usual, **options)
+
+
+def test_shifts_are_those_of_the_images():
+    generator = linear(scale=0.02)
+    found, report = judged(generator)
+    assert report["people"] == 20
+    assert report["distances"] == [-1, 0, 1]
+    assert report["oracles"] == [{"name": "eye", "source": "a test"}]
+    paint = generator.params["paint"].astype(float).sum(axis=0)
+    for vector, told in zip(found.vectors, report["directions"], strict=True):
+        light, red = told["shifts"]
+        # The images are linear in the codes, but for whole levels.
+        change = (vector @ paint).reshape(-1, 3) * 127.5
+        assert light["slope"]["mean"] == pytest.approx(change.mean(), abs=0.1)
+        slope = (change[:, 0] - change[:, 2]).mean() / 8
+        assert red["slope"]["mean"] == pytest.approx(slope, abs=0.1)
+        assert light["people"] == 20
+        assert "probability" not in light
+        odds = [mean["mean"] for mean in red["probability"]]
+        assert sorted(odds, reverse=bool(slope < 0)) == odds
+        assert told["likeness"]["means"][1]["mean"] == pytest.approx(1)
+        assert told["likeness"]["means"][0]["mean"] < 1
+        assert len(told["lines"]) == 3
+
+
+def test_probabilities_are_means_of_probabilities():
+    scores = np.array([[-1.0, 2.0], [3.0, np.nan], [0.0, 1.0]])
+    found = scoring._probabilities(scores)
+    expected = special.expit(scores[[0, 2]]).mean(axis=0)
+    np.testing.assert_allclose([one["mean"] for one in found], expected)
+
+
+def test_a_picture_without_a_face_counts_for_no_oracle():
+    seen = []
+
+    def blind(images):
+        seen.append(images)
+        return np.full((len(images), 1), np.nan)
+
+    other = BLIND._replace(score=blind)
+    _, report = judged(judges=(SEEING, other))
+    for told in report["directions"]:
+        assert told["name"] == ""
+        assert [row["people"] for row in told["shifts"]] == [0, 0, 0]
+        assert [row["dropped"] for row in told["shifts"]] == [20, 20, 20]
+        assert told["likeness"]["people"] == 0
+        assert json.loads(json.dumps(told)) == told  # no NaN
+        scoring.facts(told)
+    scoring.show(report, ["a", "b"])
+
+
+def test_the_people_do_not_depend_on_the_batch():
+    assert judged(batch_size=7)[1] == judged(batch_size=40)[1]
+    assert judged(seed=4)[1] != judged(seed=3)[1]
+
+
+def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
+    generator = linear(scale=0.05)
+    summary = run.run(config_of(names=("mine",)), tmp_path, generator)
+    report = summary["attributes"]
+    assert json.loads((tmp_path / "attributes.json").read_text()) == report
+    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA)]
+    suggested = report["directions"][1]["name"]
+    assert suggested in ("light", "red", "light and red", "red and light")
+    assert summary["name"] == ["mine", suggested]
+    with np.load(tmp_path / "directions.npz") as file:
+        assert file["names"].tolist() == ["mine", ""]  # a suggestion is nothing without numbers
+    html = (tmp_path / "sefa.html").read_text()
+    assert report["directions"][1]["plus"] in html
+    assert "alike at the ends" in html
+    run.show(summary)
+    printed = capsys.readouterr().out
+    assert f"2. {suggested}" in printed
+    assert "alike at the ends" in printed
+    assert "light (levels)" in printed
+
+
+def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
+    generator, whole = linear(scale=0.05), tmp_path / "whole"
+    run.run(config_of(), whole, generator)
+    asked = []
+
+    def counted(images):
+        asked.append(len(images))
+        return score(images)
+
+    monkeypatch.setattr(scoring, "panel", lambda *given: [SEEING._replace(score=counted)])
+    directory = tmp_path / "parts"
+
+    def stop():
+        if (directory / "attributes.json").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.run(config_of(), directory, generator, check=stop)
+    first = (directory / "attributes.json").read_text()
+    assert len(json.loads(first)["directions"]) == 1
+    asked.clear()
+    summary = run.run(config_of(), directory, generator)
+    assert sum(asked) == scoring.UNMOVED + 20 * (scoring.STEPS - 1)  # one direction was left
+    assert (directory / "attributes.json").read_text() == (
+        whole / "attributes.json"
+    ).read_text()
+    asked.clear()
+    assert run.run(config_of(), directory, generator) == summary
+    assert not asked
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
+def test_damaged_scores_count_for_none(tmp_path, damage):
+    (tmp_path / "attributes.json").write_text(damage)
+    assert scoring.read(tmp_path) is None
+
+
+def test_what_fails_before_it_begins_loses_nothing(tmp_path, monkeypatch):
+    generator = linear(scale=0.05)
+    run.run(config_of(attributes=False), tmp_path / "run", generator)
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    given = {"attribute_data": "nothing", "attribute_labels": str(tmp_path / "none.csv")}
+    for directory, fresh in ((tmp_path / "run", True), (tmp_path / "other", False)):
+        with pytest.raises(InputError) as error:
+            run.run(config_of(**given), directory, generator, fresh=fresh)
+        assert "cannot read labels from" in line_of(error)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_other_oracles_are_another_run(tmp_path, panel, monkeypatch):
+    generator = linear(scale=0.05)
+    run.run(config_of(), tmp_path, generator)
+    other = SEEING._replace(source="trained on other labels")
+    monkeypatch.setattr(scoring, "panel", lambda *given: [other])
+    with pytest.raises(InputError) as error:
+        run.run(config_of(), tmp_path, generator)
+    assert "was made with content=" in line_of(error)
+    assert run.run(config_of(), tmp_path, generator, fresh=True)["attributes"]["oracles"] == [
+        {"name": "eye", "source": "trained on other labels"}
+    ]
+
+
+def test_nothing_is_scored_unasked(tmp_path, panel):
+    summary = run.run(config_of(attributes=False), tmp_path, linear())
+    assert summary["attributes"] is None
+    assert summary["name"] == ["direction 1", "direction 2"]
+    assert not panel
+    assert not (tmp_path / "attributes.json").exists()
+
+
+def test_groups_are_in_the_names(tmp_path):
+    config = config_of(attributes=False, layers="0/2-3", directions=1)
+    summary = run.run(config, tmp_path, linear())
+    assert summary["name"] == ["direction 1, layers 0", "direction 2, layers 2-3"]
+    assert summary["layers"] == ["0", "2-3"]
+    assert np.shape(summary["layer_shares"]) == (2, LAYERS)
+
+
+def test_distances_are_in_standard_deviations(tmp_path):
+    generator = linear()
+    config = config_of(attributes=False, layers="all")
+    std = run.run(config, tmp_path / "std", generator)
+    found = sefa.directions(generator, k=2, like="jaxgan")
+    np.testing.assert_allclose(std["unit"], sefa.spreads(generator, found.vectors))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"attributes": False}, "--attribute_samples has no meaning without --attributes"),
+        ({"eyes": (0.5, 0.4)}, "--eyes=0.5,0.4 must be x,y,distance"),
+        ({"eyes": (0.5, 0.4, 0.0)}, "three shares, 0 to 1"),
+        ({"attribute_eyes": (0.5, float("nan"), 0.2)}, "--attribute_eyes=0.5,nan,0.2"),
+        ({"attribute_samples": 0}, "--attribute_samples=0 must be 1 to 1000"),
+        ({"directions_file": "x"}, "--directions has no meaning with --directions_file"),
+    ],
+)
+def test_settings_that_are_refused(changes, words):
+    config = config_of(**changes)
+    check = sefa_config.check_flags if "meaning" in words else sefa_config.check_ranges
+    with pytest.raises(InputError) as error:
+        check(config)
+    assert words in line_of(error)
+
+
+@pytest.mark.parametrize("given", ["attribute_data", "attribute_labels"])
+def test_photographs_and_labels_go_together(given):
+    with pytest.raises(InputError) as error:
+        sefa_config.check_flags(config_of(**{given: "x"}))
+    assert "--attribute_data and --attribute_labels go together" in line_of(error)
+
+
+def test_the_broadest_oracles_come_first(monkeypatch):
+    monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
+    monkeypatch.setattr(oracles, "face_mesh", lambda eyes: BLIND)
+    assert scoring.panel(oracles.FFHQ) == [SEEING, BLIND]
