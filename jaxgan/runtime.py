@@ -1,0 +1,53 @@
+"""What a process needs from its machine: devices, cores, cache folders, whole files."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+
+def setup() -> None:
+    """Set JAX up; call it before the first array is made.
+
+    Compiled programs are kept on disk, so that the same program starts faster the next
+    time. A CPU counts as one device per core, so that lanes run side by side. What the
+    environment says of the compilation cache wins.
+    """
+    import jax
+
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder("xla")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_num_cpu_devices", cores())
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cache_folder(*parts: str) -> Path:
+    """A folder of the user's cache, ``~/.cache/jaxgan`` on Linux; it may not exist yet."""
+    return platformdirs.user_cache_path("jaxgan").joinpath(*parts)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that it is either whole or as it was.
+
+    Yields:
+      The path of a temporary file in the same folder. It takes the place of ``path`` at
+      the end, or is deleted if the body raises.
+    """
+    temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
