@@ -50,10 +50,10 @@ def jax_program(model, variant):
     (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), given, dataset)
     lane = {name: values[0] for name, values in images_program.lanes_of(config).items()}
     g = images_program.build(config, lane, SHAPE[model][2])
-    state = jax.jit(g.init)(jax.random.key(0), pixels.prepare(jax.numpy.asarray(data[:1])))
+    state = jax.jit(g.init)(jax.random.key(0), pixels.to_float(jax.numpy.asarray(data[:1])))
     advance = jax.jit(
         lambda state, data: epochs.epoch(
-            g, state, data, batch_size=BATCH, prepare=pixels.prepare
+            g, state, data, batch_size=BATCH, prepare=pixels.to_float
         ),
         donate_argnums=0,
         compiler_options=layers.compiler_options(),

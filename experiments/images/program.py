@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.common import settings
 from experiments.images.config import Config, Dataset
-from jaxgan.data.pixels import pixels, prepare
+from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.training import epochs as training_epochs
@@ -72,7 +72,7 @@ def make_program(
     images = dataset.images[: config.train_size]
     channels = images.shape[-1]
     lanes = jax.tree.map(jnp.asarray, dict(lanes_of(config) if lanes is None else lanes))
-    sample = prepare(jnp.asarray(images[: 8 * SPREAD_SAMPLES]))
+    sample = to_float(jnp.asarray(images[: 8 * SPREAD_SAMPLES]))
     real_spread = jnp.sqrt(sample.var(axis=0).mean())
     data = jnp.asarray(images)
 
@@ -95,7 +95,7 @@ def make_program(
                 epochs=epochs,
                 batch_size=config.batch_size,
                 critic_steps=config.critic_steps,
-                prepare=prepare,
+                prepare=to_float,
                 measure=lambda state: measure(state, lane),
             )
 
@@ -127,5 +127,7 @@ def generate(
     program: Program, state: gan.GanState, z: jax.Array, batch: int = 250
 ) -> np.ndarray:
     """Images of every lane, ``[S, N, H, W, C]`` uint8, made in batches."""
-    parts = [pixels(program.generate(state, z[i : i + batch])) for i in range(0, len(z), batch)]
+    parts = [
+        to_uint8(program.generate(state, z[i : i + batch])) for i in range(0, len(z), batch)
+    ]
     return np.concatenate(parts, axis=1)

@@ -14,7 +14,7 @@ from experiments.images.config import Config, Dataset
 from experiments.images.program import Program, fixed_latents, generate, lanes_of, make_program
 from jaxgan import runs
 from jaxgan.convert import own
-from jaxgan.data.pixels import pixels
+from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.plots import figures, raster
 from jaxgan.runs import checkpoint, loop, progress
@@ -97,7 +97,7 @@ def run(
         z = fixed_latents(config, GRID)
 
         def draw(epoch, state):
-            images = pixels(program.generate(state, z))[0]
+            images = to_uint8(program.generate(state, z))[0]
             path = frame_path(directory, epoch)
 
             def work():

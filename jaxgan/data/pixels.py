@@ -1,18 +1,16 @@
-"""Pixels as bytes and as the numbers in [-1, 1] that networks take and make."""
+"""Pixels: bytes on disk and in data sets, numbers in [-1, 1] in networks."""
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 
-def prepare(batch: jax.Array) -> jax.Array:
-    """Pixels ``uint8`` as the networks take them: float32 in [-1, 1]."""
-    return batch.astype(jnp.float32) / 127.5 - 1
+def to_float(batch: Any) -> Any:
+    """Convert bytes ``[...]`` to float32 in [-1, 1], on the host or inside a program."""
+    return batch.astype(np.float32) / 127.5 - 1
 
 
-def pixels(images: Any) -> np.ndarray:
-    """What generators make, float in [-1, 1], as ``uint8``; not a number as mid grey."""
-    whole = np.nan_to_num(np.asarray(images))
-    return np.clip(np.rint((whole + 1) * 127.5), 0, 255).astype(np.uint8)
+def to_uint8(images: Any) -> np.ndarray:
+    """Convert what a generator makes, float around [-1, 1], to bytes; NaN becomes mid grey."""
+    levels = np.rint((np.nan_to_num(np.asarray(images)) + 1) * 127.5)
+    return np.clip(levels, 0, 255).astype(np.uint8)

@@ -21,7 +21,7 @@ from scipy import special, stats
 
 from jaxgan.data.image_folder import pack
 from jaxgan.data.labels import Labels, read_labels
-from jaxgan.data.pixels import prepare
+from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
 from jaxgan.judges import fitting
 from jaxgan.judges.attribute import Attribute
@@ -101,7 +101,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
     )
 
     def loss(params, key, index):
-        logits, _ = network.apply(params, prepare(_disturb(key, images[index])))
+        logits, _ = network.apply(params, to_float(_disturb(key, images[index])))
         return optax.sigmoid_binary_cross_entropy(logits, labels[index]).mean()
 
     def draw(key):
@@ -131,7 +131,7 @@ def _disturb(key: Array, images: Array) -> Array:
 @jax.jit
 def _apply(params, images):
     attributes = params["params"]["Dense_1"]["bias"].size
-    return Network(attributes).apply(params, prepare(images))
+    return Network(attributes).apply(params, to_float(images))
 
 
 def tell(params: Any, images: np.ndarray, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from jax import Array
 
 from jaxgan.data import cartoon_faces
 from jaxgan.data.cartoon_faces import FACTORS
-from jaxgan.data.pixels import prepare
+from jaxgan.data.pixels import to_float
 from jaxgan.judges import fitting
 from jaxgan.judges.attributes import Network
 from jaxgan.networks.layers import compiler_options
@@ -68,7 +68,7 @@ def fit(images: Array, targets: Array, *, epochs: int = EPOCHS, seed: int = 0) -
     optimizer = optax.adam(rates)
 
     def loss(params, index):
-        found, _ = NETWORK.apply(params, prepare(images[index]))
+        found, _ = NETWORK.apply(params, to_float(images[index]))
         return jnp.square(found - targets[index]).mean()
 
     def draw(key):
@@ -81,7 +81,7 @@ def fit(images: Array, targets: Array, *, epochs: int = EPOCHS, seed: int = 0) -
 
 @jax.jit
 def _apply(params, images):
-    return NETWORK.apply(params, prepare(images))
+    return NETWORK.apply(params, to_float(images))
 
 
 def read(params: Any, images: np.ndarray, batch: int = 256) -> tuple[np.ndarray, np.ndarray]:

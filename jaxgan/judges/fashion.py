@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.data.fashion_mnist import Images
-from jaxgan.data.pixels import prepare
+from jaxgan.data.pixels import to_float
 from jaxgan.judges import fitting
 from jaxgan.networks.fashion import Classifier
 from jaxgan.networks.layers import compiler_options
@@ -49,7 +49,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
     optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, epochs * steps))
 
     def loss(params, index):
-        logits, _ = Classifier().apply(params, prepare(images[index]))
+        logits, _ = Classifier().apply(params, to_float(images[index]))
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[index]).mean()
 
     def draw(key):
@@ -62,7 +62,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
 
 @jax.jit
 def _apply(params, images):
-    logits, features = Classifier().apply(params, prepare(images))
+    logits, features = Classifier().apply(params, to_float(images))
     return jax.nn.softmax(logits), features
 
 

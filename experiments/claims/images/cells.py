@@ -305,7 +305,7 @@ def _sampler(
     values = {name: x[0] for name, x in _arrays([lane]).items()}
     made = images_program.build(config, values, dataset.images.shape[-1])
     sample = jax.jit(lambda state, z: made.sample(gan.averaged(state), z))
-    return lambda state, z: pixels.pixels(sample(state, z))
+    return lambda state, z: pixels.to_uint8(sample(state, z))
 
 
 _SHARED = (
@@ -317,8 +317,8 @@ _SHARED = (
     images_program.fixed_latents,
     images_program.generate,
     images_program.make_program,
-    pixels.pixels,
-    pixels.prepare,
+    pixels.to_uint8,
+    pixels.to_float,
     layers,
     objectives,
     optimizers,

@@ -110,11 +110,11 @@ def test_a_lane_equals_the_same_seed_alone(dataset):
 
 
 def test_data_reach_the_networks_in_their_range(dataset):
-    batch = np.asarray(pixels.prepare(dataset.images[:2]))
+    batch = np.asarray(pixels.to_float(dataset.images[:2]))
     assert batch.min() >= -1
     assert batch.max() <= 1
-    np.testing.assert_array_equal(pixels.pixels(batch), dataset.images[:2])
-    assert pixels.pixels(np.array([-2.0, 2.0])).tolist() == [0, 255]
+    np.testing.assert_array_equal(pixels.to_uint8(batch), dataset.images[:2])
+    assert pixels.to_uint8(np.array([-2.0, 2.0])).tolist() == [0, 255]
 
 
 def test_last_state_is_that_of_the_last_checkpoint(tmp_path, dataset):
