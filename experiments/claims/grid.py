@@ -23,6 +23,7 @@ from experiments.claims.report import Report, interval, number
 from experiments.points.config import configure
 from jaxgan.errors import InputError
 from jaxgan.metrics import verdicts
+from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.plots import figures
 from jaxgan.training.objectives import OBJECTIVES
@@ -128,8 +129,8 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
     leader = min(entries, key=lambda entry: _even(fits[entry][best[entry]]).mean())
     rows = []
     for entry in sorted(entries, key=lambda entry: told[entry].mean()):
-        behind = verdicts.mean_interval(told[entry] - told[leader])
-        fit = verdicts.mean_interval(told[entry])
+        behind = bootstrap_t(told[entry] - told[leader])
+        fit = bootstrap_t(told[entry])
         diverged = sum(
             int(r.arrays["diverged_at"]) > 0
             for x in entries[entry].values()
@@ -195,7 +196,7 @@ def _entry(row: Mapping[str, Any]) -> tuple[str, str]:
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> Table:
     def shown(row, name):
         parts = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
-        return interval(verdicts.Interval(*parts))
+        return interval(Interval(*parts))
 
     head = ["", "variant", "optimizer", "best rate", "fit ratio", "behind the leader", "worse"]
     return Table(

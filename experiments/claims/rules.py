@@ -15,7 +15,7 @@ import numpy as np
 from experiments.claims.cells import Cell, Record
 from experiments.claims.page.pictures import Draw, no_pictures
 from jaxgan.metrics import verdicts
-from jaxgan.metrics.intervals import Interval
+from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 
 
@@ -170,7 +170,7 @@ def _find(name: str, part: Part, setting: Setting, records) -> Finding:
     runs = {role: records[setting[role]] for role in part.roles}
     values = {role: part.measure.values(x) for role, x in runs.items()}
     never = {role: int(part.measure.unbounded(x).sum()) for role, x in runs.items()}
-    effect = verdicts.mean_interval(_effects(part.measure, list(runs.values())))
+    effect = bootstrap_t(_effects(part.measure, list(runs.values())))
     # A lower bound says nothing about how large a number may be: how large the effect, or,
     # of the number that is taken away, how small.
     judged = effect._replace(high=math.inf) if never[part.roles[0]] else effect

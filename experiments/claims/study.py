@@ -19,7 +19,7 @@ from experiments.claims.cells import Cell, Records
 from experiments.claims.page.page import page
 from experiments.claims.report import Report
 from jaxgan import runs
-from jaxgan.metrics import verdicts
+from jaxgan.metrics import intervals
 from jaxgan.runs import progress
 
 MAX_SEEDS = 4096
@@ -49,7 +49,7 @@ def study_of_claims(claims: Mapping[str, rules.Claim]) -> Study:
     return Study(
         "claims",
         rules.cells_of(claims.values()),
-        verdicts.MIN_SEEDS,
+        intervals.MIN_SEEDS,
         lambda records, command: claims_report.report(claims, records, command),
     )
 
@@ -59,7 +59,7 @@ def study_of_grid(grid: Mapping[tuple[str, str], Mapping[float, Cell]]) -> Study
     return Study(
         "grid",
         [cell for rates in grid.values() for cell in rates.values()],
-        2 * verdicts.MIN_SEEDS,  # every other seed chooses
+        2 * intervals.MIN_SEEDS,  # every other seed chooses
         lambda records, command: claims_grid.report(grid, records, command),
     )
 

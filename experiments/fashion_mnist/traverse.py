@@ -13,7 +13,7 @@ from jaxgan import runs
 from jaxgan.data import fashion_mnist
 from jaxgan.errors import InputError
 from jaxgan.judges import fashion
-from jaxgan.metrics import frechet, kid, prdc
+from jaxgan.metrics import frechet, intervals, kid, prdc
 from jaxgan.plots import figures, raster
 
 SHOWN, MOVED = 10, 100  # samples in a figure, and in a measurement
@@ -92,12 +92,13 @@ def traverse(
         lowered, _ = fashion.classify(judge.params, low)
         raised, _ = fashion.classify(judge.params, high)
         shift = raised - lowered
+        distance = np.abs(shift.mean(axis=0)).sum() / 2
         spread = np.abs(shift[resamples].mean(axis=1)).sum(axis=1) / 2
         ranking.append(
             {
                 "dimension": dimension,
-                "moved": np.abs(shift.mean(axis=0)).sum() / 2,
-                "interval": np.quantile(spread, (0.025, 0.975)),
+                "moved": distance,
+                "interval": intervals.percentile(distance, spread)[1:],
                 "lowered_to": fashion_mnist.CLASSES[lowered.mean(axis=0).argmax()],
                 "raised_to": fashion_mnist.CLASSES[raised.mean(axis=0).argmax()],
             }

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,24 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from experiments.points.config import Config
+from experiments.points.lanes import Lane, at, floor_samples
 from jaxgan.data import points
 from jaxgan.metrics import coverage, intervals, kernels, transport
 
 # Of every lane, on any data.
 RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
-DRAWS = 10
-
-
-def floor_samples(real: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
-    """Samples of the training points, as a perfect generator would draw them."""
-    rng = np.random.default_rng([seed, 1])
-    for _ in range(DRAWS):
-        yield real[rng.choice(len(real), count, replace=False)]
-
 
 def evaluate(
-    config: Config,
-    lanes: Mapping[str, np.ndarray],
+    lanes: Lane,
     cloud: points.PointCloud,
     generated: Sequence[ArrayLike],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -44,19 +35,18 @@ def evaluate(
       ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced values
       of every lane.
     """
-    versions = {
-        suffix: np.asarray(x, float) * lanes["scale"][:, None] + lanes["mean"][:, None]
-        for suffix, x in zip(("", "_ema"), generated, strict=True)
-    }
+    versions = dict(zip(("", "_ema"), generated, strict=True))
 
-    def one(lane: int) -> dict[str, float]:
-        reference, real = lanes["reference"][lane], lanes["train"][lane]
-        seed = int(lanes["seed"][lane])
-        result = {"floor": floor(real, reference, seed)}
-        for suffix, clouds in versions.items():
-            fake = clouds[lane, 0]
-            distance = mean_distance(clouds[lane], reference)
-            test = kernels.energy_test(fake, reference, seed=seed)
+    def measure(index: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        lane = at(lanes, index)
+        seed = int(lane.seed)
+        result = {"floor": floor(lane.train, lane.reference, seed)}
+        samples = {}
+        for suffix, x in versions.items():
+            clouds = lane.units.to_data(np.asarray(x[index], float))
+            samples[f"generated{suffix}"] = fake = clouds[0]
+            distance = mean_distance(clouds, lane.reference)
+            test = kernels.energy_test(fake, lane.reference, seed=seed)
             result |= {
                 f"w1{suffix}": distance,
                 f"fit_ratio{suffix}": distance / result["floor"]
@@ -71,14 +61,13 @@ def evaluate(
                     f"modes{suffix}": reached.modes,
                     f"quality{suffix}": reached.quality,
                 }
-        return result
+        return result, samples
 
     with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(one, range(len(lanes["seed"]))))
+        rows, clouds = zip(*pool.map(measure, range(len(lanes.seed))), strict=True)
     results = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    names = ["train", "test", "seed", *config.cells()[0]]
-    samples = {name: lanes[name] for name in names}
-    samples |= {f"generated{suffix}": x[:, 0] for suffix, x in versions.items()}
+    samples = {"train": lanes.train, "test": lanes.test, "seed": lanes.seed, **lanes.values}
+    samples |= {name: np.stack([x[name] for x in clouds]) for name in clouds[0]}
     return results, samples
 
 
@@ -98,8 +87,8 @@ def floor(real: np.ndarray, reference: np.ndarray, seed: int) -> float:
 @functools.lru_cache(maxsize=256)
 def _floor(real: bytes, reference: bytes, seed: int) -> float:
     """``floor`` of the bytes of two float64 arrays."""
-    train_points, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
-    samples = floor_samples(train_points, len(held_out), seed)
+    train, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
+    samples = floor_samples(train, len(held_out), seed)
     return mean_distance(np.stack([*samples]), held_out)
 
 
@@ -130,8 +119,8 @@ def summarize(
             | {
                 "seeds": config.seeds,
                 "diverged": int((~finite[lanes]).sum()),
-                "fit_ratio": intervals.mean_interval(by_seed["fit_ratio"])._asdict(),
-                "fit_ratio_ema": intervals.mean_interval(by_seed["fit_ratio_ema"])._asdict(),
+                "fit_ratio": intervals.student(by_seed["fit_ratio"])._asdict(),
+                "fit_ratio_ema": intervals.student(by_seed["fit_ratio_ema"])._asdict(),
                 "by_seed": by_seed,
             }
         )

@@ -15,6 +15,7 @@ from jaxgan.data.labels import read_labels
 from jaxgan.judges import oracles
 from jaxgan.judges.attributes import classifier
 from jaxgan.judges.oracles import Eyes, Oracle
+from jaxgan.metrics.intervals import student
 from jaxgan.runs import progress
 from jaxgan.runs.progress import printable
 from jaxgan.sefa import attributes, edit, naming
@@ -194,7 +195,7 @@ def judge(
 def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
     """Mean probabilities at T distances, of people's log-odds ``[N, T]``."""
     whole = special.expit(scores[np.isfinite(scores).all(axis=1)])
-    return [attributes.mean(column)._asdict() for column in whole.T]
+    return [student(column)._asdict() for column in whole.T]
 
 
 def read(directory: Path) -> dict[str, Any] | None:

@@ -1,10 +1,23 @@
-"""What many seeds say: a mean with its interval."""
+"""Confidence intervals of a mean over seeds or samples: four estimators.
 
+``student`` is for values that are about normal, ``bootstrap_t`` for few and skewed ones,
+``expanded_percentile`` for many, and ``percentile`` for a statistic that is no mean.
+"""
+
+import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
+
+MIN_SEEDS = 4  # of fewer values the bootstrap-t interval says nothing
+_T_RESAMPLES = 4999
+_PERCENTILE_RESAMPLES = 4000
+# A resample of few values may have next to no spread, and its t statistic no bound. One
+# quarter of the sample's standard error as a floor leaves the coverage as it was.
+_LEAST_ERROR = 0.25
 
 
 class Interval(NamedTuple):
@@ -15,22 +28,115 @@ class Interval(NamedTuple):
     high: float
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean over seeds with Student's t interval.
+def student(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean with Student's t interval.
 
     One value has no interval: its bounds are not a number. A value that is not finite
     (a run that diverged) makes the mean infinite and the bounds not a number: it is
-    never dropped.
+    never dropped. Without values, everything is not a number.
 
     Args:
-      values: One per seed.
+      values: ``[N]``, one per seed.
       confidence: Coverage of the interval.
     """
     x = np.asarray(values, float)
+    if not len(x):
+        return Interval(math.nan, math.nan, math.nan)
     if not np.isfinite(x).all():
-        return Interval(float("inf"), float("nan"), float("nan"))
+        return Interval(math.inf, math.nan, math.nan)
     if len(x) < 2:
-        return Interval(float(x.mean()), float("nan"), float("nan"))
-    error = x.std(ddof=1) / np.sqrt(len(x))
-    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * error
+        return Interval(float(x.mean()), math.nan, math.nan)
+    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * _standard_error(x)
     return Interval(*(float(x.mean() + side * half) for side in (0, -1, 1)))
+
+
+def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean with the bootstrap-t interval.
+
+    Of the forms tried in simulations at 4, 8 and 32 seeds, the studentised one alone
+    keeps its coverage on skewed values: at 8 exponential ones the percentile interval,
+    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %. On values as skewed
+    as exp(N(0, 1)) none does; this one covers 89 %. What it covers, by seeds, of normal
+    and exponential values and of fits of which 10 % are at 13 and the others about 1.2:
+
+    ===== ====== =========== ======
+    seeds normal exponential spoilt
+    ===== ====== =========== ======
+    4     94 %   91 %        35 %
+    8     96 %   93 %        57 %
+    16    96 %   95 %        83 %
+    32    94 %   94 %        95 %
+    ===== ====== =========== ======
+
+    What befalls fewer than about one in n seeds is not among n seeds, and in no interval
+    made of them. The resamples are the same in every call, so equal values have equal
+    intervals.
+
+    Args:
+      values: ``[N]``, one per seed; the differences of pairs, where seeds are paired.
+      confidence: Coverage of the interval.
+
+    Returns:
+      Bounds that are not a number for fewer than ``MIN_SEEDS`` values, or where a value
+      is not finite.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5.
+    """
+    x = np.asarray(values, float)
+    mean = float(x.mean()) if np.isfinite(x).all() else math.nan
+    if len(x) < MIN_SEEDS or math.isnan(mean):
+        return Interval(mean, math.nan, math.nan)
+    error = _standard_error(x)
+    if error == 0:
+        return Interval(mean, mean, mean)
+    resampled = x[_indices(len(x))]
+    floored = np.maximum(_standard_error(resampled), _LEAST_ERROR * error)
+    t = (resampled.mean(-1) - mean) / floored
+    low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(mean - high * error), float(mean - low * error))
+
+
+def expanded_percentile(values: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Mean with the expanded percentile interval of the bootstrap.
+
+    The percentiles are taken further out than the confidence says, as far as makes the
+    interval of normal values that of Student: plain ones are too narrow for few values.
+
+    Args:
+      values: ``[N]``; fewer than two have no interval, as in ``student``.
+      confidence: Coverage of the interval.
+      seed: Seed of the resamples.
+
+    Source: Hesterberg, arXiv 1411.5279, on the expanded percentile interval.
+    """
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        return student(x, confidence)
+    quantile = stats.t.ppf((1 + confidence) / 2, len(x) - 1)
+    tail = float(special.ndtr(-quantile * math.sqrt(len(x) / (len(x) - 1))))
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(x), (_PERCENTILE_RESAMPLES, len(x)))
+    low, high = np.quantile(x[rows].mean(axis=1), [tail, 1 - tail])
+    return Interval(float(x.mean()), float(low), float(high))
+
+
+def percentile(estimate: float, resampled: ArrayLike, confidence: float = 0.95) -> Interval:
+    """A statistic with the plain percentile interval of its bootstrap resamples.
+
+    Args:
+      estimate: The statistic of the sample; it stands where the others have the mean.
+      resampled: ``[R]``, the statistic of each resample.
+      confidence: Coverage of the interval.
+    """
+    tail = round((1 - confidence) / 2, 12)  # 0.025, not 0.025000000000000022
+    low, high = np.quantile(resampled, (tail, 1 - tail))
+    return Interval(float(estimate), float(low), float(high))
+
+
+@functools.lru_cache(maxsize=16)
+def _indices(count: int) -> np.ndarray:
+    return np.random.default_rng([count, 0]).integers(0, count, (_T_RESAMPLES, count))
+
+
+def _standard_error(x: np.ndarray):
+    return x.std(axis=-1, ddof=1) / np.sqrt(x.shape[-1])

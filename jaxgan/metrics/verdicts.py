@@ -7,7 +7,6 @@ between. So "does not hold" is evidence against the claim and never the lack of 
 for it.
 """
 
-import functools
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -18,11 +17,6 @@ from numpy.typing import ArrayLike
 from jaxgan.metrics.intervals import Interval
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-MIN_SEEDS = 4  # below, an interval says nothing
-RESAMPLES = 4999
-# A resample of few values may have next to no spread, and its t statistic no bound. One
-# quarter of the sample's standard error as a floor leaves the coverage as it was.
-_LEAST_ERROR = 0.25
 
 
 class Range(NamedTuple):
@@ -40,60 +34,6 @@ def alike(margin: float) -> Range:
 def about(value: float, factor: float = math.sqrt(2)) -> Range:
     """A number known up to a factor."""
     return Range(value / factor, value * factor)
-
-
-def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """The mean over seeds with its bootstrap-t interval.
-
-    Of the forms tried in simulations at 4, 8 and 32 seeds, the studentised one alone
-    keeps its coverage on skewed values: at 8 exponential ones the percentile interval,
-    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %. On values as skewed
-    as exp(N(0, 1)) none does; this one covers 89 %. What it covers, by seeds, of normal
-    and exponential values and of fits of which 10 % are at 13 and the others about 1.2:
-
-    ===== ====== =========== ======
-    seeds normal exponential spoilt
-    ===== ====== =========== ======
-    4     94 %   91 %        35 %
-    8     96 %   93 %        57 %
-    16    96 %   95 %        83 %
-    32    94 %   94 %        95 %
-    ===== ====== =========== ======
-
-    What befalls fewer than about one in n seeds is not among n seeds, and in no interval
-    made of them. The resamples are the same in every call, so equal values have equal
-    intervals.
-
-    Args:
-      values: One per seed; the differences of pairs, where seeds are paired.
-      confidence: Coverage of the interval.
-
-    Returns:
-      Bounds that are not a number for fewer than ``MIN_SEEDS`` values, or where a value
-      is not finite.
-
-    Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5.
-    """
-    x = np.asarray(values, float)
-    mean = float(x.mean()) if np.isfinite(x).all() else math.nan
-    if len(x) < MIN_SEEDS or math.isnan(mean):
-        return Interval(mean, math.nan, math.nan)
-    error = _error(x)
-    if error == 0:
-        return Interval(mean, mean, mean)
-    drawn = x[_indices(len(x))]
-    t = (drawn.mean(-1) - mean) / np.maximum(_error(drawn), _LEAST_ERROR * error)
-    low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(mean - high * error), float(mean - low * error))
-
-
-@functools.lru_cache(maxsize=16)
-def _indices(count: int) -> np.ndarray:
-    return np.random.default_rng([count, 0]).integers(0, count, (RESAMPLES, count))
-
-
-def _error(x: np.ndarray):
-    return x.std(axis=-1, ddof=1) / np.sqrt(x.shape[-1])
 
 
 def verdict(interval: Interval, allowed: Range) -> str:

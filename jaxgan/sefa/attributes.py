@@ -10,19 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import stats
 
 from jaxgan.errors import InputError
 from jaxgan.judges.attribute import Attribute
-from jaxgan.metrics.intervals import Interval, mean_interval
-
-DRAWS = 4000  # of the bootstrap
-
+from jaxgan.metrics.intervals import Interval, expanded_percentile, student
 
 CONFIDENCE = 0.95
-
-
-_UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 class Shift(NamedTuple):
@@ -96,13 +90,13 @@ def shift(
     whole = scores[np.isfinite(scores).all(axis=1)]
     centred = distances - distances.mean()
     slopes = whole @ centred / np.square(centred).sum()
-    total = bootstrap(whole[:, -1] - whole[:, 0], seed=seed)
+    total = expanded_percentile(whole[:, -1] - whole[:, 0], seed=seed)
     return Shift(
         attribute=attribute,
         people=len(whole),
         dropped=len(scores) - len(whole),
-        means=tuple(mean(column) for column in whole.T),
-        slope=bootstrap(slopes, seed=seed),
+        means=tuple(student(column) for column in whole.T),
+        slope=expanded_percentile(slopes, seed=seed),
         total=total,
         in_sd=float(total.mean / spread) if spread > 0 else math.nan,
         monotonicity=_monotonicity(whole),
@@ -132,29 +126,6 @@ def shifts(
         shift(attribute, scores[:, :, a], distances, float(spreads[a]))
         for a, attribute in enumerate(attributes)
     )
-
-
-def bootstrap(values: ArrayLike, confidence: float = CONFIDENCE, seed: int = 0) -> Interval:
-    """Mean with the expanded percentile interval of the bootstrap.
-
-    The percentiles are taken further out than the confidence says, as far as makes the
-    interval of normal values that of Student: plain ones are too narrow for few values.
-
-    Source: Hesterberg, arXiv 1411.5279, on the expanded percentile interval.
-
-    Args:
-      values: ``[N]``; of fewer than two there is no interval.
-      confidence: Coverage.
-      seed: Of the draws.
-    """
-    x = np.asarray(values, float)
-    if len(x) < 2:
-        return mean(x)
-    quantile = stats.t.ppf((1 + confidence) / 2, len(x) - 1)
-    tail = float(special.ndtr(-quantile * math.sqrt(len(x) / (len(x) - 1))))
-    drawn = np.random.default_rng(seed).integers(0, len(x), (DRAWS, len(x)))
-    low, high = np.quantile(x[drawn].mean(axis=1), [tail, 1 - tail])
-    return Interval(float(x.mean()), float(low), float(high))
 
 
 def deviations(scores: ArrayLike) -> np.ndarray:
@@ -201,14 +172,9 @@ def likeness(embeddings: ArrayLike, distances: ArrayLike) -> Likeness:
     return Likeness(
         people=count,
         dropped=len(embeddings) - count,
-        means=tuple(mean(column) for column in cosines.T),
+        means=tuple(student(column) for column in cosines.T),
         strangers=float(others / (count * (count - 1))) if count > 1 else math.nan,
     )
-
-
-def mean(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
-    """``mean_interval``; of no values everything is unknown."""
-    return mean_interval(values, confidence) if len(values) else _UNKNOWN
 
 
 def _check(scores: np.ndarray, distances: np.ndarray) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxgan.sefa.attributes import CONFIDENCE, Shift, mean
+from jaxgan.metrics.intervals import student
+from jaxgan.sefa.attributes import CONFIDENCE, Shift
 
 NOTABLE = 0.5  # standard deviations among people: medium to Cohen, and visible to the eye
 SHARE = 0.5  # of the strongest effect, for another one to be in the name as well
@@ -91,7 +92,7 @@ def suggest_name(
 
 def _moves(one: Shift, confidence: float) -> bool:
     """Whether the mean slope is not 0, and to the side to which the whole path leads."""
-    strict = mean(one.slopes, confidence)
+    strict = student(one.slopes, confidence)
     return strict.low > 0 if one.in_sd > 0 else strict.high < 0
 
 

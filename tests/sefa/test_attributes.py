@@ -81,38 +81,6 @@ def test_too_few_people_have_no_interval_and_no_name(count):
     assert len(naming.lines([found], DISTANCES)) == 2
 
 
-@pytest.mark.parametrize(
-    ("count", "draw"),
-    [
-        (6, lambda rng, size: rng.standard_normal(size)),
-        (40, lambda rng, size: rng.standard_normal(size)),
-        (60, lambda rng, size: rng.exponential(size=size) - 1),
-    ],
-    ids=["few", "normal", "skewed"],
-)
-def test_the_bootstrap_covers(count, draw):
-    """Of 400 intervals 95 % hold the true mean: within four standard deviations, 1.1 % each.
-
-    Skewed values may lack two per cent more.
-    """
-    rng = np.random.default_rng(1)
-    hits = 0
-    for values in draw(rng, (400, count)):
-        interval = attributes.bootstrap(values)
-        hits += interval.low <= 0 <= interval.high
-    assert 0.905 - 0.02 * (count == 60) <= hits / 400 <= 0.995
-
-
-def test_the_bootstrap_is_near_students_interval_and_always_the_same():
-    values = np.random.default_rng(0).standard_normal(50)
-    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    found = attributes.bootstrap(values)
-    assert found == attributes.bootstrap(values)
-    # The ends are quantiles of 4000 draws, each uncertain by 2 % of the interval.
-    assert found.low == pytest.approx(low, abs=0.08 * (high - low))
-    assert found.high == pytest.approx(high, abs=0.08 * (high - low))
-
-
 def test_a_clear_effect_is_named_with_its_sign():
     rising = [shifted(AGE, 0.6), shifted(GENDER, -0.4, seed=1), shifted(SMILE, 0.02, seed=2)]
     name = naming.suggest_name(rising, tests=30)
