@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxgan.networks.layers import on_cpu
+from jaxgan.networks.convolution import on_cpu
 
 _THIN, _NARROW = 4, 64  # of a kernel's short side
 

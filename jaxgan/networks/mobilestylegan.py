@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax.linen import initializers as init
 from jax import Array
 
-from jaxgan.networks.layers import Geometry, correlate
+from jaxgan.networks.convolution import Geometry, correlate
 
 _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax.linen import initializers as init
 from jax import Array, lax
 
-from jaxgan.networks.layers import Geometry, correlate, spread
+from jaxgan.networks.convolution import Geometry, correlate, spread
 from jaxgan.networks.pggan import pixel_norm
 
 _EPSILON = 1e-8

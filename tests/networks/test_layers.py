@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxgan.networks import layers
-from jaxgan.networks.layers import BatchNorm, Conv, ConvTranspose, Geometry
+from jaxgan.networks import convolution, layers
+from jaxgan.networks.convolution import Geometry
+from jaxgan.networks.layers import BatchNorm, Conv, ConvTranspose
 
 # Those of the networks here, and odd ones: remainders, tall images, a stride above k.
 CASES = {
@@ -24,9 +25,9 @@ CASES = {
     "last rows left out, stride above kernel": (Geometry((9, 9), 2, 4, 0), 5, 6),
 }
 FORMS = {
-    layers._subpixel: "spread",
-    layers._summed: "spread",
-    layers._weigh_as_convolution: "weigh",
+    convolution._subpixel: "spread",
+    convolution._summed: "spread",
+    convolution._weigh_as_convolution: "weigh",
 }
 
 
@@ -59,10 +60,10 @@ def test_the_three_maps_are_those_of_a_plain_convolution(case):
     x, w, g = arrays(geometry, inputs, outputs)
     y, back = jax.vjp(lambda x, w: plain(x, w, geometry), x, w)
     assert y.shape == g.shape
-    close(layers.correlate(x, w, geometry), y)
+    close(convolution.correlate(x, w, geometry), y)
     for_x, for_w = back(g)
-    close(layers.spread(g, w, geometry), for_x)
-    close(layers.weigh(x, g, geometry), for_w)
+    close(convolution.spread(g, w, geometry), for_x)
+    close(convolution.weigh(x, g, geometry), for_w)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -82,15 +83,15 @@ def test_other_platforms_compute_the_same(case, monkeypatch):
     geometry, inputs, outputs = CASES[case]
     x, w, g = arrays(geometry, inputs, outputs)
     here = [
-        layers.correlate(x, w, geometry),
-        layers.spread(g, w, geometry),
-        layers.weigh(x, g, geometry),
+        convolution.correlate(x, w, geometry),
+        convolution.spread(g, w, geometry),
+        convolution.weigh(x, g, geometry),
     ]
-    monkeypatch.setattr(layers, "on_cpu", lambda: False)
+    monkeypatch.setattr(convolution, "on_cpu", lambda: False)
     there = [
-        layers.correlate(x, w, geometry),
-        layers.spread(g, w, geometry),
-        layers.weigh(x, g, geometry),
+        convolution.correlate(x, w, geometry),
+        convolution.spread(g, w, geometry),
+        convolution.weigh(x, g, geometry),
     ]
     jax.tree.map(close, here, there)
 
@@ -109,7 +110,7 @@ def slope(convolve, w, geometry):
 def test_second_derivatives_are_those_of_a_plain_convolution(case):
     geometry, inputs, outputs = CASES[case]
     x, w, _ = arrays(geometry, inputs, outputs)
-    mine = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))(x, w)
+    mine = jax.grad(slope(convolution.correlate, w, geometry), argnums=(0, 1))(x, w)
     theirs = jax.grad(slope(plain, w, geometry), argnums=(0, 1))(x, w)
     # Relative to the largest: single entries are differences of large sums.
     for a, b in zip(mine, theirs, strict=True):
@@ -123,7 +124,7 @@ def test_second_derivatives_by_finite_differences(case):
         x, w, _ = jax.tree.map(
             lambda x: x.astype(jnp.float64), arrays(geometry, inputs, outputs)
         )
-        function = slope(layers.correlate, w, geometry)
+        function = slope(convolution.correlate, w, geometry)
         direction = jnp.cos(jnp.arange(w.size, dtype=jnp.float64)).reshape(w.shape)
         step = 1e-5
         up, down = function(x, w + step * direction), function(x, w - step * direction)
@@ -158,7 +159,7 @@ def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case):
 
         return lambda w: lax.scan(body, w, length=3)[0]
 
-    assert set(convolutions(loop(layers.correlate), w)) == {"b01f_01io->b01f"}
+    assert set(convolutions(loop(convolution.correlate), w)) == {"b01f_01io->b01f"}
     assert set(convolutions(loop(plain), w)) != {"b01f_01io->b01f"}  # the test can fail
 
 
@@ -169,7 +170,9 @@ def test_with_the_compiler_options_no_convolution_goes_to_ynnpack():
 
     def train(w):
         def body(w, _):
-            gradients = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))(x, w)
+            gradients = jax.grad(slope(convolution.correlate, w, geometry), argnums=(0, 1))(
+                x, w
+            )
             return w - 0.01 * gradients[1] - gradients[0].mean(), None
 
         return lax.scan(body, w, length=3)[0]
@@ -263,7 +266,7 @@ def test_lanes_may_be_mapped(case):
     geometry, inputs, outputs = CASES[case]
     x, w, _ = arrays(geometry, inputs, outputs)
     lanes = jnp.stack([x, 2 * x]), jnp.stack([w, w + 1])
-    gradient = jax.grad(slope(layers.correlate, w, geometry), argnums=(0, 1))
+    gradient = jax.grad(slope(convolution.correlate, w, geometry), argnums=(0, 1))
     together = jax.vmap(gradient)(*lanes)
     for lane in range(2):
         alone = gradient(lanes[0][lane], lanes[1][lane])
