@@ -129,7 +129,7 @@ def percentile(estimate: float, resampled: ArrayLike, confidence: float = 0.95) 
       confidence: Coverage of the interval.
     """
     tail = round((1 - confidence) / 2, 12)  # 0.025, not 0.025000000000000022
-    low, high = np.quantile(resampled, (tail, 1 - tail))
+    low, high = np.quantile(np.asarray(resampled), (tail, 1 - tail))
     return Interval(float(estimate), float(low), float(high))
 
 

@@ -1,4 +1,4 @@
-"""Fidelity and variety apart: precision, recall, density, coverage."""
+"""Fidelity and variety apart, by nearest neighbours: precision, recall, density, coverage."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _ROWS = 500
 
 
 class PRDC(NamedTuple):
-    """Result of ``prdc``.
+    """Result of ``precision_recall``.
 
     Attributes:
       precision: Share of fake rows inside the real manifold.
@@ -28,7 +28,7 @@ class PRDC(NamedTuple):
     coverage: float
 
 
-def prdc(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
+def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
     """Fidelity (precision, density) and variety (recall, coverage) of fake rows.
 
     The manifold of a set is the union of open balls, one around each row, that reach

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jaxgan.metrics import prdc as module
-from jaxgan.metrics.prdc import prdc
+from jaxgan.metrics import neighbours
+from jaxgan.metrics.neighbours import precision_recall
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def definition(real, fake, k):
 
 @pytest.mark.parametrize("k", [1, 5, 44])
 def test_it_equals_its_definition(clouds, k):
-    assert prdc(*clouds, k) == pytest.approx(definition(*clouds, k), rel=1e-12)  # counts
+    assert precision_recall(*clouds, k) == pytest.approx(
+        definition(*clouds, k), rel=1e-12
+    )  # counts
 
 
 @pytest.mark.parametrize(("features", "k"), [(2, 5), (64, 3)])
@@ -48,47 +50,49 @@ def test_it_equals_the_package_of_the_authors(features, k):
     rng = np.random.default_rng(0)
     real, fake = rng.normal(size=(700, features)), rng.normal(0.1, 0.9, size=(600, features))
     expected = oracle.compute_prdc(real, fake, nearest_k=k)
-    assert prdc(real, fake, k)._asdict() == pytest.approx(expected, rel=1e-12)  # counts
+    assert precision_recall(real, fake, k)._asdict() == pytest.approx(
+        expected, rel=1e-12
+    )  # counts
 
 
 def test_equal_sets_are_perfect(clouds):
     x, _ = clouds
-    assert prdc(x, x) == (1, 1, 1, 1)
-    assert prdc(x, x[::-1]) == (1, 1, 1, 1)
+    assert precision_recall(x, x) == (1, 1, 1, 1)
+    assert precision_recall(x, x[::-1]) == (1, 1, 1, 1)
 
 
 def test_sets_far_apart_share_nothing(clouds):
     x, y = clouds
-    assert prdc(x, y + 100) == (0, 0, 0, 0)
+    assert precision_recall(x, y + 100) == (0, 0, 0, 0)
 
 
 def test_a_collapsed_generator_is_precise_and_recalls_nothing(clouds):
     x, _ = clouds
-    precision, recall, density, coverage = prdc(x, np.tile(x[7], (45, 1)))
+    precision, recall, density, coverage = precision_recall(x, np.tile(x[7], (45, 1)))
     assert precision == 1
     assert recall == 0
     assert density > 0
     assert 0 < coverage < 0.5
     noise = 1e-3 * np.random.default_rng(1).normal(size=(45, 3))
-    assert prdc(x, x[7] + noise)[:2] == (1, 1 / 60)
+    assert precision_recall(x, x[7] + noise)[:2] == (1, 1 / 60)
 
 
 def test_copies_are_at_no_distance_whatever_the_rounding():
     x = np.random.default_rng(0).normal(size=(60, 64))
     for row in x[:20]:
-        assert prdc(x, np.tile(row, (30, 1))).recall == 0
-        assert prdc(np.tile(row, (30, 1)), x) == (0, 1, 0, 0)
-    assert prdc(np.zeros((30, 64)), x)[0::2] == (0, 0)
+        assert precision_recall(x, np.tile(row, (30, 1))).recall == 0
+        assert precision_recall(np.tile(row, (30, 1)), x) == (0, 1, 0, 0)
+    assert precision_recall(np.zeros((30, 64)), x)[0::2] == (0, 0)
 
 
 def test_precision_is_of_the_fake_rows_and_recall_of_the_real_ones():
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(3, 100, 2)) + 1000 * np.arange(3)[:, None, None]
-    missed = prdc(np.concatenate([a, b]), a + 0.01)
+    missed = precision_recall(np.concatenate([a, b]), a + 0.01)
     assert missed.precision > 0.95
     assert missed.recall == pytest.approx(0.5, abs=0.03)
     assert missed.coverage == pytest.approx(0.5, abs=0.03)
-    invented = prdc(a, np.concatenate([a + 0.01, c]))
+    invented = precision_recall(a, np.concatenate([a + 0.01, c]))
     assert invented.precision == pytest.approx(0.5, abs=0.03)
     assert invented.recall > 0.95
     assert invented.coverage > 0.95
@@ -96,8 +100,8 @@ def test_precision_is_of_the_fake_rows_and_recall_of_the_real_ones():
 
 def test_swapping_the_sets_swaps_precision_and_recall(clouds):
     x, y = clouds
-    assert prdc(x, y)[:2] == prdc(y, x)[1::-1]
-    assert prdc(x, y).precision != prdc(x, y).recall
+    assert precision_recall(x, y)[:2] == precision_recall(y, x)[1::-1]
+    assert precision_recall(x, y).precision != precision_recall(x, y).recall
 
 
 def test_density_and_coverage_of_equal_distributions_have_their_expectation():
@@ -108,7 +112,9 @@ def test_density_and_coverage_of_equal_distributions_have_their_expectation():
     """
     rng = np.random.default_rng(0)
     n, m, k = 40, 30, 3
-    draws = [prdc(*np.split(rng.normal(size=(n + m, 2)), [n]), k) for _ in range(300)]
+    draws = [
+        precision_recall(*np.split(rng.normal(size=(n + m, 2)), [n]), k) for _ in range(300)
+    ]
     missed = np.prod([(n - 1 - j) / (n + m - 1 - j) for j in range(k)])
     for name, expected in (("density", 1), ("coverage", 1 - missed)):
         values = [getattr(draw, name) for draw in draws]
@@ -120,35 +126,37 @@ def test_density_and_coverage_of_equal_distributions_have_their_expectation():
 def test_rotation_order_origin_and_scale_change_nothing(clouds):
     x, y = clouds
     rotation, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
-    value = prdc(x, y)
+    value = precision_recall(x, y)
     assert 0 < value.recall < value.precision < 1
-    assert prdc(x @ rotation, y @ rotation) == pytest.approx(value, rel=1e-12)
-    assert prdc(x[::-1], y[::-1]) == pytest.approx(value, rel=1e-12)
-    assert prdc(x + 1e8, y + 1e8) == pytest.approx(value, rel=1e-12)
-    assert prdc(x * 1e-30, y * 1e-30) == pytest.approx(value, rel=1e-12)
+    assert precision_recall(x @ rotation, y @ rotation) == pytest.approx(value, rel=1e-12)
+    assert precision_recall(x[::-1], y[::-1]) == pytest.approx(value, rel=1e-12)
+    assert precision_recall(x + 1e8, y + 1e8) == pytest.approx(value, rel=1e-12)
+    assert precision_recall(x * 1e-30, y * 1e-30) == pytest.approx(value, rel=1e-12)
 
 
 def test_one_wild_row_spoils_no_other(clouds):
     x, y = clouds
     wild = np.concatenate([y, np.full((1, 3), 1e12)])
-    assert prdc(x, wild).coverage == prdc(x, y).coverage
-    assert prdc(x, wild).precision == pytest.approx(prdc(x, y).precision * 45 / 46)
+    assert precision_recall(x, wild).coverage == precision_recall(x, y).coverage
+    assert precision_recall(x, wild).precision == pytest.approx(
+        precision_recall(x, y).precision * 45 / 46
+    )
 
 
 def test_a_block_of_rows_changes_nothing(clouds, monkeypatch):
-    value = prdc(*clouds)
-    monkeypatch.setattr(module, "_ROWS", 7)
-    assert prdc(*clouds) == value
-    assert prdc(clouds[0], clouds[0]) == (1, 1, 1, 1)
+    value = precision_recall(*clouds)
+    monkeypatch.setattr(neighbours, "_ROWS", 7)
+    assert precision_recall(*clouds) == value
+    assert precision_recall(clouds[0], clouds[0]) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("k", [0, 45, -1])
 def test_a_neighbour_that_is_not_there_is_refused(clouds, k):
     with pytest.raises(ValueError, match=f"k must be at least 1 and below 45 rows, not {k}"):
-        prdc(*clouds, k)
+        precision_recall(*clouds, k)
 
 
 def test_bad_features_are_refused(clouds):
     x, y = clouds
     with pytest.raises(ValueError, match="as many features"):
-        prdc(x, y[:, :2])
+        precision_recall(x, y[:, :2])

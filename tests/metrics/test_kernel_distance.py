@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.metrics.kid import kernel_distance
+from jaxgan.metrics.kernels import kernel_distance
 
 
 @pytest.fixture
