@@ -1,6 +1,6 @@
 """DCGAN for square images whose side is a power of two.
 
-Source: Radford, Metz and Chintala, arXiv 1511.06434, as report D lays it out.
+Source: Radford, Metz and Chintala, arXiv 1511.06434, with the layers of report D.
 """
 
 import flax.linen as nn
@@ -18,7 +18,7 @@ def _scale_init(key, shape, dtype=jnp.float32):
 
 
 def _stages(size: int) -> int:
-    """Halvings between the image and 4x4."""
+    """Count the halvings between the image and 4x4 pixels."""
     if size not in SIZES:
         raise InputError(
             f"a DCGAN makes images of {', '.join(map(str, SIZES))} pixels, not {size}"
@@ -27,12 +27,12 @@ def _stages(size: int) -> int:
 
 
 class Generator(nn.Module):
-    """Latents ``[B, D]`` to images ``[B, size, size, channels]`` in [-1, 1].
+    """Map latents ``[B, D]`` to images ``[B, size, size, channels]`` in [-1, 1].
 
     Attributes:
       size: Pixels along a side: one of ``SIZES``.
       width: Channels of the last hidden stage; each earlier one has twice as many.
-      channels: Of the image.
+      channels: Channels of the image.
       norm: One of ``layers.NORMS``.
     """
 
@@ -53,9 +53,9 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images ``[B, size, size, C]`` to scores ``[B]``, no sigmoid.
+    """Map images ``[B, size, size, C]`` to scores ``[B]``, without a sigmoid.
 
-    A gradient penalty needs ``norm`` other than ``batch``: it is a sum over examples.
+    A gradient penalty needs a ``norm`` other than ``batch``, since it is per example.
 
     Attributes:
       size: Pixels along a side: one of ``SIZES``.

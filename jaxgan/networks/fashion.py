@@ -1,4 +1,4 @@
-"""Report E's networks for 28x28 grey images, dense and convolutional, and a classifier."""
+"""Report E's dense and convolutional networks for 28x28 grey images, and a classifier."""
 
 import math
 
@@ -14,10 +14,10 @@ SIDE = 28
 
 
 def _uniform(key, shape, dtype=jnp.float32):
-    """PyTorch's default for convolutions: uniform in ``+-1/sqrt(k * k * inputs)``."""
+    """Draw weights uniform in ``+-1/sqrt(k * k * inputs)``, PyTorch's default."""
     bound = (shape[0] * shape[1] * shape[2]) ** -0.5
     flat = jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound)
-    return flat.reshape(shape)  # as in layers.normal
+    return flat.reshape(shape)  # drawn as a vector, as in layers.normal
 
 
 def _leaky(x: Array) -> Array:
@@ -25,7 +25,7 @@ def _leaky(x: Array) -> Array:
 
 
 class DenseGenerator(nn.Module):
-    """Latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1] through 128 units."""
+    """Map latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1] by one hidden layer."""
 
     width: int = 128
 
@@ -36,7 +36,7 @@ class DenseGenerator(nn.Module):
 
 
 class DenseCritic(nn.Module):
-    """Images ``[B, 28, 28, 1]`` to scores ``[B]`` through 128 units."""
+    """Map images ``[B, 28, 28, 1]`` to scores ``[B]`` by one hidden layer."""
 
     width: int = 128
 
@@ -47,7 +47,7 @@ class DenseCritic(nn.Module):
 
 
 class ConvGenerator(nn.Module):
-    """Latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1].
+    """Map latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1].
 
     Attributes:
       width: Channels of the widest layers; the last hidden one has half.
@@ -66,12 +66,12 @@ class ConvGenerator(nn.Module):
         x = Dense(7 * 7 * self.width)(z).reshape(-1, 7, 7, self.width)
         x = block(x, self.width, kernel=3, stride=1, padding=1)
         x = block(x, self.width // 2, kernel=4, stride=2, padding=1)
-        x = x.repeat(2, axis=1).repeat(2, axis=2)  # the report does not say how
+        x = x.repeat(2, axis=1).repeat(2, axis=2)  # our choice: the report does not say
         return nn.tanh(ConvTranspose(1, kernel=3, stride=1, padding=1, kernel_init=_uniform)(x))
 
 
 class ConvCritic(nn.Module):
-    """Images ``[B, 28, 28, 1]`` to scores ``[B]``.
+    """Map images ``[B, 28, 28, 1]`` to scores ``[B]``.
 
     Attributes:
       width: Channels of the widest layers; the first has half.
@@ -90,13 +90,13 @@ class ConvCritic(nn.Module):
         x = block(x, self.width // 2, "none", 1)
         x = block(x, self.width, self.norm, 2)
         x = block(x, self.width, self.norm, 1)
-        return Dense(1)(x.mean(axis=(1, 2))).squeeze(-1)  # the pooling is ours
+        return Dense(1)(x.mean(axis=(1, 2))).squeeze(-1)  # our choice of pooling
 
 
 class Classifier(nn.Module):
-    """Images ``[B, 28, 28, 1]`` to logits ``[B, classes]`` and features ``[B, features]``.
+    """Map images ``[B, 28, 28, 1]`` to logits ``[B, classes]`` and features ``[B, features]``.
 
-    Ours: to say what a generator makes, and to measure how well.
+    It is not in the report. It names what a generator draws, and measures how well.
 
     Attributes:
       classes: Number of classes.

@@ -1,8 +1,8 @@
-"""The Inception-v3 of the FID: images to the features that FID and KID compare.
+"""The Inception-v3 network of the FID, which maps images to features.
 
 The network of 2015-12-05, with batch norm folded into its convolutions, under the names
 of PyTorch's ports. It differs from torchvision's in two ways besides its weights: averages
-over 3x3 leave out what lies beyond the border, and the last block takes a maximum instead.
+over 3x3 pixels leave out those beyond the border, and the last block takes a maximum.
 
 Source: Szegedy et al., arXiv 1512.00567; Heusel et al., arXiv 1706.08500, for its use.
 """
@@ -24,27 +24,27 @@ SIZE = 299
 FEATURES = 2048
 
 # How published FIDs bring images to the network: where in a pixel its value and a sample
-# lie; which of the levels 0 to 255 becomes 0; how many above it become 1.
+# lie, which of the levels 0 to 255 becomes 0, and how many levels above that become 1.
 CONVENTIONS = {
     "tensorflow": (0.0, 128.0, 128.0),  # the original, torch-fidelity, StyleGAN
     "pytorch": (0.5, 127.5, 127.5),  # pytorch-fid
 }
 
-# An accelerator's default may be TensorFloat-32, which keeps three digits of a factor.
+# An accelerator's default may be TensorFloat-32, which rounds factors to three digits.
 _PRECISION = lax.Precision.HIGHEST
 
 
 def extractor(
     params: Any, batch_size: int | None = None, convention: str = "tensorflow"
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of images ``[N, H, W, 3]``, uint8 in RGB, to features ``[N, 2048]``.
+    """Make a function of images ``[N, H, W, 3]``, uint8 in RGB, to features ``[N, 2048]``.
 
-    It compiles once per size of image and raises ``ValueError`` for anything else.
+    It compiles once per size of image and raises ``ValueError`` for other arrays.
 
     Args:
-      params: As ``convert.inception.load`` gives them.
-      batch_size: Images at once; by default 2 on a CPU, where more take longer each, and
-        64 elsewhere.
+      params: Parameters from ``convert.inception.load``.
+      batch_size: Images at once; by default 2 on a CPU, where larger batches take longer
+        per image, and 64 elsewhere.
       convention: One of ``CONVENTIONS``.
 
     Raises:
@@ -59,8 +59,8 @@ def extractor(
 
     def extract(images: np.ndarray) -> np.ndarray:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-            found = f"{images.dtype} {images.shape}"
-            raise ValueError(f"images must be uint8 [N, H, W, 3], not {found}")
+            actual = f"{images.dtype} {images.shape}"
+            raise ValueError(f"images must be uint8 [N, H, W, 3], not {actual}")
         result = np.empty((len(images), FEATURES), np.float32)
         for start in range(0, len(images), count):
             batch = images[start : start + count]
@@ -75,35 +75,35 @@ def _check(params: Any) -> None:
     image = jnp.zeros((1, SIZE, SIZE, 3))
     tree: Any = jax.eval_shape(Inception().init, jax.random.key(0), image)["params"]
     flat: Any = [traverse_util.flatten_dict(x, sep=".") for x in (params, tree)]
-    found, expected = flat
+    actual, expected = flat
     for name, leaf in expected.items():
-        if name not in found:
+        if name not in actual:
             raise InputError(f"the weights of Inception-v3 lack {name}")
-        if found[name].shape != leaf.shape:
-            shapes = f"{found[name].shape}, not {leaf.shape}"
+        if actual[name].shape != leaf.shape:
+            shapes = f"{actual[name].shape}, not {leaf.shape}"
             raise InputError(f"the weights of Inception-v3 have a {name} of shape {shapes}")
 
 
 def features(params: Any, images: Array, convention: str = "tensorflow") -> Array:
-    """Pooled features ``[B, 2048]`` of images ``[B, H, W, 3]``, uint8 in RGB.
+    """Compute pooled features ``[B, 2048]`` of images ``[B, H, W, 3]``, uint8 in RGB.
 
     Args:
-      params: As ``convert.inception.load`` gives them.
-      images: Of any height and width.
-      convention: One of ``CONVENTIONS``. A FID compares only with those of the same one.
+      params: Parameters from ``convert.inception.load``.
+      images: Images of any height and width.
+      convention: One of ``CONVENTIONS``. Only FIDs of the same convention compare.
 
     Raises:
       InputError: If there is no such convention.
     """
-    y: Any = Inception().apply({"params": params}, prepare(images, convention))
+    y: Any = Inception().apply({"params": params}, resize_and_scale(images, convention))
     return y
 
 
-def prepare(images: Array, convention: str = "tensorflow") -> Array:
-    """Images ``[B, H, W, 3]`` in 0 to 255 as the network takes them, ``[B, 299, 299, 3]``.
+def resize_and_scale(images: Array, convention: str = "tensorflow") -> Array:
+    """Turn images ``[B, H, W, 3]`` in 0 to 255 into the network's input ``[B, 299, 299, 3]``.
 
-    Bilinear between the two nearest pixels, however many lie between two samples: FIDs
-    of large images include the aliasing that this makes.
+    Resizing is bilinear between the two nearest pixels, however many lie between two
+    samples. FIDs of large images include the aliasing of this.
 
     Raises:
       InputError: If there is no such convention.
@@ -118,18 +118,18 @@ def prepare(images: Array, convention: str = "tensorflow") -> Array:
 
 
 def _bilinear(size: int, centre: float) -> np.ndarray:
-    """``[299, size]``: the share of every pixel in every sample."""
+    """Return ``[299, size]``, the share of every pixel in every sample."""
     position = ((np.arange(SIZE) + centre) * size / SIZE - centre).clip(0, size - 1)
     distance = np.abs(position[:, None] - np.arange(size))
     return (1 - distance).clip(0).astype(np.float32)
 
 
 class Unit(nn.Module):
-    """Convolution, bias and ReLU: ``[B, H, W, I] -> [B, h, w, features]``.
+    """Apply a convolution, a bias and ReLU: ``[B, H, W, I] -> [B, h, w, features]``.
 
     Attributes:
-      features: Channels out.
-      kernel: Its height and width.
+      features: Output channels.
+      kernel: Height and width.
       stride: Step.
       padding: ``SAME`` or ``VALID``.
     """
@@ -164,14 +164,14 @@ def _halved(x: Array, name: str, features: int) -> Array:
 
 
 def _chain(x: Array, name: str, *units: tuple[int, int, int]) -> Array:
-    """Units ``(features, height, width)``, named ``name_1``, ``name_2`` and so on."""
+    """Apply units ``(features, height, width)``, named ``name_1``, ``name_2`` and so on."""
     for number, unit in enumerate(units, 1):
         x = _unit(x, f"{name}_{number}", *unit)
     return x
 
 
 def _average(x: Array) -> Array:
-    """Mean over 3x3 of those pixels that exist."""
+    """Average over 3x3 pixels, without those beyond the border."""
     return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
 
 
@@ -184,7 +184,7 @@ def _largest_halved(x: Array) -> Array:
 
 
 class MixedA(nn.Module):
-    """Block on 35x35 pixels: ``[B, H, W, I] -> [B, H, W, 224 + pooled]``.
+    """A block on 35x35 pixels: ``[B, H, W, I] -> [B, H, W, 224 + pooled]``.
 
     Attributes:
       pooled: Channels of the pooling branch.
@@ -204,7 +204,7 @@ class MixedA(nn.Module):
 
 
 class MixedB(nn.Module):
-    """From 35x35 to 17x17 pixels: ``[B, H, W, I] -> [B, h, w, 480 + I]``."""
+    """A block from 35x35 to 17x17 pixels: ``[B, H, W, I] -> [B, h, w, 480 + I]``."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -218,7 +218,7 @@ class MixedB(nn.Module):
 
 
 class MixedC(nn.Module):
-    """Block on 17x17 pixels: ``[B, H, W, I] -> [B, H, W, 768]``.
+    """A block on 17x17 pixels: ``[B, H, W, I] -> [B, H, W, 768]``.
 
     Attributes:
       inner: Channels inside the branches of long kernels.
@@ -240,7 +240,7 @@ class MixedC(nn.Module):
 
 
 class MixedD(nn.Module):
-    """From 17x17 to 8x8 pixels: ``[B, H, W, I] -> [B, h, w, 512 + I]``."""
+    """A block from 17x17 to 8x8 pixels: ``[B, H, W, I] -> [B, h, w, 512 + I]``."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -254,10 +254,10 @@ class MixedD(nn.Module):
 
 
 class MixedE(nn.Module):
-    """Block on 8x8 pixels: ``[B, H, W, I] -> [B, H, W, 2048]``.
+    """A block on 8x8 pixels: ``[B, H, W, I] -> [B, H, W, 2048]``.
 
     Attributes:
-      largest: Pool by maximum.
+      largest: Whether to pool by the maximum, not the average.
     """
 
     largest: bool
@@ -279,9 +279,9 @@ class MixedE(nn.Module):
 
 
 class Inception(nn.Module):
-    """Prepared images ``[B, 299, 299, 3]`` to features ``[B, 2048]``, none negative.
+    """Map images from ``resize_and_scale`` to features ``[B, 2048]``, none negative.
 
-    Other sizes of at least 75x75 work, but their features are not those of the FID.
+    Other sizes of at least 75x75 pixels work, but their features are not those of the FID.
     """
 
     @nn.compact

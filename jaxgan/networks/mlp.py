@@ -1,11 +1,12 @@
-"""Dense generator and critic, as the point laboratories use them.
+"""The dense generator and critic of the points laboratory.
 
 The three matrix products of a dense layer are written out, each the derivative of the other
 two, so that derivatives of any order, by reverse mode, stay within the three. They are named
-as in BLAS, by which operand is transposed: of a layer that widens ``nn`` makes the outputs
-and ``nt`` the gradients of inputs, of one that narrows the reverse; ``tn`` makes those of
-weights. On a CPU each has the form that trains fastest there: lanes of the small networks of
-points take 7 to 10 % less time than with the derivatives of a plain product.
+as in BLAS, by the operand that is transposed. In a layer that widens, ``nn`` computes the
+outputs and ``nt`` the gradients of the inputs; in one that narrows it is the reverse. ``tn``
+computes the gradients of the weights. On a CPU each has the form that trains fastest there:
+lanes of the small networks of points take 7 to 10 % less time than with the derivatives of a
+plain product.
 """
 
 import functools
@@ -18,12 +19,12 @@ from jax import Array, lax
 
 from jaxgan.networks.convolution import on_cpu
 
-_THIN, _NARROW = 4, 64  # of a kernel's short side
+_THIN, _NARROW = 4, 64  # largest short sides of the kernels with forms of their own
 
 
 @jax.custom_vjp
 def _nn(x: Array, w: Array) -> Array:
-    """``[B, I], [I, O] -> [B, O]``."""
+    """Multiply ``[B, I], [I, O] -> [B, O]``."""
     if on_cpu() and x.shape[1] <= _THIN:  # one pass over the output, which XLA fuses
         terms = (x[:, i : i + 1] * w[i : i + 1] for i in range(x.shape[1]))
         return functools.reduce(jnp.add, terms)
@@ -32,34 +33,33 @@ def _nn(x: Array, w: Array) -> Array:
 
 @jax.custom_vjp
 def _nt(g: Array, w: Array) -> Array:
-    """``[B, O], [I, O] -> [B, I]``."""
+    """Multiply ``[B, O], [I, O] -> [B, I]``."""
     return g @ w.T
 
 
 @jax.custom_vjp
 def _tn(x: Array, g: Array) -> Array:
-    """``[B, I], [B, O] -> [I, O]``."""
-    # A copy lets XLA take the kernels for matrices as they lie; those of wider ones gain less
+    """Multiply ``[B, I], [B, O] -> [I, O]``."""
+    # After a copy XLA can use its kernels for row-major matrices. Wider matrices gain less
     # than the copy costs.
     narrow = on_cpu() and x.shape[1] <= _NARROW
     return (lax.optimization_barrier(x.T) if narrow else x.T) @ g
 
 
-_nn.defvjp(lambda x, w: (_nn(x, w), (x, w)), lambda kept, y: (_nt(y, kept[1]), _tn(kept[0], y)))
-_nt.defvjp(lambda g, w: (_nt(g, w), (g, w)), lambda kept, x: (_nn(x, kept[1]), _tn(x, kept[0])))
-_tn.defvjp(lambda x, g: (_tn(x, g), (x, g)), lambda kept, w: (_nt(kept[1], w), _nn(kept[0], w)))
+_nn.defvjp(lambda x, w: (_nn(x, w), (x, w)), lambda args, y: (_nt(y, args[1]), _tn(args[0], y)))
+_nt.defvjp(lambda g, w: (_nt(g, w), (g, w)), lambda args, x: (_nn(x, args[1]), _tn(x, args[0])))
+_tn.defvjp(lambda x, g: (_tn(x, g), (x, g)), lambda args, w: (_nt(args[1], w), _nn(args[0], w)))
 
 
 class Dense(nn.Module):
     """Affine map ``[B, inputs]`` to ``[B, width]``, initialised as PyTorch does.
 
-    Weights start uniform in ``+-1/sqrt(inputs)``, biases too: what the reports' networks
-    started from. The kernel lies with its short side first, ``[inputs, width]`` or, where
-    the layer narrows, ``[width, inputs]``, from which a CPU forms the weight gradient
-    fastest.
+    Weights and biases start uniform in ``+-1/sqrt(inputs)``, as those of the reports'
+    networks did. The kernel has its short side first: ``[inputs, width]`` or, where the
+    layer narrows, ``[width, inputs]``. So a CPU computes the weight gradient fastest.
 
     Attributes:
-      width: Outputs.
+      width: Number of outputs.
     """
 
     width: int
@@ -80,7 +80,7 @@ class Dense(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents ``[B, D]`` to points ``[B, features]``: dense layers with ReLU between.
+    """Map latents ``[B, D]`` to points ``[B, features]`` by dense layers with ReLU between.
 
     Attributes:
       widths: Hidden widths, input side first.
@@ -98,7 +98,7 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Points ``[B, F]`` to scores ``[B]``: dense layers with ReLU between, no sigmoid.
+    """Map points ``[B, F]`` to scores ``[B]`` by dense layers with ReLU between, no sigmoid.
 
     Attributes:
       widths: Hidden widths, input side first.

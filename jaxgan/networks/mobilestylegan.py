@@ -1,11 +1,10 @@
-"""The generator of MobileStyleGAN: a StyleGAN2 made light, whose images come of wavelets.
+"""The generator of MobileStyleGAN: a lighter StyleGAN2 that makes images from wavelets.
 
 Source: Belousov, MobileStyleGAN: A Lightweight Convolutional Neural Network for
 High-Fidelity Image Synthesis, arXiv 2104.04767. Its mapping network is ``stylegan2``'s.
 
-Convolutions are split into one by channel and one of a single tap. Demodulation does not
-depend on the code, so it is part of the weights. Images grow by the inverse transform of
-Haar's wavelet.
+A convolution is split into a depthwise one and one of a single tap. Demodulation does not
+depend on the code, so it is part of the weights. Images grow by the inverse Haar transform.
 """
 
 import functools
@@ -22,7 +21,7 @@ _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 
 
 class Style(nn.Module):
-    """Scale images ``[N, H, W, C]`` by channel, as codes ``[N, D]`` say."""
+    """Scale the channels of images ``[N, H, W, C]`` by styles of codes ``[N, D]``."""
 
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
@@ -31,11 +30,13 @@ class Style(nn.Module):
 
 
 class Layer(nn.Module):
-    """Modulated convolution and what follows: ``[N, H, W, I], [N, D] -> [N, H, W, features]``.
+    """Apply a modulated convolution, noise, a bias and leaky ReLU.
+
+    The shapes are ``[N, H, W, I], [N, D] -> [N, H, W, features]``.
 
     Attributes:
-      features: Channels out.
-      split: Whether into a 3x3 convolution by channel and one of a single tap.
+      features: Output channels.
+      split: Whether the convolution is a depthwise 3x3 one and one of a single tap.
     """
 
     features: int
@@ -48,7 +49,7 @@ class Layer(nn.Module):
         y: Any
         if self.split:
             taps = self.param("taps", _scaled, (3, 3, inputs))
-            y = by_channel(x, taps) @ self.param("kernel", _scaled, (inputs, self.features))
+            y = depthwise(x, taps) @ self.param("kernel", _scaled, (inputs, self.features))
         else:
             kernel = self.param("kernel", _scaled, (3, 3, inputs, self.features))
             y = correlate(x, kernel, Geometry((high, wide), 3, 1, 1))
@@ -58,13 +59,14 @@ class Layer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Codes to images: ``[N, L, D] -> [N, H, W, 3]``, around [-1, 1].
+    """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, 3]``.
 
-    The first layer reads the first code, each block after it three, the image the last: L
-    is three for each block, and two. H and W are 4, doubled for each block and once more.
+    The first layer reads one code, each block three, and the conversion to colours one: L is
+    three times the number of blocks, plus two. H and W are 4, doubled for each block and
+    once more.
 
     Attributes:
-      channels: Of the first layer, and after each block.
+      channels: Channels of the first layer and after each block.
     """
 
     channels: tuple[int, ...]
@@ -83,10 +85,10 @@ class Synthesis(nn.Module):
         return inverse_haar(nn.Dense(12, kernel_init=_scaled, name="to_rgb")(x))
 
 
-def by_channel(x: Array, taps: Array) -> Array:
-    """Each channel of ``[N, H, W, C]`` by its own kernel: ``[3, 3, C]``, zeros around.
+def depthwise(x: Array, taps: Array) -> Array:
+    """Convolve each channel of ``[N, H, W, C]``, zeros around, with a kernel of ``[3, 3, C]``.
 
-    As shifted sums: a convolution by channel is slow on every platform.
+    This is shifted sums: a depthwise convolution is slow on every platform.
     """
     _, high, wide, _ = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -100,8 +102,8 @@ def by_channel(x: Array, taps: Array) -> Array:
 def inverse_haar(x: Array) -> Array:
     """Join four bands into an image of twice the size: ``[N, H, W, 4C] -> [N, 2H, 2W, C]``.
 
-    The bands are, C channels each: means; differences along the height; along the width;
-    along both.
+    The bands have C channels each: means, differences along the height, along the width,
+    and along both.
     """
     n, high, wide, channels = x.shape
     mean, down, across, both = jnp.split(x / 2, 4, axis=3)

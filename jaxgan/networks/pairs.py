@@ -1,4 +1,4 @@
-"""The image laboratories' pairs of networks by name."""
+"""Pairs of networks for images, by name."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,9 +12,10 @@ class Pair(NamedTuple):
     """A generator and the critic that goes with it.
 
     Attributes:
-      generator: From ``size, width, channels, norm``: side of the images in pixels, width
-        as the network counts it, channels of the images, a name in ``layers.NORMS``.
-      critic: From ``size, width, norm``.
+      generator: Makes the generator from ``size, width, channels, norm``: the side of the
+        images in pixels, the network's own width, the channels of the images, and a name in
+        ``layers.NORMS``.
+      critic: Makes the critic from ``size, width, norm``.
     """
 
     generator: Callable[[int, int, int, str], nn.Module]

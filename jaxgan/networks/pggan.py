@@ -3,8 +3,8 @@
 Source: Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and
 Variation, arXiv 1710.10196, table 2.
 
-Gains of the equalised learning rate are no part of the network: its weights are those
-that act. To double the pixels and then apply a 3x3 kernel is one transposed convolution
+Gains of the equalised learning rate are not part of the network: they are multiplied into
+its weights. Doubling the pixels and then applying a 3x3 kernel is one transposed convolution
 of stride 2, whose 4x4 kernel has each tap added to its neighbours: 16 products for every
 four pixels, not 36.
 """
@@ -24,9 +24,10 @@ def pixel_norm(x: Array) -> Array:
 
 
 class Generator(nn.Module):
-    """Latents to images, of which only the direction counts: ``[N, D] -> [N, H, W, 3]``.
+    """Map latents to images: ``[N, D] -> [N, H, W, 3]``.
 
-    H and W are 4, doubled for each resolution after the first.
+    Only the direction of a latent counts. H and W are 4, doubled for each resolution after
+    the first.
 
     Attributes:
       channels: Width of the two layers of each resolution, the coarsest first.

@@ -1,10 +1,10 @@
-"""The generator of StyleGAN, the first version: a mapping and a synthesis network.
+"""The generator of the first StyleGAN: a mapping and a synthesis network.
 
 Source: Karras et al., A Style-Based Generator Architecture for Generative Adversarial
 Networks, arXiv 1812.04948.
 
-Gains of the equalised learning rate are no part of the networks: their weights are those
-that act. Upsampling is a transposed convolution, as in ``pggan``.
+Gains of the equalised learning rate are not part of the networks: they are multiplied into
+the weights. Upsampling is a transposed convolution, as in ``pggan``.
 """
 
 import flax.linen as nn
@@ -19,7 +19,7 @@ _EPSILON = 1e-8
 
 
 class Mapping(nn.Module):
-    """Latents to codes, of which only the direction counts: ``[N, D] -> [N, D]``.
+    """Map latents, of which only the direction counts, to codes: ``[N, D] -> [N, D]``.
 
     Attributes:
       depth: Number of layers.
@@ -36,11 +36,11 @@ class Mapping(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """What follows a convolution: ``[N, H, W, C], [N, D] -> [N, H, W, C]``.
+    """Apply the operations after a convolution: ``[N, H, W, C], [N, D] -> [N, H, W, C]``.
 
-    Noise and bias, leaky ReLU, instance norm, and the style: a scale and a shift of each
-    channel, both affine in the code. The noise is always the same. N may be 1 in the
-    image where all the codes share it.
+    They are noise and bias, leaky ReLU, instance norm, and the style: a scale and a shift
+    of each channel, both affine in the code. The noise is always the same. The image's N
+    may be 1 where all codes share it.
     """
 
     @nn.compact
@@ -59,7 +59,7 @@ class Epilogue(nn.Module):
 
 
 def _one_and_zero(_, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
-    """Bias of scales and shifts that leave alone what they act on."""
+    """Return the bias of scales of 1 and shifts of 0."""
     return jnp.repeat(jnp.array([1, 0], dtype), shape[0] // 2)
 
 
@@ -74,7 +74,7 @@ def blur(x: Array) -> Array:
 
 
 class Synthesis(nn.Module):
-    """Codes of the layers to images: ``[N, L, D] -> [N, H, W, 3]``.
+    """Map codes of the layers to images: ``[N, L, D] -> [N, H, W, 3]``.
 
     L is two for each resolution. H and W are 4, doubled for each resolution after the
     first.

@@ -1,11 +1,11 @@
 """The generator of StyleGAN2: a mapping network and a synthesis network.
 
 Source: Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv
-1912.04958, with skip connections of images; the clamp is of arXiv 2006.06676.
+1912.04958, with skip connections of images; the clamp is from arXiv 2006.06676.
 
-Gains of the equalised learning rate are no part of the network: its weights are those
-that act. A style scales the input of a convolution, and demodulation its output, so
-that all examples share one kernel.
+Gains of the equalised learning rate are not part of the network: they are multiplied into
+its weights. A style scales the input of a convolution and demodulation its output, so that
+all examples share one kernel.
 """
 
 from typing import Any
@@ -19,13 +19,13 @@ from jaxgan.networks.convolution import Geometry, correlate, spread
 from jaxgan.networks.pggan import pixel_norm
 
 _EPSILON = 1e-8
-_BLUR = (0.25, 0.75)  # outer, inner: four taps of sum 2, for the zeros between
+_BLUR = (0.25, 0.75)  # outer and inner taps; all four sum to 2, since every second pixel is 0
 _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 _scaled_transposed = init.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, out_axis=-2)
 
 
 class Mapping(nn.Module):
-    """Latents to codes: ``[N, D] -> [N, D]``.
+    """Map latents to codes: ``[N, D] -> [N, D]``.
 
     Attributes:
       depth: Number of layers.
@@ -42,16 +42,16 @@ class Mapping(nn.Module):
 
 
 class Layer(nn.Module):
-    """Modulated 3x3 convolution: ``[N, H, W, I], [N, D] -> [N, H', W', features]``.
+    """Apply a modulated 3x3 convolution: ``[N, H, W, I], [N, D] -> [N, H', W', features]``.
 
-    Its kernel is ``[3, 3, I, features]``, or ``[3, 3, features, I]`` as that of the
-    convolution which is transposed. ``squares`` is what demodulation needs of it, and
-    follows from it: ``[I, features]``, the squares summed over the taps.
+    The kernel is ``[3, 3, I, features]`` or, where the convolution is transposed,
+    ``[3, 3, features, I]``. Demodulation needs ``squares`` ``[I, features]``, the sums of
+    the kernel's squares over the taps.
 
     Attributes:
-      features: Channels out.
+      features: Output channels.
       up: Whether H' and W' are twice H and W, not the same.
-      clamp: Bound on what comes out; None for none.
+      clamp: Bound on the output; None for none.
     """
 
     features: int
@@ -80,10 +80,10 @@ class Layer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to colours: ``[N, H, W, C], [N, D] -> [N, H, W, 3]``.
+    """Apply a modulated 1x1 convolution to colours: ``[N, H, W, C], [N, D] -> [N, H, W, 3]``.
 
     Attributes:
-      clamp: Bound on what comes out; None for none.
+      clamp: Bound on the output; None for none.
     """
 
     clamp: float | None = None
@@ -97,14 +97,15 @@ class ToRGB(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Codes to images: ``[N, L, D] -> [N, H, W, 3]``, around [-1, 1].
+    """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, 3]``.
 
-    Layer i reads code i. The conversion to colours number b reads code 2b + 1, as does
-    the layer after it, so that L is twice the number of resolutions.
+    Layer i reads code i. Conversion b to colours reads code 2b + 1, as does the layer after
+    it, so L is twice the number of resolutions.
 
     Attributes:
-      channels: Per resolution 4, 8, 16 and so on. H and W are the last of these.
-      clamp: Bound on what each layer and each conversion to colours gives; None for none.
+      channels: Channels at 4, 8, 16 pixels and so on. H and W are the last of these.
+      clamp: Bound on the output of each layer and of each conversion to colours; None for
+        none.
     """
 
     channels: tuple[int, ...]
@@ -125,7 +126,7 @@ class Synthesis(nn.Module):
 
 
 def tap_squares(kernel: Any, up: bool) -> Any:
-    """``squares`` of a ``Layer``, ``[I, O]``, from its kernel ``[3, 3, ...]``."""
+    """Compute ``squares`` ``[I, O]`` of a ``Layer`` from its kernel ``[3, 3, ...]``."""
     squares = (kernel * kernel).sum(axis=(0, 1))
     return squares.T if up else squares
 
@@ -143,9 +144,9 @@ def _clamped(x: Array, bound: float | None) -> Array:
 
 
 def _enlarged(x: Array, kernel: Array) -> Array:
-    """Transposed convolution, and a blur against its checkerboard, to twice the size.
+    """Double the size by a transposed convolution, and blur against its checkerboard.
 
-    The blur as shifted sums: a convolution by channel is slow on every platform.
+    The blur is shifted sums: a depthwise convolution is slow on every platform.
     """
     _, high, wide, _ = x.shape
     y: Any = spread(x, kernel, Geometry((2 * high + 1, 2 * wide + 1), 3, 2, 0))
@@ -159,7 +160,7 @@ def _enlarged(x: Array, kernel: Array) -> Array:
 
 
 def _image_enlarged(x: Array) -> Array:
-    """The same blur of the image with zeros between its pixels, to twice the size.
+    """Double the size by zeros between the pixels, and the same blur.
 
     Every pixel becomes two along an axis, each of which half of the taps reach.
     """

@@ -193,7 +193,7 @@ def test_a_ramp_is_sampled_where_the_convention_says(side):
         ("tensorflow", starts, 128, 128),
         ("pytorch", centres, 127.5, 127.5),
     ):
-        x = inception.prepare(jnp.array(ramp), convention)
+        x = inception.resize_and_scale(jnp.array(ramp), convention)
         chex.assert_shape(x, (1, 299, 299, 3))
         expected = (position.clip(0, last) * step - zero) / unit
         # One part in 10^7 of a position of up to 400 pixels.
@@ -219,14 +219,14 @@ def test_preparation_follows_torch(size, twin):
         ("tensorflow", (sampled - 128) / 128),
         ("pytorch", pytorch),
     ):
-        mine = inception.prepare(jnp.array(images), convention).transpose(0, 3, 1, 2)
+        mine = inception.resize_and_scale(jnp.array(images), convention).transpose(0, 3, 1, 2)
         # Weights and two sums in float32, of values up to 255 / 128.
         np.testing.assert_allclose(mine, theirs.numpy(), atol=2e-6)
 
 
 def test_an_unknown_convention_is_refused():
     with pytest.raises(InputError, match="choose from tensorflow, pytorch"):
-        inception.prepare(jnp.zeros((1, 4, 4, 3)), "caffe")
+        inception.resize_and_scale(jnp.zeros((1, 4, 4, 3)), "caffe")
 
 
 @pytest.mark.slow
