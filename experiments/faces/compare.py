@@ -1,50 +1,45 @@
 """Measures of faces, and variants side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from experiments.images import config as images_config
-from experiments.images import program as images_program
 from experiments.images import run
+from experiments.images.config import Config, Dataset
+from experiments.images.program import Purpose, fixed_latents
 from jaxgan.metrics import colour, frechet, pyramid
 from jaxgan.plots import raster
 
 COMPARED_EPOCHS = (6, 22, 26, 30)  # the report's
-
-
 MEASURED = 1000
 
 
 def finish(
-    dataset: images_config.Dataset, features: Callable[[np.ndarray], np.ndarray] | None = None
+    dataset: Dataset, features: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> run.Finish:
-    """Measures of every lane's samples against the data.
+    """Make the measures of every lane's samples against the data.
 
     Without ``features`` no trained network takes part. With those of the FID's
-    Inception-v3 it is ``fid``, of ``MEASURED`` images only: compare at one number.
+    Inception-v3 there is a ``fid``, of ``MEASURED`` images only: compare at one number.
     """
 
-    def measure(config, program, state, directory):
+    def measure(config, sample, state, directory):
         count = min(MEASURED, config.train_size // 2)
         rng = np.random.default_rng(config.seed)
         chosen = rng.permutation(config.train_size)[: 2 * count]
         real, other = np.split(np.asarray(dataset.images[np.sort(chosen)]), 2)
-        made = images_program.generate(
-            program, state, images_program.fixed_latents(config, count, 2)
-        )
         real_features = features(real) if features else None
         rows = []
-        for lane in made:
-            distances = pyramid.laplacian_sliced_wasserstein(real, lane)
-            hues = colour.hue_entropy(lane)
+        for images in sample(state, fixed_latents(config, count, Purpose.MEASURES)):
+            distances = pyramid.laplacian_sliced_wasserstein(real, images)
+            hues = colour.hue_entropy(images)
             rows.append(
                 {f"swd_{side}": value for side, value in distances.items()}
                 | {"hue_bits": hues.images, "hue_bits_pixels": hues.pixels}
             )
             if features and real_features is not None:
-                rows[-1]["fid"] = frechet.frechet_distance(real_features, features(lane))
+                rows[-1]["fid"] = frechet.frechet_distance(real_features, features(images))
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         floor = pyramid.laplacian_sliced_wasserstein(real, other)
         real_hues = colour.hue_entropy(real)
@@ -56,7 +51,7 @@ def finish(
     return measure
 
 
-def compare(folders: dict[Path, images_config.Config], directory: Path) -> None:
+def compare(folders: Mapping[Path, Config], directory: Path) -> None:
     """Draw programs side by side at the report's epochs, and their training as one GIF."""
     last = min(config.epochs for config in folders.values())
     epochs = [epoch for epoch in COMPARED_EPOCHS if epoch <= last]

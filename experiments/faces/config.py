@@ -2,7 +2,7 @@
 
 from experiments.common.settings import Defaults, Recipe
 from experiments.common.training_flags import Flags
-from experiments.images import config
+from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
 from jaxgan.networks.dcgan import SIZES
@@ -39,11 +39,7 @@ DEFAULTS = Defaults(
     },
     by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (5e-5,)}},
 )
-
-
 _REPORT_D = {"batch_size": 512, "epochs": 30, "latent_dim": 200, "width": 64, "size": 64}
-
-
 RECIPES = {
     # The report sums its losses over the batch and halves the critic's; here they are
     # means, so the rates are 512 times the report's 0.005, and half of that.
@@ -69,8 +65,6 @@ RECIPES = {
         }
     ),
 }
-
-
 FLAGS = Flags(
     texts={
         "data": "Folder, tar or zip of images; cartoons are drawn.",
@@ -85,12 +79,12 @@ FLAGS = Flags(
 )
 
 
-def load(source: str, size: int) -> tuple[config.Dataset, tuple[tuple[str, str], ...]]:
+def load(source: str, size: int) -> tuple[Dataset, tuple[tuple[str, str], ...]]:
     """The images, and what was skipped: (name, reason)."""
     if size not in SIZES:
         raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
     if source == "cartoons":
         faces = cartoon_faces.load(CARTOONS, size=size)
-        return config.Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"), ()
+        return Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"), ()
     packed = image_folder.pack(source, size)
-    return config.Dataset(packed.images, packed.key), packed.skipped
+    return Dataset(packed.images, packed.key), packed.skipped

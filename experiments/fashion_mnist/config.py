@@ -4,7 +4,7 @@ import hashlib
 
 from experiments.common.settings import Defaults, Recipe
 from experiments.common.training_flags import Flags
-from experiments.images import config
+from experiments.images.config import Dataset
 from jaxgan.data import fashion_mnist
 
 DEFAULTS = Defaults(
@@ -36,8 +36,6 @@ DEFAULTS = Defaults(
     },
     by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (1e-4,)}},
 )
-
-
 RECIPES = {
     "report_e": Recipe(
         {
@@ -52,8 +50,6 @@ RECIPES = {
         }
     )
 }
-
-
 FLAGS = Flags(
     names={"model": "Of dense, conv; a list."},
     texts={
@@ -68,8 +64,8 @@ FLAGS = Flags(
 )
 
 
-def load(source: str) -> tuple[fashion_mnist.Images, config.Dataset]:
+def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:
     """The images, and those to train on."""
     data = fashion_mnist.load(None if source == "fashion-mnist" else source)
     key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
-    return data, config.Dataset(data.train_images, key)
+    return data, Dataset(data.train_images, key)

@@ -2,56 +2,73 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.images import config as images_config
-from experiments.images import program as images_program
 from experiments.images import run
+from experiments.images.config import Config, Dataset
+from experiments.images.program import Purpose, fixed_latents, make_program, make_sampler
 from jaxgan import runs
 from jaxgan.data import fashion_mnist
 from jaxgan.errors import InputError
 from jaxgan.judges import fashion
-from jaxgan.metrics import frechet, intervals, kid, prdc
+from jaxgan.metrics import frechet, intervals, kernels, neighbours
 from jaxgan.plots import figures, raster
+from jaxgan.runs import programs
 
 SHOWN, MOVED = 10, 100  # samples in a figure, and in a measurement
+RESAMPLES = 400
 TRAVERSE = (20, 50, 60, 70, 90)  # the report's
 
 
-def finish(data: fashion_mnist.Images, judge: fashion.Trained, count: int = 2000) -> run.Finish:
-    """Measures of every lane's samples on the classifier's features.
+def finish(
+    data: fashion_mnist.Images, classifier: fashion.GarmentClassifier, count: int = 2000
+) -> run.Finish:
+    """Make the measures of every lane's samples on the classifier's features.
 
     ``classifier_frechet`` is a Frechet distance between these features, not a FID.
     """
-    _, real = fashion.classify(judge.params, data.test_images[:count])
+    _, real = fashion.classify(classifier.params, data.test_images[:count])
 
-    def measure(config, program, state, directory):
-        made = images_program.generate(
-            program, state, images_program.fixed_latents(config, count, 2)
-        )
+    def measure(config, sample, state, directory):
         rows = []
-        for lane in made:
-            _, fake = fashion.classify(judge.params, lane)
+        for images in sample(state, fixed_latents(config, count, Purpose.MEASURES)):
+            _, fake = fashion.classify(classifier.params, images)
             rows.append(
                 {
                     "classifier_frechet": frechet.frechet_distance(real, fake),
-                    "classifier_kid": kid.kernel_distance(real, fake).mean,
-                    **prdc.prdc(real, fake)._asdict(),
+                    "classifier_kid": kernels.kernel_distance(real, fake).mean,
+                    **neighbours.prdc(real, fake)._asdict(),
                 }
             )
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        return {"classifier_accuracy": judge.accuracy, **by_lane}
+        return {"classifier_accuracy": classifier.accuracy, **by_lane}
 
     return measure
 
 
+class Move(NamedTuple):
+    """Samples with one latent dimension lowered and raised, and their class probabilities.
+
+    Attributes:
+      low: Images ``[N, 28, 28, 1]`` uint8.
+      high: Images ``[N, 28, 28, 1]`` uint8.
+      lowered: Probabilities ``[N, 10]``.
+      raised: Probabilities ``[N, 10]``.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    lowered: np.ndarray
+    raised: np.ndarray
+
+
 def traverse(
-    config: images_config.Config,
+    config: Config,
     directory: Path,
-    dataset: images_config.Dataset,
-    judge: fashion.Trained,
+    dataset: Dataset,
+    classifier: fashion.GarmentClassifier,
     dimensions: Sequence[int],
     by: float,
 ) -> dict[str, Any]:
@@ -63,83 +80,90 @@ def traverse(
     Args:
       config: Of the run.
       directory: Of the run, which must be complete.
-      dataset: As it was trained on.
-      judge: Says what an image shows.
+      dataset: What the run was trained on.
+      classifier: Tells the classes of images.
       dimensions: To draw; all are ranked.
       by: Added and subtracted.
 
     Returns:
-      What the JSON file holds: the classes' shares with each dimension lowered, as drawn
+      The content of the JSON file: the classes' shares with each dimension lowered, as drawn
       and raised, and all dimensions ranked by the total variation distance between the
       shares lowered and raised, with a bootstrap 95 % interval over samples.
     """
-    folder = directory / "traversal"
-    program = images_program.make_program(config, dataset)
-    state = run.last_state(directory, program)
-    z = images_program.fixed_latents(config, MOVED, 3)
+    folder, title = directory / "traversal", run.title_of(config)
+    functions = make_program(config, dataset)
+    state = programs.last_state(directory, functions.init)
+    sample = make_sampler(functions)
+    z = fixed_latents(config, MOVED, Purpose.TRAVERSAL)
 
-    def moved(dimension: int, step: float) -> np.ndarray:
-        return images_program.generate(program, state, z.at[:, dimension].add(step))[0]
+    def classes(images: np.ndarray) -> np.ndarray:
+        return fashion.classify(classifier.params, images)[0]
 
-    drawn = images_program.generate(program, state, z)[0]
-    plain, _ = fashion.classify(judge.params, drawn)
-    shares: dict[int, dict[str, np.ndarray]] = {}
-    ranking = []
-    rng = np.random.default_rng(0)
-    resamples = rng.integers(0, MOVED, (400, MOVED))
+    def move(dimension: int) -> Move:
+        low, high = (sample(state, z.at[:, dimension].add(x))[0] for x in (-by, by))
+        return Move(low, high, classes(low), classes(high))
+
+    drawn = sample(state, z)[0]
+    plain = classes(drawn).mean(axis=0)
+    ranking, shares = [], {}
     for dimension in range(config.latent_dim):
-        low, high = moved(dimension, -by), moved(dimension, by)
-        lowered, _ = fashion.classify(judge.params, low)
-        raised, _ = fashion.classify(judge.params, high)
-        shift = raised - lowered
-        distance = np.abs(shift.mean(axis=0)).sum() / 2
-        spread = np.abs(shift[resamples].mean(axis=1)).sum(axis=1) / 2
-        ranking.append(
-            {
-                "dimension": dimension,
-                "moved": distance,
-                "interval": intervals.percentile(distance, spread)[1:],
-                "lowered_to": fashion_mnist.CLASSES[lowered.mean(axis=0).argmax()],
-                "raised_to": fashion_mnist.CLASSES[raised.mean(axis=0).argmax()],
-            }
-        )
+        moved = move(dimension)
+        ranking.append({"dimension": dimension} | _effect(moved))
+        if dimension not in dimensions:
+            continue
         shares[dimension] = {
-            "lowered": lowered.mean(axis=0),
-            "as drawn": plain.mean(axis=0),
-            "raised": raised.mean(axis=0),
+            "lowered": moved.lowered.mean(axis=0),
+            "as drawn": plain,
+            "raised": moved.raised.mean(axis=0),
         }
-        if dimension in dimensions:
-            raster.image_rows(
-                folder / f"dimension_{dimension:03d}.png",
-                {
-                    "lowered": low[:SHOWN],
-                    "as drawn": drawn[:SHOWN],
-                    "raised": high[:SHOWN],
-                },
-                f"{run.title_of(config)}: dimension {dimension} by {by:g}",
-            )
+        raster.image_rows(
+            folder / f"dimension_{dimension:03d}.png",
+            {
+                "lowered": moved.low[:SHOWN],
+                "as drawn": drawn[:SHOWN],
+                "raised": moved.high[:SHOWN],
+            },
+            f"{title}: dimension {dimension} by {by:g}",
+        )
+    shares = {dimension: shares[dimension] for dimension in dimensions}
     figures.shares(
         folder / "classes.png",
         fashion_mnist.CLASSES,
-        {f"dimension {number}": shares[number] for number in dimensions},
-        f"{run.title_of(config)}: share of each class as a dimension moves by {by:g}",
+        {f"dimension {dimension}": share for dimension, share in shares.items()},
+        f"{title}: share of each class as a dimension moves by {by:g}",
     )
     result = {
         "by": by,
         "samples": MOVED,
-        "classifier_accuracy": judge.accuracy,
+        "classifier_accuracy": classifier.accuracy,
         "classes": fashion_mnist.CLASSES,
-        "shares": {number: shares[number] for number in dimensions},
+        "shares": shares,
         "ranking": sorted(ranking, key=lambda row: -row["moved"]),
     }
     runs.write_json(folder / "traversal.json", result)
     return runs.to_json(result)
 
 
-def _dimensions(
-    chosen: Sequence[int] | None, by: float, configs: Sequence[images_config.Config]
-) -> tuple[int, ...]:
-    size = configs[0].latent_dim
+def _effect(move: Move) -> dict[str, Any]:
+    """Total variation distance between the shares lowered and raised, with its interval."""
+    shift = move.raised - move.lowered
+    distance = np.abs(shift.mean(axis=0)).sum() / 2
+    resamples = np.random.default_rng(0).integers(0, len(shift), (RESAMPLES, len(shift)))
+    distances = np.abs(shift[resamples].mean(axis=1)).sum(axis=1) / 2
+    return {
+        "moved": distance,
+        "interval": intervals.percentile(distance, distances)[1:],
+        "lowered_to": fashion_mnist.CLASSES[move.lowered.mean(axis=0).argmax()],
+        "raised_to": fashion_mnist.CLASSES[move.raised.mean(axis=0).argmax()],
+    }
+
+
+def dimensions_of(chosen: Sequence[int] | None, by: float, size: int) -> tuple[int, ...]:
+    """Check which of ``size`` latent dimensions to move; by default the report's.
+
+    Raises:
+      InputError: If a dimension or the distance is out of range.
+    """
     if chosen is None:
         return tuple(number for number in TRAVERSE if number < size) or (0,)
     if not np.isfinite(by) or by == 0:
@@ -150,7 +174,8 @@ def _dimensions(
     return tuple(chosen)
 
 
-def _report(title: str, result: Mapping[str, Any]) -> None:
+def show(title: str, result: Mapping[str, Any]) -> None:
+    """Print the dimensions that move the classes most."""
     accuracy = result["classifier_accuracy"]
     print(f"{title}: dimensions that move the classes most (classifier {accuracy:.1%} right)")
     for row in result["ranking"][:5]:

@@ -1,50 +1,58 @@
 """A run of an image laboratory, from start to end."""
 
-import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.images.config import Config, Dataset
-from experiments.images.program import Program, fixed_latents, generate, lanes_of, make_program
-from jaxgan import runs
+from experiments.images.program import (
+    Purpose,
+    Sampler,
+    fixed_latents,
+    lanes_of,
+    make_program,
+    make_sampler,
+)
 from jaxgan.convert import own
-from jaxgan.data.pixels import to_uint8
-from jaxgan.errors import InputError
 from jaxgan.plots import figures, raster
-from jaxgan.runs import checkpoint, loop, progress
-from jaxgan.runs.tensorboard import Board
-from jaxgan.training import gan
+from jaxgan.runs import Diverged, loop, programs
+from jaxgan.training.gan import GanState, averaged
 
 GRID = 64  # samples in a frame
+SAMPLES = 1000  # images in samples.npz
+
+# Measures and draws what is a laboratory's own, for the summary.
+Finish = Callable[[Config, Sampler, GanState, Path], Mapping[str, Any]]
 
 
-def settings(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """What identifies a run: its configuration and the content of its data."""
+def settings(dataset: Dataset, config: Config) -> dict[str, Any]:
+    """Identify a run by its configuration and the content of its data."""
     return dataclasses.asdict(config) | {"data_key": dataset.key}
 
 
 def frame_path(directory: Path, epoch: int) -> Path:
-    """Where the sample grid of an epoch is."""
+    """Path of the sample grid of an epoch."""
     return directory / "frames" / f"epoch_{epoch:04d}.png"
 
 
 def samples_path(directory: Path, epoch: int) -> Path:
-    """Where the samples of that grid are, as ``images``."""
-    return directory / "frames" / f"epoch_{epoch:04d}.npz"
+    """Path of the samples of that grid, as ``images``."""
+    return frame_path(directory, epoch).with_suffix(".npz")
 
 
 def title_of(config: Config) -> str:
-    """What pictures call a program."""
+    """Title of a program's pictures."""
     return f"{config.model}, {config.variant}, {config.optimizer}"
 
 
-Finish = Callable[[Config, Program, gan.GanState, Path], Mapping[str, Any]]
+def name_of(config: Config) -> str:
+    """Name of a program's folder in a sweep."""
+    return f"{config.model}-{config.variant}-{config.optimizer}"
 
 
 def run(
@@ -52,124 +60,91 @@ def run(
     directory: Path | str,
     dataset: Dataset,
     *,
-    finish: Finish = lambda config, program, state, directory: {},
-    samples: int = 1000,
-    fresh: bool = False,
-    tensorboard: bool = False,
-    check: Callable[[], None] = lambda: None,
+    finish: Finish = lambda config, sample, state, directory: {},
+    samples: int = SAMPLES,
+    **options: Any,
 ) -> dict[str, Any]:
     """Train every lane of a program and fill its run directory.
 
     Args:
       config: What to train.
-      directory: Made if missing; goes on with the run that it holds.
+      directory: Made if missing; a run that it holds goes on.
       dataset: What to train on.
-      finish: Measures and draws what is the laboratory's own; its result goes into the
-        summary.
+      finish: Adds a laboratory's own measures and pictures.
       samples: Images in ``samples.npz``.
-      fresh: Start over instead.
-      tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
-      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+      **options: As ``programs.run`` takes them; it says what is raised.
 
     Returns:
       The summary, as in ``summary.json``.
-
-    Raises:
-      InputError: If the directory holds another run.
-      Diverged: If no lane has a finite loss any more.
-      Stopped: By a signal, after saving.
     """
     directory = Path(directory)
-    with contextlib.ExitStack() as stack:
-        board = stack.enter_context(Board(directory)) if tensorboard else None
-        record = stack.enter_context(
-            runs.Run(directory, settings(config, dataset), fresh=fresh)
-        )
-        if summary := record.summary():
-            progress.say(f"{directory}: already complete")
-            return summary
-        rng = np.random.default_rng(config.seed)
-        chosen = dataset.images[rng.permutation(config.train_size)[:GRID]]
-        raster.image_grid(directory / "real.png", chosen, "real images")
-        raster.image_grid(directory / "real_one.png", chosen[:1], "a real image", scale=4)
-        program = make_program(config, dataset)
-        clock = progress.Clock()
-        z = fixed_latents(config, GRID)
+    make = functools.partial(job, config, directory, dataset, finish, samples)
+    return programs.run(directory, settings(dataset, config), make, **options)
 
-        def draw(epoch, state):
-            images = to_uint8(program.generate(state, z))[0]
+
+def job(
+    config: Config, directory: Path, dataset: Dataset, finish: Finish, samples: int
+) -> programs.Job:
+    """Say what is trained in a run directory, and what is left there."""
+    rng = np.random.default_rng(config.seed)
+    chosen = dataset.images[rng.permutation(config.train_size)[:GRID]]
+    raster.image_grid(directory / "real.png", chosen, "real images")
+    raster.image_grid(directory / "real_one.png", chosen[:1], "a real image", scale=4)
+    functions = make_program(config, dataset)
+    sample = make_sampler(functions)
+    z = fixed_latents(config, GRID, Purpose.GRID)
+    title = title_of(config)
+
+    def draw(epoch, state):
+        images = sample(state, z)[0]
+
+        def work():
             path = frame_path(directory, epoch)
+            raster.image_grid(path, images, f"{title}   epoch {epoch:3d}")
+            np.savez_compressed(samples_path(directory, epoch), images=images)
 
-            def work():
-                title = f"{title_of(config)}   epoch {epoch:3d}"
-                raster.image_grid(path, images, title)
-                np.savez_compressed(samples_path(directory, epoch), images=images)
-                if board:
-                    board.picture(path, epoch)
+        return work
 
-            return work
-
-        state = loop.train(
-            record,
-            program.init,
-            clock.around(program.advance),
-            epochs=config.epochs,
-            steps_per_epoch=config.steps_per_epoch,
-            every=config.frame_every,
-            checkpoint_every=config.checkpoint_every,
-            draw=draw,
-            describe=describe,
-            watch=board.numbers if board else lambda start, records: None,
-            check=check,
-        )
-        check()
-        made = generate(program, state, fixed_latents(config, samples, 1))
-        np.savez_compressed(directory / "samples.npz", images=made[0], seed=config.seed)
-        raster.image_grid(directory / "samples.png", made[0, :GRID], title_of(config))
-        first = jax.tree.map(lambda x: x[0], gan.averaged(state).generator.variables)
-        channels = dataset.images.shape[-1]
-        own.save(
-            directory / own.FILE, {**dataclasses.asdict(config), "channels": channels}, first
-        )
-        draw_curves(directory, config, record.records())
-        frames = [frame_path(directory, epoch) for epoch in frame_epochs(config)]
-        raster.gif(directory / "training.gif", [path for path in frames if path.exists()])
-        summary = {
+    def end(state, records, frames):
+        images = sample(state, fixed_latents(config, samples, Purpose.SAMPLES))[0]
+        np.savez_compressed(directory / "samples.npz", images=images, seed=config.seed)
+        raster.image_grid(directory / "samples.png", images[:GRID], title)
+        first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
+        channels = {"channels": dataset.images.shape[-1]}
+        own.save(directory / own.FILE, dataclasses.asdict(config) | channels, first)
+        draw_curves(directory / "losses.png", title, records)
+        raster.gif(directory / "training.gif", frames)
+        return {
             "variant": config.variant,
             "optimizer": config.optimizer,
             "model": config.model,
-            "lanes": len(lanes_of(config)["seed"]),
-            "first_step_s": clock.first_step,
-            "train_s": clock.total,
-            **finish(config, program, state, directory),
+            "lanes": len(lanes_of(config).seed),
+            **finish(config, sample, state, directory),
         }
-        record.finish(summary)
-        return runs.to_json(summary)
 
-
-def frame_epochs(config: Config) -> list[int]:
-    """Epochs that have a frame."""
-    return [*range(0, config.epochs, config.frame_every), config.epochs]
-
-
-def describe(metrics: Mapping[str, np.ndarray]) -> str:
-    """One line of progress: medians over lanes."""
-    middle = {name: np.median(values) for name, values in metrics.items()}
-    return (
-        f"critic {middle['critic_loss']:.3f}  generator {middle['generator_loss']:.3f}  "
-        f"spread {middle['spread']:.2f}"
+    return programs.Job(
+        init=functions.init,
+        advance=functions.advance,
+        draw=draw,
+        frame=functools.partial(frame_path, directory),
+        describe=lambda metrics: loop.describe(metrics, "spread"),
+        finish=end,
+        epochs=config.epochs,
+        steps_per_epoch=config.steps_per_epoch,
+        every=config.frame_every,
+        checkpoint_every=config.checkpoint_every,
     )
 
 
-def draw_curves(directory: Path, config: Config, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``losses.png``: both losses in one panel, and the spread."""
+def draw_curves(path: Path, title: str, records: Sequence[Mapping[str, Any]]) -> None:
+    """Draw both losses in one panel, and the spread in another."""
 
     def column(name):
-        return np.array([record[name] for record in history], float)
+        return np.array([record[name] for record in records], float)
 
     figures.curves(
-        directory / "losses.png",
-        [record["epoch"] for record in history],
+        path,
+        [record["epoch"] for record in records],
         {
             "losses": {
                 "critic": (column("critic_loss"), figures.FAKE),
@@ -177,35 +152,13 @@ def draw_curves(directory: Path, config: Config, history: Sequence[Mapping[str, 
             },
             "generated spread / real": {"generator": (column("spread"), figures.AVERAGE)},
         },
-        title_of(config),
+        title,
     )
-
-
-def folders_of(configs: Sequence[Config], directory: Path) -> dict[Path, Config]:
-    """The run directory of each program."""
-    if len(configs) == 1:
-        return {directory: configs[0]}
-    return {directory / f"{c.model}-{c.variant}-{c.optimizer}": c for c in configs}
-
-
-def check_folders(
-    folders: Mapping[Path, Config], directory: Path, dataset: Dataset, *, fresh: bool = False
-) -> None:
-    """Refuse directories that hold other runs, before anything is written."""
-    if len(folders) > 1:
-        runs.compare(directory, programs_of(folders))
-    for folder, config in folders.items():
-        runs.compare(folder, settings(config, dataset), fresh=fresh)
-
-
-def programs_of(folders: Mapping[Path, Config]) -> dict[str, Any]:
-    """What identifies a sweep; each of its runs has settings of its own."""
-    return {"programs": [folder.name for folder in folders]}
 
 
 def run_all(
     configs: Sequence[Config],
-    directory: Path | str,
+    directory: Path,
     dataset: Dataset,
     *,
     fresh: bool = False,
@@ -213,43 +166,28 @@ def run_all(
 ) -> list[dict[str, Any]]:
     """Run every program, in ``directory`` itself or in folders below it.
 
+    Args:
+      configs: What to train.
+      directory: Of the command.
+      dataset: What to train on.
+      fresh: Start every program over.
+      **options: As ``run`` takes them.
+
     Returns:
-      The summaries of those that did not diverge.
+      The summaries of the programs that did not diverge.
 
     Raises:
       InputError: Before anything is written, if a directory holds another run.
       Diverged: If every program diverged.
     """
-    folders = folders_of(configs, Path(directory))
-    check_folders(folders, Path(directory), dataset, fresh=fresh)
-    summaries, failure = [], None
-    with contextlib.ExitStack() as stack:
-        if len(folders) > 1:
-            stack.enter_context(runs.Run(Path(directory), programs_of(folders)))
-        for folder, config in folders.items():
-            if len(folders) > 1:
-                progress.say(f"{title_of(config)}:")
-            try:
-                summaries.append(run(config, folder, dataset, fresh=fresh, **options))
-            except runs.Diverged as error:
-                progress.say(f"{folder}: {error}")
-                failure = error
-    if failure and not summaries:
-        raise failure
-    return summaries
 
+    def run_one(config, folder):
+        return run(config, folder, dataset, fresh=fresh, **options)
 
-def last_state(directory: Path, program: Program) -> gan.GanState:
-    """The final state of a run that is complete.
-
-    Raises:
-      InputError: If its last checkpoint is damaged.
-    """
-    restored = checkpoint.restore(directory / "checkpoints", jax.eval_shape(program.init))
-    if restored.step is None or restored.damaged:
-        lines = "; ".join(restored.damaged) or "no checkpoint"
-        raise InputError(f"{directory}: {lines}; --fresh trains again")
-    return jax.tree.map(jnp.asarray, restored.tree)
+    folders = programs.folders_of(configs, directory, name_of)
+    identify = functools.partial(settings, dataset)
+    results = programs.run_all(folders, directory, run_one, identify, fresh=fresh)
+    return [result for result in results.values() if not isinstance(result, Diverged)]
 
 
 def show(summaries: Sequence[Mapping[str, Any]]) -> None:

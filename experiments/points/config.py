@@ -162,7 +162,9 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def configure(recipe: str | None = None, **given: Any) -> list[Config]:
+def configure(
+    recipe: str | None = None, *, cloud: points.PointCloud | None = None, **given: Any
+) -> list[Config]:
     """Resolve settings into programs: one per variant and optimizer.
 
     What is given wins over the recipe, the recipe over the defaults of the variant,
@@ -170,6 +172,7 @@ def configure(recipe: str | None = None, **given: Any) -> list[Config]:
 
     Args:
       recipe: A name in ``RECIPES``.
+      cloud: The points, where they have been read already.
       **given: Fields of ``Config``; ``variant`` and ``optimizer`` are lists of names.
         ``None`` means not given. A penalty weight or clip bound goes to the variants
         that have one.
@@ -181,11 +184,13 @@ def configure(recipe: str | None = None, **given: Any) -> list[Config]:
     programs = common_settings.resolve(
         DEFAULTS, common_settings.recipe_of(recipe, RECIPES), given
     )
-    cloud = points.load(programs[0]["data"], programs[0]["data_key"]).points
-    size = 7000 if len(cloud) >= 8000 else int(0.8 * len(cloud))
+    if cloud is None:
+        cloud = points.load(programs[0]["data"], programs[0]["data_key"])
+    count = len(cloud.points)
+    size = 7000 if count >= 8000 else int(0.8 * count)
     configs = [Config(**{"train_size": size, **settings}) for settings in programs]
     for config in configs:
-        _check(config, len(cloud))
+        _check(config, count)
     return common_settings.distinct(configs)
 
 

@@ -17,6 +17,7 @@ from jaxgan.metrics import coverage, intervals, kernels, transport
 # Of every lane, on any data.
 RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
 
+
 def evaluate(
     lanes: Lane,
     cloud: points.PointCloud,

@@ -1,6 +1,6 @@
-"""The compiled functions of the points laboratory."""
+"""The training of the points laboratory as compiled functions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,201 +9,128 @@ import numpy as np
 from jax.sharding import Mesh
 
 from experiments.common import settings
-from experiments.points import fit
 from experiments.points.config import Config
-from jaxgan.data import points
+from experiments.points.lanes import DIRECTIONS, DRAWS, Lane, at
 from jaxgan.metrics import transport
 from jaxgan.networks import mlp
-from jaxgan.plots import figures
-from jaxgan.training import epochs as training_epochs
-from jaxgan.training import gan
-from jaxgan.training import lanes as training_lanes
-
-MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
+from jaxgan.training import program
+from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key, gan, latents
 
 
-DIRECTIONS = 16
+class _Traced(NamedTuple):
+    """A lane on a device: ``stretch`` and ``shift`` take units of training to measures."""
+
+    seed: Any
+    train: Any  # in units of training
+    reference: Any  # in units of measures
+    stretch: Any
+    shift: Any
+    floor: Any
+    values: dict[str, Any]
 
 
-def prepare(config: Config, cloud: np.ndarray) -> dict[str, Any]:
-    """What each lane starts from: ``[S, ...]`` arrays of ``lane``."""
-    seeds = range(config.seed, config.seed + config.seeds)
-    by_seed = [start(config, cloud, seed) for seed in seeds]
-    return stack([lane(cell, begin) for cell in config.cells() for begin in by_seed])
-
-
-def start(config: Config, cloud: np.ndarray, seed: int) -> dict[str, Any]:
-    """What every run with a seed starts from.
-
-    Returns:
-      ``seed``; ``train`` and ``test`` in the data's own units; ``mean`` and ``scale``,
-      which take the units of training to these; ``centre`` and ``size``, which take these
-      to the units that the program measures in (float32 has no room for a small cloud far
-      from the origin); ``reference``, the held-out points that samples are compared with,
-      as many as there are samples; ``floor``, the mean sliced distance of equally large
-      samples of ``train`` to ``reference``, in units of ``size``.
-    """
-    real, held_out = points.split(cloud, config.train_size, seed)
-    mean, scale = np.zeros((1, 2)), np.ones((1, 2))
-    if config.standardize:
-        mean, deviation = real.mean(0, keepdims=True), real.std(0, keepdims=True)
-        scale = np.where(deviation > 0, deviation, 1.0)
-    reference = held_out[: min(len(real), len(held_out), MAX_COMPARED)]
-    centre = real.mean(0, keepdims=True)
-    size = np.sqrt(((real - centre) ** 2).sum(1).mean())
-
-    def measured(cloud):
-        return ((cloud - centre) / size).astype(np.float32)
-
-    directions = transport.circle_directions(DIRECTIONS)
-    floor = np.mean(
-        [
-            _sliced(measured(sample), measured(reference), directions)
-            for sample in fit.floor_samples(real, len(reference), seed)
-        ]
+def _on_device(lanes: Lane) -> _Traced:
+    units = lanes.units
+    traced = _Traced(
+        seed=lanes.seed,
+        train=units.to_training(lanes.train),
+        reference=units.to_measure(lanes.reference),
+        stretch=units.scale / units.size,
+        shift=(units.mean - units.centre) / units.size,
+        floor=lanes.floor,
+        values=lanes.values,
     )
-    return {
-        "seed": np.int32(seed),
-        "train": real,
-        "test": held_out,
-        "mean": mean,
-        "scale": scale,
-        "centre": centre,
-        "size": size,
-        "reference": reference,
-        "floor": floor,
-    }
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, None if x.dtype.kind == "i" else jnp.float32), traced
+    )
 
 
-_sliced = jax.jit(transport.sliced_wasserstein)
-
-
-def lane(cell: Mapping[str, float], begin: Mapping[str, Any]) -> dict[str, Any]:
-    """One lane: what its seed starts from, and its traced values."""
-    return {**begin, **{name: np.float32(value) for name, value in cell.items()}}
-
-
-def stack(lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lanes as ``[S, ...]`` arrays."""
-    return {name: np.stack([lane[name] for lane in lanes]) for name in lanes[0]}
-
-
-def build(config: Config, lane: Mapping[str, jax.Array]) -> gan.Gan:
-    """The GAN of one lane, from values that may be traced."""
-    made, optimizers = settings.parts(config, lane)
-    return gan.gan(
+def build(config: Config, values: Mapping[str, Any]) -> Gan:
+    """Build the GAN of one lane from its traced settings."""
+    objective, optimizers = settings.parts(config, values)
+    return gan(
         mlp.Generator(config.generator_widths),
         mlp.Critic(config.critic_widths),
-        made,
+        objective,
         optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
     )
 
 
-class Program(NamedTuple):
-    """The compiled functions of a run, over all lanes.
-
-    Attributes:
-      init: ``() -> state``, leaves ``[S, ...]``.
-      advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
-      sample: ``state -> (generated, generated_ema)``, ``[S, DRAWS, N, 2]`` in units of
-        training.
-      look: ``state -> (generated [N, 2], scores [P])`` of the first lane, for a frame.
-      draw: ``state -> generated [S, N, 2]``, the sample that is measured every epoch.
-    """
-
-    init: Callable[[], gan.GanState]
-    advance: Callable[[gan.GanState, int], tuple[gan.GanState, dict[str, jax.Array]]]
-    sample: Callable[[gan.GanState], tuple[jax.Array, ...]]
-    look: Callable[[gan.GanState], tuple[jax.Array, jax.Array]]
-    draw: Callable[[gan.GanState], jax.Array]
-
-
-def make_program(
-    config: Config,
-    lanes: Mapping[str, np.ndarray],
-    extent: figures.Extent,
-    mesh: Mesh | None = None,
-) -> Program:
-    """Build the functions of a run; each compiles when first called.
+def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> program.Program:
+    """Build the functions of a run.
 
     Args:
-      config: What is static. Seeds and traced values are those of the lanes.
+      config: What is static. Seeds and traced settings are those of the lanes.
       lanes: As ``stack`` makes them.
-      extent: Where ``look`` scores.
       mesh: Devices to spread the lanes over; by default all.
     """
+    return program.make_program(
+        lambda lane: build(config, lane.values),
+        _on_device(lanes),
+        batch_size=config.batch_size,
+        critic_steps=config.critic_steps,
+        measure=measure,
+        mesh=mesh,
+    )
+
+
+def generate(gan: Gan, state: Any, lane: _Traced, number: Any = 0) -> jax.Array:
+    """Sample as many points as the lane compares, ``[N, 2]`` in units of training."""
+    key = draw_key(state.key, EVALUATE, number)
+    return gan.sample(state, latents(key, len(lane.reference), gan.latent_dim))
+
+
+def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
+    """Sliced distances over their floor, and the spread of samples over the data's."""
     directions = transport.circle_directions(DIRECTIONS)
-    grid = (figures.field_points(extent) - lanes["mean"][0]) / lanes["scale"][0]
-    grid = grid.astype(np.float32)
-    centre, size = lanes["centre"], lanes["size"][:, None, None]
-    arrays = {name: values for name, values in lanes.items() if name != "test"}
-    arrays["train"] = (lanes["train"] - lanes["mean"]) / lanes["scale"]
-    arrays["reference"] = (lanes["reference"] - centre) / size
-    arrays["stretch"] = lanes["scale"] / size
-    arrays["shift"] = (lanes["mean"] - centre) / size
-    arrays = {
-        name: jnp.asarray(values, None if values.dtype.kind == "i" else jnp.float32)
-        for name, values in arrays.items()
-    }
+    metrics = {}
+    for suffix, version in (("", state), ("_ema", averaged(state))):
+        fake = generate(gan, version, lane) * lane.stretch + lane.shift
+        distance = transport.sliced_wasserstein(fake, lane.reference, directions)
+        metrics[f"sliced_ratio{suffix}"] = distance / lane.floor
+        if not suffix:
+            spread = jnp.sqrt(fake.var(axis=0).sum())
+            metrics["spread"] = spread / jnp.sqrt(lane.reference.var(axis=0).sum())
+    return metrics
 
-    def generate(state, lane, number):
-        key = gan.draw_key(state.key, gan.EVALUATE, number)
-        z = gan.latents(key, len(lane["reference"]), config.latent_dim)
-        return build(config, lane).sample(state, z)
 
-    def init(lane):
-        key = jax.random.key(lane["seed"])
-        return build(config, lane).init(key, lane["train"][:1])
+def final_samples(gan: Gan, state: Any, lane: _Traced) -> tuple[jax.Array, jax.Array]:
+    """Draw samples of the generator and of its moving average, each ``[DRAWS, N, 2]``."""
 
-    def measure(state, lane):
-        metrics = {}
-        for suffix, version in (("", state), ("_ema", gan.averaged(state))):
-            fake = generate(version, lane, 0) * lane["stretch"] + lane["shift"]
-            distance = transport.sliced_wasserstein(fake, lane["reference"], directions)
-            metrics[f"sliced_ratio{suffix}"] = distance / lane["floor"]
-            if not suffix:
-                spread = jnp.sqrt(fake.var(axis=0).sum())
-                metrics["spread"] = spread / jnp.sqrt(lane["reference"].var(axis=0).sum())
-        return metrics
+    def draws(version):
+        numbers = jnp.arange(1, DRAWS + 1)
+        return jax.lax.map(lambda number: generate(gan, version, lane, number), numbers)
 
-    def advance(state, lane, epochs):
-        return training_epochs.interval(
-            build(config, lane),
-            state,
-            lane["train"],
-            epochs=epochs,
-            batch_size=config.batch_size,
-            critic_steps=config.critic_steps,
-            measure=lambda state: measure(state, lane),
-        )
+    return draws(state), draws(averaged(state))
 
-    def sample(state, lane):
-        def draws(version):
-            numbers = jnp.arange(1, fit.DRAWS + 1)
-            return jax.lax.map(lambda number: generate(version, lane, number), numbers)
 
-        return draws(state), draws(gan.averaged(state))
+def make_view(
+    config: Config, lanes: Lane, grid: np.ndarray
+) -> Callable[[Any], tuple[np.ndarray, np.ndarray]]:
+    """Make the function from a state to what a frame shows of the first lane.
 
+    Args:
+      config: Of the run.
+      lanes: Of the run.
+      grid: Points ``[P, 2]`` in the data's units, at which the critic scores.
+
+    Returns:
+      ``state -> (generated [N, 2] in the data's units, scores [P])``.
+    """
+    units = at(lanes, 0).units
+    places = units.to_training(grid).astype(np.float32)
+    traced = _on_device(lanes)
+
+    @jax.jit
     def look(state, lanes):
         state, lane = jax.tree.map(lambda x: x[0], (state, lanes))
-        return generate(state, lane, 0), build(config, lane).score(state, grid)
+        gan = build(config, lane.values)
+        return generate(gan, state, lane), gan.score(state, places)
 
-    def advance_all(state, lanes, epochs):
-        each = training_lanes.over_lanes(lambda state, lane: advance(state, lane, epochs), mesh)
-        return each(state, lanes)
+    def view(state):
+        generated, scores = (np.asarray(x, float) for x in look(state, traced))
+        return units.to_data(generated), scores
 
-    jitted_init = jax.jit(training_lanes.over_lanes(init, mesh))
-    jitted_advance = jax.jit(advance_all, static_argnums=2, donate_argnums=0)
-    jitted_sample = jax.jit(training_lanes.over_lanes(sample, mesh))
-    jitted_look = jax.jit(look)
-    draw = training_lanes.over_lanes(lambda state, lane: generate(state, lane, 0), mesh)
-    jitted_draw = jax.jit(draw)
-    return Program(
-        init=lambda: jitted_init(arrays),
-        advance=lambda state, epochs: jitted_advance(state, arrays, epochs),
-        sample=lambda state: jitted_sample(state, arrays),
-        look=lambda state: jitted_look(state, arrays),
-        draw=lambda state: jitted_draw(state, arrays),
-    )
+    return view

@@ -1,190 +1,110 @@
 """A run of the points laboratory, from start to end."""
 
-import contextlib
 import dataclasses
+import functools
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.points import fit as points_fit
-from experiments.points import tables
+from experiments.points import fit, pictures, program, tables
 from experiments.points.config import Config
-from experiments.points.program import make_program, prepare
-from jaxgan import runs
-from jaxgan.data import points
+from experiments.points.lanes import lanes_of
+from jaxgan.data.points import PointCloud
 from jaxgan.plots import figures, raster
-from jaxgan.runs import loop, progress
-from jaxgan.runs.tensorboard import Board
+from jaxgan.runs import Diverged, loop, programs, to_json
+
+
+def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
+    """Identify a run by its configuration and the content of its data."""
+    digest = hashlib.sha256(np.ascontiguousarray(cloud.points).tobytes()).hexdigest()
+    return dataclasses.asdict(config) | {"data_sha256": digest}
 
 
 def run(
-    config: Config,
-    directory: Path | str,
-    *,
-    fresh: bool = False,
-    tensorboard: bool = False,
-    check: Callable[[], None] = lambda: None,
-    began: float | None = None,
+    config: Config, directory: Path | str, cloud: PointCloud, **options: Any
 ) -> dict[str, Any]:
     """Train every lane of a program, measure it, and fill its run directory.
 
     Args:
       config: What to train.
-      directory: Made if missing; goes on with the run that it holds.
-      fresh: Start over instead.
-      tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
-      check: Called where it is safe to stop; raises ``Stopped`` to do so.
-      began: When to count the time to the first step from, by ``time.monotonic``; now by
-        default.
+      directory: Made if missing; a run that it holds goes on.
+      cloud: What to train on.
+      **options: As ``programs.run`` takes them; it says what is raised.
 
     Returns:
       The summary, as in ``summary.json``.
-
-    Raises:
-      InputError: If the data cannot be read or the directory holds another run.
-      Diverged: If no lane has a finite loss any more.
-      Stopped: By a signal, after saving.
     """
     directory = Path(directory)
-    cloud = points.load(config.data, config.data_key)
-    with contextlib.ExitStack() as stack:
-        board = stack.enter_context(Board(directory)) if tensorboard else None
-        identity = settings(config, cloud.points)
-        record = stack.enter_context(runs.Run(directory, identity, fresh=fresh))
-        if summary := record.summary():
-            progress.say(f"{directory}: already complete")
-            return summary
-        lanes = prepare(config, cloud.points)
-        extent = figures.extent_of(cloud.points)
-        program = make_program(config, lanes, extent)
-        clock = progress.Clock(began)
+    make = functools.partial(job, config, directory, cloud)
+    return programs.run(directory, settings(cloud, config), make, **options)
 
-        def draw(epoch, state):
-            fake, scores = (np.asarray(x, float) for x in program.look(state))
-            fake = fake * lanes["scale"][0] + lanes["mean"][0]
-            path = frame_path(directory, epoch)
 
-            def work():
-                figures.points_frame(
-                    path,
-                    real=lanes["reference"][0],
-                    fake=fake,
-                    scores=scores,
-                    extent=extent,
-                    title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}",
-                )
-                if board:
-                    board.picture(path, epoch)
+def job(config: Config, directory: Path, cloud: PointCloud) -> programs.Job:
+    """Say what is trained in a run directory, and what is left there."""
+    lanes = lanes_of(config, cloud.points)
+    extent = figures.extent_of(cloud.points)
+    functions = program.make_program(config, lanes)
+    view = program.make_view(config, lanes, figures.field_points(extent))
 
-            return work
+    def frame(epoch):
+        return directory / "frames" / f"epoch_{epoch:04d}.png"
 
-        state = loop.train(
-            record,
-            program.init,
-            clock.around(program.advance),
-            epochs=config.epochs,
-            steps_per_epoch=config.steps_per_epoch,
-            every=config.frame_every,
-            checkpoint_every=config.checkpoint_every,
-            draw=draw,
-            describe=describe,
-            watch=board.numbers if board else lambda start, records: None,
-            check=check,
+    def draw(epoch, state):
+        fake, scores = view(state)
+        return lambda: figures.points_frame(
+            frame(epoch),
+            real=lanes.reference[0],
+            fake=fake,
+            scores=scores,
+            extent=extent,
+            title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}",
         )
-        check()
-        results, samples = points_fit.evaluate(config, lanes, cloud, program.sample(state))
-        check()
+
+    def finish(state, records, frames):
+        generated = functions.each(program.final_samples)(state)
+        results, samples = fit.evaluate(lanes, cloud, generated)
         np.savez_compressed(directory / "samples.npz", allow_pickle=False, **samples)
-        history = record.records()
-        picture(directory, config, lanes, samples, results, history, extent)
-        summary = {
-            "cells": points_fit.summarize(config, results, points_fit.finite_lanes(history)),
-            "first_step_s": clock.first_step,
-            "train_s": clock.total,
-        }
-        record.finish(summary)
-        return runs.to_json(summary)
+        pictures.draw_curves(directory / "losses.png", config, len(lanes.seed), records)
+        pictures.draw_samples(
+            directory / "samples.png", config, lanes, samples, results, extent
+        )
+        raster.gif(directory / "training.gif", frames)
+        return {"cells": fit.summarize(config, results, fit.finite_lanes(records))}
 
-
-def settings(config: Config, cloud: np.ndarray) -> dict[str, Any]:
-    """What identifies a run: its configuration and the content of its data."""
-    digest = hashlib.sha256(np.ascontiguousarray(cloud).tobytes()).hexdigest()
-    return dataclasses.asdict(config) | {"data_sha256": digest}
+    return programs.Job(
+        init=functions.init,
+        advance=functions.advance,
+        draw=draw,
+        frame=frame,
+        describe=describe,
+        finish=finish,
+        epochs=config.epochs,
+        steps_per_epoch=config.steps_per_epoch,
+        every=config.frame_every,
+        checkpoint_every=config.checkpoint_every,
+    )
 
 
 def describe(metrics: Mapping[str, np.ndarray]) -> str:
-    """One line of progress: medians over lanes."""
-    middle = {name: np.median(values) for name, values in metrics.items()}
-    return (
-        f"critic {middle['critic_loss']:.3f}  generator {middle['generator_loss']:.3f}  "
-        f"fit {middle['sliced_ratio']:.2f} (ema {middle['sliced_ratio_ema']:.2f})"
-    )
+    """Describe an epoch in one line: medians over lanes."""
+    ema = np.median(metrics["sliced_ratio_ema"])
+    fit_ratio = np.median(metrics["sliced_ratio"])
+    return f"{loop.describe(metrics)}  fit {fit_ratio:.2f} (ema {ema:.2f})"
 
 
-def frame_path(directory: Path, epoch: int) -> Path:
-    """Where the frame of an epoch is."""
-    return directory / "frames" / f"epoch_{epoch:04d}.png"
-
-
-def picture(
-    directory: Path,
-    config: Config,
-    lanes: Mapping[str, np.ndarray],
-    samples: Mapping[str, np.ndarray],
-    results: Mapping[str, np.ndarray],
-    history: Sequence[Mapping[str, Any]],
-    extent: figures.Extent,
-) -> None:
-    """Write ``losses.png``, ``samples.png`` and ``training.gif``."""
-
-    def column(name):
-        return np.array([record[name] for record in history], float)
-
-    count = len(lanes["seed"])
-    title = f"{config.variant}, {config.optimizer}"
-    if count > 1:
-        title += f": median and range of {count} lanes"
-    fit = "sliced distance / floor"
-    figures.curves(
-        directory / "losses.png",
-        [record["epoch"] for record in history],
-        {
-            "critic loss": {"critic": (column("critic_loss"), figures.FAKE)},
-            "generator loss": {"generator": (column("generator_loss"), figures.AVERAGE)},
-            fit: {
-                "generator": (column("sliced_ratio"), figures.FAKE),
-                "moving average": (column("sliced_ratio_ema"), figures.AVERAGE),
-            },
-        },
-        title,
-        levels={fit: 1.0},
-    )
-    ratio, ratio_ema = results["fit_ratio"][0], results["fit_ratio_ema"][0]
-    figures.clouds(
-        directory / "samples.png",
-        {
-            "held-out points": (lanes["reference"][0], figures.REAL),
-            f"generator: fit {ratio:.2f}": (samples["generated"][0], figures.FAKE),
-            f"moving average: fit {ratio_ema:.2f}": (
-                samples["generated_ema"][0],
-                figures.AVERAGE,
-            ),
-        },
-        extent,
-        f"{config.variant}, {config.optimizer}, seed {config.seed}: a perfect fit is 1.0",
-    )
-    ends = range(config.frame_every, config.epochs, config.frame_every)
-    frames = [frame_path(directory, epoch) for epoch in (0, *ends, config.epochs)]
-    raster.gif(directory / "training.gif", [path for path in frames if path.exists()])
+def name_of(config: Config) -> str:
+    """Name of a program's folder in a sweep."""
+    return f"{config.variant}-{config.optimizer}"
 
 
 def run_all(
     configs: Sequence[Config],
     directory: Path | str,
+    cloud: PointCloud,
     *,
     fresh: bool = False,
     began: float | None = None,
@@ -195,9 +115,10 @@ def run_all(
     Args:
       configs: One is run in ``directory`` itself, several in folders below it.
       directory: Gets ``summary.csv``, and ``clouds.png`` where there are several.
+      cloud: What to train on.
       fresh: Start every program over.
-      began: As in ``run``, for the first program.
-      **options: Passed to ``run``.
+      began: Start of the time to the first step of the first program.
+      **options: As ``programs.run`` takes them.
 
     Returns:
       The rows of the table. A program whose every lane diverged has rows too.
@@ -206,53 +127,28 @@ def run_all(
       InputError: Before anything is written, if a directory holds another run.
       Diverged: If every lane of every program diverged.
     """
-    folders = folders_of(configs, Path(directory))
-    check_folders(folders, Path(directory), fresh=fresh)
-    cells, done, failure = [], {}, None
-    with contextlib.ExitStack() as stack:
-        if len(folders) > 1:
-            stack.enter_context(runs.Run(Path(directory), programs_of(folders)))
-        for folder, config in folders.items():
-            if len(folders) > 1:
-                progress.say(f"{config.variant}, {config.optimizer}:")
-            try:
-                summary = run(config, folder, fresh=fresh, began=began, **options)
-                cells += summary["cells"]
-                done[folder] = config
-            except runs.Diverged as error:
-                progress.say(f"{folder}: {error}")
-                failure = error
-                lanes = config.seeds * len(config.cells())
-                lost = {name: np.full(lanes, math.inf) for name in points_fit.RESULTS}
-                cells += points_fit.summarize(config, lost, np.full(lanes, False))
-            began = None
-        rows = tables.rows(runs.to_json(cells))
-        tables.write(Path(directory) / "summary.csv", rows)
-        if len(cells) > 1 and done:
-            tables.draw_grid(Path(directory) / "clouds.png", done)
-    if not done and failure:
-        raise failure
+    directory = Path(directory)
+    folders = programs.folders_of(configs, directory, name_of)
+    starts = {configs[0]: began}
+
+    def run_one(config, folder):
+        return run(config, folder, cloud, fresh=fresh, began=starts.get(config), **options)
+
+    identify = functools.partial(settings, cloud)
+    results = programs.run_all(folders, directory, run_one, identify, fresh=fresh)
+    cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
+    rows = tables.rows(to_json(cells))
+    tables.write(directory / "summary.csv", rows)
+    done = {x: folders[x] for x, result in results.items() if not isinstance(result, Diverged)}
+    if len(cells) > 1 and done:
+        tables.draw_grid(directory / "clouds.png", done)
     return rows
 
 
-def programs_of(folders: Mapping[Path, Config]) -> dict[str, Any]:
-    """What identifies a sweep; each of its runs has settings of its own."""
-    return {"programs": [folder.name for folder in folders]}
-
-
-def folders_of(configs: Sequence[Config], directory: Path) -> dict[Path, Config]:
-    """The run directory of each program."""
-    if len(configs) == 1:
-        return {directory: configs[0]}
-    return {directory / f"{c.variant}-{c.optimizer}": c for c in configs}
-
-
-def check_folders(
-    folders: Mapping[Path, Config], directory: Path, *, fresh: bool = False
-) -> None:
-    """Refuse directories that hold other runs, before anything is written."""
-    if len(folders) > 1:
-        runs.compare(directory, programs_of(folders))
-    for folder, config in folders.items():
-        cloud = points.load(config.data, config.data_key).points
-        runs.compare(folder, settings(config, cloud), fresh=fresh)
+def _cells(config: Config, result: dict[str, Any] | Diverged) -> list[dict[str, Any]]:
+    """Summaries of the cells of a program; infinitely bad where it diverged."""
+    if not isinstance(result, Diverged):
+        return result["cells"]
+    lanes = config.seeds * len(config.cells())
+    lost = {name: np.full(lanes, math.inf) for name in fit.RESULTS}
+    return fit.summarize(config, lost, np.full(lanes, False))

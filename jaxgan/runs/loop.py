@@ -1,112 +1,243 @@
-"""The host's loop: resume, advance, log, draw, save, stop."""
+"""The host's loop: resume, advance, judge health, log, draw, save, stop."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgan.runs import Diverged, Run, Stopped, checkpoint
-from jaxgan.runs.progress import Advance, Metrics, State, progress, say
+from jaxgan.runs.progress import progress, say
 
 COLLAPSED = 0.1  # generated spread below this share of the data's
 
+State = Any  # a pytree of arrays
+Metrics = dict[str, Any]  # {name: array}
+Advance = Callable[[State, int], tuple[State, Metrics]]
 
-def train(
-    run: Run,
+
+class Interval(NamedTuple):
+    """Training at the end of an interval.
+
+    Attributes:
+      epoch: Epochs done.
+      state: Leaves ``[S, ...]``. The next interval may destroy it (it is donated).
+      metrics: ``{name: [S, E]}`` of the E epochs of the interval; empty at the start.
+    """
+
+    epoch: int
+    state: State
+    metrics: dict[str, np.ndarray]
+
+
+def intervals(
+    checkpoints: Path | None,
     init: Callable[[], State],
     advance: Advance,
     *,
     epochs: int,
-    steps_per_epoch: int,
     every: int,
-    checkpoint_every: int,
-    draw: Callable[[int, State], Callable[[], None]],
-    describe: Callable[[Metrics], str],
-    watch: Callable[[int, list[dict[str, Any]]], None] = lambda start, records: None,
+    due: Callable[[int], bool] = lambda epoch: True,
+    keep: int = 3,
+    accept: Callable[[int], bool] = lambda epoch: True,
+    settle: Callable[[], None] = lambda: None,
     check: Callable[[], None] = lambda: None,
-) -> State:
-    """Train lanes from the newest intact checkpoint, or from the start, to the end.
+) -> Iterator[Interval]:
+    """Train from the newest intact checkpoint, or from the start, to the end.
 
-    What is written before a checkpoint belongs to it: a run that is killed at any
-    moment and started again writes the same files as one that is not.
+    After each interval it saves, if that is due, so what the consumer writes about an
+    interval is on disk before the checkpoint that belongs to it. A consumer that breaks
+    out of its loop leaves that interval unsaved.
 
     Args:
-      run: The open run directory.
+      checkpoints: Folder of the checkpoints; without one nothing is restored or saved.
+      init: Makes the first state. Its numpy arrays come back from a checkpoint as numpy
+        arrays, its JAX arrays on the devices where ``init`` places them.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``.
+      epochs: Number of epochs in all.
+      every: Epochs in an interval; the last one may be shorter.
+      due: Whether to save after an epoch; the last epoch is always saved.
+      keep: Checkpoints to keep.
+      accept: Whether to go on from a checkpoint of that epoch; else training starts over.
+      settle: Called before each save.
+      check: Called after each interval; may raise ``Stopped``.
+
+    Yields:
+      The start, with no metrics, then every interval.
+
+    Raises:
+      Stopped: By a signal, after a checkpoint.
+    """
+    state, epoch = init(), 0
+    if checkpoints is not None:
+        restored = checkpoint.restore(checkpoints, state)
+        for line in restored.damaged:
+            say(f"{checkpoints.parent}: {line}")
+        if restored.step and accept(restored.step):
+            state, epoch = jax.tree.map(_place, restored.tree, state), restored.step
+
+    def save():
+        settle()
+        if checkpoints is not None:
+            checkpoint.save(checkpoints, epoch, state, keep)
+
+    yield Interval(epoch, state, {})
+    while epoch < epochs:
+        count = min(every, epochs - epoch)
+        state, metrics = advance(state, count)
+        epoch += count
+        yield Interval(epoch, state, {name: np.asarray(x) for name, x in metrics.items()})
+        try:
+            check()
+        except Stopped:
+            save()
+            raise
+        if due(epoch) or epoch == epochs:
+            save()
+
+
+def seconds_apart(seconds: float) -> Callable[[int], bool]:
+    """Make a ``due`` that says yes where the last yes is some time ago."""
+    last = time.monotonic()
+
+    def due(epoch):
+        nonlocal last
+        now = time.monotonic()
+        if now - last < seconds:
+            return False
+        last = now
+        return True
+
+    return due
+
+
+def _place(x: Any, like: Any) -> Any:
+    """A restored array where ``init`` has it, or the next step would compile again."""
+    return jax.device_put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
+
+
+class Hooks(NamedTuple):
+    """What the owner of a run does about its training.
+
+    Attributes:
+      draw: ``(epoch, state) -> work``. Takes what a frame needs from a state at once, and
+        returns the function that draws it, which runs in another thread.
+      describe: ``{name: [S]} -> line``: one short line about the metrics of an epoch.
+      watch: ``(start, records)``, called with new records and the epoch before them; first
+        with none.
+      on_interval: ``(epoch, state, {name: [S, E]})``, called after every interval.
+    """
+
+    draw: Callable[[int, State], Callable[[], None]] = lambda epoch, state: lambda: None
+    describe: Callable[[Metrics], str] = lambda metrics: describe(metrics)
+    watch: Callable[[int, list[dict[str, Any]]], None] = lambda start, records: None
+    on_interval: Callable[[int, State, Metrics], None] = lambda epoch, state, metrics: None
+
+
+def describe(metrics: Metrics, *others: str) -> str:
+    """Medians over lanes of both losses, and of other metrics by name."""
+    names = {"critic": "critic_loss", "generator": "generator_loss"}
+    words = [f"{word} {np.median(metrics[name]):.3f}" for word, name in names.items()]
+    return "  ".join(words + [f"{name} {np.median(metrics[name]):.2f}" for name in others])
+
+
+def train(
+    run: Run | None,
+    init: Callable[[], State],
+    advance: Advance,
+    hooks: Hooks,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    every: int,
+    due: Callable[[int], bool],
+    check: Callable[[], None] = lambda: None,
+) -> State:
+    """Train the lanes of a run to the end, from where its directory has them.
+
+    A run that is killed at any moment and started again writes the same files as one that
+    is not.
+
+    Args:
+      run: The open run directory; without one, nothing is written.
       init: Makes the first state, leaves ``[S, ...]``.
-      advance: Trains a number of epochs; metrics are ``{name: [S, E]}``. Takes
-        ``critic_loss``, ``generator_loss`` and ``spread``, the generated spread as a
-        share of the data's.
-      epochs: In all.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``. The metrics include
+        ``critic_loss``, ``generator_loss`` and ``spread``, the generated spread as a share
+        of the data's.
+      hooks: What else is done.
+      epochs: Number of epochs in all.
       steps_per_epoch: Generator updates in one.
       every: Epochs between two frames.
-      checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
-      draw: Takes what a frame needs from a state, at once, and returns the function
-        that draws it, which runs in another thread.
-      describe: One short line from the metrics of the last epoch, ``{name: [S]}``.
-      watch: Called with the epoch that precedes new records, and with those; first with
-        none.
+      due: As ``intervals`` takes it.
       check: Called after every interval; may raise ``Stopped``.
 
     Returns:
       The last state.
 
     Raises:
-      Diverged: If every lane has a loss that is not finite. The last checkpoint is
-        from before.
+      Diverged: If every lane has a loss that is not finite. The last checkpoint is from
+        before.
       Stopped: By a signal, after a checkpoint.
     """
-    restored = checkpoint.restore(run.checkpoints, jax.eval_shape(init))
-    for line in restored.damaged:
-        say(f"{run.directory}: {line}")
-    state, epoch = init(), restored.step or 0
-    if [record["epoch"] for record in run.records()][:epoch] != [*range(1, epoch + 1)]:
-        say(f"{run.directory}: metrics.jsonl lacks epochs before {epoch}; starts over")
-        epoch = 0
-    if epoch:  # placed as init does, or the next step would compile again
-        state = jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, state)
-    run.rewind(epoch)
+    title = run.directory if run else "training"
+
+    def accept(epoch):
+        if run and [x["epoch"] for x in run.records()][:epoch] == [*range(1, epoch + 1)]:
+            return True
+        say(f"{title}: metrics.jsonl lacks epochs before {epoch}; starts over")
+        return False
+
+    frame: Future[None] | None = None
+
+    def settle():
+        if frame:
+            frame.result()
+
+    steps = intervals(
+        run.checkpoints if run else None,
+        init,
+        advance,
+        epochs=epochs,
+        every=every,
+        due=due,
+        accept=accept,
+        settle=settle,
+        check=check,
+    )
+    epoch, state, _ = next(steps)
+    if run:
+        run.rewind(epoch)
+    hooks.watch(epoch, [])
     health = _Health()
     with ThreadPoolExecutor(1) as artist, progress(epoch, epochs) as bar:
-        frame: Future[None] | None = None
-        watch(epoch, [])
         if epoch == 0:
-            frame = artist.submit(draw(0, state))
+            frame = artist.submit(hooks.draw(0, state))
         elif epoch < epochs:
-            say(f"{run.directory}: goes on after epoch {epoch}")
-        while epoch < epochs:
-            count = min(every, epochs - epoch)
-            state, metrics = advance(state, count)
-            metrics = {name: np.asarray(values) for name, values in metrics.items()}
-            health.judge(epoch, metrics)
+            say(f"{title}: goes on after epoch {epoch}")
+        for epoch, state, metrics in steps:
+            count = len(metrics["critic_loss"][0])
+            start = epoch - count
+            health.examine(start, metrics)
             records = [
-                {"epoch": epoch + i + 1, "step": (epoch + i + 1) * steps_per_epoch}
+                {"epoch": start + i + 1, "step": (start + i + 1) * steps_per_epoch}
                 | {name: values[:, i] for name, values in metrics.items()}
                 for i in range(count)
             ]
-            run.log(records)
-            watch(epoch, records)
-            epoch += count
-            if frame:
-                frame.result()
-            frame = artist.submit(draw(epoch, state))
+            if run:
+                run.log(records)
+            hooks.watch(start, records)
+            settle()
+            frame = artist.submit(hooks.draw(epoch, state))
+            hooks.on_interval(epoch, state, metrics)
             bar.update(count)
-            line = describe({name: values[:, -1] for name, values in metrics.items()})
-            bar.set_postfix_str(line) if not bar.disable else say(
-                f"epoch {epoch}/{epochs}  {line}"
-            )
-            try:
-                check()
-            except Stopped as stop:
-                frame.result()
-                checkpoint.save(run.checkpoints, epoch, state)
-                raise stop
-            if epoch % checkpoint_every == 0 or epoch == epochs:
-                frame.result()
-                checkpoint.save(run.checkpoints, epoch, state)
-        if frame:
-            frame.result()
+            line = hooks.describe({name: values[:, -1] for name, values in metrics.items()})
+            if bar.disable:
+                say(f"epoch {epoch}/{epochs}  {line}")
+            else:
+                bar.set_postfix_str(line)
     return state
 
 
@@ -116,22 +247,29 @@ class _Health:
     def __init__(self):
         self.ill: set[tuple[str, int]] = set()
 
-    def judge(self, epoch: int, metrics: Metrics) -> None:
-        # The spread is measured after the last update, the losses before it.
-        watched = (metrics[x] for x in ("critic_loss", "generator_loss", "spread"))
-        finite = np.logical_and.reduce([np.isfinite(x) for x in watched])
+    def examine(self, epoch: int, metrics: Metrics) -> None:
+        finite = finite_epochs(metrics)
         if not finite[:, -1].any():
             at = epoch + 1 + int(np.argmin(finite.any(axis=0)))
             raise Diverged(
                 f"no lane is finite any more at epoch {at}; a smaller learning "
                 "rate or another penalty may help; the last checkpoint is from before"
             )
-        self._tell("no longer finite", epoch, ~finite)
+        self._report("no longer finite", epoch, ~finite)
         text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
-        self._tell(text, epoch, metrics["spread"] < COLLAPSED)
+        self._report(text, epoch, metrics["spread"] < COLLAPSED)
 
-    def _tell(self, text: str, epoch: int, signs: np.ndarray) -> None:
+    def _report(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():
             if (text, lane) not in self.ill:
                 self.ill.add((text, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
+
+
+def finite_epochs(metrics: Metrics) -> np.ndarray:
+    """Whether each lane is finite after each epoch: ``[S, E]``.
+
+    The spread is measured after the last update of an epoch, the losses before it.
+    """
+    watched = (metrics[name] for name in ("critic_loss", "generator_loss", "spread"))
+    return np.logical_and.reduce([np.isfinite(x) for x in watched])

@@ -2,28 +2,23 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 from tqdm import tqdm
 
-State = Any
-
-
-Metrics = dict[str, Any]  # arrays
-
-
-Advance = Callable[[State, int], tuple[State, Metrics]]
+Advance = Callable[[Any, int], tuple[Any, dict[str, Any]]]
 
 
 class Clock:
-    """Time of training in this process, and until its first step had compiled.
+    """Measures how long training takes in this process, and its first step.
+
+    Args:
+      began: Start of the time to the first step, by ``time.monotonic``; now by default.
 
     Attributes:
-      began: When to count the time to the first step from, by ``time.monotonic``; now by
-        default.
-      first_step: Seconds until the first interval had compiled and begun.
+      first_step: Seconds until the first interval was compiled and began.
       total: Seconds in training.
     """
 
@@ -33,7 +28,7 @@ class Clock:
         self.total = 0.0
 
     def around(self, advance: Advance) -> Advance:
-        """The same function, timed."""
+        """Time every call of a function."""
 
         def timed(state, epochs):
             begin = time.monotonic()
@@ -68,3 +63,55 @@ def progress(start: int, total: int, unit: str = "epoch", **options: Any) -> tqd
         dynamic_ncols=True,
         **options,
     )
+
+
+def duration(seconds: float) -> str:
+    """A time for people: ``45 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Forecast:
+    """Shows how much of some work is done, and how long the rest will take.
+
+    On a terminal it is a bar, elsewhere a line per part. The time left is the time that
+    this process has spent, scaled by the cost of what is left. A context manager.
+
+    Args:
+      costs: Expected cost of each part, in any unit.
+      count: What the bar counts to.
+      unit: Of the count.
+      parts: What parts are called in a line.
+    """
+
+    def __init__(self, costs: Sequence[float], count: int, unit: str, parts: str):
+        self._costs, self._count, self._unit, self._parts = costs, count, unit, parts
+        self._at, self._began = 0, time.monotonic()
+
+    def __enter__(self) -> "Forecast":
+        self._bar = progress(0, self._count, self._unit, smoothing=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def tell(self, share: float) -> None:
+        """Show that a share of the present part is done."""
+        if not self._bar.disable:
+            self._bar.update(round(self._count * self._done(share), 1) - self._bar.n)
+
+    def next(self) -> None:
+        """Show that the present part has ended."""
+        self.tell(1)
+        self._at += 1
+        if self._bar.disable:
+            done, spent = self._done(0), time.monotonic() - self._began
+            say(
+                f"{self._at} of {len(self._costs)} {self._parts} done after "
+                f"{duration(spent)}, about {duration(spent * (1 - done) / done)} left"
+            )
+
+    def _done(self, share: float) -> float:
+        costs = [*self._costs, 0]
+        return (sum(costs[: self._at]) + share * costs[self._at]) / sum(costs)

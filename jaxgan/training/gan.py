@@ -81,12 +81,14 @@ class Gan(NamedTuple):
         update per real batch, then one generator update.
       sample: ``(state, z [B, D]) -> [B, ...]``, with running statistics.
       score: ``(state, x [B, ...]) -> [B]``, with running statistics.
+      latent_dim: D.
     """
 
     init: Callable[[Array, Array], GanState]
     step: Callable[[GanState, Array], tuple[GanState, Metrics]]
     sample: Callable[[GanState, Array], Array]
     score: Callable[[GanState, Array], Array]
+    latent_dim: int
 
 
 def averaged(state: GanState) -> GanState:
@@ -136,9 +138,9 @@ def gan(
         return NetState(optax.apply_updates(net.params, updates), stats, opt)
 
     def init_net(module, optimizer, key, example):
-        stats = module.init(key, example)
-        params = stats.pop("params")
-        return NetState(params, stats, optimizer.init(params))
+        variables = module.init(key, example)
+        params = variables.pop("params")
+        return NetState(params, variables, optimizer.init(params))
 
     def init(key, example):
         generator_key, critic_key = jax.random.split(draw_key(key, INIT))
@@ -217,4 +219,4 @@ def gan(
     def score(state, x) -> Any:
         return critic.apply(state.critic.variables, x)
 
-    return Gan(init, step, sample, score)
+    return Gan(init, step, sample, score, latent_dim)

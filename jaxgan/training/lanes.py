@@ -7,15 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxgan.training import devices as training_devices
+from jaxgan.training import devices
 
 
-def platform_of(mesh: Mesh) -> str:
-    """Name of the platform that a mesh's devices are on."""
-    return mesh.devices.flat[0].platform
-
-
-def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
+def over_lanes(
+    function: Callable[..., Any], mesh: Mesh | None = None, *, in_turn: bool | None = None
+) -> Callable[..., Any]:
     """Map a function over the leading axis of its arguments, devices side by side.
 
     On a CPU every device runs its lanes one after another (``lax.map``): small matrix
@@ -26,6 +23,7 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
     Args:
       function: Takes and returns pytrees of arrays.
       mesh: One axis of devices; by default all devices.
+      in_turn: Whether a device runs its lanes one after another; by default on a CPU only.
 
     Returns:
       A function of the same arguments with a leading lane axis ``[S, ...]`` on every
@@ -34,8 +32,9 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
       lane, whose results are dropped. Keyword arguments have no lane axis: every lane
       gets the whole of them.
     """
-    mesh = training_devices.mesh() if mesh is None else mesh
-    in_turn = platform_of(mesh) == "cpu"
+    mesh = devices.mesh() if mesh is None else mesh
+    if in_turn is None:
+        in_turn = mesh.devices.flat[0].platform == "cpu"
 
     def mapped(args, whole):
         def one(*lane):
@@ -45,16 +44,16 @@ def over_lanes(function: Callable[..., Any], mesh: Mesh | None = None):
 
     def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
-        devices = training_devices.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
-        missing = -lanes % devices.size
+        used = devices.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
+        missing = -lanes % used.size
 
         def fill(x):
             return jnp.concatenate([x, *[x[-1:]] * missing]) if missing else x
 
-        spec = PartitionSpec(training_devices.AXIS)
+        spec = PartitionSpec(devices.AXIS)
         sharded = jax.shard_map(
             mapped,
-            mesh=devices,
+            mesh=used,
             in_specs=(spec, PartitionSpec()),
             out_specs=spec,
             check_vma=False,

@@ -26,7 +26,7 @@ def recording_gan():
     def step(state, reals):
         return state.replace(step=state.step + 1), {"seen": reals}
 
-    return Gan(None, step, None, None)
+    return Gan(None, step, None, None, 1)
 
 
 def seen(state, data, monkeypatch, **options):

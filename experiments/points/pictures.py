@@ -1,0 +1,80 @@
+"""Pictures of a run of the points laboratory: its curves and its final samples."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.points.config import Config
+from experiments.points.lanes import Lane
+from jaxgan.plots import figures
+
+
+def draw_curves(
+    path: Path, config: Config, lanes: int, records: Sequence[Mapping[str, Any]]
+) -> None:
+    """Draw both losses and the sliced ratio by epoch.
+
+    Args:
+      path: Of the PNG.
+      config: Of the run.
+      lanes: How many there are.
+      records: Those of ``metrics.jsonl``.
+    """
+
+    def column(name):
+        return np.array([record[name] for record in records], float)
+
+    title = f"{config.variant}, {config.optimizer}"
+    if lanes > 1:
+        title += f": median and range of {lanes} lanes"
+    fit = "sliced distance / floor"
+    figures.curves(
+        path,
+        [record["epoch"] for record in records],
+        {
+            "critic loss": {"critic": (column("critic_loss"), figures.FAKE)},
+            "generator loss": {"generator": (column("generator_loss"), figures.AVERAGE)},
+            fit: {
+                "generator": (column("sliced_ratio"), figures.FAKE),
+                "moving average": (column("sliced_ratio_ema"), figures.AVERAGE),
+            },
+        },
+        title,
+        levels={fit: 1.0},
+    )
+
+
+def draw_samples(
+    path: Path,
+    config: Config,
+    lanes: Lane,
+    samples: Mapping[str, np.ndarray],
+    results: Mapping[str, np.ndarray],
+    extent: figures.Extent,
+) -> None:
+    """Draw the first lane's samples beside the points held out.
+
+    Args:
+      path: Of the PNG.
+      config: Of the run.
+      lanes: Of the run.
+      samples: As ``fit.evaluate`` returns them.
+      results: As ``fit.evaluate`` returns them.
+      extent: Of every panel.
+    """
+    ratio, ratio_ema = results["fit_ratio"][0], results["fit_ratio_ema"][0]
+    figures.clouds(
+        path,
+        {
+            "held-out points": (lanes.reference[0], figures.REAL),
+            f"generator: fit {ratio:.2f}": (samples["generated"][0], figures.FAKE),
+            f"moving average: fit {ratio_ema:.2f}": (
+                samples["generated_ema"][0],
+                figures.AVERAGE,
+            ),
+        },
+        extent,
+        f"{config.variant}, {config.optimizer}, seed {config.seed}: a perfect fit is 1.0",
+    )

@@ -1,0 +1,203 @@
+"""The programs of one command: each is a job in a run directory of its own."""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+
+from jaxgan.errors import InputError
+from jaxgan.runs import checkpoint
+from jaxgan.runs.directory import Diverged, Run, compare, to_json
+from jaxgan.runs.loop import Advance, Hooks, State, train
+from jaxgan.runs.progress import Clock, say
+from jaxgan.runs.tensorboard import Board
+
+Config = TypeVar("Config")
+Summary = TypeVar("Summary")
+
+
+class Job(NamedTuple):
+    """What a laboratory trains in a run directory, and what it leaves there.
+
+    Attributes:
+      init: ``() -> state``, leaves ``[S, ...]``.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``.
+      draw: ``(epoch, state) -> work``, as in ``loop.Hooks``; ``work`` writes the frame.
+      frame: Path of the frame of an epoch.
+      describe: ``{name: [S]} -> line``, as in ``loop.Hooks``.
+      finish: ``(state, records, frames) -> summary``: measures and draws the final state;
+        ``frames`` are the paths of the frames that exist, in order.
+      epochs: Number of epochs in all.
+      steps_per_epoch: Generator updates in one.
+      every: Epochs between two frames.
+      checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
+    """
+
+    init: Callable[[], State]
+    advance: Advance
+    draw: Callable[[int, State], Callable[[], None]]
+    frame: Callable[[int], Path]
+    describe: Callable[[dict[str, Any]], str]
+    finish: Callable[[State, list[dict[str, Any]], list[Path]], dict[str, Any]]
+    epochs: int
+    steps_per_epoch: int
+    every: int
+    checkpoint_every: int
+
+
+def run(
+    directory: Path,
+    settings: Mapping[str, Any],
+    make_job: Callable[[], Job],
+    *,
+    fresh: bool = False,
+    tensorboard: bool = False,
+    began: float | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Do a job in its run directory, from where an earlier process left it.
+
+    Args:
+      directory: Made if missing.
+      settings: What identifies the run.
+      make_job: Called if the run is not complete.
+      fresh: Start over.
+      tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
+      began: Start of the time to the first step, by ``time.monotonic``; now by default.
+      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+
+    Returns:
+      The summary, as in ``summary.json``.
+
+    Raises:
+      InputError: If the directory holds another run.
+      Diverged: If no lane has a finite loss any more.
+      Stopped: By a signal, after saving.
+    """
+    with contextlib.ExitStack() as stack:
+        board = stack.enter_context(Board(directory)) if tensorboard else None
+        record = stack.enter_context(Run(directory, settings, fresh=fresh))
+        if summary := record.summary():
+            say(f"{directory}: already complete")
+            return summary
+        job, clock = make_job(), Clock(began)
+
+        def draw(epoch, state):
+            work = job.draw(epoch, state)
+
+            def shown():
+                work()
+                if board:
+                    board.picture(job.frame(epoch), epoch)
+
+            return shown
+
+        state = train(
+            record,
+            job.init,
+            clock.around(job.advance),
+            Hooks(draw, job.describe, *([board.numbers] if board else [])),
+            epochs=job.epochs,
+            steps_per_epoch=job.steps_per_epoch,
+            every=job.every,
+            due=lambda epoch: epoch % job.checkpoint_every == 0,
+            check=check,
+        )
+        check()
+        paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
+        frames = [path for path in paths if path.exists()]
+        summary = job.finish(state, record.records(), frames)
+        times = {"first_step_s": clock.first_step, "train_s": clock.total}
+        record.finish(summary | times)
+        return to_json(summary | times)
+
+
+def folders_of(
+    configs: Sequence[Config], directory: Path, name: Callable[[Config], str]
+) -> dict[Path, Config]:
+    """Map run directories to configurations: one in ``directory`` itself, several below it."""
+    if len(configs) == 1:
+        return {directory: configs[0]}
+    return {directory / name(config): config for config in configs}
+
+
+def check_all(
+    folders: Mapping[Path, Config],
+    directory: Path,
+    settings: Callable[[Config], Mapping[str, Any]],
+    *,
+    fresh: bool = False,
+) -> None:
+    """Refuse directories that hold other runs, before anything is written.
+
+    Raises:
+      InputError: If one does.
+    """
+    if len(folders) > 1:
+        compare(directory, _names(folders))
+    for folder, config in folders.items():
+        compare(folder, settings(config), fresh=fresh)
+
+
+def run_all(
+    folders: Mapping[Path, Config],
+    directory: Path,
+    run_one: Callable[[Config, Path], Summary],
+    settings: Callable[[Config], Mapping[str, Any]],
+    *,
+    fresh: bool = False,
+) -> dict[Path, Summary | Diverged]:
+    """Run every program.
+
+    Args:
+      folders: As ``folders_of`` makes them.
+      directory: Of all of them; locked meanwhile.
+      run_one: Runs one program in its folder.
+      settings: What identifies a run.
+      fresh: Whether ``run_one`` starts over.
+
+    Returns:
+      What ``run_one`` returns, or ``Diverged`` where every lane of a program diverged.
+
+    Raises:
+      InputError: Before anything is written, if a directory holds another run.
+      Diverged: If every program diverged.
+    """
+    check_all(folders, directory, settings, fresh=fresh)
+    results: dict[Path, Summary | Diverged] = {}
+    with contextlib.ExitStack() as stack:
+        if len(folders) > 1:
+            stack.enter_context(Run(directory, _names(folders)))
+        for folder, config in folders.items():
+            if len(folders) > 1:
+                say(f"{folder.name}:")
+            try:
+                results[folder] = run_one(config, folder)
+            except Diverged as error:
+                say(f"{folder}: {error}")
+                results[folder] = error
+    failures = [x for x in results.values() if isinstance(x, Diverged)]
+    if failures and len(failures) == len(results):
+        raise failures[-1]
+    return results
+
+
+def last_state(directory: Path, init: Callable[[], State]) -> State:
+    """Restore the final state of a complete run, placed as ``init`` places it.
+
+    Raises:
+      InputError: If its last checkpoint is damaged.
+    """
+    like = init()
+    restored = checkpoint.restore(directory / "checkpoints", like)
+    if restored.step is None or restored.damaged:
+        lines = "; ".join(restored.damaged) or "no checkpoint"
+        raise InputError(f"{directory}: {lines}; --fresh trains again")
+    return jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, like)
+
+
+def _names(folders: Mapping[Path, Any]) -> dict[str, Any]:
+    """Settings that identify a sweep; each of its runs has settings of its own."""
+    return {"programs": [folder.name for folder in folders]}

@@ -1,0 +1,101 @@
+"""The training of a GAN as compiled functions over all lanes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxgan.training.epochs import interval
+from jaxgan.training.gan import Gan, GanState, Metrics
+from jaxgan.training.lanes import over_lanes
+
+Lane = Any  # a pytree with a `seed`, whose leaves have a leading axis S over all lanes
+
+
+class Program(NamedTuple):
+    """The compiled functions of a training, over S lanes; each compiles when first called.
+
+    Attributes:
+      init: ``() -> state``, leaves ``[S, ...]``.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
+      each: From ``function(gan, state, lane, *whole)`` of one lane, the compiled
+        ``(state, *whole)`` of all lanes, which returns leaves ``[S, ...]``. Every lane gets
+        the whole of the further arguments.
+    """
+
+    init: Callable[[], GanState]
+    advance: Callable[[GanState, int], tuple[GanState, Metrics]]
+    each: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def make_program(
+    build: Callable[[Lane], Gan],
+    lanes: Lane,
+    data: Any = None,
+    *,
+    batch_size: int,
+    critic_steps: int = 1,
+    prepare: Callable[[Array], Array] = lambda batch: batch,
+    measure: Callable[[Gan, GanState, Lane], Metrics] = lambda gan, state, lane: {},
+    mesh: Mesh | None = None,
+    compiler_options: Mapping[str, Any] | None = None,
+) -> Program:
+    """Build the functions of a training.
+
+    Args:
+      build: Makes the GAN of one lane, whose leaves may be traced.
+      lanes: A pytree with leaves ``[S, ...]`` and a ``seed`` ``[S]``.
+      data: ``[N, ...]``, shared by all lanes; by default each lane has its own, as
+        ``train``.
+      batch_size: B.
+      critic_steps: Critic updates per generator update.
+      prepare: Makes a batch of data into what the critic takes, such as a cast.
+      measure: Further metrics ``{name: []}`` of one lane after each epoch.
+      mesh: Devices to spread the lanes over; by default all.
+      compiler_options: Of all functions but ``init``.
+    """
+    lanes, data = jax.tree.map(jnp.asarray, (lanes, data))
+    options = dict(compiler_options) if compiler_options else None
+
+    def init(lane, data):
+        example = prepare((lane.train if data is None else data)[:1])
+        return build(lane).init(jax.random.key(lane.seed), example)
+
+    def advance(state, lanes, data, epochs):
+        def one(state, lane, data):
+            gan = build(lane)
+            return interval(
+                gan,
+                state,
+                lane.train if data is None else data,
+                epochs=epochs,
+                batch_size=batch_size,
+                critic_steps=critic_steps,
+                prepare=prepare,
+                measure=lambda state: measure(gan, state, lane),
+            )
+
+        return over_lanes(one, mesh)(state, lanes, data=data)
+
+    def each(function):
+        def all_lanes(state, lanes, whole):
+            def one(state, lane, whole):
+                return function(build(lane), state, lane, *whole)
+
+            return over_lanes(one, mesh)(state, lanes, whole=whole)
+
+        compiled = jax.jit(all_lanes, compiler_options=options)
+        return lambda state, *whole: compiled(state, lanes, whole)
+
+    compiled_init = jax.jit(lambda lanes, data: over_lanes(init, mesh)(lanes, data=data))
+    compiled_advance = jax.jit(
+        advance, static_argnums=3, donate_argnums=0, compiler_options=options
+    )
+    return Program(
+        init=lambda: compiled_init(lanes, data),
+        advance=lambda state, epochs: compiled_advance(state, lanes, data, epochs),
+        each=each,
+    )
