@@ -12,16 +12,20 @@ def setup() -> None:
     """Set JAX up; call it before the first array is made.
 
     Compiled programs are kept on disk, so that the same program starts faster the next
-    time. A CPU counts as one device per core, so that lanes run side by side. What the
-    environment says of the compilation cache wins.
+    time. A CPU counts as one device per core, so that lanes run side by side. What was set
+    before, in the environment or in ``jax.config``, stays.
     """
     import jax
 
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder("xla")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    jax.config.update("jax_num_cpu_devices", cores())
+    settings = {
+        "jax_compilation_cache_dir": (None, str(cache_folder("xla"))),
+        "jax_persistent_cache_min_compile_time_secs": (1.0, 0),
+        "jax_persistent_cache_min_entry_size_bytes": (0, -1),
+        "jax_num_cpu_devices": (-1, cores()),
+    }
+    for name, (default, value) in settings.items():
+        if getattr(jax.config, name) == default:
+            jax.config.update(name, value)
 
 
 def cores() -> int:

@@ -13,10 +13,10 @@ made twice in one folder: the same command goes on where it stopped, and with mo
 adds those that are missing.
 """
 
-from collections.abc import Callable
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from absl import flags as absl_flags
 
 from experiments.claims import entries as claims_entries
 from experiments.claims import grid
@@ -32,79 +32,94 @@ from experiments.claims.study import (
     study_of_grid,
 )
 from experiments.common import flags
+from jaxgan import runtime
 from jaxgan.errors import InputError
 
 
-def main() -> None:
-    """Run from the command line."""
-    define = absl_flags
-    study = define.DEFINE_string("study", "claims", "One of claims, grid.")
-    seeds = define.DEFINE_integer("seeds", 8, "Runs of every cell, with seeds from 0.")
-    only = define.DEFINE_list(
-        "only", None, "Names of claims; of a grid, variants and optimizers."
-    )
-    data = define.DEFINE_string("data", "m", "A built-in cloud, or a .mat, .npy or .csv file.")
-    key = define.DEFINE_string("data_key", "xx", "Variable of a .mat file.")
-    scale = define.DEFINE_string(
-        "scale", "small", f"Of image runs: one of {', '.join(images_entries.SCALES)}."
-    )
-    epochs = define.DEFINE_integer("epochs", grid.EPOCHS, "Of the runs of a grid.")
-    define.FLAGS.set_default("out", FOLDER)
-    define.FLAGS["out"].help = "Folder of the study: its page, its numbers, its runs."
-    given = {
-        "study": study,
-        "seeds": seeds,
-        "data": data,
-        "data_key": key,
-        "scale": scale,
-        "epochs": epochs,
-    }
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is studied.
 
-    def command_line(entry: str) -> str:
-        named = {n: x.value for n, x in given.items() if x.present or n == "seeds"}
-        out = flags.OUT.value if flags.OUT.present else ""
-        return command_of(named, only.value or [], out, entry)
+    Attributes:
+      study: One of claims, grid.
+      seeds: Runs of every cell, with seeds from 0.
+      data: A built-in cloud, or a .mat, .npy or .csv file.
+      data_key: Variable of a .mat file.
+      scale: Of image runs: one of SCALES.
+      epochs: Of the runs of a grid.
+      only: Names of claims; of a grid, variants and optimizers.
+    """
+
+    study: str = "claims"
+    seeds: int = 8
+    data: str = "m"
+    data_key: str = "xx"
+    scale: str = "small"
+    epochs: int = grid.EPOCHS
+    only: tuple[str, ...] | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine(
+        "claims",
+        __doc__,
+        shared=flags.Shared(out=FOLDER),
+        texts={"out": "Folder of the study: its page, its numbers, its runs."},
+        without=("name", "tensorboard"),
+    )
+    read = line.define(
+        Options, texts={"scale": f"Of image runs: one of {', '.join(images_entries.SCALES)}."}
+    )
 
     def command(check: Callable[[], None]) -> None:
-        if not 0 < seeds.value <= MAX_SEEDS:
-            raise InputError(f"--seeds={seeds.value}: must be from 1 to {MAX_SEEDS}")
-        if only.value == []:
+        given = {name: value for name, value in read().items() if value is not None}
+        options = Options(**given)
+
+        def command_line(entry: str) -> str:
+            shown = {*given, "seeds"} - {"only"}
+            named = {x: y for x, y in dataclasses.asdict(options).items() if x in shown}
+            out = line.shared.out if line.values["out"].present else ""
+            return command_of(named, options.only or [], out, entry)
+
+        if not 0 < options.seeds <= MAX_SEEDS:
+            raise InputError(f"--seeds={options.seeds}: must be from 1 to {MAX_SEEDS}")
+        if options.only == ():
             raise InputError("--only needs a value")
-        if study.value == "grid":
-            if scale.present:
+        data = options.data, options.data_key
+        if options.study == "grid":
+            if "scale" in given:
                 raise InputError("--scale goes with --study=claims; a grid is about points")
-            variants, optimizers = grid.chosen(only.value)
-            entries = grid.grid(data.value, key.value, variants, optimizers, epochs.value)
-            chosen = study_of_grid(entries)
-        elif study.value == "claims":
-            if epochs.present:
+            chosen = study_of_grid(grid.grid(*data, *grid.chosen(options.only), options.epochs))
+        elif options.study == "claims":
+            if "epochs" in given:
                 raise InputError("--epochs goes with --study=grid; a claim says its own")
             chosen = study_of_claims(
-                claims_entries.claims(data.value, key.value, only.value, scale=scale.value)
+                claims_entries.claims(*data, options.only, scale=options.scale)
             )
         else:
-            raise InputError(f"--study={study.value}: choose from claims, grid")
-        directory = Path(flags.OUT.value)
-        if flags.DRY_RUN.value:
-            show_plan(chosen, directory, seeds.value, fresh=flags.FRESH.value)
+            raise InputError(f"--study={options.study}: choose from claims, grid")
+        directory = Path(line.shared.out)
+        if line.shared.dry_run:
+            show_plan(chosen, directory, options.seeds, fresh=line.shared.fresh)
             return
-        flags.start_jax()
-        of_points = set(only.value or claims_entries.NAMES) & {*points_entries.BUILDERS}
+        runtime.setup()
+        of_points = set(options.only or claims_entries.NAMES) & {*points_entries.BUILDERS}
         made = run(
             chosen,
             directory,
-            seeds=seeds.value,
+            seeds=options.seeds,
             command=command_line,
-            source=data.value if study.value == "grid" or of_points else "",
-            fresh=flags.FRESH.value,
+            source=options.data if options.study == "grid" or of_points else "",
+            fresh=line.shared.fresh,
             check=check,
         )
         for row in made.table.rows:
             print("  ".join(cell.replace("\n", ", ") for cell in row))
         print(directory / f"{chosen.name}.html")
 
-    flags.main("claims", command, without=(flags.NAME, flags.TENSORBOARD))
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,142 +1,239 @@
-"""What every experiment's command line shares: flags, start, and how it ends."""
+"""What every laboratory's command line shares: flags, start, and how it ends."""
 
 import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from absl import app, flags, logging
+import docstring_parser
+from absl import flags, logging
 
 from jaxgan import runs
 from jaxgan.errors import InputError
 
-OUT = flags.DEFINE_string("out", "runs", "Folder that holds all runs.")
-NAME = flags.DEFINE_string(
-    "name", None, "Name of the run's folder; by default made from the settings."
-)
-FRESH = flags.DEFINE_bool("fresh", False, "Start over, deleting an earlier run.")
-DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Print the settings and what would be written; train nothing."
-)
-TENSORBOARD = flags.DEFINE_bool(
-    "tensorboard", False, "Also write the numbers and pictures for TensorBoard."
-)
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """Flags of every laboratory.
+
+    Attributes:
+      out: Folder that holds all runs.
+      name: Name of the run's folder; by default made from the settings.
+      fresh: Start over, deleting an earlier run.
+      dry_run: Print the settings and what would be written; train nothing.
+      tensorboard: Also write the numbers and pictures for TensorBoard.
+    """
+
+    out: str = "runs"
+    name: str | None = None
+    fresh: bool = False
+    dry_run: bool = False
+    tensorboard: bool = False
 
 
-def numbers(
-    name: str, texts: Sequence[str] | None, *, whole: bool = False
-) -> tuple[Any, ...] | None:
-    """Parse the values of a list flag.
+class CommandLine:
+    """The command line of a laboratory: ``define`` its flags, then ``run`` it.
+
+    Flags belong to the object, so that one process may run several commands.
 
     Args:
-      name: Of the flag.
-      texts: Its values, or ``None`` if it was not given.
-      whole: Take integers only.
-
-    Raises:
-      InputError: If one is not a number.
+      experiment: The laboratory's name, with which errors begin.
+      doc: The beginning of the help text.
+      shared: Defaults of the shared flags.
+      texts: Help texts of shared flags, where they differ.
+      without: Shared flags that have no meaning here.
     """
-    if texts is None:
-        return None
-    try:
-        return tuple((int if whole else float)(text) for text in texts)
-    except ValueError as error:
-        kind = "whole numbers" if whole else "numbers"
-        raise InputError(f"--{name}={','.join(texts)} is not a list of {kind}") from error
 
+    def __init__(
+        self,
+        experiment: str,
+        doc: str | None,
+        *,
+        shared: Shared = Shared(),  # noqa: B008 (it is frozen)
+        texts: Mapping[str, str] | None = None,
+        without: Collection[str] = (),
+    ):
+        self.experiment, self.doc, self.without = experiment, doc, without
+        self.values = flags.FlagValues()
+        flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name=experiment)
+        self._defaults = shared
+        self._read = self.define(Shared, dataclasses.asdict(shared), texts)
 
-def run_directory(experiment: str, default_name: str) -> Path:
-    """Where the run goes: ``<out>/<experiment>/<name>``.
+    @property
+    def shared(self) -> Shared:
+        """The flags of every laboratory, once they are parsed."""
+        present = {name: value for name, value in self._read().items() if value is not None}
+        return dataclasses.replace(self._defaults, **present)
 
-    Raises:
-      InputError: If ``--name`` is not the name of one folder.
-    """
-    name = default_name if NAME.value is None else NAME.value
-    if not OUT.value or not OUT.value.isprintable():
-        raise InputError(f"--out={OUT.value!r} must be the name of a folder")
-    if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
-        raise InputError(f"--name={name!r} must be a plain folder name")
-    return Path(OUT.value) / experiment / name
+    def define(
+        self,
+        config: type,
+        defaults: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
+        *,
+        lists: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> Callable[[], dict[str, Any]]:
+        """Define a flag for every field of a dataclass.
+
+        The kind of a flag follows from the field's type: ``int``, ``float``, ``str``,
+        ``bool``, tuples of these (but ``bool``), or one of them ``| None``. Its help text
+        is the field's entry under ``Attributes:`` in the docstring of the dataclass.
+
+        Args:
+          config: A dataclass.
+          defaults: Shown in the help; those of the dataclass by default.
+          texts: Help texts that replace those of the docstring.
+          lists: Fields of one ``str`` whose flag takes a list of names.
+          without: Fields that get no flag.
+
+        Returns:
+          Reads the flags: field to value, lists as tuples, ``None`` if a flag is not
+          given. It raises ``InputError`` if a list of numbers holds something else.
+        """
+        kinds = {
+            name: tuple[str, ...] if name in lists else _kind(annotation)
+            for name, annotation in typing.get_type_hints(config).items()
+            if name not in without
+        }
+        if defaults is None:
+            defaults = {field.name: field.default for field in dataclasses.fields(config)}
+        texts = _documented(config) | dict(texts or {})
+        for name, kind in kinds.items():
+            text = " ".join(texts[name].split())
+            value = defaults.get(name)
+            if value is not dataclasses.MISSING and value not in (None, (), ""):
+                text += f" Default: {_spell(value)}."
+            _MAKERS[typing.get_origin(kind) or kind](
+                name, None, text, flag_values=self.values, module_name=self.experiment
+            )
+
+        def read() -> dict[str, Any]:
+            return {name: _parsed(name, kinds[name], self.values[name].value) for name in kinds}
+
+        return read
+
+    def run_directory(self, default_name: str) -> Path:
+        """The run's folder: ``<out>/<experiment>/<name>``.
+
+        Raises:
+          InputError: If ``--name`` is not the name of one folder.
+        """
+        out, name = self.shared.out, self.shared.name
+        name = default_name if name is None else name
+        if not out or not out.isprintable():
+            raise InputError(f"--out={out!r} must be the name of a folder")
+        if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
+            raise InputError(f"--name={name!r} must be a plain folder name")
+        return Path(out) / self.experiment / name
+
+    def run(
+        self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None = None
+    ) -> int:
+        """Parse the flags, run the command, and say in one line why it failed.
+
+        Args:
+          command: Gets a function to call where it is safe to stop; that raises
+            ``Stopped`` if a signal has come.
+          argv: The flags; by default those of the process.
+
+        Returns:
+          The exit code. 2: bad input, nothing was written. 1: the run could not go on.
+          143 and 130: stopped by SIGTERM or Ctrl-C, after saving.
+        """
+        logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
+        words = sys.argv[1:] if argv is None else argv
+        try:
+            rest = self.values([self.experiment, *words])[1:]
+        except (flags.Error, OSError, UnicodeDecodeError) as error:  # or of --flagfile
+            return self._fail(error, 2)
+        if self.values["help"].value:
+            return self._help()
+        try:
+            if rest:
+                raise InputError(f"unexpected argument {rest[0]!r}; flags are --name=value")
+            for name in self.without:
+                if self.values[name].present:
+                    raise InputError(f"--{name} has no meaning here")
+            with runs.deferred_signals() as check:
+                command(check)
+        except InputError as error:
+            return self._fail(error, 2)
+        except (runs.Diverged, OSError) as error:
+            return self._fail(error, 1)
+        except runs.Stopped as error:
+            print(f"{self.experiment}: {error}; the same command goes on", file=sys.stderr)
+            return error.code
+        except KeyboardInterrupt:
+            print(f"{self.experiment}: stopped at once", file=sys.stderr)
+            return 130
+        return 0
+
+    def _fail(self, message: object, code: int) -> int:
+        line = " ".join(str(message).split())
+        print(f"{self.experiment}: error: {line}", file=sys.stderr)
+        return code
+
+    def _help(self) -> int:
+        for name in self.without:
+            delattr(self.values, name)
+        try:
+            print(
+                f"{self.doc}\nflags:\n{self.values.get_help(include_special_flags=False)}",
+                flush=True,
+            )
+        except BrokenPipeError:  # such as of --help | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def show_plan(configs: Mapping[Path, Any]) -> None:
-    """Print the configuration, a dataclass, of every folder: what ``--dry_run`` is for."""
+    """Print every folder's configuration, a dataclass, for ``--dry_run``."""
     plan = {str(folder): dataclasses.asdict(config) for folder, config in configs.items()}
     print(json.dumps(plan, indent=1))
 
 
-def main(
-    experiment: str,
-    run: Callable[[Callable[[], None]], None],
-    without: Sequence[flags.FlagHolder] = (),
-) -> None:
-    """Parse flags, run, and end with one line and an exit code when it does not go well.
-
-    ``run`` gets a function to call where it is safe to stop: it raises ``Stopped`` if a
-    signal has come. Flags ``without`` a meaning here are refused, and not in ``--help``.
-
-    Exit code 2: bad input, nothing was written. 1: the run could not go on. 143 and
-    130: stopped by SIGTERM or Ctrl-C, after saving.
-    """
-
-    def fail(message: object, code: int) -> NoReturn:
-        line = " ".join(str(message).split())
-        print(f"{experiment}: error: {line}", file=sys.stderr)
-        raise SystemExit(code)
-
-    def parse(argv: list[str]) -> list[str]:
-        try:
-            return flags.FLAGS(argv)
-        except (flags.Error, OSError, UnicodeDecodeError) as error:
-            fail(error, 2)
-
-    def guarded(argv: list[str]) -> None:
-        try:
-            if len(argv) > 1:
-                raise InputError(f"unexpected argument {argv[1]!r}; flags are --name=value")
-            for flag in without:
-                if flag.present:
-                    raise InputError(f"--{flag.name} has no meaning here")
-            with runs.deferred_signals() as check:
-                run(check)
-        except InputError as error:
-            fail(error, 2)
-        except runs.Diverged as error:
-            fail(error, 1)
-        except OSError as error:
-            fail(error, 1)
-        except runs.Stopped as error:
-            print(f"{experiment}: {error}; the same command goes on", file=sys.stderr)
-            raise SystemExit(error.code) from None
-        except KeyboardInterrupt:
-            print(f"{experiment}: stopped at once", file=sys.stderr)
-            raise SystemExit(130) from None
-
-    for module, defined in flags.FLAGS.flags_by_module_dict().items():
-        for flag in defined if module.startswith("experiments") else ():  # for --help
-            if flag.name not in {x.name for x in without}:
-                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
-    app.run(guarded, flags_parser=parse)
+_MAKERS: dict[Any, Callable[..., Any]] = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
+    tuple: flags.DEFINE_list,
+}
 
 
-def start_jax() -> None:
-    """Set JAX up for a laboratory: before the first array is made.
+def _kind(annotation: Any) -> Any:
+    """The type of a field without its ``| None``."""
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = set(typing.get_args(annotation)) - {types.NoneType}
+    return annotation
 
-    Compiled programs are kept on disk, so that the same command starts faster the next
-    time, and a CPU counts as one device per core, so that lanes run side by side.
-    """
-    import jax
 
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        jax.config.update("jax_compilation_cache_dir", str(Path(home) / "jaxgan/xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        cores = len(os.sched_getaffinity(0))
-    jax.config.update("jax_num_cpu_devices", cores)
+def _documented(config: type) -> dict[str, str]:
+    """The docstring entries of a dataclass's fields, inherited ones included."""
+    return {
+        entry.arg_name: (entry.description or "").replace("``", "")
+        for base in reversed(config.__mro__)
+        for entry in docstring_parser.parse(base.__doc__ or "").params
+    }
+
+
+def _spell(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _parsed(name: str, kind: Any, value: Any) -> Any:
+    """The value of a flag, the texts of a list turned into what its field holds."""
+    if value is None or typing.get_origin(kind) is not tuple:
+        return value
+    item = typing.get_args(kind)[0]
+    try:
+        return tuple(item(text) for text in value)
+    except ValueError as error:
+        number = "whole numbers" if item is int else "numbers"
+        raise InputError(f"--{name}={','.join(value)} is not a list of {number}") from error

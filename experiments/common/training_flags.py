@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from absl import flags as absl_flags
 
-from experiments.common import flags
+from experiments.common.flags import CommandLine, _parsed
 from experiments.common.settings import Defaults, Recipe
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
@@ -68,11 +68,12 @@ _MAKERS: dict[str, Callable[..., Any]] = {
 
 
 def define(
-    defaults: Defaults, recipes: Mapping[str, Recipe], own: Flags
+    line: CommandLine, defaults: Defaults, recipes: Mapping[str, Recipe], own: Flags
 ) -> Callable[[], dict[str, Any]]:
     """Define the shared flags and a laboratory's own.
 
     Args:
+      line: The laboratory's command line.
       defaults: Shown in the flags' descriptions.
       recipes: Choices of ``--recipe``.
       own: The laboratory's flags; one of a shared name replaces it.
@@ -93,14 +94,20 @@ def define(
     holders = {}
     for kind, flags_of_kind in kinds.items():
         for name, text in flags_of_kind.items():
-            holders[name] = _MAKERS[kind](name, None, describe(name, text))
+            holders[name] = _MAKERS[kind](
+                name,
+                None,
+                describe(name, text),
+                flag_values=line.values,
+                module_name=line.experiment,
+            )
 
     def read() -> dict[str, Any]:
         given = {name: holder.value for name, holder in holders.items()}
         for name in kinds["numbers"]:
-            given[name] = flags.numbers(name, given[name])
+            given[name] = _parsed(name, tuple[float, ...], given[name])
         for name in kinds["integers"]:
-            given[name] = flags.numbers(name, given[name], whole=True)
+            given[name] = _parsed(name, tuple[int, ...], given[name])
         return given
 
     return read

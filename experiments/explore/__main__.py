@@ -10,11 +10,9 @@ same command and read by ``experiments.sefa --directions_file``. Needs ``jaxgan[
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from absl import flags as absl_flags
 
 from experiments.common import flags
 from experiments.explore import server
@@ -22,40 +20,54 @@ from experiments.explore.page import MOST, application, legible
 from experiments.sefa import config as sefa_config
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan import convert, runs
+from jaxgan import convert, runs, runtime
 from jaxgan.errors import InputError
 from jaxgan.runs import progress
 from jaxgan.sefa import files
 
 
-def _define() -> Callable[[], tuple[Config, int]]:
-    """Define the flags; the function reads them."""
-    text, whole = absl_flags.DEFINE_string, absl_flags.DEFINE_integer
-    number = absl_flags.DEFINE_float
-    texts: dict[str, tuple[Callable[..., Any], str]] = {
-        "checkpoint": (text, "Generator, as for experiments.sefa."),
-        "layers": (text, "Layers to factorise and to move, as for experiments.sefa."),
-        "directions": (whole, "How many directions, of each group of layers."),
-        "like": (text, "Tool whose directions these are, as for experiments.sefa."),
-        "directions_file": (text, "A directions.npz to use instead."),
-        "distance": (number, "How far sliders go either way."),
-        "unit": (text, "Of distances: code or std, as for experiments.sefa."),
-        "truncation": (number, "Share of the way from the mean code that is kept."),
-        "seed": (whole, "Of the person who is shown first."),
-        "size": (whole, "Pixels of the image, at most, while sliders move."),
-    }
-    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-    holders = {x: define(x, defaults[x], told) for x, (define, told) in texts.items()}
-    port = whole("port", 7860, "Of this machine; 0 takes a free one.", 0, 65535)
-    return lambda: (Config(**{x: holder.value for x, holder in holders.items()}), port.value)
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Flags of the explorer; all but ``port`` are settings of ``experiments.sefa`` too.
+
+    Attributes:
+      checkpoint: Generator, as for experiments.sefa.
+      layers: Layers to factorise and to move, as for experiments.sefa.
+      directions: How many directions, of each group of layers.
+      like: Tool whose directions these are, as for experiments.sefa.
+      directions_file: A directions.npz to use instead.
+      distance: How far sliders go either way.
+      unit: Of distances: code or std, as for experiments.sefa.
+      truncation: Share of the way from the mean code that is left.
+      seed: Of the person who is shown first.
+      size: Pixels of the image, at most, while sliders move.
+      port: Port of this machine; 0 takes a free one.
+    """
+
+    checkpoint: str = Config.checkpoint
+    layers: str = Config.layers
+    directions: int = Config.directions
+    like: str = Config.like
+    directions_file: str | None = None
+    distance: float = Config.distance
+    unit: str = Config.unit
+    truncation: float = Config.truncation
+    seed: int = Config.seed
+    size: int = Config.size
+    port: int = 7860
 
 
-def main() -> None:
-    """Run from the command line."""
-    read_flags = _define()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine("explore", __doc__)
+    read = line.define(Options)
 
     def command(stop: Callable[[], None]) -> None:
-        config, port = read_flags()
+        given = {name: value for name, value in read().items() if value is not None}
+        port = given.pop("port", Options.port)
+        config = Config(**given)
+        if not 0 <= port <= 65535:
+            raise InputError(f"--port={port} must be 0 to 65535")
         sefa_config.check_ranges(config)
         sefa_config.check_flags(config)
         if config.unit == "image":
@@ -63,18 +75,18 @@ def main() -> None:
         if abs(config.truncation) > MOST:
             raise InputError(f"--truncation={config.truncation} must be -{MOST:g} to {MOST:g}")
         name = re.sub(r"[^\w+.-]", "_", Path(config.checkpoint).resolve().stem)[:120]
-        directory = flags.run_directory("explore", name)
+        directory = line.run_directory(name)
         server.gradio()
-        flags.start_jax()
+        runtime.setup()
         generator = convert.load(config.checkpoint, progress.say)
         found, names = run.find(config, generator)
         identity = found._asdict() | dict.fromkeys(("vectors", "values", "shares"))
         identity["directions"] = hashlib.sha256(found.vectors.tobytes()).hexdigest()[:16]
-        if flags.DRY_RUN.value:
-            runs.compare(directory, identity, fresh=flags.FRESH.value)
+        if line.shared.dry_run:
+            runs.compare(directory, identity, fresh=line.shared.fresh)
             flags.show_plan({directory: config})
             return
-        with runs.Run(directory, identity, fresh=flags.FRESH.value):
+        with runs.Run(directory, identity, fresh=line.shared.fresh):
             path = directory / "directions.npz"
             names = files.load(path, generator)[1] if path.exists() else names
             titles = legible(run.titles(names, found, None))
@@ -83,8 +95,8 @@ def main() -> None:
             server.serve(app, port)
             stop()
 
-    flags.main("explore", command)
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,10 +9,10 @@ centred squares of ``--size`` pixels and packed once; those that cannot be read 
 in ``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
 """
 
-from collections.abc import Callable
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
-
-from absl import flags as absl_flags
 
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
@@ -20,34 +20,45 @@ from experiments.faces.compare import compare, finish
 from experiments.faces.config import DEFAULTS, FLAGS, RECIPES, load
 from experiments.images import config as images_config
 from experiments.images import run
-from jaxgan import runs
+from jaxgan import runs, runtime
 from jaxgan.convert import inception as convert_inception
 from jaxgan.networks import inception
 from jaxgan.runs import progress
 
 
-def main() -> None:
-    """Run from the command line."""
-    read = training_flags.define(DEFAULTS, RECIPES, FLAGS)
-    inception_flag = absl_flags.DEFINE_string(
-        "inception", None, "File of the FID's Inception-v3 weights; measures the FID too."
-    )
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is measured.
+
+    Attributes:
+      inception: File of the FID's Inception-v3 weights; measures the FID too.
+    """
+
+    inception: str | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine("faces", __doc__)
+    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
+    read_options = line.define(Options)
 
     def command(check: Callable[[], None]) -> None:
         given: dict[str, Any] = {k: v for k, v in read().items() if v is not None}
         name = training_flags.default_name(read(), DEFAULTS.common["variant"])
-        directory = flags.run_directory("faces", name)
+        directory = line.run_directory(name)
         recipe = recipe_of(given.pop("recipe", None), RECIPES)
         settings = {**DEFAULTS.common, **recipe.settings, **given}
-        weights = inception_flag.value and convert_inception.load(inception_flag.value)
+        inception_file = read_options()["inception"]
+        weights = inception_file and convert_inception.load(inception_file)
         dataset, skipped = load(settings["data"], settings["size"])
         configs = images_config.configure(DEFAULTS, recipe, given, dataset)
         folders = run.folders_of(configs, directory)
-        if flags.DRY_RUN.value:
-            run.check_folders(folders, directory, dataset, fresh=flags.FRESH.value)
+        if line.shared.dry_run:
+            run.check_folders(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
-        flags.start_jax()
+        runtime.setup()
         features = inception.extractor(weights) if weights else None
 
         def measured(config, program, state, folder):
@@ -63,8 +74,8 @@ def main() -> None:
             directory,
             dataset,
             finish=measured,
-            fresh=flags.FRESH.value,
-            tensorboard=flags.TENSORBOARD.value,
+            fresh=line.shared.fresh,
+            tensorboard=line.shared.tensorboard,
             check=check,
         )
         if len(folders) > 1:
@@ -72,8 +83,8 @@ def main() -> None:
         run.show(summaries)
         print(directory)
 
-    flags.main("faces", command)
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

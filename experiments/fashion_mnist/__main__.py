@@ -9,10 +9,10 @@ The images come from ``--data``, ``$JAXGAN_DATA``, Debian's package
 judgement of a classifier that is trained once on the real images.
 """
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from absl import flags as absl_flags
 
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
@@ -20,35 +20,48 @@ from experiments.fashion_mnist.config import DEFAULTS, FLAGS, RECIPES, load
 from experiments.fashion_mnist.traverse import TRAVERSE, _dimensions, _report, finish, traverse
 from experiments.images import config as images_config
 from experiments.images import run
+from jaxgan import runtime
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
 
 
-def main() -> None:
-    """Run from the command line."""
-    read = training_flags.define(DEFAULTS, RECIPES, FLAGS)
-    dimensions_flag = absl_flags.DEFINE_list(
-        "traverse", None, f"Latent dimensions to move. Default: {','.join(map(str, TRAVERSE))}."
-    )
-    by_flag = absl_flags.DEFINE_float("traverse_by", 10.0, "How far to move them.")
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Which latent dimensions are moved, and how far.
+
+    Attributes:
+      traverse: Latent dimensions to move.
+      traverse_by: How far to move them.
+    """
+
+    traverse: tuple[int, ...] = TRAVERSE
+    traverse_by: float = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine("fashion_mnist", __doc__)
+    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
+    read_options = line.define(Options)
 
     def command(check: Callable[[], None]) -> None:
         given = {name: value for name, value in read().items() if value is not None}
         name = training_flags.default_name(read(), DEFAULTS.common["variant"])
-        directory = flags.run_directory("fashion_mnist", name)
+        directory = line.run_directory(name)
         recipe = recipe_of(given.pop("recipe", None), RECIPES)
         for model in given.get("model", ()):
             lookup("model", model, {"dense": 0, "conv": 0})
         data, dataset = load(given.get("data", DEFAULTS.common["data"]))
         configs = images_config.configure(DEFAULTS, recipe, given, dataset)
-        chosen = flags.numbers("traverse", dimensions_flag.value, whole=True)
-        dimensions = _dimensions(chosen, by_flag.value, configs)
+        options = read_options()
+        by = Options.traverse_by if options["traverse_by"] is None else options["traverse_by"]
+        dimensions = _dimensions(options["traverse"], by, configs)
         folders = run.folders_of(configs, directory)
-        if flags.DRY_RUN.value:
-            run.check_folders(folders, directory, dataset, fresh=flags.FRESH.value)
+        if line.shared.dry_run:
+            run.check_folders(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
-        flags.start_jax()
+        runtime.setup()
         judge = None
 
         def measured(*args) -> Mapping[str, Any]:
@@ -61,22 +74,22 @@ def main() -> None:
             directory,
             dataset,
             finish=measured,
-            fresh=flags.FRESH.value,
-            tensorboard=flags.TENSORBOARD.value,
+            fresh=line.shared.fresh,
+            tensorboard=line.shared.tensorboard,
             check=check,
         )
         judge = judge or fashion.trained(data)
         for folder, config in folders.items():
             if not (folder / "summary.json").exists():
                 continue
-            result = traverse(config, folder, dataset, judge, dimensions, by_flag.value)
+            result = traverse(config, folder, dataset, judge, dimensions, by)
             check()
             _report(run.title_of(config), result)
         run.show(summaries)
         print(directory)
 
-    flags.main("fashion_mnist", command)
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

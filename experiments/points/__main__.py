@@ -11,44 +11,47 @@ directory holds the settings, the metrics, the samples, the pictures and the che
 The same command again goes on where it stopped.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 
 from experiments import STARTED
 from experiments.common import flags, training_flags
 from experiments.points import tables
 from experiments.points.config import DEFAULTS, FLAGS, RECIPES, configure
 from experiments.points.run import check_folders, folders_of, run_all
+from jaxgan import runtime
 
 
-def main() -> None:
-    """Run from the command line."""
-    read = training_flags.define(DEFAULTS, RECIPES, FLAGS)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine("points", __doc__)
+    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
 
     def command(check: Callable[[], None]) -> None:
         given = read()
         configs = configure(**given)
-        directory = flags.run_directory(
-            "points", training_flags.default_name(given, DEFAULTS.common["variant"])
+        directory = line.run_directory(
+            training_flags.default_name(given, DEFAULTS.common["variant"])
         )
         folders = folders_of(configs, directory)
-        if flags.DRY_RUN.value:
-            check_folders(folders, directory, fresh=flags.FRESH.value)
+        if line.shared.dry_run:
+            check_folders(folders, directory, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
-        flags.start_jax()
+        runtime.setup()
         rows = run_all(
             configs,
             directory,
-            fresh=flags.FRESH.value,
-            tensorboard=flags.TENSORBOARD.value,
+            fresh=line.shared.fresh,
+            tensorboard=line.shared.tensorboard,
             check=check,
             began=STARTED,
         )
         tables.show(rows)
         print(directory)
 
-    flags.main("points", command)
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

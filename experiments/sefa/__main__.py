@@ -17,19 +17,21 @@ On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s
 MobileStyleGAN of 1024 pixels, which is the default, 2 min.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.common import flags
-from experiments.sefa.config import _define, check_flags, check_ranges
+from experiments.sefa.config import check_flags, check_ranges, define
 from experiments.sefa.run import codes_of, find, run, settings, show
-from jaxgan import convert, runs
+from jaxgan import convert, runs, runtime
 from jaxgan.runs import progress
 
 
-def main() -> None:
-    """Run from the command line."""
-    read_config = _define()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    line = flags.CommandLine("sefa", __doc__)
+    read_config = define(line)
 
     def command(stop: Callable[[], None]) -> None:
         config = read_config()
@@ -37,21 +39,21 @@ def main() -> None:
         check_flags(config)
         name = Path(config.checkpoint).resolve().stem
         name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
-        directory = flags.run_directory("sefa", name + "_attributes" * config.attributes)
-        flags.start_jax()
+        directory = line.run_directory(name + "_attributes" * config.attributes)
+        runtime.setup()
         generator = convert.load(config.checkpoint, progress.say)
-        if flags.DRY_RUN.value:
+        if line.shared.dry_run:
             found, _ = find(config, generator)
             identity = settings(config, generator, found, codes_of(config, generator))
-            runs.compare(directory, identity, fresh=flags.FRESH.value)
+            runs.compare(directory, identity, fresh=line.shared.fresh)
             flags.show_plan({directory: config})
             return
-        summary = run(config, directory, generator, fresh=flags.FRESH.value, check=stop)
+        summary = run(config, directory, generator, fresh=line.shared.fresh, check=stop)
         show(summary)
         print(directory)
 
-    flags.main("sefa", command)
+    return line.run(command, argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,10 @@
 import dataclasses
 import shlex
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from absl import flags as absl_flags
 
-from experiments.common import flags
+from experiments.common.flags import CommandLine
 from jaxgan import sefa
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError
@@ -47,32 +45,36 @@ class Config:
 
     Attributes:
       checkpoint: Path of the generator, or name of one that is downloaded.
-      layers: As ``sefa.directions`` takes them.
-      directions: How many, of each group of layers.
+      layers: Layers to factorise and to move: all, or such as 0-1,6; groups with / between.
+      directions: How many directions, of each group of layers.
       like: The tool whose directions these are: a name in ``sefa.TOOLS``.
-      normalisation: Instead of that tool's; None keeps it.
-      to_rgb: Instead of that tool's; None keeps it.
-      whiten: Instead of that tool's; None keeps it.
-      least_spread: As ``sefa.directions`` takes it.
-      directions_file: A ``directions.npz`` to use instead.
-      names: Of the directions; numbers stand for those that have none.
+      normalisation: Instead of that tool's: a name in ``NORMALISATIONS``.
+      to_rgb: Instead of that tool's: a name in ``TO_RGB``.
+      whiten: Measure steps by how far codes are spread; by default as the tool does.
+      least_spread: Leave out directions along which codes are spread less, as a share of
+        the mean.
+      directions_file: A directions.npz to use instead.
+      names: Names of the directions, a list; numbers stand for those that have none.
       samples: Images to edit.
-      codes: An ``.npz`` with ``z``, ``w`` or ``w+`` to edit instead.
+      codes: An .npz with z, w or w+ to edit instead.
       distance: How far to go either way.
-      unit: ``code``: of the code; ``std``: standard deviations of codes along the
-        direction; ``image``: of image change, ``measure.CHANGE`` each.
+      unit: Unit of distances. ``code``: of the code; ``std``: standard deviations of codes
+        along the direction; ``image``: of image change, ``measure.CHANGE`` each.
       steps: Images along a direction, both ends included.
-      truncation: Share of the way from the mean code that is kept.
-      truncation_layers: How many of the first layers are truncated; None is all.
-      seed: Of the samples.
+      truncation: Share of the way from the mean code that is left.
+      truncation_layers: How many of the first layers are truncated; by default all.
+      seed: Seed of the samples.
       size: Pixels of the page's images, at most.
       batch_size: Images made at once.
-      attributes: Whether oracles score what the directions do.
-      attribute_samples: People they see moved.
-      attribute_data: Labelled photographs for one more oracle.
-      attribute_labels: A file with their labels.
-      attribute_eyes: Where the eyes are in those: ``x,y,distance`` as ``oracles.Eyes``.
-      eyes: And in the generator's images.
+      attributes: Ask other networks what the directions do to age, gender, pose and
+        expression.
+      attribute_samples: People that those networks see moved.
+      attribute_data: Labelled photographs for one more network, which also tells how alike
+        people stay.
+      attribute_labels: Labels of the photographs: a .csv of image,Attribute,... and 0 or 1.
+      attribute_eyes: Where the eyes are in the photographs' centred squares: as --eyes.
+      eyes: Where the eyes are in the generator's images: x,y of the point between them, and
+        their distance, as shares of the image.
     """
 
     checkpoint: str = "mobilestylegan-ffhq"
@@ -164,75 +166,15 @@ def _command(config: Config) -> list[str]:
     return words
 
 
-def _define() -> Callable[[], Config]:
+def define(line: CommandLine) -> Callable[[], Config]:
     """Define the flags; the function reads them."""
-    makers: dict[Any, Callable[..., Any]] = {
-        int: absl_flags.DEFINE_integer,
-        float: absl_flags.DEFINE_float,
-        str: absl_flags.DEFINE_string,
-        bool: absl_flags.DEFINE_bool,
-        tuple: absl_flags.DEFINE_list,
-    }
     texts = {
-        "checkpoint": (
-            str,
-            "Generator: a file of PyTorch or OpenVINO, a run of jaxgan's, or one of "
-            f"{', '.join(zoo.GENERATORS)}, which is downloaded once.",
-        ),
-        "layers": (
-            str,
-            "Layers to factorise and to move: all, or such as 0-1,6; groups with / between.",
-        ),
-        "directions": (int, "How many directions, of each group of layers."),
-        "like": (str, f"Tool whose directions these are: {', '.join(sefa.TOOLS)}."),
-        "normalisation": (str, f"Of rows, instead: {', '.join(NORMALISATIONS)}."),
-        "to_rgb": (str, f"Conversions to colours that take part: {', '.join(TO_RGB)}."),
-        "whiten": (bool, "Measure steps by how far codes are spread; as --like by default."),
-        "least_spread": (
-            float,
-            "Leave out directions along which codes are spread less, as a share of the mean.",
-        ),
-        "directions_file": (str, "A directions.npz to use instead."),
-        "names": (tuple, "Of the directions; a list."),
-        "samples": (int, "Images to edit."),
-        "codes": (str, "An .npz with z, w or w+ to edit instead."),
-        "distance": (float, "How far to go either way."),
-        "unit": (str, f"Of distances: {', '.join(UNITS)}."),
-        "steps": (int, "Images along a direction."),
-        "truncation": (float, "Share of the way from the mean code that is kept."),
-        "truncation_layers": (int, "How many of the first layers; by default all."),
-        "seed": (int, "Of the samples."),
-        "size": (int, "Pixels of the page's images, at most."),
-        "batch_size": (int, "Images made at once."),
-        "attributes": (
-            bool,
-            "Ask other networks what the directions do to age, gender, pose and expression.",
-        ),
-        "attribute_samples": (int, "People they see moved."),
-        "attribute_data": (
-            str,
-            "Labelled photographs for one more, which also tells how alike people stay.",
-        ),
-        "attribute_labels": (str, "Their labels: a .csv of image,Attribute,... and 0 or 1."),
-        "attribute_eyes": (tuple, "Where the eyes are in their centred squares: as --eyes."),
-        "eyes": (
-            tuple,
-            "Where the eyes are in the generator's images: x,y of the point between them, and "
-            "their distance, as shares of the image.",
-        ),
+        "checkpoint": "Generator: a file of PyTorch or OpenVINO, a run of jaxgan's, or one of "
+        f"{', '.join(zoo.GENERATORS)}, which is downloaded once.",
+        "like": f"Tool whose directions these are: {', '.join(sefa.TOOLS)}.",
+        "normalisation": f"Of rows, instead: {', '.join(NORMALISATIONS)}.",
+        "to_rgb": f"Conversions to colours that take part: {', '.join(TO_RGB)}.",
+        "unit": f"Of distances: {', '.join(UNITS)}.",
     }
-    holders = {}
-    for field in dataclasses.fields(Config):
-        kind, text = texts[field.name]
-        default: Any = None if field.default is dataclasses.MISSING else field.default
-        default = list(map(str, default)) if isinstance(default, tuple) else default
-        holders[field.name] = makers[kind](field.name, default, text)
-
-    def config() -> Config:
-        values: dict[str, Any] = {name: holder.value for name, holder in holders.items()}
-        values["names"] = tuple(values["names"])
-        for name in ("eyes", "attribute_eyes"):
-            values[name] = flags.numbers(name, values[name])
-        return Config(**values)
-
-    return config
+    read = line.define(Config, texts=texts)
+    return lambda: Config(**{name: x for name, x in read().items() if x is not None})
