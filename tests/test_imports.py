@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[1]
 FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "errors": 0,
     "runtime": 1,
-    "metrics": 2,
     "plots": 2,
     "data": 2,
     "networks": 2,
     "training": 3,
-    "runs": 4,
-    "convert": 5,
-    "judges": 6,
-    "sefa": 7,
+    "convert": 4,
+    "runs": 5,
+    "metrics": 6,
+    "judges": 7,
+    "sefa": 8,
 }
 CORE = {"errors", "networks", "metrics", "training"}
 ONLY_IN = {

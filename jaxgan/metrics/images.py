@@ -1,0 +1,254 @@
+"""FID, KID and PRDC of two sets of images, in one call each.
+
+Images are turned into features by the Inception-v3 of the FID, or by a function of the
+caller's own; the measures are those of ``frechet``, ``kernels`` and ``neighbours``.
+"""
+
+import functools
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxgan.data import image_folder, pixels
+from jaxgan.errors import InputError
+from jaxgan.metrics.frechet import frechet_distance
+from jaxgan.metrics.kernels import KernelDistance, kernel_distance
+from jaxgan.metrics.neighbours import PRDC, precision_recall
+
+Images: TypeAlias = ArrayLike | str | os.PathLike[str]
+Features: TypeAlias = Callable[[np.ndarray], Any]
+
+_LARGEST_MEAN = 1.0  # size of a number in [-1, 1]; a generator without tanh goes beyond a bit
+
+
+def fid(
+    real: Images,
+    fake: Images,
+    *,
+    size: int | None = None,
+    features: Features | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    convention: str = "tensorflow",
+    say: Callable[[str], None] = lambda line: None,
+) -> float:
+    """Frechet Inception distance of two sets of images; smaller is better, 0 is least.
+
+    Few images bias it upwards: compare sets of one size, of some 10,000 images or more.
+    With ``features`` it is a Frechet distance, and comparable only with others of the
+    same function.
+
+    >>> import jaxgan, numpy as np
+    >>> real = np.random.default_rng(0).integers(0, 200, (8, 2, 2, 3), np.uint8)
+    >>> brighter = real + np.uint8(10)  # 12 numbers an image, each 10 larger
+    >>> distance = jaxgan.metrics.fid(real, brighter, features=lambda x: x.reshape(len(x), -1))
+    >>> round(distance, 2)
+    1200.0
+
+    Args:
+      real: ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels: uint8, or floats in
+        [-1, 1], which are rounded to uint8 first, since published numbers are of bytes.
+        Or a folder or archive of JPEG, PNG and WebP images, cut to centred squares.
+      fake: The same. The two may differ in kind and in number.
+      size: Height and width in pixels to which images of folders are brought; by default
+        that of the other set, if it is an array of squares.
+      features: A function of uint8 ``[N, H, W, C]`` to ``[N, F]``, in place of Inception-v3.
+      weights: File of the weights of Inception-v3: ``pt_inception-2015-12-05-6726825d.pth``
+        or ``inception-2015-12-05.pt``. By default they are downloaded once, 77 MiB.
+      convention: How images are brought to the network: one of
+        ``jaxgan.networks.inception.CONVENTIONS``.
+      say: Called with a line before a download.
+
+    Returns:
+      The squared distance, without unit.
+
+    Raises:
+      InputError: If images or weights cannot be read or downloaded, or a set is no such
+        array; the line says what is allowed.
+      ValueError: If there are fewer than two images, or the features do not fit.
+
+    Source: Heusel et al., arXiv 1706.08500.
+    """
+    extraction = _Extraction(size, features, weights, convention, say)
+    return frechet_distance(*extraction.of_pair(real, fake))
+
+
+def kid(
+    real: Images,
+    fake: Images,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+    size: int | None = None,
+    features: Features | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    convention: str = "tensorflow",
+    say: Callable[[str], None] = lambda line: None,
+) -> KernelDistance:
+    """Kernel Inception distance of two sets of images: unbiased, so good for few images.
+
+    >>> import jaxgan, numpy as np
+    >>> real, fake = np.random.default_rng(0).integers(0, 256, (2, 9, 2, 2, 3), np.uint8)
+    >>> near = jaxgan.metrics.kid(real, fake, features=lambda x: x.mean(axis=(1, 2)) / 255)
+    >>> far = jaxgan.metrics.kid(real, fake // 9, features=lambda x: x.mean(axis=(1, 2)) / 255)
+    >>> near.mean < far.mean
+    True
+
+    Args:
+      real: As for ``fid``.
+      fake: As for ``fid``.
+      subsets: Random subsets, drawn from each set without replacement.
+      subset_size: Images of a subset; at most as many as the smaller set has are used.
+      seed: Seed of the subsets.
+      size: As for ``fid``.
+      features: As for ``fid``.
+      weights: As for ``fid``.
+      convention: As for ``fid``.
+      say: As for ``fid``.
+
+    Returns:
+      Mean and deviation over the subsets, not times 1,000.
+
+    Raises:
+      InputError: As ``fid``.
+      ValueError: As ``fid``, or if there are no subsets of two images or more.
+
+    Source: Binkowski et al., arXiv 1801.01401.
+    """
+    extraction = _Extraction(size, features, weights, convention, say)
+    pair = extraction.of_pair(real, fake)
+    return kernel_distance(*pair, subsets=subsets, subset_size=subset_size, seed=seed)
+
+
+def prdc(
+    real: Images,
+    fake: Images,
+    *,
+    k: int = 5,
+    size: int | None = None,
+    features: Features | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    convention: str = "tensorflow",
+    say: Callable[[str], None] = lambda line: None,
+) -> PRDC:
+    """Fidelity and variety apart: precision, recall, density and coverage of fake images.
+
+    >>> import jaxgan, numpy as np
+    >>> real = np.random.default_rng(0).integers(0, 256, (9, 2, 2, 3), np.uint8)
+    >>> same = real[[0] * 9]  # a collapsed generator
+    >>> jaxgan.metrics.prdc(real, same, k=3, features=lambda x: x.reshape(9, -1))[:2]
+    (1.0, 0.0)
+
+    Args:
+      real: As for ``fid``.
+      fake: As for ``fid``.
+      k: Neighbour that sets the radius of the ball around an image's features.
+      size: As for ``fid``.
+      features: As for ``fid``.
+      weights: As for ``fid``.
+      convention: As for ``fid``.
+      say: As for ``fid``.
+
+    Raises:
+      InputError: As ``fid``.
+      ValueError: As ``fid``, or if k is not below both numbers of images.
+
+    Source: Kynkaanniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797.
+    """
+    extraction = _Extraction(size, features, weights, convention, say)
+    return precision_recall(*extraction.of_pair(real, fake), k)
+
+
+class _Extraction(NamedTuple):
+    """How images become features; the fields are the arguments of ``fid``."""
+
+    size: int | None
+    features: Features | None
+    weights: str | os.PathLike[str] | None
+    convention: str
+    say: Callable[[str], None]
+
+    def of_pair(self, real: Images, fake: Images) -> tuple[np.ndarray, np.ndarray]:
+        """Features ``[N, F]`` of both sets."""
+        if self.features is not None and self.weights is not None:
+            raise InputError("features and weights are given: one of them is allowed")
+        sets = {"real": real, "fake": fake}
+        arrays = {n: _bytes(n, x) for n, x in sets.items() if not _is_path(x)}
+        sides = [x.shape[1] for x in arrays.values() if x.shape[1] == x.shape[2]]
+        for name in sets.keys() - arrays.keys():
+            arrays[name] = _read(name, sets[name], self.size or next(iter(sides), None))
+        extract = self.features or _inception(*self._weights())
+        return _extracted(extract, arrays["real"]), _extracted(extract, arrays["fake"])
+
+    def _weights(self) -> tuple[str, str]:
+        from jaxgan.convert import zoo  # imports jax
+
+        return os.fspath(self.weights or zoo.inception(self.say)), self.convention
+
+
+def _is_path(images: Images) -> bool:
+    return isinstance(images, str | os.PathLike)
+
+
+def _bytes(name: str, images: Images) -> np.ndarray:
+    """The array as uint8 ``[N, H, W, C]``."""
+    x = np.asarray(images)
+    if x.ndim != 4 or x.shape[3] not in (1, 3) or not x.size:
+        raise InputError(f"{name} has shape {list(x.shape)}; images are [N, H, W, 3] or 1")
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind != "f":
+        raise InputError(f"{name} is {x.dtype}; images are uint8, or floats in [-1, 1]")
+    if not np.isfinite(x).all():
+        raise InputError(f"{name} is not finite")
+    size = float(np.mean(np.abs(x), dtype=np.float64))
+    if size > _LARGEST_MEAN:
+        raise InputError(f"{name} has a mean size of {size:.3g}; floats are in [-1, 1]")
+    if x.min() >= 0:
+        raise InputError(
+            f"{name} has no number below 0; floats are in [-1, 1]: 2 * x - 1 brings them "
+            "there from [0, 1]"
+        )
+    return pixels.to_uint8(x)
+
+
+def _read(name: str, source: Any, size: int | None) -> np.ndarray:
+    if size is None:
+        raise InputError(f"{name} is a folder or an archive: give size=, in pixels")
+    packed = image_folder.pack(source, size)
+    if packed.skipped:
+        first, reason = packed.skipped[0]
+        warnings.warn(
+            f"{name}: {len(packed.skipped)} images cannot be read and are left out; the "
+            f"first, {first}: {reason}",
+            stacklevel=5,
+        )
+    return packed.images
+
+
+def _extracted(extract: Features, images: np.ndarray) -> np.ndarray:
+    rows = np.asarray(extract(images))
+    if rows.ndim != 2 or len(rows) != len(images):
+        raise ValueError(
+            f"features of {len(images)} images have shape {list(rows.shape)}, not "
+            f"[{len(images)}, F]"
+        )
+    return rows
+
+
+@functools.lru_cache(maxsize=1)
+def _inception(path: str, convention: str) -> Features:
+    """The network with its weights: kept, as it takes some ten seconds to compile."""
+    from jaxgan.convert import inception as weights  # these import jax
+    from jaxgan.networks import inception
+
+    extract = inception.extractor(weights.load(path), convention=convention)
+
+    def features(images: np.ndarray) -> np.ndarray:
+        return extract(np.broadcast_to(images, (*images.shape[:3], 3)))
+
+    return features
