@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.errors import InputError, lookup
-from jaxgan.training import epochs as training_epochs
+from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, Objective, objective
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, pair
 
@@ -22,24 +22,24 @@ class Training:
     penalty weight, clip bound and seed; all run in one compiled program.
 
     Attributes:
-      variant: A name in ``OBJECTIVES``.
+      variant: Loss and penalty, a name in ``OBJECTIVES``.
       optimizer: A name in ``OPTIMIZERS``.
-      learning_rate: Of the generator.
-      critic_learning_rate: Of the critic; ``None`` means as the generator's.
-      schedule: Of the generator's learning rate: a name in ``SCHEDULES``.
-      betas: Of Adam and its kin.
+      learning_rate: Learning rate of the generator; a list.
+      critic_learning_rate: Learning rate of the critic; by default the generator's.
+      schedule: Schedule of the generator's learning rate, a name in ``SCHEDULES``.
+      betas: Decay rates of Adam and its kin, two numbers.
       critic_steps: Critic updates per generator update.
       penalty: A name in ``PENALTIES``.
-      penalty_weight: Empty where there is no penalty.
-      clip: Bounds on the critic's weights; empty where they have none.
+      penalty_weight: Weight of the penalty; a list.
+      clip: Bound on the critic's weights, for variants that clip; a list.
       ema: Decay of the generator's moving average per update; 0 is none.
       latent_dim: Latent dimensions.
       batch_size: Examples in a batch.
       epochs: Passes over the training data.
       data: Built-in data or a path.
       train_size: Examples to train on; others may be held out.
-      seed: Of the first lane: its weights and all its draws.
-      seeds: Lanes per combination, with seeds that follow one another.
+      seed: First seed: of the weights and all draws.
+      seeds: Seeds per combination of settings.
       frame_every: Epochs between two frames.
       checkpoint_every: Epochs between two checkpoints.
     """
@@ -68,12 +68,10 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Generator updates in one epoch."""
-        return training_epochs.steps_per_epoch(
-            self.train_size, self.batch_size, self.critic_steps
-        )
+        return steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
     def cells(self) -> list[dict[str, float]]:
-        """The combinations of traced values, each shared by ``seeds`` lanes."""
+        """List the combinations of traced values, each shared by ``seeds`` lanes."""
         values: dict[str, tuple[float, ...]] = {"learning_rate": self.learning_rate}
         if self.critic_learning_rate is not None:
             values["critic_learning_rate"] = (self.critic_learning_rate,)
@@ -93,7 +91,7 @@ class Recipe(NamedTuple):
 
 
 def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
-    """The recipe of a name, an empty one of none.
+    """Look a recipe up; without a name it is empty.
 
     Raises:
       InputError: If there is no such recipe.
@@ -102,7 +100,7 @@ def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
 
 
 class Defaults(NamedTuple):
-    """What a laboratory takes where nothing is given.
+    """Values of the settings that are not given.
 
     Attributes:
       common: Setting to value. ``variant`` is a tuple of names.
@@ -119,7 +117,7 @@ class Defaults(NamedTuple):
 def resolve(
     defaults: Defaults, recipe: Recipe, given: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Settings of each program: one per variant and optimizer.
+    """Resolve the settings of each program: one per variant and optimizer.
 
     What is given wins over the recipe, the recipe over the defaults of the variant,
     those over the defaults of the optimizer, those over the common defaults. A penalty
@@ -163,10 +161,10 @@ def resolve(
 
 
 def distinct(configs: list[Any]) -> list[Any]:
-    """The same configurations.
+    """Return the configurations.
 
     Raises:
-      InputError: If one is there twice.
+      InputError: If one appears twice.
     """
     if len(set(configs)) < len(configs):
         raise InputError("a variant or an optimizer is given twice")
@@ -244,19 +242,19 @@ def check(config: Training, count: int) -> None:
     )
 
 
-def parts(config: Training, lane: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
-    """Objective and optimizers of one lane, from values that may be traced."""
-    rate = lane["learning_rate"]
+def parts(config: Training, values: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
+    """Build objective and optimizers of one lane, from values that may be traced."""
+    rate = values["learning_rate"]
     updates = config.epochs * config.steps_per_epoch
-    made = objective(
+    loss = objective(
         config.variant,
         penalty=config.penalty,
-        penalty_weight=lane.get("penalty_weight"),
-        clip=lane.get("clip"),
+        penalty_weight=values.get("penalty_weight"),
+        clip=values.get("clip"),
     )
-    return made, pair(
+    return loss, pair(
         config.optimizer,
         SCHEDULES[config.schedule](rate, updates),
-        critic_learning_rate=lane.get("critic_learning_rate", rate),
+        critic_learning_rate=values.get("critic_learning_rate", rate),
         betas=config.betas,
     )

@@ -17,18 +17,19 @@ from typing import Any
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.faces.compare import compare, finish
-from experiments.faces.config import DEFAULTS, FLAGS, RECIPES, load
-from experiments.images import config as images_config
+from experiments.faces.config import DEFAULTS, RECIPES, TEXTS, load
 from experiments.images import run
+from experiments.images.config import Config, configure
 from jaxgan import runs, runtime
 from jaxgan.convert import inception as convert_inception
 from jaxgan.networks import inception
-from jaxgan.runs import progress
+from jaxgan.runs import programs
+from jaxgan.runs.progress import say
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What is measured.
+class Measures:
+    """What is measured at the end.
 
     Attributes:
       inception: File of the FID's Inception-v3 weights; measures the FID too.
@@ -40,40 +41,40 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("faces", __doc__)
-    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
-    read_options = line.define(Options)
+    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("model",))
+    read_measures = line.define(Measures)
 
     def command(check: Callable[[], None]) -> None:
-        given: dict[str, Any] = {k: v for k, v in read().items() if v is not None}
-        name = training_flags.default_name(read(), DEFAULTS.common["variant"])
+        given: dict[str, Any] = read()
+        name = training_flags.default_name(given, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(given.pop("recipe", None), RECIPES)
-        settings = {**DEFAULTS.common, **recipe.settings, **given}
-        inception_file = read_options()["inception"]
-        weights = inception_file and convert_inception.load(inception_file)
-        dataset, skipped = load(settings["data"], settings["size"])
-        configs = images_config.configure(DEFAULTS, recipe, given, dataset)
-        folders = run.folders_of(configs, directory)
+        source = {**DEFAULTS.common, **recipe.settings, **given}
+        weights_file = read_measures()["inception"]
+        weights = convert_inception.load(weights_file) if weights_file else None
+        dataset, skipped = load(source["data"], source["size"])
+        configs = configure(DEFAULTS, recipe, given, dataset)
+        folders = programs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
-            run.check_folders(folders, directory, dataset, fresh=line.shared.fresh)
+            run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
         runtime.setup()
-        features = inception.extractor(weights) if weights else None
+        measure = finish(dataset, inception.extractor(weights) if weights else None)
 
-        def measured(config, program, state, folder):
+        def end(config, sample, state, folder):
             if skipped:
                 lines = [f"{file}: {reason}\n" for file, reason in skipped]
                 runs.write_text(folder / "skipped.txt", "".join(lines))
-            return finish(dataset, features)(config, program, state, folder)
+            return measure(config, sample, state, folder)
 
         if skipped:
-            progress.say(f"{len(skipped)} files are not readable images: see skipped.txt")
+            say(f"{len(skipped)} files are not readable images: see skipped.txt")
         summaries = run.run_all(
             configs,
             directory,
             dataset,
-            finish=measured,
+            finish=end,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,

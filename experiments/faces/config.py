@@ -1,7 +1,6 @@
 """Settings of the faces laboratory."""
 
 from experiments.common.settings import Defaults, Recipe
-from experiments.common.training_flags import Flags
 from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
@@ -65,18 +64,12 @@ RECIPES = {
         }
     ),
 }
-FLAGS = Flags(
-    texts={
-        "data": "Folder, tar or zip of images; cartoons are drawn.",
-        "norm": "Of the generator: batch, layer or none.",
-        "critic_norm": "Of the critic; by default batch, or none with a penalty.",
-    },
-    integer={
-        "size": f"Pixels along a side: {', '.join(map(str, SIZES))}.",
-        "width": "Channels of the stage nearest to the image; 64 in the report.",
-        "train_size": "Images to train on, the first ones; by default all.",
-    },
-)
+TEXTS = {
+    "data": "Folder, tar or zip of images; cartoons are drawn.",
+    "size": f"Pixels along a side: {', '.join(map(str, SIZES))}.",
+    "width": "Channels of the stage nearest to the image; 64 in the report.",
+    "train_size": "Images to train on, the first ones; by default all.",
+}
 
 
 def load(source: str, size: int) -> tuple[Dataset, tuple[tuple[str, str], ...]]:

@@ -10,81 +10,84 @@ judgement of a classifier that is trained once on the real images.
 """
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
-from experiments.fashion_mnist.config import DEFAULTS, FLAGS, RECIPES, load
-from experiments.fashion_mnist.traverse import TRAVERSE, _dimensions, _report, finish, traverse
-from experiments.images import config as images_config
+from experiments.fashion_mnist import traverse
+from experiments.fashion_mnist.config import DEFAULTS, RECIPES, TEXTS, load
 from experiments.images import run
+from experiments.images.config import Config, configure
 from jaxgan import runtime
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
+from jaxgan.runs import programs
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """Which latent dimensions are moved, and how far.
+class Traversal:
+    """What is moved after training.
 
     Attributes:
-      traverse: Latent dimensions to move.
-      traverse_by: How far to move them.
+      traverse: Latent dimensions to move; a list.
+      traverse_by: Distance to move them.
     """
 
-    traverse: tuple[int, ...] = TRAVERSE
+    traverse: tuple[int, ...] = traverse.TRAVERSE
     traverse_by: float = 10.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("fashion_mnist", __doc__)
-    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
-    read_options = line.define(Options)
+    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",))
+    read_traversal = line.define(Traversal)
 
     def command(check: Callable[[], None]) -> None:
-        given = {name: value for name, value in read().items() if value is not None}
-        name = training_flags.default_name(read(), DEFAULTS.common["variant"])
+        given: dict[str, Any] = read()
+        name = training_flags.default_name(given, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(given.pop("recipe", None), RECIPES)
         for model in given.get("model", ()):
             lookup("model", model, {"dense": 0, "conv": 0})
         data, dataset = load(given.get("data", DEFAULTS.common["data"]))
-        configs = images_config.configure(DEFAULTS, recipe, given, dataset)
-        options = read_options()
-        by = Options.traverse_by if options["traverse_by"] is None else options["traverse_by"]
-        dimensions = _dimensions(options["traverse"], by, configs)
-        folders = run.folders_of(configs, directory)
+        configs = configure(DEFAULTS, recipe, given, dataset)
+        moves = read_traversal()
+        by = Traversal.traverse_by if moves["traverse_by"] is None else moves["traverse_by"]
+        latent_dim = configs[0].latent_dim
+        dimensions = traverse.dimensions_of(moves["traverse"], by, latent_dim)
+        folders = programs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
-            run.check_folders(folders, directory, dataset, fresh=line.shared.fresh)
+            run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
         runtime.setup()
-        judge = None
 
-        def measured(*args) -> Mapping[str, Any]:
-            nonlocal judge
-            judge = judge or fashion.trained(data)
-            return finish(data, judge)(*args)
+        @functools.cache
+        def classifier() -> fashion.GarmentClassifier:
+            return fashion.load_or_train(data)
+
+        def end(*arguments) -> Mapping[str, Any]:
+            return traverse.finish(data, classifier())(*arguments)
 
         summaries = run.run_all(
             configs,
             directory,
             dataset,
-            finish=measured,
+            finish=end,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,
         )
-        judge = judge or fashion.trained(data)
         for folder, config in folders.items():
             if not (folder / "summary.json").exists():
                 continue
-            result = traverse(config, folder, dataset, judge, dimensions, by)
+            result = traverse.traverse(config, folder, dataset, classifier(), dimensions, by)
             check()
-            _report(run.title_of(config), result)
+            traverse.show(run.title_of(config), result)
         run.show(summaries)
         print(directory)
 

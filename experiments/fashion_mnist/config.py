@@ -3,7 +3,6 @@
 import hashlib
 
 from experiments.common.settings import Defaults, Recipe
-from experiments.common.training_flags import Flags
 from experiments.images.config import Dataset
 from jaxgan.data import fashion_mnist
 
@@ -50,18 +49,12 @@ RECIPES = {
         }
     )
 }
-FLAGS = Flags(
-    names={"model": "Of dense, conv; a list."},
-    texts={
-        "data": "Folder of the four IDX files; fashion-mnist finds or downloads them.",
-        "norm": "Of the convolutional generator: batch, layer or none.",
-        "critic_norm": "Of the convolutional critic; by default batch, or none with a penalty.",
-    },
-    integer={
-        "width": "Channels or units of the networks' widest layers.",
-        "train_size": "Images to train on, the first ones; by default all.",
-    },
-)
+TEXTS = {
+    "data": "Folder of the four IDX files; fashion-mnist finds or downloads them.",
+    "model": "Pair of networks: dense, conv; a list.",
+    "width": "Channels or units of the networks' widest layers.",
+    "train_size": "Images to train on, the first ones; by default all.",
+}
 
 
 def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:

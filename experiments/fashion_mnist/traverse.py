@@ -39,7 +39,7 @@ def finish(
                 {
                     "classifier_frechet": frechet.frechet_distance(real, fake),
                     "classifier_kid": kernels.kernel_distance(real, fake).mean,
-                    **neighbours.prdc(real, fake)._asdict(),
+                    **neighbours.precision_recall(real, fake)._asdict(),
                 }
             )
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}

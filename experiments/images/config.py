@@ -27,14 +27,14 @@ class Dataset(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
-    """What ``Training`` holds, and what is the image laboratories' own.
+    """Settings of an image laboratory.
 
     Attributes:
-      model: A name in ``networks.pairs.PAIRS``.
+      model: Pair of networks, a name in ``networks.pairs.PAIRS``.
       size: Side of the images in pixels.
-      width: Of the networks, as each counts it.
-      norm: Of the generator: a name in ``layers.NORMS``.
-      critic_norm: Of the critic; not ``batch`` where there is a penalty.
+      width: Width of the networks, as each counts it.
+      norm: Norm of the generator: batch, layer or none.
+      critic_norm: Norm of the critic; by default batch, or none with a penalty.
     """
 
     model: str

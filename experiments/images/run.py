@@ -156,6 +156,14 @@ def draw_curves(path: Path, title: str, records: Sequence[Mapping[str, Any]]) ->
     )
 
 
+def check(
+    folders: Mapping[Path, Config], directory: Path, dataset: Dataset, *, fresh: bool = False
+) -> None:
+    """Refuse directories that hold other runs, before anything is written."""
+    identify = functools.partial(settings, dataset)
+    programs.check_all(folders, directory, identify, fresh=fresh)
+
+
 def run_all(
     configs: Sequence[Config],
     directory: Path,

@@ -6,42 +6,48 @@
     python -m experiments.points --recipe=report_b --data=points.mat
 
 The first command takes one to two minutes on two CPU cores and ends with a fit
-ratio (see ``points_fit.evaluate``) near 1, which a perfect generator scores. The run
+ratio (see ``fit.evaluate``) near 1, which a perfect generator scores. The run
 directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
 The same command again goes on where it stopped.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 
 from experiments import STARTED
 from experiments.common import flags, training_flags
 from experiments.points import tables
-from experiments.points.config import DEFAULTS, FLAGS, RECIPES, configure
-from experiments.points.run import check_folders, folders_of, run_all
+from experiments.points.config import DEFAULTS, RECIPES, TEXTS, Config, configure
+from experiments.points.run import name_of, run_all, settings
 from jaxgan import runtime
+from jaxgan.data import points
+from jaxgan.runs import programs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("points", __doc__)
-    read = training_flags.define(line, DEFAULTS, RECIPES, FLAGS)
+    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
 
     def command(check: Callable[[], None]) -> None:
         given = read()
-        configs = configure(**given)
-        directory = line.run_directory(
-            training_flags.default_name(given, DEFAULTS.common["variant"])
-        )
-        folders = folders_of(configs, directory)
+        source = DEFAULTS.common | given
+        cloud = points.load(source["data"], source["data_key"])
+        configs = configure(**given, cloud=cloud)
+        variant = DEFAULTS.common["variant"]
+        directory = line.run_directory(training_flags.default_name(given, variant))
         if line.shared.dry_run:
-            check_folders(folders, directory, fresh=line.shared.fresh)
+            folders = programs.folders_of(configs, directory, name_of)
+            identify = functools.partial(settings, cloud)
+            programs.check_all(folders, directory, identify, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
         runtime.setup()
         rows = run_all(
             configs,
             directory,
+            cloud,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,

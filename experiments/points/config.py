@@ -5,17 +5,16 @@ from typing import Any
 
 from experiments.common import settings as common_settings
 from experiments.common.settings import Defaults, Recipe, Training, require
-from experiments.common.training_flags import Flags
 from jaxgan.data import points
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Training):
-    """What ``Training`` holds, and what is the points laboratory's own.
+    """Settings of the points laboratory.
 
     Attributes:
-      generator_widths: Hidden widths.
-      critic_widths: Hidden widths.
+      generator_widths: Hidden widths of the generator; a list.
+      critic_widths: Hidden widths of the critic; a list.
       data_key: Variable of a ``.mat`` file.
       standardize: Train on points of mean 0 and standard deviation 1.
     """
@@ -26,18 +25,10 @@ class Config(Training):
     standardize: bool
 
 
-FLAGS = Flags(
-    integers={
-        "generator_widths": "Hidden widths; a list.",
-        "critic_widths": "Hidden widths; a list.",
-    },
-    texts={
-        "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
-        "data_key": "Variable of a .mat file.",
-    },
-    integer={"train_size": "Points to train on; the others are held out."},
-    switch={"standardize": "Train on points of mean 0 and standard deviation 1."},
-)
+TEXTS = {
+    "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
+    "train_size": "Points to train on; the others are held out.",
+}
 
 _COMMON: dict[str, Any] = {
     "variant": ("wgan_gp",),

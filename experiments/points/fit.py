@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from experiments.points.config import Config
 from experiments.points.lanes import Lane, at, floor_samples
@@ -21,7 +20,7 @@ RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_
 def evaluate(
     lanes: Lane,
     cloud: points.PointCloud,
-    generated: Sequence[ArrayLike],
+    generated: Sequence[Any],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure final samples ``[S, DRAWS, N, 2]``, given in units of training.
 

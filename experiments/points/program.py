@@ -120,7 +120,7 @@ def make_view(
       ``state -> (generated [N, 2] in the data's units, scores [P])``.
     """
     units = at(lanes, 0).units
-    places = units.to_training(grid).astype(np.float32)
+    places = jnp.asarray(units.to_training(grid), jnp.float32)
     traced = _on_device(lanes)
 
     @jax.jit

@@ -1,6 +1,8 @@
-"""A classifier of 28x28 images: trained once, kept, and asked what a generator makes."""
+"""A classifier of garments, which says what a generator of 28x28 images makes.
 
-import hashlib
+It is trained once; the cache holds its parameters.
+"""
+
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +20,15 @@ from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
+VERSION = 1  # raise it when a change moves the classifier's answers
 EPOCHS, BATCH = 6, 128
 
 
-class Trained(NamedTuple):
+class GarmentClassifier(NamedTuple):
     """A trained classifier.
 
     Attributes:
-      params: Of ``networks.fashion.Classifier``.
+      params: Parameters of ``networks.fashion.Classifier``.
       accuracy: Share of the test images that it gets right.
     """
 
@@ -40,7 +43,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
       images: ``[N, 28, 28, 1]`` uint8.
       labels: ``[N]`` int32, below 10.
       epochs: Passes over the images.
-      seed: Of the first weights and the order of the images.
+      seed: Seed of the first weights and of the order of the images.
 
     Returns:
       The parameters.
@@ -75,24 +78,24 @@ def classify(
     return np.concatenate(probabilities), np.concatenate(features)
 
 
-def trained(data: Images, cache: Path | None = None) -> Trained:
-    """The classifier of these images: from the cache, or trained now (half a minute).
+def load_or_train(data: Images, cache: Path | None = None) -> GarmentClassifier:
+    """The classifier of these images: from the cache, or trained (half a minute).
 
     Args:
       data: Train and test images with labels.
-      cache: A folder; ``~/.cache/jaxgan`` by default.
+      cache: A folder; ``runtime.cache_folder()`` by default.
     """
-    cache = runs_cache.folder() if cache is None else cache
-    made_by = runs_cache.code(fit, fitting, Classifier)
-    digest = hashlib.sha256(f"{EPOCHS} {BATCH} {Classifier()} {made_by}".encode())
-    digest.update(data.train_images.tobytes() + data.train_labels.tobytes())
-    path = cache / f"classifier-{digest.hexdigest()[:16]}.npz"
-    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
-    params = runs_cache.load(path, like)
-    if params is None:
+
+    def train() -> Any:
         progress.say("training the classifier of the images, once")
-        train = jax.jit(fit, compiler_options=compiler_options())
-        params = train(data.train_images, data.train_labels)
-        runs_cache.save(path, params)
+        compiled = jax.jit(fit, compiler_options=compiler_options())
+        return compiled(data.train_images, data.train_labels)
+
+    key = runs_cache.digest(
+        (VERSION, EPOCHS, BATCH), data.train_images.tobytes(), data.train_labels.tobytes()
+    )
+    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    params = runs_cache.load_or_train(f"classifier-{key}", like, train, cache)
     probabilities, _ = classify(params, data.test_images)
-    return Trained(params, float(np.mean(probabilities.argmax(axis=1) == data.test_labels)))
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == data.test_labels))
+    return GarmentClassifier(params, accuracy)

@@ -1,7 +1,7 @@
 """The host's loop: resume, advance, judge health, log, draw, save, stop."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -137,7 +137,7 @@ class Hooks(NamedTuple):
     on_interval: Callable[[int, State, Metrics], None] = lambda epoch, state, metrics: None
 
 
-def describe(metrics: Metrics, *others: str) -> str:
+def describe(metrics: Mapping[str, Any], *others: str) -> str:
     """Medians over lanes of both losses, and of other metrics by name."""
     names = {"critic": "critic_loss", "generator": "generator_loss"}
     words = [f"{word} {np.median(metrics[name]):.3f}" for word, name in names.items()]

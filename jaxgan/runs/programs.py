@@ -98,7 +98,7 @@ def run(
             record,
             job.init,
             clock.around(job.advance),
-            Hooks(draw, job.describe, *([board.numbers] if board else [])),
+            Hooks(draw, job.describe, board.numbers) if board else Hooks(draw, job.describe),
             epochs=job.epochs,
             steps_per_epoch=job.steps_per_epoch,
             every=job.every,
