@@ -1,14 +1,14 @@
-"""An attribute: something that a network can score in a picture."""
+"""Attributes: what scores of a picture mean."""
 
 from typing import NamedTuple
 
 
 class Attribute(NamedTuple):
-    """Something that a score says of a picture.
+    """Something that a network can score in a picture.
 
     Attributes:
-      name: Fit to name a direction, such as ``age``.
-      unit: Of the score.
+      name: A name that a direction may take, such as ``age``.
+      unit: Unit of the score.
       minus: What a lower score means, such as ``younger``.
       plus: What a higher score means.
     """

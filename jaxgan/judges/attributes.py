@@ -1,7 +1,7 @@
-"""Attributes of faces that the user has labels for, learnt by a small classifier.
+"""A small classifier of faces' attributes, trained on photographs that the user has labelled.
 
-It is trained once on labelled photographs, kept, and asked what a generator makes. What it
-says of images of another kind is as good as the two kinds are alike.
+It is trained once; the cache holds its parameters. The less an image looks like those
+photographs, the less its answers mean.
 """
 
 import functools
@@ -19,6 +19,7 @@ import optax
 from jax import Array
 from scipy import special, stats
 
+from jaxgan import runtime
 from jaxgan.data.image_folder import pack
 from jaxgan.data.labels import Labels, read_labels
 from jaxgan.data.pixels import to_float
@@ -30,29 +31,31 @@ from jaxgan.networks.layers import Conv, compiler_options, normalise
 from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
-SIZE, PACKED = 64, 96  # pixels: of what it sees, and of what that is cut from
+VERSION = 1  # raise it when a change moves the classifier's answers
+SIZE, PACKED = 64, 96  # pixels: of its input, and of the images from which that is cut
 EPOCHS, BATCH, SHIFT = 10, 64, 3
-HELD_OUT = 0.2  # share of the images that it is tested on
-RARE, FEWEST = 0.01, 20  # least share, and number held out, of the rarer answer
+HELD_OUT = 0.2  # share of the images that test it
+RARE, FEWEST = 0.01, 20  # least share and number of the rarer answer, of held-out images
 LEAST_AUC = 0.85
 
 
 class Accuracy(NamedTuple):
-    """How well the classifier tells an attribute of images held out.
+    """How well the classifier tells an attribute of held-out images.
 
     Attributes:
       attribute: Its name.
-      share: Of the held-out images that have it.
-      balanced: Mean of the shares it gets right of those with and those without.
+      share: Share of the held-out images that have it.
+      balanced: Mean of two shares: of images with the attribute, and of images without,
+        those that the classifier gets right.
       auc: Chance that it scores an image with the attribute above one without.
-      kept: Whether it is good enough to be used.
+      usable: Whether it is good enough to be used.
     """
 
     attribute: str
     share: float
     balanced: float
     auc: float
-    kept: bool
+    usable: bool
 
 
 class Network(nn.Module):
@@ -61,7 +64,7 @@ class Network(nn.Module):
     Height and width are 16 or more; the parameters fit those of the first call.
 
     Attributes:
-      attributes: How many.
+      attributes: Number of logits.
       width: Channels of the first stage.
       features: Width of the last hidden layer.
     """
@@ -90,7 +93,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
       images: ``[N, SIZE, SIZE, 3]`` uint8, at least ``BATCH`` of them.
       labels: ``[N, A]`` bool.
       epochs: Passes over the images.
-      seed: Of the first weights, the order of the images and what is done to them.
+      seed: Seed of the first weights, of the order of the images and of their shifts.
 
     Returns:
       The parameters.
@@ -158,26 +161,26 @@ def accuracies(
 ) -> tuple[Accuracy, ...]:
     """How well logits ``[N, A]`` tell labels ``[N, A]`` of images held out.
 
-    An attribute is kept if the rarer of its answers makes up at least ``RARE`` of these
-    images and is that of ``FEWEST``, and if its AUC is at least ``LEAST_AUC``.
+    An attribute is usable if its AUC is at least ``LEAST_AUC``, and if the rarer of its
+    answers is true of at least ``FEWEST`` images and of a share ``RARE`` of them.
 
     Args:
-      logits: Of the network.
-      labels: bool.
+      logits: The network's answers.
+      labels: Whether an image has an attribute, bool.
       attributes: A names.
-      usual: Shares ``[A]`` of the training images that have each. A probability above that
-        counts as a yes: at a half, a network that is unsure never finds what is rare.
+      usual: Share ``[A]`` of the training images that have each attribute. A probability
+        above it counts as a yes: at a half, an unsure network never finds a rare attribute.
     """
-    found = []
+    measured = []
     answers = logits > special.logit(usual)
     for name, score, answer, label in zip(
         attributes, logits.T, answers.T, labels.T, strict=True
     ):
         rarer, area = min(label.sum(), (~label).sum()), auc(score, label)
         balanced = (answer[label].mean() + (~answer[~label]).mean()) / 2 if rarer else np.nan
-        kept = rarer >= max(FEWEST, RARE * len(label)) and area >= LEAST_AUC
-        found.append(Accuracy(name, float(label.mean()), float(balanced), area, bool(kept)))
-    return tuple(found)
+        usable = bool(rarer >= max(FEWEST, RARE * len(label)) and area >= LEAST_AUC)
+        measured.append(Accuracy(name, float(label.mean()), float(balanced), area, usable))
+    return tuple(measured)
 
 
 def classifier(
@@ -190,48 +193,45 @@ def classifier(
     seed: int = 0,
     cache: Path | None = None,
 ) -> Oracle:
-    """An oracle of the labels' attributes: from the cache, or trained now (minutes).
+    """An oracle of the labels' attributes: from the cache, or trained (minutes).
 
-    Scores are log-odds: probabilities hardly move once the network is sure. Attributes
-    that are too rare or told too badly are left out; ``source`` says how well each of the
-    others is told.
+    Scores are log-odds: probabilities hardly move once the network is sure. It leaves out
+    attributes that are too rare or that it tells badly; ``source`` says how well it tells
+    each of the others.
 
     Args:
       images: A folder or an archive, as ``image_folder.pack`` takes it.
       labels: A file, as ``read_labels`` takes it.
-      eyes: Of the pictures to score.
-      have: Of the centred squares of the labelled images.
+      eyes: Where the eyes are in the pictures to score.
+      have: Where they are in the centred squares of the labelled images.
       epochs: Passes over the images.
-      seed: Of the training and of what is held out.
-      cache: A folder; ``~/.cache/jaxgan`` by default.
+      seed: Seed of the training and of the choice of held-out images.
+      cache: A folder; ``runtime.cache_folder()`` by default.
 
     Raises:
       InputError: If the labels or images cannot be used, or no attribute can be told.
     """
-    cache = runs_cache.folder() if cache is None else cache
-    told = read_labels(labels)
-    faces, key = _faces(images, labels, told, have, cache)
+    table = read_labels(labels)
+    faces, key = _faces(images, labels, table, have, cache or runtime.cache_folder())
     order = np.random.default_rng(seed).permutation(len(faces))
     held_out, rest = np.split(order, [int(HELD_OUT * len(faces))])
     if len(rest) < BATCH or len(held_out) < FEWEST:
         raise InputError(f"{labels} has {len(faces)} images; it takes at least {5 * FEWEST}")
-    network = Network(len(told.attributes))
-    settings = f"{network} {epochs} {seed} {BATCH} {SHIFT} {HELD_OUT} {have} {key}"
-    settings += runs_cache.code(fit, _disturb, fitting, Network)
-    digest = hashlib.sha256(settings.encode())
-    digest.update(repr(told.attributes).encode() + told.values.tobytes())
-    path = cache / f"attributes-{digest.hexdigest()[:16]}.npz"
+    network = Network(len(table.attributes))
+
+    def train() -> Any:
+        progress.say(f"training a classifier of {len(table.attributes)} attributes, once")
+        compiled = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
+        return compiled(faces[rest], table.values[rest], epochs=epochs, seed=seed)
+
+    settings = (VERSION, network, epochs, seed, BATCH, SHIFT, HELD_OUT, have, key)
+    digest = runs_cache.digest(settings, table.attributes, table.values.tobytes())
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))
-    params = runs_cache.load(path, like)
-    if params is None:
-        progress.say(f"training a classifier of {len(told.attributes)} attributes, once")
-        train = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
-        params = train(faces[rest], told.values[rest], epochs=epochs, seed=seed)
-        runs_cache.save(path, params)
+    params = runs_cache.load_or_train(f"attributes-{digest}", like, train, cache)
     logits, _ = tell(params, faces[held_out])
-    usual = told.values[rest].mean(axis=0)
-    found = accuracies(logits, told.values[held_out], told.attributes, usual)
-    return _oracle(params, found, faces[held_out], eyes)
+    usual = table.values[rest].mean(axis=0)
+    measured = accuracies(logits, table.values[held_out], table.attributes, usual)
+    return _oracle(params, measured, faces[held_out], eyes)
 
 
 def _faces(
@@ -249,11 +249,11 @@ def _faces(
     return align(chosen, have, FFHQ, SIZE), digest.hexdigest()
 
 
-def _oracle(params: Any, found: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
-    """Of the attributes that are kept; ``faces`` are those held out."""
-    good = [i for i, one in enumerate(found) if one.kept]
+def _oracle(params: Any, measured: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
+    """The oracle of the usable attributes; ``faces`` are held-out images."""
+    good = [i for i, one in enumerate(measured) if one.usable]
     if not good:
-        best = max(found, key=lambda one: one.auc)
+        best = max(measured, key=lambda one: one.auc)
         raise InputError(
             f"no attribute can be told: {best.attribute} best, with AUC {best.auc:.2f} on "
             f"{len(faces)} images held out; it takes {LEAST_AUC}, and {FEWEST} images of each "
@@ -267,12 +267,12 @@ def _oracle(params: Any, found: Sequence[Accuracy], faces: np.ndarray, eyes: Eye
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     mirrored = (likeness(faces) * likeness(faces[:, :, ::-1])).sum(axis=1).mean()
-    words = [found[i].attribute.replace("_", " ").lower() for i in good]
+    words = [measured[i].attribute.replace("_", " ").lower() for i in good]
     accuracy = ", ".join(
-        f"{word} {found[i].auc:.2f} ({found[i].balanced:.0%})"
+        f"{word} {measured[i].auc:.2f} ({measured[i].balanced:.0%})"
         for word, i in zip(words, good, strict=True)
     )
-    left_out = ", ".join(one.attribute for one in found if not one.kept) or "none"
+    left_out = ", ".join(one.attribute for one in measured if not one.usable) or "none"
     return Oracle(
         "labels",
         f"a network trained on the given labels; AUC and balanced accuracy on {len(faces)} "

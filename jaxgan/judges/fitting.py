@@ -1,4 +1,4 @@
-"""Training a network on labelled images, and asking it about others, in batches."""
+"""Train a network on labelled images, and ask it about others, in batches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ def fit(
     """Minimise a loss; a pure function of its arguments.
 
     Args:
-      loss: Of parameters and of the inputs of one step; returns ``[]``.
-      params: To begin with.
-      optimizer: A step of it follows every gradient.
-      draw: The inputs of all steps of an epoch from its key, leaves ``[steps, ...]``.
+      loss: Function of the parameters and of one step's inputs; returns ``[]``.
+      params: The first parameters.
+      optimizer: Makes one update from each gradient.
+      draw: Draws the inputs of all steps of an epoch from its key, leaves ``[steps, ...]``.
       epochs: Calls of ``draw``.
-      key: Split into those of the epochs.
+      key: Split into one key for each epoch.
 
     Returns:
       The last parameters.
@@ -54,15 +54,15 @@ def batches(key: Array, count: int, batch: int) -> Array:
 def in_batches(
     ask: Callable[[np.ndarray], tuple[Array, ...]], images: np.ndarray, batch: int
 ) -> tuple[np.ndarray, ...]:
-    """What a function says of images, asked in batches of one size: one program.
+    """Call a function on images in batches of one size, so that it is compiled once.
 
     Args:
-      ask: Images ``[batch, ...]`` to arrays ``[batch, ...]``, each row of its own image.
+      ask: Maps images ``[batch, ...]`` to arrays ``[batch, ...]``, a row for each image.
       images: ``[N, ...]``, one or more.
       batch: Images at once; zeros fill the last batch.
 
     Returns:
-      Its arrays, ``[N, ...]`` float64.
+      The function's arrays for all images, ``[N, ...]`` float64.
     """
     short = -len(images) % batch
     padded = np.concatenate([images, np.zeros((short, *images.shape[1:]), images.dtype)])

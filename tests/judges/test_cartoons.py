@@ -56,7 +56,7 @@ def test_the_reader_learns():
 
 def test_the_reader_is_kept(untrained, monkeypatch, tmp_path, capsys):
     def trained():
-        reader = judges_cartoons.trained(16, tmp_path)
+        reader = judges_cartoons.load_or_train(16, tmp_path)
         return reader, SAYS in capsys.readouterr().err
 
     first, said = trained()
@@ -71,13 +71,14 @@ def test_the_reader_is_kept(untrained, monkeypatch, tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:1000])  # damaged
     assert trained()[1]
     assert not trained()[1]
-    monkeypatch.setattr(judges_cartoons, "EPOCHS", 3)
-    assert trained()[1]
-    assert len([*tmp_path.iterdir()]) == 2
+    for setting in ("EPOCHS", "VERSION"):
+        monkeypatch.setattr(judges_cartoons, setting, 3)
+        assert trained()[1]
+    assert len([*tmp_path.iterdir()]) == 3
 
 
 def test_factors_are_in_standard_deviations_of_the_cartoons(untrained, tmp_path):
-    reader = judges_cartoons.trained(16, tmp_path)
+    reader = judges_cartoons.load_or_train(16, tmp_path)
     images = cartoon_faces.load(3, size=16).images
     assert not judges_cartoons.read(reader.params, images)[0].any()
     shares = [*reader.r_squared.values()]
@@ -113,5 +114,5 @@ def test_r_squared_by_hand():
 
 def test_a_size_that_cannot_be_drawn_is_one_line(tmp_path):
     with pytest.raises(InputError, match="size is 8") as error:
-        judges_cartoons.trained(8, tmp_path)
+        judges_cartoons.load_or_train(8, tmp_path)
     assert line_of(error)

@@ -362,7 +362,7 @@ def _train_faces(
     """
     config, beside = lanes[0].cell.config
     dataset = faces_data(config)
-    judge = cartoons.trained(config.size)
+    judge = cartoons.load_or_train(config.size)
     seen, held_out = np.split(dataset.images, [config.train_size])
     watched = _watched(
         lambda made: cartoons.read(judge.params, made)[1],
@@ -484,7 +484,7 @@ def _train_fashion(
     """
     config = lanes[0].cell.config
     data, dataset = garments()
-    params = judges_fashion.trained(data).params
+    params = judges_fashion.load_or_train(data).params
     watched = _watched(
         lambda made: judges_fashion.classify(params, made, EVALUATED)[1],
         data.test_images,

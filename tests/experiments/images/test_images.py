@@ -340,11 +340,11 @@ def test_the_classifier_learns_and_is_kept(tmp_path, monkeypatch):
     for picture, label in zip(pictures, labels, strict=True):
         picture[2 * label : 2 * label + 8] = 255
     data = traverse.fashion_mnist.Images(pictures, labels, pictures[:99], labels[:99])
-    first = fashion.trained(data, tmp_path)
+    first = fashion.load_or_train(data, tmp_path)
     assert first.accuracy > 0.9  # a stripe at one of ten heights
     monkeypatch.setattr(fashion.fitting, "fit", None)  # not called again
-    assert fashion.trained(data, tmp_path).accuracy == first.accuracy
+    assert fashion.load_or_train(data, tmp_path).accuracy == first.accuracy
     (path,) = tmp_path.iterdir()
     monkeypatch.undo()
     path.write_bytes(path.read_bytes()[:1000])
-    assert fashion.trained(data, tmp_path).accuracy == first.accuracy
+    assert fashion.load_or_train(data, tmp_path).accuracy == first.accuracy

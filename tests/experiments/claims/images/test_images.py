@@ -320,9 +320,9 @@ def tiny_dense():
 @pytest.fixture(scope="module")
 def judges():
     params = cartoons.NETWORK.init(jax.random.key(0), np.zeros((1, 32, 32, 3)))
-    reader = cartoons.Trained(params, tuple(FACTORS), {})
+    reader = cartoons.FactorReader(params, tuple(FACTORS), {})
     params = fashion.Classifier().init(jax.random.key(0), np.zeros((1, 28, 28, 1)))
-    judge = fashion.Trained(params, 0.1)
+    judge = fashion.GarmentClassifier(params, 0.1)
     numbers = {"EVALUATED": 32, "HELD_OUT": 40, "MOVED": 4, "TIMED_UPDATES": 2}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in numbers.items():
