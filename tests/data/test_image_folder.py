@@ -221,7 +221,7 @@ def forbid_decoding(monkeypatch):
     def decode(content, size):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_folder, "_decode", decode)
+    monkeypatch.setattr(image_folder, "decode", decode)
 
 
 @pytest.mark.parametrize("archive", [False, True])
@@ -356,7 +356,7 @@ def test_unreadable_images_are_skipped_with_the_reason(tmp_path, cache, archive)
 
 @pytest.mark.parametrize("archive", [None, "a.tar", "a.zip"])
 def test_a_file_of_too_many_bytes_is_skipped(tmp_path, cache, archive, monkeypatch):
-    monkeypatch.setattr(image_folder, "MAX_BYTES", 2**16)
+    monkeypatch.setattr("jaxgan.data._image_sources.MAX_BYTES", 2**16)
     files = {"a.png": flat(RED), "b.png": flat(RED) + bytes(2**16)}
     if archive is None:
         source = write(tmp_path / "f", files)
@@ -560,7 +560,7 @@ def test_a_tar_header_that_lies_about_the_size(tmp_path, cache, size, kind, zipp
 
 
 def test_a_tar_header_that_inflates_is_not_read_whole(tmp_path, cache, monkeypatch):
-    monkeypatch.setattr(image_folder, "MAX_BYTES", 2**16)
+    monkeypatch.setattr("jaxgan.data._image_sources.MAX_BYTES", 2**16)
     long = tarfile.TarInfo("name")
     long.size, long.type = 2**20, tarfile.GNUTYPE_LONGNAME
     content = long.tobuf() + bytes(2**20) + tarfile.TarInfo("a.png").tobuf() + bytes(1024)
