@@ -1,21 +1,22 @@
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
-# Compiled programs are shared by the tests' processes, which inherit the environment.
-CACHE = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp())
-jax.config.update("jax_compilation_cache_dir", CACHE)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+ROOT = Path(__file__).resolve().parents[1]
+
+# Compiled programs outlive the run. All processes share them: the environment is inherited.
+# Even the smallest is worth its file, for most of them are small: a second run takes a third.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_platforms", "cpu" if not jax.config.jax_platforms else None)
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture
@@ -28,13 +29,29 @@ def maybe_jit(request):
     return jax.jit if request.param == "jit" else lambda function: function
 
 
-@pytest.fixture
-def real_points():
-    """Path of the reports' own point file, which is not part of the project."""
-    path = SHARED / "data" / "points.mat"
-    if not path.exists():
-        pytest.skip(f"needs the reports' points.mat at {path}")
-    return path
+@pytest.fixture(scope="session")
+def shared():
+    """Finds a file beside the project, in ``../shared``; skips the test if it is missing."""
+
+    def find(path):
+        file = ROOT.parent / "shared" / path
+        if not file.exists():
+            pytest.skip(f"needs {file}, which is not part of the project")
+        return file
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def golden(shared):
+    """Finds a checkpoint by its name; loads what the reference implementation made of it."""
+
+    def load(name):
+        with np.load(shared(f"golden/{name}.npz")) as arrays:
+            (checkpoint,) = shared("golden").glob(f"{name}.p*")
+            return checkpoint, dict(arrays)
+
+    return load
 
 
 # In a browser. Nothing of it is downloaded: Debian's package `chromium` and PyPI's

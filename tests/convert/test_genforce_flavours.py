@@ -1,6 +1,5 @@
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import chex
@@ -14,8 +13,6 @@ from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from jaxgan.networks.pggan import Generator
 from jaxgan.networks.stylegan import Mapping, Synthesis
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 LATENT, CHANNELS, DEPTH = 8, (8, 6, 4), 3
 FINE = (4, 4, 4, 2, 2, 2)  # up to 128 pixels, where StyleGAN fuses the upsampling
@@ -499,23 +496,25 @@ def test_resolutions_from_8_to_1024(blocks):
 # Images of genforce's own code, by random weights.
 
 
-def golden(name, find) -> Any:
-    """A generator, and what genforce's code makes of it."""
-    paths = [SHARED / "golden" / f"genforce_{name}.{ending}" for ending in ("pth", "npz")]
-    if not all(path.exists() for path in paths):
-        pytest.skip(f"needs genforce's images {paths[0]} and {paths[1].name}")
-    path, expected = paths
-    checkpoint = Checkpoint(str(path), torchfile.read(path), torchfile.tensors(path))
-    with np.load(expected) as arrays:
-        return find(checkpoint), dict(arrays)
+@pytest.fixture
+def reference(golden) -> Any:
+    """Opens a generator; loads what genforce's code makes of it."""
+
+    def load(name, find):
+        path, expected = golden(f"genforce_{name}")
+        return find(
+            Checkpoint(str(path), torchfile.read(path), torchfile.tensors(path))
+        ), expected
+
+    return load
 
 
 def step(expected):
     return (expected["distance"] * expected["directions"][0]).astype(np.float32)
 
 
-def test_pggan_gives_the_images_of_genforce():
-    model, expected = golden("pggan_32", genforce_pggan.find)
+def test_pggan_gives_the_images_of_genforce(reference):
+    model, expected = reference("pggan_32", genforce_pggan.find)
     codes = model.codes(expected["z"])
     np.testing.assert_allclose(codes, expected["codes"], rtol=1e-6)  # a sum of 64, rounded
     for images, wanted in (
@@ -527,8 +526,8 @@ def test_pggan_gives_the_images_of_genforce():
 
 
 @pytest.mark.parametrize("size", [32, 128])
-def test_stylegan_gives_the_images_of_genforce(size):
-    model, expected = golden(f"stylegan_{size}", genforce_stylegan.find)
+def test_stylegan_gives_the_images_of_genforce(size, reference):
+    model, expected = reference(f"stylegan_{size}", genforce_stylegan.find)
     psi, layers = float(expected["psi"]), int(expected["trunc_layers"])
     plain = model.codes(expected["z"])
     # Rounding of float32 through four layers, of numbers up to one.

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import chex
 import jax
@@ -17,7 +16,6 @@ from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan2 import Mapping, Synthesis
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 CHANNELS = (8, 6, 4)  # at 4, 8 and 16 pixels
 DIM = 8
 DEPTH = 3
@@ -26,15 +24,6 @@ BLUR = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32)
 # Float32 through a dozen layers: some 1e-6 of the largest value is seen, against float64 and
 # against PyTorch. A wrong gain, filter or order gives 1e-3 at the least.
 CLOSE = 2e-5
-
-
-@pytest.fixture
-def golden():
-    """Folder of files that the original implementations made; no part of the project."""
-    folder = SHARED / "golden"
-    if not folder.exists():
-        pytest.skip(f"needs the checkpoints and images of the reference at {folder}")
-    return folder
 
 
 def difference(images, expected):
@@ -572,11 +561,10 @@ def test_file_of_torch_is_read(tmp_path):
 
 
 def opened(golden, name, flavour):
-    (path,) = (p for p in golden.glob(f"{name}.*") if p.suffix != ".npz")
+    path, expected = golden(name)
     checkpoint = Checkpoint(str(path), torchfile.read(path), torchfile.tensors(path))
     found = FLAVOURS[flavour][0].find(checkpoint)
     assert found is not None
-    expected = dict(np.load(golden / f"{name}.npz"))
     for key in expected:
         if "image" in key:
             expected[key] = expected[key].transpose(0, 2, 3, 1)

@@ -30,9 +30,9 @@ def test_samples_of_a_cloud_reach_all_its_modes(name, count):
     assert quality > 0.98  # three standard deviations in the plane hold 98.9 %
 
 
-def test_m_has_the_shape_of_the_reports_file(real_points):
+def test_m_has_the_shape_of_the_reports_file(shared):
     """As close to the file as its own halves are to each other, within half as much again."""
-    real = points.load(str(real_points)).points
+    real = points.load(str(shared("data/points.mat"))).points
     mine = points.load("m").points
     assert mine.shape == real.shape
     np.testing.assert_allclose(mine.mean(axis=0), real.mean(axis=0), atol=0.01)

@@ -11,7 +11,6 @@ from jaxgan.data.labels import read_labels
 from jaxgan.errors import InputError
 from jaxgan.judges import attributes, oracles
 from jaxgan.judges.oracles import CELEBA, FFHQ, Eyes
-from tests.conftest import SHARED
 from tests.generators import line_of
 
 BUILDERS = {
@@ -32,12 +31,10 @@ def ready(source):
 
 
 @pytest.fixture(scope="session")
-def photographs(tmp_path_factory):
+def photographs(shared, tmp_path_factory):
     """600 real faces ``[N, 178, 178, 3]`` and their labels, not part of the project."""
-    archive = SHARED / "data" / "celeba_10k.tar"
-    if not archive.exists():
-        pytest.skip(f"needs the photographs at {archive}")
-    with open(archive.with_name("celeba_10k_attributes.csv"), newline="") as file:
+    archive = shared("data/celeba_10k.tar")
+    with open(shared("data/celeba_10k_attributes.csv"), newline="") as file:
         labels = {row["image"]: row for row in csv.DictReader(file)}
     packed = pack(archive, 96, tmp_path_factory.mktemp("photographs"))
     chosen = np.random.default_rng(0).permutation(len(packed.names))[:600]
@@ -224,9 +221,9 @@ def test_accuracies_by_hand():
     labels = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], bool).repeat(20, axis=0)
     logits = np.array([[3.0, 0.1], [1.0, -2.0], [2.0, -2.0], [-1.0, 0.0]]).repeat(20, axis=0)
     first, second = attributes.accuracies(logits, labels, ["a", "b"], np.array([0.5, 0.25]))
-    assert (first.auc, first.balanced, first.kept) == (0.75, 0.75, False)
+    assert (first.auc, first.balanced, first.usable) == (0.75, 0.75, False)
     # A yes from a quarter on: of -2 and 0 the latter is one.
-    assert (second.auc, second.kept) == (1, True)
+    assert (second.auc, second.usable) == (1, True)
     assert second.balanced == pytest.approx((1 + 2 / 3) / 2)
 
 

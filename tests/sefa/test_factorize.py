@@ -1,5 +1,4 @@
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +11,6 @@ from jaxgan.errors import InputError
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 from tests.convert.test_stylegan2_flavours import FLAVOURS, find, written
 from tests.generators import DIM, LAYERS, line_of, linear, normal
-
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 
 
 def generator_of(*styles, layers=LAYERS):
@@ -401,15 +398,6 @@ def test_flavours_of_one_network_have_the_same_directions(like):
             np.testing.assert_array_equal(getattr(other, name), getattr(first, name))
 
 
-def golden(name):
-    """Path of a reference checkpoint, and what its own code found and made."""
-    paths = list(GOLDEN.glob(f"{name}.p*")) + list(GOLDEN.glob(f"{name}.npz"))
-    if len(paths) != 2:
-        pytest.skip(f"needs the checkpoint and images {name} of the reference in {GOLDEN}")
-    with np.load(paths[1]) as arrays:
-        return paths[0], dict(arrays)
-
-
 def assert_found(found, vectors, values):
     cosines = np.abs((found.vectors * vectors[:20]).sum(axis=1))
     assert (cosines >= 1 - 1e-6).all()  # float32 vectors of weights that are read exactly
@@ -433,7 +421,7 @@ MOVED = (
 
 
 @pytest.mark.parametrize("name", MOVED)
-def test_images_that_the_reference_moved(name):
+def test_images_that_the_reference_moved(name, golden):
     path, expected = golden(name)
     g = convert.load(path)
     layers = expected.get("layers", "all") if g.num_layers else "all"
@@ -458,7 +446,7 @@ def test_images_that_the_reference_moved(name):
     assert_images(g.images(moved), expected["moved_image"])
 
 
-def test_directions_that_rosinality_found():
+def test_directions_that_rosinality_found(golden):
     path, expected = golden("rosinality_stylegan2_32")
     g = convert.load(path)
     d = sefa.directions(g, k=20, like="rosinality")
