@@ -1,12 +1,19 @@
-"""Pretrained generators from files: told by their keys, read without running anything."""
+"""Trained generators from files: told by their keys, read without running anything."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import flax.linen as nn
+
 from jaxgan.convert.generator import Pretrained
 
 
-def load(path: str | Path, say: Callable[[str], None] = lambda line: None) -> Pretrained:
+def load(
+    path: str | Path,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    network: nn.Module | None = None,
+) -> Pretrained:
     """Open a generator, whatever flavour it is of.
 
     Args:
@@ -15,11 +22,36 @@ def load(path: str | Path, say: Callable[[str], None] = lambda line: None) -> Pr
         (a folder, an ``.xml``, or the wheel that holds them), or the name of one that is
         downloaded once: one of ``zoo.GENERATORS``.
       say: Called with a line before a download.
+      network: The generator that ``jaxgan.fit`` trained, as it was passed to ``jaxgan.gan``:
+        ``(z [N, D], train=) -> [N, H, H, C]`` with C of 1 or 3. For such a run only, since
+        a file holds arrays and no code.
 
     Raises:
       InputError: If it cannot be read or holds no generator that is known; the line says
-        what it holds instead.
+        what it holds instead. Also if its arrays are not those of ``network``.
+
+    Example:
+      >>> import flax.linen as nn, jaxgan, numpy as np, tempfile
+      >>> class Generator(nn.Module):
+      ...     @nn.compact
+      ...     def __call__(self, z, train=False):
+      ...         return nn.tanh(nn.Dense(12)(z)).reshape(-1, 2, 2, 3)
+      >>> class Critic(nn.Module):
+      ...     @nn.compact
+      ...     def __call__(self, x, train=False):
+      ...         return nn.Dense(1)(x.reshape(len(x), -1))[:, 0]
+      >>> optimizers = jaxgan.pair("adam", 1e-3)
+      >>> gan = jaxgan.gan(
+      ...     Generator(), Critic(), jaxgan.objective("gan"), optimizers, latent_dim=4)
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 2, 2, 3), np.uint8)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     _ = jaxgan.fit(gan, images, epochs=1, batch_size=8, directory=folder)
+      ...     generator = jaxgan.load(folder, network=Generator())
+      >>> generator.images(generator.codes(np.zeros((5, 4)))).shape
+      (5, 2, 2, 3)
+      >>> jaxgan.sefa.directions(generator, k=2).vectors.shape
+      (2, 4)
     """
     from jaxgan.convert import flavours
 
-    return flavours.load(path, say)
+    return flavours.load(path, say, network)

@@ -1,14 +1,22 @@
-"""Generators that jaxgan trained: ``generator.npz`` of an image laboratory's run."""
+"""Generators that jaxgan trained: the ``generator.npz`` of a run.
+
+That of an image laboratory names its network, one of ``PAIRS``. That of ``jaxgan.fit``
+holds the arrays of a network that the caller has to pass.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
+from jax import Array
+from jax.extend.core import Literal
 
 from jaxgan.convert.flavours.dcgan import pretrained
 from jaxgan.convert.formats import npz
@@ -17,49 +25,66 @@ from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
+from jaxgan.runtime import replacing
 
 FILE = "generator.npz"
+OWN = "own"  # the model of a network that is not in PAIRS
 _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
 _LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
+_ROUNDING = 1e-5  # of the largest slope, in float32
 
 
 def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     """Write a generator.
 
     Args:
-      path: Of the file.
-      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``.
-      variables: Of the Flax network.
+      path: Path of the file.
+      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``; or
+        ``model`` with the value ``OWN``, and ``latent_dim``.
+      variables: Variables of the Flax network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
-    arrays = {name: np.asarray(value) for name, value in flat.items()}
-    text = json.dumps({name: settings[name] for name in _SETTINGS}).encode()
-    temporary = path.with_name("tmp_" + path.name)
-    np.savez(temporary, allow_pickle=False, settings=np.frombuffer(text, np.uint8), **arrays)
-    temporary.replace(path)
+    arrays = {name: _array(value) for name, value in flat.items()}
+    names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
+    text = json.dumps({name: settings[name] for name in names})
+    content = np.frombuffer(text.encode(), np.uint8)
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, settings=content, **arrays)
 
 
-def load(path: Path) -> Pretrained:
+def _array(value: Any) -> np.ndarray:
+    """The value as numpy writes it: bfloat16, which it does not know, becomes float32."""
+    return np.asarray(value, np.float32 if jnp.issubdtype(value.dtype, np.floating) else None)
+
+
+def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     """Read what ``save`` wrote.
 
     Args:
-      path: Of the file, or of the run's folder.
+      path: Path of the file, or of the run's folder.
+      network: The network of a model ``OWN``.
 
     Raises:
-      InputError: If it cannot be read or is something else.
+      InputError: If it cannot be read, is something else, or is not of that network.
     """
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
         raise InputError(f"{path} is a folder without a {FILE}: give an image run, or a file")
     arrays = npz.read(file)
     settings = _settings(file, arrays.pop("settings", None))
-    model = settings["model"]
+    if settings["model"] == OWN:
+        return _own(file, arrays, settings["latent_dim"], network)
+    if network is not None:
+        raise InputError(f"{file} is no run of jaxgan.fit: its network is known, give none")
+    return _known(file, arrays, settings)
+
+
+def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:
+    """A network of ``PAIRS``."""
+    model, dim = settings["model"], settings["latent_dim"]
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
-    latents = jax.ShapeDtypeStruct((1, settings["latent_dim"]), np.float32)
     try:
-        image, wanted = jax.eval_shape(
-            lambda z: network.init_with_output(jax.random.key(0), z, train=False), latents
-        )
+        image, wanted = _shapes(network, dim)
     except ZeroDivisionError as error:
         raise InputError(f"{file} has layers without channels") from error
     size, channels = settings["size"], settings["channels"]
@@ -67,26 +92,141 @@ def load(path: Path) -> Pretrained:
         raise InputError(
             f"{file} says {channels} channels of {size} pixels, and its {model} makes others"
         )
-    state = StateDict(Checkpoint(str(file), None, arrays), "", f"jaxgan {model}")
-    flat: dict[str, Any] = traverse_util.flatten_dict(wanted, sep=".")
-    variables = {name: state.take(name, like.shape) for name, like in flat.items()}
-    state.finish()
-    name = f"params.{'ConvTranspose_0' if model == 'dcgan' else 'Dense_0'}.kernel"
-    matrix = variables[name]
-    if model != "dcgan" and matrix.shape[0] == settings["latent_dim"]:
+    flavour = f"jaxgan {model}"
+    variables = _variables(StateDict(Checkpoint(str(file), None, arrays), "", flavour), wanted)
+    layer = "ConvTranspose_0" if model == "dcgan" else "Dense_0"
+    matrix = variables["params"][layer]["kernel"]
+    if model != "dcgan" and matrix.shape[0] == dim:
         matrix = matrix.T  # dense layers have their inputs first unless they narrow
-    style = Style(name, 0, matrix.reshape(-1, settings["latent_dim"]))
-    tree = traverse_util.unflatten_dict(variables, sep=".")
-    return pretrained(state.flavour, settings["size"], tree, network, style)
+    style = Style(f"params.{layer}.kernel", 0, matrix.reshape(-1, dim))
+    return pretrained(flavour, size, dim, network, variables, (style,))
+
+
+def _own(
+    file: Path, arrays: dict[str, np.ndarray], latent_dim: int, network: nn.Module | None
+) -> Pretrained:
+    """A network of the caller's own."""
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"{file} holds the arrays of a network of your own, and no code: pass the "
+            "generator, as in jaxgan.load(path, network=MyGenerator())"
+        )
+    flavour = type(network).__name__
+    images, wanted = _shapes(network, latent_dim)
+    shape = list(getattr(images, "shape", ()))
+    if len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] not in (1, 3):
+        raise InputError(
+            f"{flavour} makes no images: of one latent it makes {shape}, and images are "
+            "[N, H, H, 1] or [N, H, H, 3]"
+        )
+    state = StateDict(Checkpoint(str(file), None, arrays), "", flavour)
+    variables = _variables(state, wanted)
+    styles = _entry(network, variables, latent_dim)
+    return pretrained(flavour, shape[1], latent_dim, network, variables, styles)
+
+
+def _shapes(network: nn.Module, latent_dim: int) -> tuple[Any, Any]:
+    """Shapes of the network's output for one latent, and of its variables."""
+    latents = jax.ShapeDtypeStruct((1, latent_dim), np.float32)
+    return jax.eval_shape(
+        lambda z: network.init_with_output(jax.random.key(0), z, train=False), latents
+    )
+
+
+def _variables(state: StateDict, wanted: Any) -> dict[str, Any]:
+    """The arrays of a file as the variables of a network, each taken once."""
+    flat: dict[Any, Any] = traverse_util.flatten_dict(wanted)
+    taken = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
+    state.finish()
+    return traverse_util.unflatten_dict(taken)
+
+
+def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, ...]:
+    """The matrix by which latents enter, if they do so by the first layer with a kernel alone.
+
+    It is the slope of that layer, so it does not matter how the layer keeps its kernel.
+    """
+    name = ""
+
+    def first(z: Array) -> Any:
+        nonlocal name
+        try:
+            _apply(network, variables, z, _stop)
+        except _Reached as reached:
+            name = f"params.{'.'.join(reached.path)}.kernel"
+            return reached.output
+        return z
+
+    draws = np.random.default_rng(0).standard_normal((2, 1, latent_dim)).astype(np.float32)
+    with jax.default_matmul_precision("highest"):
+        slopes = [np.asarray(jax.jacfwd(first)(z), np.float32) for z in draws]
+    if not name or _passes_by(network, variables, latent_dim):
+        return ()
+    one, other = (slope.reshape(-1, latent_dim) for slope in slopes)
+    if np.abs(one - other).max() > _ROUNDING * np.abs(one).max():
+        return ()  # what enters is a nonlinear function of the latent
+    return (Style(name, 0, one),)
+
+
+class _Reached(Exception):
+    """The first layer is done, and the others need not be."""
+
+    def __init__(self, path: tuple[str, ...], output: Any):
+        super().__init__()
+        self.path, self.output = path, output
+
+
+def _stop(path: tuple[str, ...], output: Any) -> Any:
+    raise _Reached(path, output)
+
+
+def _passes_by(network: nn.Module, variables: Any, latent_dim: int) -> bool:
+    """Whether images depend on the latent even if the first layer's output is constant."""
+
+    def cut(z: Array) -> Any:
+        constant = lambda _, output: jnp.zeros(output.shape, output.dtype)  # noqa: E731
+        return _apply(network, variables, z, constant)
+
+    program = jax.make_jaxpr(cut)(np.zeros((1, latent_dim), np.float32)).jaxpr
+    dependent = set(program.invars)
+    for equation in program.eqns:
+        if any(not isinstance(x, Literal) and x in dependent for x in equation.invars):
+            dependent.update(equation.outvars)
+    return any(not isinstance(x, Literal) and x in dependent for x in program.outvars)
+
+
+def _apply(
+    network: nn.Module,
+    variables: Any,
+    z: Array,
+    replace: Callable[[tuple[str, ...], Any], Any],
+) -> Any:
+    """Apply a network, with the output of its first layer with a kernel replaced."""
+    done = False
+
+    def intercept(call, args, kwargs, context):
+        nonlocal done
+        output = call(*args, **kwargs)
+        layer = context.module
+        called = context.method_name == "__call__" and layer.path  # the network has none
+        if done or not called or not layer.has_variable("params", "kernel"):
+            return output
+        done = True
+        return replace(layer.path, output)
+
+    with nn.intercept_methods(intercept):
+        return network.apply(variables, z, train=False)
 
 
 def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
     try:
         settings = json.loads(text.tobytes() if text is not None else b"")
-        sound = settings["model"] in PAIRS and settings["norm"] in NORMS
-        sound = sound and settings["channels"] in (1, 3)
-        for name, limit in _LARGEST.items():
-            sound = sound and type(settings[name]) is int and 0 < settings[name] <= limit
+        own = settings["model"] == OWN
+        sound = own or settings["model"] in PAIRS and settings["norm"] in NORMS
+        sound = sound and (own or settings["channels"] in (1, 3))
+        for name in ["latent_dim"] if own else _LARGEST:
+            value = settings[name]
+            sound = sound and type(value) is int and 0 < value <= _LARGEST[name]
     except (ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:

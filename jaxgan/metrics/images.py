@@ -41,13 +41,6 @@ def fid(
     With ``features`` it is a Frechet distance, and comparable only with others of the
     same function.
 
-    >>> import jaxgan, numpy as np
-    >>> real = np.random.default_rng(0).integers(0, 200, (8, 2, 2, 3), np.uint8)
-    >>> brighter = real + np.uint8(10)  # 12 numbers an image, each 10 larger
-    >>> distance = jaxgan.metrics.fid(real, brighter, features=lambda x: x.reshape(len(x), -1))
-    >>> round(distance, 2)
-    1200.0
-
     Args:
       real: ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels: uint8, or floats in
         [-1, 1], which are rounded to uint8 first, since published numbers are of bytes.
@@ -71,6 +64,14 @@ def fid(
       ValueError: If there are fewer than two images, or the features do not fit.
 
     Source: Heusel et al., arXiv 1706.08500.
+
+    Example:
+      >>> import jaxgan, numpy as np
+      >>> real = np.random.default_rng(0).integers(0, 200, (8, 2, 2, 3), np.uint8)
+      >>> def mean_colour(images):
+      ...     return images.mean(axis=(1, 2))
+      >>> round(jaxgan.metrics.fid(real, real + np.uint8(10), features=mean_colour), 6)
+      300.0
     """
     extraction = _Extraction(size, features, weights, convention, say)
     return frechet_distance(*extraction.of_pair(real, fake))
@@ -90,13 +91,6 @@ def kid(
     say: Callable[[str], None] = lambda line: None,
 ) -> KernelDistance:
     """Kernel Inception distance of two sets of images: unbiased, so good for few images.
-
-    >>> import jaxgan, numpy as np
-    >>> real, fake = np.random.default_rng(0).integers(0, 256, (2, 9, 2, 2, 3), np.uint8)
-    >>> near = jaxgan.metrics.kid(real, fake, features=lambda x: x.mean(axis=(1, 2)) / 255)
-    >>> far = jaxgan.metrics.kid(real, fake // 9, features=lambda x: x.mean(axis=(1, 2)) / 255)
-    >>> near.mean < far.mean
-    True
 
     Args:
       real: As for ``fid``.
@@ -118,6 +112,16 @@ def kid(
       ValueError: As ``fid``, or if there are no subsets of two images or more.
 
     Source: Binkowski et al., arXiv 1801.01401.
+
+    Example:
+      >>> import jaxgan, numpy as np
+      >>> real, fake = np.random.default_rng(0).integers(0, 256, (2, 9, 2, 2, 3), np.uint8)
+      >>> def mean_colour(images):
+      ...     return images.mean(axis=(1, 2)) / 255
+      >>> near = jaxgan.metrics.kid(real, fake, features=mean_colour)
+      >>> far = jaxgan.metrics.kid(real, fake // 9, features=mean_colour)
+      >>> near.mean < far.mean
+      True
     """
     extraction = _Extraction(size, features, weights, convention, say)
     pair = extraction.of_pair(real, fake)
@@ -137,12 +141,6 @@ def prdc(
 ) -> PRDC:
     """Fidelity and variety apart: precision, recall, density and coverage of fake images.
 
-    >>> import jaxgan, numpy as np
-    >>> real = np.random.default_rng(0).integers(0, 256, (9, 2, 2, 3), np.uint8)
-    >>> same = real[[0] * 9]  # a collapsed generator
-    >>> jaxgan.metrics.prdc(real, same, k=3, features=lambda x: x.reshape(9, -1))[:2]
-    (1.0, 0.0)
-
     Args:
       real: As for ``fid``.
       fake: As for ``fid``.
@@ -158,6 +156,13 @@ def prdc(
       ValueError: As ``fid``, or if k is not below both numbers of images.
 
     Source: Kynkaanniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797.
+
+    Example:
+      >>> import jaxgan, numpy as np
+      >>> real = np.random.default_rng(0).integers(0, 256, (9, 2, 2, 3), np.uint8)
+      >>> same = real[[0] * 9]  # a collapsed generator
+      >>> jaxgan.metrics.prdc(real, same, k=3, features=lambda x: x.reshape(9, -1))[:2]
+      (1.0, 0.0)
     """
     extraction = _Extraction(size, features, weights, convention, say)
     return precision_recall(*extraction.of_pair(real, fake), k)

@@ -106,7 +106,22 @@ def directions(
     Raises:
       InputError: If an argument is none of the above, the layers have no matrix that
         takes part, or fewer than k directions are left.
+
+    Example:
+      >>> import jaxgan, numpy as np
+      >>> from jaxgan.convert.generator import Pretrained, Style
+      >>> style = Style("kernel", 0, np.diag([1.0, 3.0, 2.0]))
+      >>> generator = Pretrained(
+      ...     "example", 1, 3, 0, {}, lambda _, z: z, lambda _, z: z[:, None, None], (style,))
+      >>> found = jaxgan.sefa.directions(generator, k=2, normalisation="none")
+      >>> np.abs(found.vectors).argmax(axis=1), found.values.round(6)
+      (array([1, 2]), array([9., 4.]))
     """
+    if not generator.styles:
+        raise InputError(
+            f"{generator.flavour} has no matrix to factorise: its latents do not enter by "
+            "one layer alone"
+        )
     recipe = lookup("tool", like, TOOLS)
     normalisation = recipe.normalisation if normalisation is None else normalisation
     to_rgb = recipe.to_rgb if to_rgb is None else to_rgb

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import numpy as np
 
 from jaxgan.convert import own, zoo
@@ -32,14 +33,17 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
 }
 
 
-def load(path: str | Path, say: Callable[[str], None]) -> Pretrained:
-    """See ``convert.load``."""
+def load(path: str | Path, say: Callable[[str], None], network: nn.Module | None) -> Pretrained:
+    """Open a generator; arguments and errors as for ``convert.load``."""
     if str(path) in zoo.GENERATORS and not os.path.exists(path):
         path = zoo.generator(str(path), say)
-    if mobilestylegan.is_path(Path(path)):
+    mobile = mobilestylegan.is_path(Path(path))
+    if not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz"):
+        return own.load(Path(path), network)
+    if network is not None:
+        raise InputError(f"{path} is no run of jaxgan.fit: its network is known, give none")
+    if mobile:
         return mobilestylegan.load(Path(path))
-    if os.path.isdir(path) or Path(path).suffix == ".npz":
-        return own.load(Path(path))
     value = torchfile.read(path)
     checkpoint = Checkpoint(str(path), value, torchfile.tensors_of(value, path))
     for find in FLAVOURS.values():

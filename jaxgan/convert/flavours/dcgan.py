@@ -1,5 +1,8 @@
 """The DCGAN of PyTorch's tutorial and of countless courses: ``main.0.weight`` and so on."""
 
+from typing import Any
+
+import flax.linen as nn
 import numpy as np
 from jax import Array
 
@@ -58,30 +61,33 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
             channels = weight.shape[1]
     arrays.finish()
     network = dcgan.Generator(size, channels, weight.shape[1])
-    return pretrained(
-        FLAVOUR,
-        size,
-        {"params": params, "batch_stats": stats},
-        network,
-        Style("main.0.weight", 0, first.transpose(1, 2, 3, 0).reshape(-1, latent_dim)),
-    )
+    style = Style("main.0.weight", 0, first.transpose(1, 2, 3, 0).reshape(-1, latent_dim))
+    variables = {"params": params, "batch_stats": stats}
+    return pretrained(FLAVOUR, size, latent_dim, network, variables, (style,))
 
 
-def pretrained(flavour, resolution, variables, network, style: Style) -> Pretrained:
-    """A generator whose codes are its latents, which enter by one matrix."""
+def pretrained(
+    flavour: str,
+    resolution: int,
+    latent_dim: int,
+    network: nn.Module,
+    variables: Any,
+    styles: tuple[Style, ...],
+) -> Pretrained:
+    """A generator whose codes are its latents, which enter by at most one matrix."""
 
-    def synthesise(variables, codes: Array) -> Array:
+    def synthesise(variables, codes: Array) -> Any:
         return network.apply(variables, codes, train=False)
 
     return Pretrained(
         flavour=flavour,
         resolution=resolution,
-        latent_dim=style.weight.shape[1],
+        latent_dim=latent_dim,
         num_layers=0,
         params=variables,
         encode=lambda variables, z: z,
         synthesise=synthesise,
-        styles=(style,),
+        styles=styles,
     )
 
 
