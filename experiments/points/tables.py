@@ -119,7 +119,7 @@ def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
             if low is not None:
                 title += f"  [{low:.2f}, {high:.2f}]"
             column = [config.optimizer, *(f"{n} {cell[n]:g}" for n in SETTINGS if n in several)]
-            panels[config.variant, "\n".join(column)] = figures.Cell(
+            panels[config.variant, "\n".join(column)] = figures.Panel(
                 samples["test"][lane], samples["generated"][lane], title
             )
         cloud = np.concatenate([samples["train"][0], samples["test"][0]])

@@ -1,1 +1,1 @@
-"""Data sets: one file each, numpy only."""
+"""Data sets as numpy arrays, one module each."""

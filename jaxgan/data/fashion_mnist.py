@@ -1,11 +1,10 @@
-"""Fashion-MNIST, or MNIST: four IDX files, found on the machine or downloaded."""
+"""Fashion-MNIST or MNIST: four IDX files on the machine, or downloaded."""
 
 import gzip
 import hashlib
 import http.client
 import io
 import os
-import tempfile
 import urllib.request
 import zlib
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.errors import InputError
+from jaxgan.runtime import cache_folder, replacing
 
 CLASSES = (
     "T-shirt/top",
@@ -32,7 +32,7 @@ _SIDE = 28
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 _TIMEOUT = 15.0  # seconds without an answer
-_FILES = {  # as published, gzipped: bytes, SHA-256
+_FILES = {  # size in bytes and SHA-256 of the published gzip files
     "train-images-idx3-ubyte": (
         26_421_880,
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
@@ -72,13 +72,13 @@ def load(directory: str | os.PathLike | None = None) -> Images:
     """Read the four IDX files, each plain or gzipped.
 
     Args:
-      directory: Where they are. Without it: ``$JAXGAN_DATA`` if that is set, else where
-        Debian's package ``dataset-fashion-mnist`` puts them, else the cache
-        (``~/.cache/jaxgan/fashion-mnist``), into which they are downloaded (31 MB) if
-        they are nowhere.
+      directory: Folder of the files. By default ``$JAXGAN_DATA`` if that is set, else the
+        folder of Debian's package ``dataset-fashion-mnist``, else the cache
+        (``~/.cache/jaxgan/fashion-mnist``). If they are in none of these, they are
+        downloaded (31 MB) into the cache.
 
     Raises:
-      InputError: If a file is missing, damaged or of another kind, or cannot be had.
+      InputError: If a file is missing, damaged, of another kind, or cannot be downloaded.
     """
     folder = _find(directory)
     train_images, train_labels = _part(folder, "train")
@@ -93,8 +93,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
       ``[N]`` or ``[N, H, W]`` uint8, read-only.
 
     Raises:
-      InputError: If the file is not that, is damaged, or does not hold exactly what its
-        header says. Of a file that inflates to more, the rest is never inflated.
+      InputError: If the file is another one, is damaged, or does not hold exactly what its
+        header says. If a file inflates to more, the rest is never inflated.
     """
     if not os.path.isfile(path):
         problem = "not a file" if os.path.exists(path) else "no such file"
@@ -136,9 +136,9 @@ def _read(file: io.BufferedIOBase, path: str | os.PathLike) -> np.ndarray:
         )
     content = file.read(size + 1)
     if len(content) != size:
-        found = f"only {len(content)}" if len(content) < size else "more"
+        actual = f"only {len(content)}" if len(content) < size else "more"
         raise InputError(
-            f"{path} has a header that says {shape}, which is {size} bytes, but {found} follow"
+            f"{path} has a header that says {shape}, which is {size} bytes, but {actual} follow"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
 
@@ -177,15 +177,14 @@ def _complete(folder: Path) -> bool:
 
 
 def _find(directory: str | os.PathLike | None) -> Path:
-    """The folder with the files. One that was asked for is never passed over."""
-    given = directory or os.environ.get("JAXGAN_DATA")
-    if given:
-        if not os.path.isdir(given):
+    """Find the folder of the files. The one that the user names is never passed over."""
+    named = directory or os.environ.get("JAXGAN_DATA")
+    if named:
+        if not os.path.isdir(named):
             origin = "" if directory else ", which JAXGAN_DATA says"
-            raise InputError(f"no such directory: {given}{origin}")
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    cache = Path(base, "jaxgan", "fashion-mnist")
+            raise InputError(f"no such directory: {named}{origin}")
+        return Path(named)
+    cache = cache_folder("fashion-mnist")
     for folder in (_DEBIAN, cache):
         if _complete(folder):
             return folder
@@ -194,7 +193,7 @@ def _find(directory: str | os.PathLike | None) -> Path:
 
 
 def _download(folder: Path) -> None:
-    """Fetch the files that the folder lacks; each appears whole or not at all."""
+    """Download the files that the folder lacks; each appears whole or not at all."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, (size, digest) in _FILES.items():
@@ -207,14 +206,8 @@ def _download(folder: Path) -> None:
                     f"the {len(content)} bytes that {_URL}/{name}.gz sent are not the "
                     f"published file of {size}"
                 )
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-                try:
-                    file.write(content)
-                    file.close()
-                    os.replace(file.name, path)
-                except BaseException:
-                    os.unlink(file.name)
-                    raise
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
@@ -225,6 +218,6 @@ def _download(folder: Path) -> None:
 
 
 def _fetch(url: str, size: int) -> bytes:
-    """What the address sends, to one byte more than it should."""
+    """Read an answer, up to one byte more than it should have."""
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
         return answer.read(size + 1)

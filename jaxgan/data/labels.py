@@ -1,4 +1,4 @@
-"""Labels of images, read from a file that the user gives."""
+"""Labels of images, from a file of the user's."""
 
 import csv
 import os
@@ -11,12 +11,12 @@ from jaxgan.errors import InputError
 
 
 class Labels(NamedTuple):
-    """What a file of labels holds.
+    """Attributes of images.
 
     Attributes:
-      images: N names.
-      attributes: A names.
-      values: ``[N, A]`` bool.
+      images: N names of images.
+      attributes: A names of attributes.
+      values: ``[N, A]`` bool, whether an image has an attribute.
     """
 
     images: tuple[str, ...]
@@ -25,7 +25,7 @@ class Labels(NamedTuple):
 
 
 def read_labels(path: str | os.PathLike) -> Labels:
-    """Read ``image,Attribute,...`` and a line per image with 0 and 1, or -1 and 1.
+    """Read a header ``image,Attribute,...`` and a line per image with 0 and 1, or -1 and 1.
 
     Raises:
       InputError: If the file is anything else, or an attribute is the same everywhere.
@@ -55,7 +55,7 @@ def read_labels(path: str | os.PathLike) -> Labels:
             values[number, column] = text.strip() == "1"
     images = tuple(line[0].strip() for line in lines)
     twice = next((name for name, count in Counter(images).items() if count > 1), None)
-    if twice is not None:  # it could be trained on and held out
+    if twice is not None:  # it could be both in the training and in the test part
         raise InputError(f"{path} names {twice!r} twice; each image has one line")
     for name, column in zip(names[1:], values.T, strict=True):
         if column.all() or not column.any():

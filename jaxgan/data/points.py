@@ -1,4 +1,4 @@
-"""Point clouds in the plane: built-in ones, and files."""
+"""Point clouds in the plane, built-in or from files."""
 
 import zlib
 from collections.abc import Callable
@@ -10,9 +10,9 @@ import scipy.io
 
 from jaxgan.errors import InputError
 
-MAX_BYTES = 64 * 2**20  # of a file, and of what a .mat file inflates to
+MAX_BYTES = 64 * 2**20  # of a file, and of the content of a compressed .mat file
 MIN_POINTS = 10
-_SEED = 2019  # of the built-in clouds, so that all runs see the same one
+_SEED = 2019  # so that all runs see the same built-in cloud
 
 
 class PointCloud(NamedTuple):
@@ -29,8 +29,8 @@ class PointCloud(NamedTuple):
     radius: float = 0.0
 
 
-# The four strokes of the reports' file, left to right: mean of x and y, standard
-# deviation of x and y, correlation. Each stroke is a Gaussian of 2048 points.
+# The four strokes of the reports' file, left to right: means of x and y, standard deviations
+# of x and y, correlation. Each stroke is a Gaussian of 2048 points.
 _STROKES = (
     (0.181, 0.501, 0.080, 0.070, 0.87),
     (0.500, 0.500, 0.081, 0.064, -0.95),
@@ -68,11 +68,11 @@ def _grid(rng: np.random.Generator, count: int) -> PointCloud:
 
 
 def _curve(rng, t, curve, marks, deviation) -> PointCloud:
-    """Noisy points of a curve; its modes are evenly spread marks along it."""
+    """Sample noisy points of a curve, whose modes are evenly spread marks along it."""
     points = curve(t) + deviation * rng.standard_normal((len(t), 2))
     modes = curve(marks)
     spacing = np.linalg.norm(np.diff(modes, axis=0), axis=1)
-    # A pair of curves has one long gap between its marks; the median passes over it.
+    # Two curves have one long gap between their marks, which the median ignores.
     return PointCloud(points, modes, float(np.median(spacing) / 2 + 3 * deviation))
 
 
@@ -111,8 +111,8 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
     Args:
       name: ``m`` (four Gaussian strokes with the spread and size of the reports' file),
         ``ring`` (8 Gaussians), ``grid`` (25 Gaussians), ``swiss_roll`` or ``moons``.
-      count: N.
-      seed: Of the draw.
+      count: Number of points N.
+      seed: Seed of the draw.
 
     Raises:
       InputError: If there is no such cloud.
@@ -123,7 +123,7 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
 
 
 def load(source: str, key: str = "xx") -> PointCloud:
-    """A built-in point cloud by name, or the points of a file.
+    """Return a built-in point cloud, or the points of a file.
 
     Args:
       source: A name in ``POINT_CLOUDS``, or the path of a ``.mat`` (MATLAB, up to
@@ -210,7 +210,7 @@ def _check_parts(path: Path) -> None:
     if 0 in content[:4]:  # MATLAB 4, which compresses nothing
         return
     matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
-    order = "little" if content[126:128] == b"IM" else "big"  # as scipy takes it
+    order = "little" if content[126:128] == b"IM" else "big"  # as in scipy
     total, start = 0, 128
     while start + 8 <= len(content):
         kind = int.from_bytes(content[start : start + 4], order)

@@ -1,1 +1,1 @@
-"""Pictures: figures by matplotlib, grids and GIFs by Pillow, parts of HTML pages."""
+"""Figures by matplotlib, grids and GIFs by Pillow, and parts of HTML pages."""

@@ -1,4 +1,4 @@
-"""Figures by matplotlib: clouds of points, curves and shares."""
+"""Figures by matplotlib: clouds of points, curves and bars."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
 
-REAL = "#8f98a3"
+from jaxgan.runtime import replacing
 
-
-FAKE = "#b3261e"
-
-
-AVERAGE = "#1d4e89"
-
-
+REAL, FAKE, AVERAGE = "#8f98a3", "#b3261e", "#1d4e89"
 _FIELD = LinearSegmentedColormap.from_list("field", ["#d3dbe6", "#fbfbf8", "#f3dfc1"])
+# Lines differ in lightness and in style too, so that they differ in grey.
+_LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
+_STYLES = ("-", "--", "-.", ":")
 
 
 class Extent(NamedTuple):
@@ -34,17 +31,17 @@ class Extent(NamedTuple):
 
 
 def extent_of(points: ArrayLike, margin: float = 0.06) -> Extent:
-    """The bounding box of points ``[N, 2]``, widened by a share of its sides."""
+    """Return the bounding box of points ``[N, 2]``, widened by a share of its sides."""
     points = np.asarray(points)
     low, high = points.min(axis=0), points.max(axis=0)
-    # A cloud on a line still needs a picture with two sides.
+    # The picture of a cloud on a line needs two sides too.
     pad = np.maximum(margin * (high - low), 0.05 * (high - low).max())
     (left, bottom), (right, top) = low - pad, high + pad
     return Extent(float(left), float(right), float(bottom), float(top))
 
 
 def field_points(extent: Extent, columns: int = 72, rows: int = 48) -> np.ndarray:
-    """A grid over the extent, row by row from the bottom: ``[rows * columns, 2]``."""
+    """Return a grid ``[rows * columns, 2]`` over the extent, row by row from the bottom."""
     x = np.linspace(extent.left, extent.right, columns)
     y = np.linspace(extent.bottom, extent.top, rows)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
@@ -60,16 +57,16 @@ def points_frame(
     title: str,
     columns: int = 72,
 ) -> None:
-    """Draw generated over real points, over the critic's score field.
+    """Draw generated over real points, over the field of the critic's scores.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       real: ``[N, 2]``.
       fake: ``[M, 2]``.
-      scores: The critic's scores of ``field_points(extent, columns, ...)``, flat.
-      extent: Same for all frames of an animation.
-      title: Above the picture.
-      columns: As given to ``field_points``.
+      scores: The critic's scores ``[rows * columns]`` of ``field_points``.
+      extent: Part of the plane, the same for all frames of an animation.
+      title: Title of the picture.
+      columns: ``columns`` of ``field_points``.
     """
     figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")
     axes = figure.add_subplot()
@@ -88,30 +85,26 @@ def clouds(
     """Draw point clouds side by side.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       panels: Title to points ``[N, 2]`` and their colour.
-      extent: Of every panel.
-      title: Above all.
+      extent: Part of the plane in every panel.
+      title: Title of the figure.
     """
-    width = 4.4 * len(panels)
-    figure = Figure(figsize=(width, 4.0), dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    for axes, (name, (points, colour)) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
+    figure, grid = _figure(1, len(panels), (4.4 * len(panels), 4.0), dpi=110, title=title)
+    for axes, (name, (points, colour)) in zip(grid[0], panels.items(), strict=True):
         _draw_points(axes, points, colour, 2.2)
         _frame_axes(axes, extent)
         axes.set_title(name, fontsize=10)
     _save(figure, path)
 
 
-class Cell(NamedTuple):
-    """One panel of ``cloud_grid``.
+class Panel(NamedTuple):
+    """A panel of ``cloud_grid``.
 
     Attributes:
       real: ``[N, 2]``.
       fake: ``[M, 2]``.
-      title: Above the panel.
+      title: Title of the panel.
     """
 
     real: ArrayLike
@@ -120,43 +113,33 @@ class Cell(NamedTuple):
 
 
 def cloud_grid(
-    path: Path,
-    cells: Mapping[tuple[str, str], Cell],
-    extent: Extent,
-    title: str,
+    path: Path, panels: Mapping[tuple[str, str], Panel], extent: Extent, title: str
 ) -> None:
-    """Draw final clouds in a grid.
+    """Draw clouds in a grid.
 
     Args:
-      path: Of the PNG.
-      cells: (row name, column name) to panel; a missing one stays empty.
-      extent: Of every panel.
-      title: Above all.
+      path: PNG to write.
+      panels: (row name, column name) to panel; a missing one stays empty.
+      extent: Part of the plane in every panel.
+      title: Title of the figure.
     """
-    rows = list(dict.fromkeys(row for row, _ in cells))
-    columns = list(dict.fromkeys(column for _, column in cells))
+    rows = list(dict.fromkeys(row for row, _ in panels))
+    columns = list(dict.fromkeys(column for _, column in panels))
     size = (0.4 + 3.2 * len(columns), 0.9 + 2.5 * len(rows))
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    figure, grid = _figure(len(rows), len(columns), size, title=title)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             axes = grid[i, j]
-            if cell := cells.get((row, column)):
-                _draw_points(axes, cell.real, REAL, 1.4)
-                _draw_points(axes, cell.fake, FAKE, 1.4)
-                axes.set_title(cell.title, fontsize=9)
+            if panel := panels.get((row, column)):
+                _draw_points(axes, panel.real, REAL, 1.4)
+                _draw_points(axes, panel.fake, FAKE, 1.4)
+                axes.set_title(panel.title, fontsize=9)
             _frame_axes(axes, extent)
             if j == 0:
                 axes.set_ylabel(row, fontsize=11)
             if i == 0:
-                axes.annotate(
-                    column,
-                    (0.5, 1.2),
-                    xycoords="axes fraction",
-                    ha="center",
-                    fontsize=11,
-                )
+                place = {"xycoords": "axes fraction", "ha": "center"}
+                axes.annotate(column, (0.5, 1.2), **place, fontsize=11)
     _save(figure, path)
 
 
@@ -170,26 +153,20 @@ def curves(
     """Draw curves over epochs, with a band over lanes.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       epochs: ``[E]``.
       panels: Panel title to curve name to values ``[E, S]`` and colour. A line is the
         median over lanes, its band the range.
-      title: Above all.
-      levels: Panel title to a horizontal line; its panel is logarithmic.
+      title: Title of the figure.
+      levels: Panel title to the height of a horizontal line; its panel is logarithmic.
     """
     levels = levels or {}
-    figure = Figure(figsize=(5.2 * len(panels), 3.8), dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    size = (5.2 * len(panels), 3.8)
+    figure, grid = _figure(1, len(panels), size, dpi=110, title=title)
     styles = ("-", "--", ":")
-    for axes, (name, lines) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
+    for axes, (name, lines) in zip(grid[0], panels.items(), strict=True):
         for style, (label, (values, colour)) in zip(styles, lines.items(), strict=False):
-            values = np.ma.masked_invalid(np.asarray(values, float))
-            middle = np.ma.median(values, axis=1)
-            axes.plot(epochs, middle, style, color=colour, label=label, linewidth=1.4)
-            low, high = values.min(axis=1), values.max(axis=1)
-            axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+            _draw_band(axes, epochs, values, colour, style, label, width=1.4, alpha=0.18)
         if name in levels:
             axes.axhline(levels[name], color="0.35", linewidth=0.9, linestyle=":")
             _log_axis(axes)
@@ -203,11 +180,11 @@ def curves(
 
 
 class Band(NamedTuple):
-    """One line of ``bands``.
+    """A line of ``bands``.
 
     Attributes:
       x: ``[E]``.
-      values: ``[E, S]``, by lane.
+      values: ``[E, S]`` for S lanes.
     """
 
     x: ArrayLike
@@ -224,39 +201,32 @@ def bands(
     log_y: bool = True,
     share_y: bool = True,
 ) -> None:
-    """Draw panels of lines with bands: medians and ranges.
+    """Draw panels of lines, the medians over lanes, and bands, their ranges.
 
     Args:
-      path: Of the PNG.
-      panels: Panel title to name to line. A name looks the same in all panels; its band is
-        the range over lanes, without those that are not finite.
-      levels: Name to a horizontal line.
-      axes_names: Of x and y.
+      path: PNG to write.
+      panels: Panel title to name to line. A name looks the same in all panels; values that
+        are not finite are left out.
+      levels: Name to the height of a horizontal line.
+      axes_names: Names of the axes x and y.
       log_x: Whether x is logarithmic.
-      log_y: Whether y is.
+      log_y: Whether y is logarithmic.
       share_y: Whether y is the same in all panels.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = (0.4 + 4.4 * columns, 0.3 + 3.2 * rows)
-    figure = Figure(figsize=size, dpi=100, layout="constrained")
-    grid = list(figure.subplots(rows, columns, squeeze=False, sharey=share_y).flat)
-    for axes, (title, lines) in zip(grid, panels.items(), strict=False):
+    figure, grid = _figure(rows, columns, size, share_y=share_y)
+    for axes, (title, lines) in zip(grid.flat, panels.items(), strict=False):
         for name, (x, values) in lines.items():
             number = names.index(name)
             colour, style = _LINES[number % len(_LINES)], _STYLES[number % len(_STYLES)]
-            values = np.ma.masked_invalid(np.asarray(values, float))
-            middle = np.ma.median(values, axis=1)
-            axes.plot(x, middle, style, color=colour, label=name, linewidth=1.5)
-            low, high = values.min(axis=1), values.max(axis=1)
-            axes.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+            _draw_band(axes, x, values, colour, style, name, width=1.5, alpha=0.16)
         for name, level in levels.items():
             axes.axhline(level, color="0.35", linewidth=0.8, linestyle=":")
-            where = ("axes fraction", "data")
-            axes.annotate(
-                name, (0.99, level), xycoords=where, fontsize=7, ha="right", va="bottom"
-            )
+            place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+            axes.annotate(name, (0.99, level), **place, fontsize=7)
         if log_y:
             _log_axis(axes)
         if log_x:
@@ -269,17 +239,10 @@ def bands(
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
         axes.legend(frameon=False, fontsize=8)
-    for axes in grid[len(panels) :]:
+    for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     figure.supylabel(axes_names[1], fontsize=9)
     _save(figure, path)
-
-
-# Colours that differ in lightness too, and styles, so that lines can be told in grey.
-_LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
-
-
-_STYLES = ("-", "--", "-.", ":")
 
 
 def _log_axis(axes) -> None:
@@ -295,20 +258,18 @@ def shares(
     panels: Mapping[str, Mapping[str, ArrayLike]],
     title: str,
 ) -> None:
-    """Draw groups of bars: how shares differ between conditions.
+    """Draw groups of bars, to compare shares between conditions.
 
     Args:
-      path: Of the PNG.
-      names: Of the parts, ``[K]``.
+      path: PNG to write.
+      names: K names of the parts.
       panels: Panel title to condition to shares ``[K]``; at most three conditions.
-      title: Above all.
+      title: Title of the figure.
     """
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = (4.6 * columns, 0.4 + 2.6 * rows)
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    figure, grid = _figure(rows, columns, size, dpi=110, title=title, share_y=True)
     for axes, (name, conditions) in zip(grid.flat, panels.items(), strict=False):
         for i, (label, values) in enumerate(conditions.items()):
             at = np.arange(len(names)) + (i - (len(conditions) - 1) / 2) * 0.27
@@ -317,16 +278,35 @@ def shares(
         axes.set_xticks(range(len(names)), names, rotation=50, ha="right", fontsize=7)
         axes.tick_params(axis="y", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in list(grid.flat)[len(panels) :]:
+    for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     grid[0, 0].legend(frameon=False, fontsize=8)
     _save(figure, path)
 
 
+def _figure(
+    rows: int, columns: int, size: tuple[float, float], *, dpi=100, title=None, share_y=False
+) -> tuple[Figure, np.ndarray]:
+    """Make a figure, its size in inches, and its axes ``[rows, columns]``."""
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+    if title is not None:
+        figure.suptitle(title, fontsize=11)
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+
+
+def _draw_band(axes, x, values, colour, style, label, *, width, alpha) -> None:
+    """Draw the median over lanes of values ``[E, S]``, and their range."""
+    values = np.ma.masked_invalid(np.asarray(values, float))
+    middle = np.ma.median(values, axis=1)
+    axes.plot(x, middle, style, color=colour, label=label, linewidth=width)
+    low, high = values.min(axis=1), values.max(axis=1)
+    axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
+
+
 def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
     if not np.isfinite(scores).all() or np.ptp(scores) == 0:
         return
-    # Ranks instead of scores: the field keeps its contrast however steep it gets.
+    # Ranks, unlike scores, keep the contrast of the field however steep it gets.
     levels = np.unique(np.quantile(scores, np.linspace(0, 1, 13)))
     if len(levels) < 3:
         return
@@ -340,16 +320,8 @@ def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
 
 def _draw_points(axes, points: ArrayLike, colour: str, size: float) -> None:
     points = np.asarray(points)
-    axes.plot(
-        points[:, 0],
-        points[:, 1],
-        "o",
-        color=colour,
-        markersize=size,
-        markeredgewidth=0,
-        alpha=0.75,
-        zorder=2,
-    )
+    style = {"markersize": size, "markeredgewidth": 0, "alpha": 0.75, "zorder": 2}
+    axes.plot(points[:, 0], points[:, 1], "o", color=colour, **style)
 
 
 def _frame_axes(axes, extent: Extent) -> None:
@@ -368,6 +340,5 @@ def _legend(axes, colours: Mapping[str, str]) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name("tmp_" + path.name)
-    FigureCanvasAgg(figure).print_png(str(temporary))
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(str(temporary))

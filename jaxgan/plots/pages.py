@@ -1,4 +1,4 @@
-"""What self-contained HTML pages share: text as it is, facts, and what a page may load."""
+"""Parts of self-contained HTML pages: text, lists of facts, and a security policy."""
 
 import base64
 import hashlib
@@ -8,17 +8,17 @@ from html import escape
 
 
 def text(value: str) -> str:
-    """Text for HTML, without what neither UTF-8 nor HTML can hold."""
+    """Escape text for HTML, and replace the characters that UTF-8 or HTML cannot hold."""
     return escape(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", value))
 
 
 def code(value: str) -> str:
-    """A command, which breaks between words only."""
+    """Mark a command up as code that breaks between words only."""
     return f"<code>{' '.join(f'<span>{word}</span>' for word in text(value).split(' '))}</code>"
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """A list of terms with their values; the value of ``"command"`` is set as code."""
+    """List terms with their values; the value of ``"command"`` is set as code."""
     if not pairs:
         return ""
     items = []
@@ -31,7 +31,7 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 def policy(style: str, script: str = "") -> str:
-    """A Content-Security-Policy that allows a page's own parts and nothing else."""
+    """Write a Content-Security-Policy that allows a page's own parts and nothing else."""
 
     def digest(part: str) -> str:
         return base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()

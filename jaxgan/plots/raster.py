@@ -1,4 +1,4 @@
-"""Pictures made of pixels: grids of images, rows, panels and GIFs."""
+"""Grids, rows and panels of images, and GIFs, by Pillow."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
+
+from jaxgan.runtime import replacing
 
 _INK, _PAPER, _GAP = "#222222", "#ffffff", 8
 
@@ -21,11 +23,11 @@ def image_grid(
     """Draw images edge to edge, pixel for pixel.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       images: ``[N, H, W, C]`` uint8, C 1 or 3.
-      title: In a line above.
-      columns: By default about the root of N.
-      scale: Screen pixels per image pixel and axis.
+      title: Line above the images.
+      columns: Images per row; by default about the root of N.
+      scale: Screen pixels per image pixel along each axis.
     """
     _paste(_tiles(np.asarray(images), columns, scale), title, path)
 
@@ -36,10 +38,10 @@ def image_rows(
     """Draw rows of images, each with its name at the left.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       rows: Name to ``[N, H, W, C]`` uint8.
-      title: In a line above.
-      scale: Screen pixels per image pixel and axis.
+      title: Line above the images.
+      scale: Screen pixels per image pixel along each axis.
     """
     strips = {
         name: _tiles(np.asarray(images), len(np.asarray(images)), scale)
@@ -59,11 +61,11 @@ def image_panels(
     """Draw grids of images side by side.
 
     Args:
-      path: Of the PNG.
+      path: PNG to write.
       panels: (row name, column name) to ``[N, H, W, C]`` uint8.
-      title: In a line above.
-      columns: Images across a panel.
-      scale: Screen pixels per image pixel and axis.
+      title: Line above the images.
+      columns: Images per row of a panel.
+      scale: Screen pixels per image pixel along each axis.
     """
     rows: dict[str, list[Image.Image]] = {}
     for (row, column), images in panels.items():
@@ -89,7 +91,7 @@ def _font(size: int = 13):
 
 
 def _labelled(strips: Mapping[str, Image.Image]) -> Image.Image:
-    """Images below one another, each with its name, of one line or several, at its left."""
+    """Stack images, each with its name, of one line or several, at its left."""
     lines = [line for name in strips for line in name.split("\n")]
     width = max(round(_font().getlength(line)) for line in lines)
     width = max(96, width + 10) if width else 0
@@ -133,9 +135,8 @@ def _paste(image: Image.Image, title: str, path: Path) -> None:
     if title:
         ImageDraw.Draw(out).text((margin, 14), title, _INK, _font(14), anchor="lm")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name("tmp_" + path.name)
-    out.save(temporary, format="PNG")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        out.save(temporary, format="PNG")
 
 
 def gif(
@@ -148,14 +149,14 @@ def gif(
 ) -> None:
     """Join PNG frames into an endless GIF that rests on the last one.
 
-    Of more than 200 frames, 200 are taken.
+    If there are more than 200 frames, 200 of them are shown.
 
     Args:
-      path: Of the GIF.
-      frames: Of equal size, in order.
-      seconds: For all frames together; the last one stays for two more.
-      colours: Of each frame, at most 256.
-      width: In pixels, if the frames are wider.
+      path: GIF to write.
+      frames: PNG files of equal size, in order.
+      seconds: Duration of all frames; the last one stays for two more.
+      colours: Colours of each frame, at most 256.
+      width: Largest width in pixels.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
     images = []
@@ -170,17 +171,16 @@ def gif(
             images.append(small.quantize(colours, method=method))
     duration = int(np.clip(1000 * seconds / len(images), 60, 400))
     durations = [duration] * (len(images) - 1) + [2000]
-    temporary = path.with_name("tmp_" + path.name)
-    images[0].save(
-        temporary, append_images=images[1:], save_all=True, duration=durations, loop=0
-    )
-    temporary.replace(path)
+    options = {"append_images": images[1:], "duration": durations, "loop": 0}
+    with replacing(path) as temporary:
+        images[0].save(temporary, format="GIF", save_all=True, **options)
 
 
 def reduce_colours(path: Path, colours: int) -> None:
-    """Rewrite a PNG with a palette of so many colours, at most 256: a third of its size."""
+    """Rewrite a PNG with a palette of at most 256 colours, which is a third of its size."""
     # Median cut, the default, spends its colours on shades of large areas and loses lines.
     method = Image.Quantize.FASTOCTREE
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(colours, method=method)
-    small.save(path, "png", optimize=True)
+    with replacing(path) as temporary:
+        small.save(temporary, format="PNG", optimize=True)

@@ -78,10 +78,10 @@ def test_curves_survive_lanes_that_diverge(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
-def test_cloud_grid_leaves_missing_cells_empty(tmp_path):
-    cell = figures.Cell(CLOUD, CLOUD, "fit 1.0")
-    cells = {("gan", "sgd"): cell, ("wgan", "adam"): cell}
-    figures.cloud_grid(tmp_path / "a.png", cells, figures.extent_of(CLOUD), "title")
+def test_cloud_grid_leaves_missing_panels_empty(tmp_path):
+    panel = figures.Panel(CLOUD, CLOUD, "fit 1.0")
+    panels = {("gan", "sgd"): panel, ("wgan", "adam"): panel}
+    figures.cloud_grid(tmp_path / "a.png", panels, figures.extent_of(CLOUD), "title")
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 600
 
