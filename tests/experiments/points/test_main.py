@@ -1,0 +1,190 @@
+"""The command line: in this process, and where signals and kills matter in its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from experiments.points.__main__ import main
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_dry_run_writes_nothing(tmp_path, flags_of, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--dry_run", *flags_of()]) == 0
+    (settings,) = json.loads(capsys.readouterr().out).values()
+    assert settings["epochs"] == 4
+    assert settings["generator_widths"] == [8]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_help_names_every_setting(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for name in ("variant", "critic_steps", "generator_widths", "recipe", "fresh", "out"):
+        assert f"--{name}" in out or f"--[no]{name}" in out
+    assert "Default: 4." in out  # of latent_dim
+
+
+def bad_files(folder):
+    """Files that BAD refers to."""
+    cloud = np.random.default_rng(0).normal(size=(60, 2))
+    scipy.io.savemat(folder / "keys.mat", {"a": cloud, "b": cloud})
+    (folder / "text.mat").write_text("no MATLAB here")
+    (folder / "file").write_text("")
+    (folder / "binary").write_bytes(b"\xff\xfe")
+    return str(folder)
+
+
+BAD = [  # flags, with {} for the folder of bad files, and what the one line must say
+    ("--data=nowhere.mat", "no such file: nowhere.mat"),
+    ("--data={}/keys.mat", "no variable 'xx'; it has: a, b"),
+    ("--data={}/text.mat", "not a readable .mat file"),
+    ("--variant=wgna", "unknown variant 'wgna'; choose from gan, gan_minimax"),
+    ("--learning_rate=fast", "--learning_rate=fast is not a list of numbers"),
+    ("--critic_widths=64,1.5", "is not a list of whole numbers"),
+    ("--epochs=ten", "epochs"),
+    ("--epochs=-1", "--epochs=-1: must be a whole number"),
+    ("--epoch=3", "Unknown command line flag 'epoch'"),
+    ("--flagfile={}/binary", "decode"),
+    ("gan", "unexpected argument 'gan'"),
+    ("--out={}/file", "file"),
+    ("--out=/dev/null/here", "/dev/null"),
+    ("--out=", "must be the name of a folder"),
+    ("--name=../escape", "must be a plain folder name"),
+]
+
+
+@pytest.mark.parametrize(("flag", "message"), BAD)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, flag, message):
+    (tmp_path / "input").mkdir()
+    (tmp_path / "cwd").mkdir()
+    flag = flag.format(bad_files(tmp_path / "input"))
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert main([flag]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("points: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_complete_run_is_shown_and_a_changed_setting_refused(
+    tmp_path, original, flags_of, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "points" / "cloud-wgan_gp"
+    shutil.copytree(original, folder)
+    given = {"seeds": 2, "learning_rate": (1e-3, 1e-4)}
+    assert main(flags_of(**given)) == 0
+    out, err = capsys.readouterr()
+    assert "fit ratio" in out
+    assert "runs/points/cloud-wgan_gp" in out
+    assert "already complete" in err
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    assert main(flags_of(**given, critic_steps=2)) == 2
+    assert "was made with critic_steps=3, not 2; --fresh starts over" in capsys.readouterr().err
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+# In processes of their own.
+
+
+def command(*args, cwd, **env):
+    """Start the laboratory in a folder, where its runs land."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.points", *args],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, timeout=300):
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+@pytest.mark.slow
+def test_the_command_trains_and_a_second_start_compiles_nothing(tmp_path, flags_of):
+    """Counted in files, not in seconds: the second start adds none to the cache."""
+    cache = tmp_path / "cache"
+    for name in ("first", "second"):
+        process = command(
+            *flags_of(), f"--name={name}", cwd=tmp_path, JAX_COMPILATION_CACHE_DIR=str(cache)
+        )
+        code, out, err = finish(process)
+        assert code == 0, err
+        assert "fit ratio" in out
+        assert f"runs/points/{name}" in out
+        assert "first step after" in err
+        assert "epoch 4/4" in err
+        assert (tmp_path / "runs" / "points" / name / "summary.csv").exists()
+        programs = {path.name for path in cache.rglob("*-cache")}
+        if name == "first":
+            first = programs
+    assert any("advance" in name for name in first)
+    assert programs == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_command_goes_on(tmp_path, flags_of, signum, code):
+    args = flags_of(epochs=20000, checkpoint_every=20000)
+    process = command(*args, cwd=tmp_path)
+    for line in process.stderr:
+        if line.startswith("epoch 4/"):
+            break
+    process.send_signal(signum)
+    assert finish(process)[0] == code
+    (folder,) = (tmp_path / "runs" / "points" / "cloud-wgan_gp" / "checkpoints").iterdir()
+    stopped_at = int(folder.name[5:])
+    process = command(*args, cwd=tmp_path)
+    for line in process.stderr:
+        if "goes on after epoch" in line:
+            break
+    assert line.split()[-1] == str(stopped_at)
+    process.kill()
+    finish(process)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, flags_of):
+    args = flags_of(epochs=40, seeds=2)
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    assert finish(command(*args, cwd=tmp_path / "whole"))[0] == 0
+    rng = np.random.default_rng(0)
+    resumed = 0
+    for epoch in (4, 12, 20, 30):
+        process = command(*args, cwd=tmp_path / "killed")
+        for line in process.stderr:
+            resumed += "goes on after epoch" in line
+            if line.startswith("epoch ") and int(line.split()[1].split("/")[0]) >= epoch:
+                break
+        time.sleep(rng.uniform(0, 0.2))  # into a checkpoint, a frame or a step
+        process.kill()
+        process.communicate()
+    assert resumed >= 2
+    assert finish(command(*args, cwd=tmp_path / "killed"))[0] == 0
+    whole, killed = (
+        tmp_path / name / "runs" / "points" / "cloud-wgan_gp" for name in ("whole", "killed")
+    )
+    names = ("metrics.jsonl", "samples.npz", "losses.png", "training.gif")
+    for name in names:
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    newest = [max((x / "checkpoints").glob("step_*")) for x in (whole, killed)]
+    assert newest[0].name == newest[1].name == "step_00000040"
