@@ -14,6 +14,10 @@ def setup() -> None:
     Compiled programs are kept on disk, so that the same program starts faster the next
     time. A CPU counts as one device per core, so that lanes run side by side. What was set
     before, in the environment or in ``jax.config``, stays.
+
+    Example:
+      >>> import jaxgan
+      >>> jaxgan.setup()
     """
     import jax
 

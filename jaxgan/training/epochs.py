@@ -38,6 +38,18 @@ def epoch(
 
     Returns:
       The state one epoch on, and each metric's mean over the epoch.
+
+    Example:
+      >>> import jax, jaxgan
+      >>> from jaxgan.networks import mlp
+      >>> g = jaxgan.gan(
+      ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("hinge"),
+      ...     jaxgan.pair("adam", 1e-3), latent_dim=4)
+      >>> data = jax.random.normal(jax.random.key(1), (64, 2))
+      >>> state = g.init(jax.random.key(0), data[:1])
+      >>> state, metrics = jaxgan.epoch(g, state, data, batch_size=16)
+      >>> int(state.step), metrics["critic_loss"].shape
+      (4, ())
     """
     steps = steps_per_epoch(len(data), batch_size, critic_steps)
     key = draw_key(state.key, ORDER, state.step // steps)
@@ -86,6 +98,18 @@ def interval(
 
     Returns:
       The state E epochs on, and metrics ``{name: [E]}``.
+
+    Example:
+      >>> import jax, jaxgan
+      >>> from jaxgan.networks import mlp
+      >>> g = jaxgan.gan(
+      ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("hinge"),
+      ...     jaxgan.pair("adam", 1e-3), latent_dim=4)
+      >>> data = jax.random.normal(jax.random.key(1), (64, 2))
+      >>> state = g.init(jax.random.key(0), data[:1])
+      >>> state, metrics = jaxgan.interval(g, state, data, epochs=3, batch_size=16)
+      >>> int(state.step), metrics["critic_loss"].shape
+      (12, (3,))
     """
 
     def body(state, _):

@@ -92,7 +92,18 @@ class Gan(NamedTuple):
 
 
 def averaged(state: GanState) -> GanState:
-    """The state with the generator replaced by its moving average."""
+    """The state with the generator replaced by its moving average.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan
+      >>> from jaxgan.networks import mlp
+      >>> g = jaxgan.gan(
+      ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("hinge"),
+      ...     jaxgan.pair("adam", 1e-3), latent_dim=4, ema=0.999)
+      >>> state = g.init(jax.random.key(0), jnp.zeros((1, 2)))
+      >>> g.sample(jaxgan.averaged(state), jnp.zeros((3, 4))).shape
+      (3, 2)
+    """
     params = state.average["params"]
     stats = {name: value for name, value in state.average.items() if name != "params"}
     generator = replace(state.generator, params=params, stats=stats)
@@ -100,7 +111,13 @@ def averaged(state: GanState) -> GanState:
 
 
 def latents(key: Array, count: int, latent_dim: int) -> Array:
-    """Standard normal latents ``[count, latent_dim]``."""
+    """Standard normal latents ``[count, latent_dim]``.
+
+    Example:
+      >>> import jax, jaxgan
+      >>> jaxgan.latents(jax.random.key(0), 5, 4).shape
+      (5, 4)
+    """
     return jax.random.normal(key, (count, latent_dim))
 
 
@@ -126,6 +143,16 @@ def gan(
         on the decay is ``(1 + step) / (10 + step)`` where that is less, so that the
         first weights do not linger.
       constrain: Applied to every latent batch; the place of a sharding constraint.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan
+      >>> from jaxgan.networks import mlp
+      >>> g = jaxgan.gan(
+      ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("hinge"),
+      ...     jaxgan.pair("adam", 1e-3), latent_dim=4)
+      >>> state = g.init(jax.random.key(0), jnp.zeros((1, 2)))
+      >>> g.sample(state, jaxgan.latents(jax.random.key(1), 5, 4)).shape
+      (5, 2)
     """
     critic_optimizer = optax.chain(optimizers.critic, objective.constraint)
 

@@ -31,6 +31,12 @@ def over_lanes(
       leave devices idle, and a short last round is filled up with copies of the last
       lane, whose results are dropped. Keyword arguments have no lane axis: every lane
       gets the whole of them.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan
+      >>> draws = jaxgan.over_lanes(lambda seed: jax.random.normal(jax.random.key(seed), (5,)))
+      >>> jax.jit(draws)(jnp.arange(3)).shape
+      (3, 5)
     """
     mesh = devices.mesh() if mesh is None else mesh
     if in_turn is None:

@@ -25,6 +25,15 @@ def clip_weights(bound: Scalar) -> optax.GradientTransformation:
       bound: Positive scalar, may be traced.
 
     Source: Arjovsky et al., Wasserstein GAN, arXiv 1701.07875, algorithm 1.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan, optax
+      >>> optimizer = optax.chain(optax.sgd(1.0), jaxgan.clip_weights(0.5))
+      >>> params = {"kernel": jnp.array([0.25, 0.25])}
+      >>> gradients = {"kernel": jnp.array([1.0, -1.0])}
+      >>> updates, _ = optimizer.update(gradients, optimizer.init(params), params)
+      >>> optax.apply_updates(params, updates)["kernel"].tolist()
+      [-0.5, 0.5]
     """
 
     def update(updates, params):
@@ -111,6 +120,12 @@ def pair(
 
     Raises:
       InputError: If ``name`` is unknown.
+
+    Example:
+      >>> import jaxgan
+      >>> optimizers = jaxgan.pair("adam", 2e-4, critic_learning_rate=4e-4)
+      >>> optimizers._fields
+      ('generator', 'critic')
     """
     make = lookup("optimizer", name, OPTIMIZERS)
     if critic_learning_rate is None:

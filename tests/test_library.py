@@ -1,0 +1,54 @@
+"""The library as a user meets it: its names, and the examples in their docstrings."""
+
+import doctest
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import jaxgan
+import jaxgan.training.gan  # must not take the place of the function of its name
+
+ROOT = Path(jaxgan.__file__).parents[1]
+
+
+def functions_of(package):
+    values = {f"{package.__name__}.{name}": getattr(package, name) for name in package.__all__}
+    return {n: value for n, value in values.items() if isinstance(value, types.FunctionType)}
+
+
+ENTRIES = functions_of(jaxgan) | functions_of(jaxgan.metrics)
+ENTRIES["jaxgan.sefa.directions"] = jaxgan.sefa.directions
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_example_of(name):
+    (example,) = doctest.DocTestFinder(recurse=False).find(ENTRIES[name], name, globs={})
+    assert example.examples, f"{name} has no example"
+    lines = []
+    runner = doctest.DocTestRunner()
+    runner.run(example, out=lines.append)
+    assert not runner.failures, "".join(lines)
+
+
+def test_the_main_entries_are_functions():
+    for name in ("setup", "fit", "load", "gan", "metrics.fid", "metrics.kid", "metrics.prdc"):
+        assert f"jaxgan.{name}" in ENTRIES
+
+
+def test_reaching_for_a_measure_does_not_load_jax():
+    code = (
+        "import jaxgan; jaxgan.metrics.fid, jaxgan.metrics.intervals.student; import sys; "
+        "sys.exit(str([m for m in ('jax', 'matplotlib', 'orbax') if m in sys.modules] or ''))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stderr.strip() == ""
+
+
+def test_the_version_is_that_of_the_changelog():
+    assert (ROOT / "jaxgan" / "py.typed").exists()
+    versions = re.findall(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == jaxgan.__version__
