@@ -433,7 +433,7 @@ def test_reading_imports_nothing():
     script = """
 import sys
 from pathlib import Path
-from jaxgan.convert import torchfile
+from jaxgan.convert.formats import torchfile
 before = set(sys.modules)
 for path in Path(sys.argv[1]).iterdir():
     torchfile.tensors(path)

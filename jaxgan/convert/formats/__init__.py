@@ -1,1 +1,1 @@
-"""Readers of file formats: bytes to named arrays, within bounds, without running anything."""
+"""Readers of file formats, which turn bytes into named arrays and run nothing in them."""

@@ -1,4 +1,4 @@
-"""What the names in a checkpoint stand for: functions of this module, and inert objects."""
+"""The objects that a checkpoint may name: functions of this module, and inert objects."""
 
 import math
 from collections.abc import Callable
@@ -8,30 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.convert.formats._pickle import Budget, Name, Refused, key, kind, shown
+from jaxgan.convert.formats._arrays import (
+    DTYPES,
+    UNTYPED,
+    Storage,
+    check_bools,
+    check_shape,
+    count_elements,
+    itemsize,
+    tensor,
+    view_of,
+)
+from jaxgan.convert.formats._pickle import Budget, Name, Refused, key, kind, legible
 
-MAX_DIMENSIONS = 16
-
-_TENSOR_STEPS = 10  # opcodes that take as long as making an array
-
-_UNTYPED = "untyped"
-DTYPES = {  # by torch's name; numpy has no bfloat16: its bits, for now
-    "float16": np.dtype("<f2"),
-    "bfloat16": np.dtype("<u2"),
-    "float32": np.dtype("<f4"),
-    "float64": np.dtype("<f8"),
-    "int8": np.dtype("i1"),
-    "int16": np.dtype("<i2"),
-    "int32": np.dtype("<i4"),
-    "int64": np.dtype("<i8"),
-    "uint8": np.dtype("u1"),
-    "uint16": np.dtype("<u2"),
-    "uint32": np.dtype("<u4"),
-    "uint64": np.dtype("<u8"),
-    "bool": np.dtype("?"),
-    "complex64": np.dtype("<c8"),
-    "complex128": np.dtype("<c16"),
-}
 _NUMPY_CODES = {f"{dtype.kind}{dtype.itemsize}" for dtype in DTYPES.values()}
 _STORAGES = {  # dtype of a storage class
     "torch.HalfStorage": "float16",
@@ -46,18 +35,18 @@ _STORAGES = {  # dtype of a storage class
     "torch.BoolStorage": "bool",
     "torch.ComplexFloatStorage": "complex64",
     "torch.ComplexDoubleStorage": "complex128",
-    "torch.storage.UntypedStorage": _UNTYPED,
+    "torch.storage.UntypedStorage": UNTYPED,
 }
 
 
 @dataclass(eq=False, slots=True)
 class Inert:
-    """An object of a file, without its class: what it held, and nothing that it did.
+    """An object of a file without its class: data, and no behaviour.
 
     Attributes:
-      name: Of its class.
-      state: What it held, mostly ``{attribute: value}``.
-      meta: What an NVlabs object says of itself; its source text, which never runs.
+      name: Name of its class.
+      state: Its state, mostly ``{attribute: value}``.
+      meta: Notes in an NVlabs object, such as its source text, which never runs.
     """
 
     name: str
@@ -65,25 +54,16 @@ class Inert:
     meta: dict = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Storage:
-    """Bytes of tensors; ``content`` is None while only the sizes are learnt."""
-
-    dtype: str
-    content: memoryview | None
-    size: int  # in bytes
-
-
 @dataclass
 class Objects:
-    """Answers what a pickle stream asks for.
+    """Resolves the names and objects in a pickle stream.
 
     Attributes:
-      budget: Of the whole file.
+      budget: Budget of the whole file.
       nested: Reads a file that is inside this one.
-      stored: Bytes of the storages by key, or None where there are none.
+      stored: Bytes of the storages by key; None where there are none.
       declares: Whether storages are only declared, and their bytes not known yet.
-      declared: Dtype and number of elements of each storage that was asked for.
+      declared: Dtype and number of elements of each storage that the stream names.
       unfilled: Arrays by id that wait for their content.
     """
 
@@ -95,7 +75,7 @@ class Objects:
     unfilled: dict[int, np.ndarray] = field(default_factory=dict)
 
     def find(self, module: str, name: str) -> Any:
-        """What a global name stands for."""
+        """Resolve a global name."""
         text = f"{module}.{name}"
         if text in _CALLS:
             return Name(text, call=partial(_call, self, text))
@@ -107,10 +87,10 @@ class Objects:
             return text
         if module.split(".")[0] == "__torch__":
             return Name(text, new=partial(Inert, text))
-        raise Refused(f"names {shown(text)}; only arrays, containers and settings are read")
+        raise Refused(f"names {legible(text)}; only arrays, containers and settings are read")
 
     def persistent(self, identity: Any) -> Storage:
-        """The storage ``('storage', class, key, device, elements)``."""
+        """Return the storage ``('storage', class, key, device, elements)``."""
         match identity:
             case (str(tag), Name(text=text), str(name), str(), int(count), *rest) if (
                 tag == "storage" and len(rest) < 2
@@ -122,12 +102,12 @@ class Objects:
         if dtype is None or self.stored is None or count < 0:
             raise Refused(f"asks for a storage of {text} where there is none")
         if self.declared.setdefault(name, (dtype, count)) != (dtype, count):
-            raise Refused(f"describes the storage {shown(name)} in two ways")
+            raise Refused(f"describes the storage {legible(name)} in two ways")
         size = count * itemsize(dtype)
         content = self.stored.get(name)
         if not self.declares and (content is None or len(content) != size):
-            raise Refused(f"has no storage {shown(name)} of {size} bytes")
-        return _part(Storage(dtype, content, size), view)
+            raise Refused(f"has no storage {legible(name)} of {size} bytes")
+        return view_of(Storage(dtype, content, size), view)
 
     def build(self, target: Any, state: Any) -> None:
         """Give an object its state."""
@@ -137,104 +117,28 @@ class Objects:
             case dict(), dict():
                 pass  # attributes of an ordered dictionary: the versions of modules
             case np.dtype(), (int(), str(order), *_) if order in ("<", "|", "="):
-                pass  # made little-endian already
+                pass  # little-endian already
             case np.ndarray(), (int(), tuple(shape), np.dtype() as dtype, turned, bytes(raw)):
                 self._fill(target, shape, dtype, turned is True, raw)
             case _:
                 raise Refused(f"sets the state of a {kind(target)} in a way that is not known")
 
     def _fill(self, array, shape, dtype, fortran, raw) -> None:
-        _check_shape(shape)
+        check_shape(shape)
         if self.unfilled.pop(id(array), None) is None:
             raise Refused("sets the content of an array twice")
         if math.prod(shape) * dtype.itemsize != len(raw):
             raise Refused(f"has an array of shape {list(shape)} with {len(raw)} bytes")
-        self.budget.take(_extent(shape) * dtype.itemsize)
+        self.budget.take(count_elements(shape) * dtype.itemsize)
         array.__setstate__((1, shape, dtype, fortran, raw))
-        _check_bools(array)
+        check_bools(array)
         array.flags.writeable = False
-
-
-def aligned(content: memoryview) -> memoryview:
-    """The content, copied if its address suits no dtype."""
-    odd = np.frombuffer(content, np.uint8).ctypes.data % 16 if content else 0
-    return memoryview(bytes(content)) if odd else content
-
-
-def itemsize(dtype: str) -> int:
-    """Bytes of an element of a storage."""
-    return 1 if dtype == _UNTYPED else DTYPES[dtype].itemsize
-
-
-def _part(storage: Storage, view: Any) -> Storage:
-    """The part that an old stream calls ``(key, first element, elements)``."""
-    match view:
-        case None:
-            return storage
-        case (str(), int(first), int(count)) if first >= 0 and count >= 0:
-            begin, size = (n * itemsize(storage.dtype) for n in (first, count))
-            if begin + size > storage.size:
-                raise Refused("has a view beyond the end of its storage")
-            content = storage.content
-            if content is not None:
-                content = content[begin : begin + size]
-            return Storage(storage.dtype, content, size)
-    raise Refused("has a storage view that is not known")
-
-
-def _check_shape(shape: tuple) -> None:
-    if len(shape) > MAX_DIMENSIONS:
-        raise Refused(f"has a tensor of {len(shape)} dimensions; {MAX_DIMENSIONS} are read")
-    if not all(type(length) is int and length >= 0 for length in shape):
-        raise Refused("has a tensor with a size or stride that is not a number from 0")
-
-
-def _extent(shape: tuple) -> int:
-    """Elements, where an empty dimension does not hide the others."""
-    return math.prod(max(length, 1) for length in shape)
-
-
-def _check_bools(array: np.ndarray) -> None:
-    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
-        raise Refused("has truth values that are neither 0 nor 1")
-
-
-def tensor(budget: Budget, storage: Storage, dtype: str, view: tuple) -> np.ndarray:
-    """The array that ``view``, offset, size and stride in elements, cuts out of a storage."""
-    offset, size, stride = view
-    bits = DTYPES[dtype]
-    _check_shape(size)
-    _check_shape(stride)
-    if len(size) != len(stride) or offset < 0:
-        raise Refused("has a tensor with a damaged layout")
-    # The stride of a dimension of one element says nothing, and may be anything.
-    stride = [step if length > 1 else 0 for length, step in zip(size, stride, strict=True)]
-    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if 0 not in size and (last + 1) * bits.itemsize > storage.size:
-        raise Refused(f"has a tensor of shape {list(size)} beyond the end of its storage")
-    budget.step(_TENSOR_STEPS)
-    if storage.content is None:
-        return np.empty(0, bits)
-    brain = dtype == "bfloat16"
-    budget.take(_extent(size) * (4 if brain else bits.itemsize))
-    if 0 in size:
-        array = np.empty(size, np.float32 if brain else bits)
-    else:
-        steps = [step * bits.itemsize for step in stride]
-        array = np.ndarray(size, bits, storage.content, offset * bits.itemsize, steps)
-    _check_bools(array)
-    if brain and array.size:  # the upper half of a float32
-        wide = array.astype(np.uint32, order="C")
-        wide <<= 16
-        array = wide.view(np.float32)
-    array.flags.writeable = False
-    return array
 
 
 def _rebuild_tensor(objects: Objects, args: tuple) -> Any:
     match args:
         case (Storage() as storage, int(offset), tuple(size), tuple(stride), *rest):
-            if storage.dtype == _UNTYPED:
+            if storage.dtype == UNTYPED:
                 raise Refused("has a tensor without a dtype")
             match rest:
                 case [] | [_, _] | [_, _, None]:
@@ -290,7 +194,7 @@ def _ordered_dict(objects: Objects, args: tuple) -> Any:
 def _size(objects: Objects, args: tuple) -> Any:
     match args:
         case ([*lengths],):
-            _check_shape(tuple(lengths))
+            check_shape(tuple(lengths))
             return tuple(lengths)
     return NotImplemented
 
@@ -341,7 +245,7 @@ def _scalar(objects: Objects, args: tuple) -> Any:
     match args:
         case (np.dtype() as dtype, bytes(raw)) if len(raw) == dtype.itemsize:
             array = np.frombuffer(raw, dtype)
-            _check_bools(array)
+            check_bools(array)
             return array[0]
     return NotImplemented
 
@@ -356,7 +260,7 @@ def _unfilled_array(objects: Objects, args: tuple) -> Any:
 
 
 def _call(objects: Objects, text: str, args: tuple) -> Any:
-    # What is called may copy its arguments, and may be called often.
+    # The function may copy its arguments, and may be called often.
     copied = [arg for arg in args[:8] if isinstance(arg, list | tuple | dict)]
     objects.budget.step(len(args) + sum(map(len, copied)))
     value = _CALLS[text](objects, args)

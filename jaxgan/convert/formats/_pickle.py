@@ -1,8 +1,8 @@
 """An interpreter of the pickle opcodes that checkpoints need, and of no others.
 
-It imports nothing and calls nothing that the file names: a name goes to the reader's
-``find``, which answers with a function of its own or refuses. Steps, stack, memo, texts
-and numbers are bounded before anything is allocated.
+It imports and calls nothing that the file names. A name goes to the reader's ``find``, which
+returns a function of its own or refuses. Steps, stack, memo, texts and numbers are bounded
+before anything is allocated.
 """
 
 import pickletools
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-MAX_STEPS = 1_000_000  # opcodes of a file, those of files inside it included
+MAX_STEPS = 1_000_000  # opcodes of a file, with those of the files inside it
 MAX_STACK = 500_000
 MAX_MEMO = 500_000
 MAX_TEXT = 4 * 2**20  # bytes of one string
@@ -30,11 +30,11 @@ class Refused(Exception):
 
 @dataclass
 class Budget:
-    """What reading may still cost, however deep it is nested.
+    """The cost that reading may still have, however deep files are nested.
 
     Attributes:
       steps: Pickle opcodes.
-      bytes: That come of the file: inflated, nested, or as arrays.
+      bytes: Bytes in memory: inflated, nested, or in arrays.
     """
 
     steps: int
@@ -55,12 +55,13 @@ class Budget:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Name:
-    """What a file's name stands for.
+    """The meaning of a name in a file.
 
     Attributes:
       text: Module and name, joined by a dot.
-      call: Gets the tuple of arguments where the file calls it, if it may.
-      new: Makes an empty object where the file wants one, if it may.
+      call: Called with the tuple of arguments where the file calls the name; None if it
+        must not.
+      new: Makes an empty object where the file wants one; None if it must not.
     """
 
     text: str
@@ -69,20 +70,20 @@ class Name:
 
 
 class Reader(Protocol):
-    """What a pickle stream may ask for; each method refuses what it does not know."""
+    """Resolves the names and objects in a pickle stream, and refuses those it does not know."""
 
     def find(self, module: str, name: str) -> Any:
-        """What a global name stands for."""
+        """Resolve a global name."""
 
     def persistent(self, identity: Any) -> Any:
-        """An object that is stored outside the stream."""
+        """Return an object that is stored outside the stream."""
 
     def build(self, target: Any, state: Any) -> None:
         """Give an object its state."""
 
 
 def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, int]:
-    """The value of the pickle stream at ``start``, and where the stream ends.
+    """Read the pickle stream at ``start``; return its value and where it ends.
 
     Raises:
       Refused: If it is cut short, damaged, beyond a bound or not allowed.
@@ -105,9 +106,9 @@ def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, 
 
 
 def key(value: Any) -> Any:
-    """The value, if it may be a key of a dictionary or a member of a set.
+    """Return the value if it may be a key of a dictionary or a member of a set.
 
-    Only values whose hash neither recurses nor can be made to collide at will.
+    Its hash must neither recurse nor collide at an attacker's will.
     """
     if type(value) is int and abs(value) >= 2**60:
         raise Refused("has a whole number beyond 2**60 as a key")
@@ -117,12 +118,12 @@ def key(value: Any) -> Any:
 
 
 def kind(value: Any) -> str:
-    """What a value is, for a message."""
+    """Name the kind of a value in a message."""
     return value.text if isinstance(value, Name) else type(value).__name__.lstrip("_")
 
 
-def shown(text: str) -> str:
-    """A text of the file, fit for a message of one line."""
+def legible(text: str) -> str:
+    """Spell a text of the file on one line of a message."""
     plain = re.fullmatch(r"[\w.]{1,600}", text, re.ASCII)
     return text if plain else ascii(text[:80])
 

@@ -1,8 +1,8 @@
-"""The zip container, read strictly: every byte belongs to something, every entry is checked.
+"""A strict reader of zip archives, in which every byte belongs to a checked entry.
 
-The standard library's reader is lenient where archives are merely odd. Here an odd
-archive is a damaged one: the entries follow one another without a gap from the first
-byte to the directory, their two headers agree, and the contents fit their checksums.
+The standard library's reader is lenient with archives that are merely odd. Here an odd
+archive is a damaged one: the entries follow one another without a gap from the first byte
+to the directory, their two headers agree, and the contents fit their checksums.
 """
 
 import struct
@@ -14,12 +14,12 @@ from jaxgan.convert.formats._pickle import Budget, Refused
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-_WIDE_SIZES = struct.Struct("<2H2Q")  # of zip64, after a local header
-_WIDE_END = struct.Struct("<4sQ2H2L4Q4sLQL")  # of zip64, with its locator
+_WIDE_SIZES = struct.Struct("<2H2Q")  # zip64, after a local header
+_WIDE_END = struct.Struct("<4sQ2H2L4Q4sLQL")  # zip64, with its locator
 _DESCRIPTORS = (struct.Struct("<4s3L"), struct.Struct("<4sL2Q"))
 _ENTRY_STEPS = 10  # pickle opcodes that take as long as an entry
 _STORED, _DEFLATED = 0, 8
-_DESCRIBED, _UTF8 = 0x8, 0x800  # the flags that are allowed
+_DESCRIBED, _UTF8 = 0x8, 0x800  # the only flags that are allowed
 
 
 class _Entry(NamedTuple):
@@ -33,11 +33,11 @@ class _Entry(NamedTuple):
 
 
 def read(data: bytes, budget: Budget) -> dict[bytes, memoryview]:
-    """Contents of all entries by name; those that are stored are views of ``data``.
+    """Read all entries by name; uncompressed ones are views of ``data``.
 
     Raises:
-      Refused: If it is damaged, encrypted, packed by an unknown method, has two entries
-        of one name, or inflates beyond the budget.
+      Refused: If the archive is damaged, encrypted, packed by an unknown method, has two
+        entries of one name, or inflates beyond the budget.
     """
     start, entries = _directory(data)
     budget.step(_ENTRY_STEPS * len(entries))
@@ -54,7 +54,7 @@ def read(data: bytes, budget: Budget) -> dict[bytes, memoryview]:
 
 
 def _directory(data: bytes) -> tuple[int, list[_Entry]]:
-    """Where the directory starts, and what it lists."""
+    """Return where the directory starts, and its entries."""
     last = len(data) - _END.size
     if last < 0 or data[last : last + 4] != b"PK\5\6" or data[-2:] != b"\0\0":
         raise Refused("is cut short, or has bytes after its zip directory")
@@ -86,7 +86,7 @@ def _directory(data: bytes) -> tuple[int, list[_Entry]]:
 
 
 def _content(data: bytes, entry: _Entry, end: int, budget: Budget) -> memoryview:
-    """Content of the entry that reaches up to ``end``."""
+    """Read the entry that reaches up to ``end``."""
     title = f"zip entry {ascii(entry.name[:80])[1:]}"
     if entry.flags & 1:
         raise Refused(f"has an encrypted {title}")
@@ -115,13 +115,13 @@ def _content(data: bytes, entry: _Entry, end: int, budget: Budget) -> memoryview
     content = memoryview(data)[begin:stop]
     if entry.method == _DEFLATED:
         budget.take(entry.size)
-        content = memoryview(_inflated(content, entry.size, title))
+        content = memoryview(_inflate(content, entry.size, title))
     if len(content) != entry.size or zlib.crc32(content) != entry.crc:
         raise Refused(f"has a damaged {title}: it does not fit its checksum")
     return content
 
 
-def _inflated(content: memoryview, size: int, title: str) -> bytes:
+def _inflate(content: memoryview, size: int, title: str) -> bytes:
     inflater = zlib.decompressobj(-15)
     try:
         inflated = inflater.decompress(content, size + 1)

@@ -1,4 +1,4 @@
-"""Archives of numpy arrays, ``.npz``, read within bounds and without pickles."""
+"""A reader of ``.npz`` archives of numpy arrays, within bounds and without pickles."""
 
 import io
 from pathlib import Path
@@ -9,11 +9,11 @@ from jaxgan.convert.formats import _pickle, _zip, torchfile
 from jaxgan.errors import InputError
 
 _MAX_HEADER = 65536
-_FREE_BYTES = 2**24  # that any file may unfold to
+_FREE_BYTES = 2**24  # any file may unfold to so many
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an archive by name; they are read-only.
+    """Read the arrays of an archive by name; they are read-only.
 
     Raises:
       InputError: If there is no such file, it is damaged, holds objects, or unfolds to far
@@ -42,5 +42,5 @@ def _array(content: memoryview) -> np.ndarray:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         array = np.frombuffer(content[stream.tell() :], dtype)
         return array.reshape(shape, order="F" if fortran else "C")
-    except Exception as error:  # whatever numpy says of a header that does not fit
+    except Exception as error:  # numpy raises nearly anything for a bad header
         raise _pickle.Refused("has an entry that is no numpy array of numbers") from error

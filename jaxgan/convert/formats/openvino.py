@@ -1,4 +1,4 @@
-"""Networks in OpenVINO's intermediate representation: a graph in XML, constants beside it."""
+"""A reader of OpenVINO's networks: a graph in XML, and a file of constants."""
 
 import math
 import xml.etree.ElementTree as ElementTree
@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
-_MAX_XML = 2**22  # bytes: ten times those of a network of 900 operations
+_MAX_XML = 2**22  # ten times the bytes of a network of 900 operations
 _DTYPES = {"f32": np.float32, "f16": np.float16, "i32": np.int32, "i64": np.int64}
 
 
@@ -16,9 +16,9 @@ class Node(NamedTuple):
     """An operation.
 
     Attributes:
-      name: Its name, which exporters make or keep.
-      kind: Its type, such as ``Convolution``; ``Const`` is an array.
-      data: Its attributes, as text.
+      name: Name, from the original network or made up by the exporter.
+      kind: Type, such as ``Convolution``; ``Const`` is an array.
+      data: Attributes as text.
       inputs: Numbers of the nodes that it reads, by port.
       users: Numbers of the nodes that read it.
     """
@@ -31,11 +31,11 @@ class Node(NamedTuple):
 
 
 class Graph:
-    """A network: what its operations are and what they read.
+    """A network as a graph of operations.
 
     Attributes:
-      nodes: By number.
-      numbers: Of the nodes, by name.
+      nodes: Number to node.
+      numbers: Name of a node to its number.
     """
 
     def __init__(self, path: str, xml: bytes, constants: bytes):
@@ -45,11 +45,11 @@ class Graph:
         self.numbers = {node.name: number for number, node in self.nodes.items()}
 
     def error(self, why: str) -> InputError:
-        """The error to raise, in one line."""
+        """Make the error to raise, in one line."""
         return InputError(f"{self._path} {why}")
 
     def number(self, name: str) -> int:
-        """Number of the node of that name.
+        """Return the number of the node of that name.
 
         Raises:
           InputError: If there is none.
@@ -59,35 +59,35 @@ class Graph:
         return self.numbers[name]
 
     def user(self, number: int, kind: str) -> int:
-        """The one node of a kind that reads a node.
+        """Return the one node of a kind that reads a node.
 
         Raises:
           InputError: If there is none, or more than one.
         """
-        found = [user for user in self.nodes[number].users if self.nodes[user].kind == kind]
-        if len(found) != 1:
+        users = [user for user in self.nodes[number].users if self.nodes[user].kind == kind]
+        if len(users) != 1:
             name = self.nodes[number].name
-            raise self.error(f"has {len(found)} {kind} after {ascii(name[:80])}, not one")
-        return found[0]
+            raise self.error(f"has {len(users)} {kind} after {ascii(name[:80])}, not one")
+        return users[0]
 
     def source(self, number: int, kind: str) -> int:
-        """The one node of a kind that a node reads.
+        """Return the one node of a kind that a node reads.
 
         Raises:
           InputError: If there is none, or more than one.
         """
-        read = self.nodes[number].inputs.values()
-        found = [source for source in read if self.nodes[source].kind == kind]
-        if len(found) != 1:
+        inputs = self.nodes[number].inputs.values()
+        sources = [source for source in inputs if self.nodes[source].kind == kind]
+        if len(sources) != 1:
             name = self.nodes[number].name
-            raise self.error(f"has {len(found)} {kind} before {ascii(name[:80])}, not one")
-        return found[0]
+            raise self.error(f"has {len(sources)} {kind} before {ascii(name[:80])}, not one")
+        return sources[0]
 
     def constant(self, number: int) -> np.ndarray:
-        """The array of a ``Const`` node.
+        """Return the array of a ``Const`` node.
 
         Raises:
-          InputError: If the node is something else or its bytes are not all there.
+          InputError: If the node is of another kind or some of its bytes are missing.
         """
         node = self.nodes[number]
         try:
@@ -135,7 +135,7 @@ class _Forbidden(Exception):
 
 
 class _PlainTree(ElementTree.TreeBuilder):
-    """Elements and nothing else: without a declaration there are no entities."""
+    """Builds elements only: without a declaration there are no entities."""
 
     def doctype(self, name, pubid, system):
         raise _Forbidden

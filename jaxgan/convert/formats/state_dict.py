@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.convert.formats._pickle import shown
+from jaxgan.convert.formats._pickle import legible
 from jaxgan.errors import InputError
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-      path: Of the file, for messages.
-      value: As ``torchfile.read`` gives it.
-      arrays: As ``torchfile.tensors`` gives them: names joined by dots.
+      path: Path of the file, for messages.
+      value: Result of ``torchfile.read``.
+      arrays: Result of ``torchfile.tensors``, whose names are joined by dots.
     """
 
     path: str
@@ -24,12 +24,12 @@ class Checkpoint(NamedTuple):
     arrays: Mapping[str, np.ndarray]
 
     def prefix(self, marks: Sequence[str], preferred: Sequence[str] = ()) -> str | None:
-        """What stands before the arrays of a network, with its dot.
+        """Find the prefix of the names of a network's arrays, with its dot.
 
         Args:
-          marks: Names that only this kind of network has. After a preferred prefix, or none,
-            half of them are enough: a damaged network is not passed over for another.
-          preferred: Prefixes to choose first, in this order.
+          marks: Names that only this kind of network has. With a preferred prefix, or none,
+            half of them are enough, so that a damaged network is not passed over.
+          preferred: Prefixes to try first, in this order.
 
         Returns:
           The prefix; None if there is no such network.
@@ -47,7 +47,7 @@ class StateDict:
     """The arrays below one prefix of a checkpoint.
 
     Attributes:
-      flavour: What the arrays are taken for, for messages.
+      flavour: Name of the flavour in messages.
     """
 
     def __init__(self, checkpoint: Checkpoint, prefix: str, flavour: str):
@@ -60,20 +60,20 @@ class StateDict:
         }
 
     def __contains__(self, name: str) -> bool:
-        """Whether an array of that name is left to take."""
+        """Tell whether an array of that name is left to take."""
         return name in self._left
 
     def names(self) -> list[str]:
-        """Names of the arrays that nothing has taken yet."""
+        """List the names of the arrays that nothing has taken yet."""
         return list(self._left)
 
     def count(self, pattern: str) -> int:
-        """One more than the largest number that ``pattern`` finds at the start of a name."""
-        found = (re.match(pattern, name) for name in self._left)
-        return max((int(match[1]) + 1 for match in found if match), default=0)
+        """Return one more than the largest number that ``pattern`` reads from a name."""
+        matches = (re.match(pattern, name) for name in self._left)
+        return max((int(match[1]) + 1 for match in matches if match), default=0)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an array that is left where it is.
+        """Return the shape of an array without taking it.
 
         Raises:
           InputError: If there is none of that name.
@@ -83,18 +83,18 @@ class StateDict:
         return self._left[name].shape
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        """An array as float32; None in a shape is any size.
+        """Take an array as float32; None in a shape is any size.
 
         Raises:
           InputError: If it is missing, taken already, of another shape, or not of finite
             floating-point numbers.
         """
-        found = self.shape(name)
-        if len(found) != len(shape) or any(
-            size not in (None, of) for size, of in zip(shape, found, strict=True)
+        actual = self.shape(name)
+        if len(actual) != len(shape) or any(
+            size not in (None, length) for size, length in zip(shape, actual, strict=True)
         ):
             wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise self.error(f"its {name} has shape {list(found)}, not [{wanted}]")
+            raise self.error(f"its {name} has shape {list(actual)}, not [{wanted}]")
         array = self._left.pop(name)
         if not array.size:
             raise self.error(f"its {name} is empty")
@@ -107,10 +107,10 @@ class StateDict:
         return array
 
     def take_mean(self, name: str, layers: int, dim: int) -> np.ndarray:
-        """A mean code ``[D]``, or ``[L, D]`` where each layer has its own, flat or not.
+        """Take a mean code ``[D]``, or ``[L, D]`` where each layer has its own, flat or not.
 
         Raises:
-          InputError: As ``take``.
+          InputError: As for ``take``.
         """
         shape = self.shape(name)
         if shape not in ((layers, dim), (layers * dim,)):
@@ -118,7 +118,7 @@ class StateDict:
         return self.take(name, shape).reshape(layers, dim)
 
     def drop(self, name: str) -> None:
-        """Take an array that the network does not need, if it is there."""
+        """Discard an array that the network does not need, if it is there."""
         self._left.pop(name, None)
 
     def finish(self) -> None:
@@ -130,8 +130,8 @@ class StateDict:
         if self._left:
             first, *others = self._left
             more = f" and {len(others)} more" if others else ""
-            raise self.error(f"it has {shown(first)}{more}, which that network lacks")
+            raise self.error(f"it has {legible(first)}{more}, which that network lacks")
 
     def error(self, why: str) -> InputError:
-        """The error to raise, in one line."""
+        """Make the error to raise, in one line."""
         return InputError(f"{self._path} looks like a {self.flavour}, but {why}")

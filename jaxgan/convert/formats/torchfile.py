@@ -1,15 +1,15 @@
-"""PyTorch checkpoints, read without PyTorch and without running anything they hold.
+"""A reader of PyTorch checkpoints that needs no PyTorch and runs nothing in them.
 
-Four containers: the zip of ``torch.save``, the stream that came before it, TorchScript
-archives, and the pickles of NVlabs' StyleGAN repositories. A file can name only what
-``_objects`` lists, and each name stands for a function of ours or an inert object.
-``safetensors`` files are read through the package of that name.
+It reads four containers: the zip of ``torch.save``, the stream that came before it,
+TorchScript archives, and the pickles of NVlabs' StyleGAN repositories. A file can use only
+the names in ``_objects``, each of which stands for a function of this package or an inert
+object. ``safetensors`` files are read through the package of that name.
 
-Damage never goes unseen in a zip, whose checksums are verified. The other containers
-have none: a changed number in a storage is read as it stands.
+Damage never goes unseen in a zip, whose checksums are verified. The other containers have no
+checksums, so a changed number in a storage is read as it stands.
 
-Arrays are read-only; they may be views of the file's bytes, of one another, and of
-fewer bytes than their shape (expanded tensors). Copy what is to be changed.
+Arrays are read-only. They may be views of the file's bytes, of one another, and of fewer
+bytes than their shape (expanded tensors). Copy an array before changing it.
 """
 
 import math
@@ -21,24 +21,17 @@ from typing import Any
 import numpy as np
 
 from jaxgan.convert.formats import _pickle, _zip
-from jaxgan.convert.formats._objects import (
-    DTYPES,
-    Inert,
-    Objects,
-    Storage,
-    aligned,
-    itemsize,
-    tensor,
-)
-from jaxgan.convert.formats._pickle import Budget, Name, Refused, kind, shown
+from jaxgan.convert.formats._arrays import DTYPES, Storage, align, itemsize, tensor
+from jaxgan.convert.formats._objects import Inert, Objects
+from jaxgan.convert.formats._pickle import Budget, Name, Refused, kind, legible
 from jaxgan.errors import InputError
 
 MAX_FILE_BYTES = 2**32 - 1
-MAX_UNFOLDING = 8  # bytes that come of a file, for each byte that it has,
+MAX_UNFOLDING = 8  # bytes in memory for each byte of the file,
 FREE_BYTES = 256 * 2**20  # beyond the first so many
-MAX_NESTING = 2  # of files inside files
-MAX_DEPTH = 100  # of containers inside containers
-MAX_VALUES = 1_000_000  # of the result, shared ones counted wherever they appear
+MAX_NESTING = 2  # depth of files inside files
+MAX_DEPTH = 100  # depth of containers inside containers
+MAX_VALUES = 1_000_000  # in the result; shared ones count wherever they appear
 MAX_TENSOR_NAME = 256
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the stream container
@@ -47,15 +40,15 @@ _SAFETENSORS_KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C"
 
 
 class CheckpointError(InputError):
-    """A checkpoint is damaged or holds what is not read here; one line, with its path."""
+    """A checkpoint is damaged or not supported; the message is one line with its path."""
 
 
 def read(path: str | Path) -> Any:
-    """What a checkpoint holds.
+    """Read a checkpoint.
 
     Args:
-      path: Of a ``.pth``, ``.pt``, ``.pkl``, ``.tar`` or ``.safetensors`` file. Only the
-        last is told by its name, the others by their content.
+      path: A ``.pth``, ``.pt``, ``.pkl``, ``.tar`` or ``.safetensors`` file. Only the last
+        is known by its name, the others by their content.
 
     Returns:
       Dictionaries, lists, tuples, sets, numbers, texts, numpy arrays and ``Inert``
@@ -63,8 +56,8 @@ def read(path: str | Path) -> Any:
       arrays, bfloat16 as float32; sizes are tuples; devices and dtypes are texts.
 
     Raises:
-      CheckpointError: If there is no such file, it is damaged, beyond a limit, or holds
-        anything but the above.
+      CheckpointError: If there is no such file, or it is damaged, beyond a limit, or holds
+        anything else.
     """
     try:
         data = content(Path(path))
@@ -78,16 +71,16 @@ def read(path: str | Path) -> Any:
         return value
     except Refused as error:
         raise CheckpointError(f"{path} {error}") from error
-    except Exception as error:  # no damage that is known of gets here
+    except Exception as error:  # no known damage gets here
         raise CheckpointError(f"{path} is damaged ({type(error).__name__})") from error
 
 
 def tensors(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of a checkpoint by name, in the order of the file.
+    """Read all arrays of a checkpoint by name, in the order of the file.
 
-    Names are keys, indices and attributes joined by dots; those of a module, be it of
-    TorchScript or of NVlabs, are the names of its state dict. A file that is one tensor
-    gives it the name ``""``.
+    Names are keys, indices and attributes joined by dots. Those of a module, of TorchScript
+    or of NVlabs, are the names of its state dict. The name of the tensor is ``""`` in a file
+    that is one tensor.
 
     Args:
       path: As for ``read``.
@@ -99,8 +92,8 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
-    """``tensors`` of what ``read`` gave."""
-    found = {}
+    """Return the arrays of a result of ``read``, as ``tensors`` does."""
+    arrays = {}
     for names, leaf in _leaves(value, _inside_module):
         if not isinstance(leaf, np.ndarray):
             continue
@@ -108,14 +101,14 @@ def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
             limit = f"{MAX_TENSOR_NAME} characters"
             raise CheckpointError(f"{path} has a tensor with a name of more than {limit}")
         name = ".".join(names)
-        if name in found:
-            raise CheckpointError(f"{path} has two tensors named {shown(name)}")
-        found[name] = leaf
-    return found
+        if name in arrays:
+            raise CheckpointError(f"{path} has two tensors named {legible(name)}")
+        arrays[name] = leaf
+    return arrays
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file.
+    """Read the bytes of a file.
 
     Raises:
       Refused: If it cannot be read or is too large.
@@ -145,7 +138,7 @@ def _safetensors(data: bytes, budget: Budget) -> dict[str, np.ndarray]:
         bits = entry["dtype"][len(letters) :]
         dtype = "bool" if letters == "BOOL" else _SAFETENSORS_KINDS.get(letters, "") + bits
         if dtype not in DTYPES:
-            raise Refused(f"has a tensor of {shown(entry['dtype'])}, which is not read here")
+            raise Refused(f"has a tensor of {legible(entry['dtype'])}, which is not read here")
         storage = Storage(dtype, memoryview(bytes(entry["data"])), len(entry["data"]))
         count = math.prod(entry["shape"])
         arrays[name] = tensor(budget, storage, dtype, (0, (count,), (1,))).reshape(
@@ -171,7 +164,7 @@ def _container(data: bytes, budget: Budget, nesting: int) -> Any:
 
 
 def _foreign(data: bytes) -> str:
-    """What a file is that is none of ours."""
+    """Describe a file that is not a checkpoint."""
     if not data:
         return "is empty"
     if data[257:262] == b"ustar":
@@ -198,7 +191,7 @@ def _read_zip(data: bytes, objects: Objects) -> Any:
         raise Refused(f"has byte order {ascii(order[:16])[1:]}; little is read")
     folder = root + b"data/"
     objects.stored = {
-        name[len(folder) :].decode("utf-8", "replace"): aligned(content)
+        name[len(folder) :].decode("utf-8", "replace"): align(content)
         for name, content in entries.items()
         if name.startswith(folder)
     }
@@ -210,10 +203,10 @@ def _read_zip(data: bytes, objects: Objects) -> Any:
 
 
 def _read_stream(data: bytes, start: int, objects: Objects) -> Any:
-    """A stream: protocol, machine, objects, keys of the storages, storages.
+    """Read a stream: protocol, machine, objects, keys of the storages, storages.
 
-    Only the objects say of what dtype a storage is, so they are read twice: to learn
-    that, and once the storages are there.
+    Only the objects tell the dtype of a storage, so they are read twice: for the dtypes,
+    and again with the storages.
     """
     protocol, start = _load(data, start, objects)
     machine, start = _load(data, start, objects)
@@ -237,17 +230,17 @@ def _read_stream(data: bytes, start: int, objects: Objects) -> Any:
         if end > len(data):
             raise Refused("is cut short inside a storage")
         if int.from_bytes(data[begin - 8 : begin], "little") != count:
-            raise Refused(f"has a storage {shown(name)} of another size than it says")
-        objects.stored[name] = aligned(memoryview(data)[begin:end])
+            raise Refused(f"has a storage {legible(name)} of another size than it says")
+        objects.stored[name] = align(memoryview(data)[begin:end])
     if end != len(data):
         raise Refused("has bytes after its last storage")
     return _load(data, start, objects)[0]
 
 
 def _leaves(root: Any, inside: Any) -> Iterator[tuple[list[str], Any]]:
-    """Whatever is no container, depth first, with the names that lead to it.
+    """Yield each value that is no container, depth first, with the names that lead to it.
 
-    The list of names is one that changes from leaf to leaf.
+    The list of names is a single one, which changes from leaf to leaf.
     """
     names, levels = [], [iter([("", root)])]
     values = 0
@@ -273,7 +266,7 @@ def _leaves(root: Any, inside: Any) -> Iterator[tuple[list[str], Any]]:
 
 
 def _inside(value: Any) -> Any:
-    """Pairs of what is in a container; None if it is none."""
+    """Return pairs of name and value in a container; None if the value is none."""
     if isinstance(value, Inert):
         return ("state", value.state), ("meta", value.meta)
     if isinstance(value, dict):
@@ -282,7 +275,7 @@ def _inside(value: Any) -> Any:
 
 
 def _inside_module(value: Any) -> Any:
-    """The same; of an object its attributes, of a module those of its state dict."""
+    """Return the same, but the attributes of an object, and the state dict of a module."""
     match value:
         case Inert(state={"_parameters": dict(), "_buffers": dict(), "_modules": dict()}):
             parts = (value.state[part] for part in ("_parameters", "_buffers", "_modules"))

@@ -1,0 +1,135 @@
+"""Arrays from the bytes of a checkpoint: dtypes, storages, and tensors in them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxgan.convert.formats._pickle import Budget, Refused
+
+MAX_DIMENSIONS = 16
+
+_TENSOR_STEPS = 10  # opcodes that take as long as an array
+
+UNTYPED = "untyped"
+DTYPES = {  # by torch's name; the bits of bfloat16, which numpy lacks
+    "float16": np.dtype("<f2"),
+    "bfloat16": np.dtype("<u2"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+    "int8": np.dtype("i1"),
+    "int16": np.dtype("<i2"),
+    "int32": np.dtype("<i4"),
+    "int64": np.dtype("<i8"),
+    "uint8": np.dtype("u1"),
+    "uint16": np.dtype("<u2"),
+    "uint32": np.dtype("<u4"),
+    "uint64": np.dtype("<u8"),
+    "bool": np.dtype("?"),
+    "complex64": np.dtype("<c8"),
+    "complex128": np.dtype("<c16"),
+}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Storage:
+    """Bytes of tensors.
+
+    Attributes:
+      dtype: A name in ``DTYPES``, or ``UNTYPED``.
+      content: The bytes; None while they are not known yet.
+      size: Number of bytes.
+    """
+
+    dtype: str
+    content: memoryview | None
+    size: int
+
+
+def align(content: memoryview) -> memoryview:
+    """Copy the content if its address does not suit all dtypes."""
+    odd = np.frombuffer(content, np.uint8).ctypes.data % 16 if content else 0
+    return memoryview(bytes(content)) if odd else content
+
+
+def itemsize(dtype: str) -> int:
+    """Return the bytes of an element of a storage."""
+    return 1 if dtype == UNTYPED else DTYPES[dtype].itemsize
+
+
+def view_of(storage: Storage, view: Any) -> Storage:
+    """Return the part that an old stream names ``(key, first element, elements)``."""
+    match view:
+        case None:
+            return storage
+        case (str(), int(first), int(count)) if first >= 0 and count >= 0:
+            begin, size = (n * itemsize(storage.dtype) for n in (first, count))
+            if begin + size > storage.size:
+                raise Refused("has a view beyond the end of its storage")
+            content = storage.content
+            if content is not None:
+                content = content[begin : begin + size]
+            return Storage(storage.dtype, content, size)
+    raise Refused("has a storage view that is not known")
+
+
+def check_shape(shape: tuple) -> None:
+    """Refuse a shape that numpy does not allow."""
+    if len(shape) > MAX_DIMENSIONS:
+        raise Refused(f"has a tensor of {len(shape)} dimensions; {MAX_DIMENSIONS} are read")
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise Refused("has a tensor with a size or stride that is not a number from 0")
+
+
+def count_elements(shape: tuple) -> int:
+    """Count elements as if no dimension were empty, so that none hides the others."""
+    return math.prod(max(length, 1) for length in shape)
+
+
+def check_bools(array: np.ndarray) -> None:
+    """Refuse bytes of truth values that numpy does not define."""
+    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
+        raise Refused("has truth values that are neither 0 nor 1")
+
+
+def tensor(budget: Budget, storage: Storage, dtype: str, view: tuple) -> np.ndarray:
+    """Cut an array out of a storage.
+
+    Args:
+      budget: Pays for the array.
+      storage: The bytes.
+      dtype: A name in ``DTYPES``.
+      view: Offset, size and stride, in elements.
+
+    Raises:
+      Refused: If the array does not lie inside the storage, or is too large.
+    """
+    offset, size, stride = view
+    bits = DTYPES[dtype]
+    check_shape(size)
+    check_shape(stride)
+    if len(size) != len(stride) or offset < 0:
+        raise Refused("has a tensor with a damaged layout")
+    # The stride of a dimension of one element has no meaning, and may be anything.
+    stride = [step if length > 1 else 0 for length, step in zip(size, stride, strict=True)]
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if 0 not in size and (last + 1) * bits.itemsize > storage.size:
+        raise Refused(f"has a tensor of shape {list(size)} beyond the end of its storage")
+    budget.step(_TENSOR_STEPS)
+    if storage.content is None:
+        return np.empty(0, bits)
+    brain = dtype == "bfloat16"
+    budget.take(count_elements(size) * (4 if brain else bits.itemsize))
+    if 0 in size:
+        array = np.empty(size, np.float32 if brain else bits)
+    else:
+        steps = [step * bits.itemsize for step in stride]
+        array = np.ndarray(size, bits, storage.content, offset * bits.itemsize, steps)
+    check_bools(array)
+    if brain and array.size:  # the upper half of a float32
+        wide = array.astype(np.uint32, order="C")
+        wide <<= 16
+        array = wide.view(np.float32)
+    array.flags.writeable = False
+    return array
