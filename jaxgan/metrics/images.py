@@ -184,8 +184,9 @@ class _Extraction(NamedTuple):
         sets = {"real": real, "fake": fake}
         arrays = {n: _bytes(n, x) for n, x in sets.items() if not _is_path(x)}
         sides = [x.shape[1] for x in arrays.values() if x.shape[1] == x.shape[2]]
-        for name in sets.keys() - arrays.keys():
-            arrays[name] = _read(name, sets[name], self.size or next(iter(sides), None))
+        for name, source in sets.items():
+            if name not in arrays:
+                arrays[name] = _read(name, source, self.size or next(iter(sides), None))
         extract = self.features or _inception(*self._weights())
         return _extracted(extract, arrays["real"]), _extracted(extract, arrays["fake"])
 
@@ -227,9 +228,10 @@ def _read(name: str, source: Any, size: int | None) -> np.ndarray:
     packed = image_folder.pack(source, size)
     if packed.skipped:
         first, reason = packed.skipped[0]
+        count = len(packed.skipped)
         warnings.warn(
-            f"{name}: {len(packed.skipped)} images cannot be read and are left out; the "
-            f"first, {first}: {reason}",
+            f"{name}: {count} of {count + len(packed.names)} images cannot be read and are "
+            f"left out; the first, {first}: {reason}",
             stacklevel=5,
         )
     return packed.images
