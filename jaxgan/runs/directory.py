@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from jaxgan.errors import InputError
+from jaxgan.runtime import replacing
 
-_FIRST_FILES = {"lock", "config.json.tmp"}
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -86,9 +86,8 @@ def to_json(value: Any) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is either whole or as it was."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -110,8 +109,7 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
     """
     config = directory / "config.json"
     try:
-        # What a run leaves that was killed as it began is no run yet.
-        if not os.path.lexists(directory) or set(os.listdir(directory)) <= _FIRST_FILES:
+        if not os.path.lexists(directory) or all(map(_is_first, os.listdir(directory))):
             return
         old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
     except PermissionError as error:
@@ -129,6 +127,11 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
             )
 
 
+def _is_first(name: str) -> bool:
+    """Whether a file can be left by a run that was killed as it began: it is no run yet."""
+    return name == "lock" or (name.startswith("tmp_") and name.endswith("_config.json"))
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(_plain(item) for item in value)
@@ -140,8 +143,8 @@ class Run:
 
     Args:
       directory: Made if missing.
-      settings: Everything that decides the result. A directory made with other
-        settings is refused.
+      settings: Everything that decides the result. A directory with other settings is
+        refused.
       fresh: Delete what an earlier run left in the directory.
 
     Raises:
@@ -165,6 +168,8 @@ class Run:
             raise InputError(f"{directory} is in use by another process") from error
         try:
             compare(self.directory, settings, fresh=fresh)  # now that no one else writes
+            for leftover in self.directory.glob("tmp_*_*"):  # of a write that was killed
+                leftover.unlink()
             if fresh:
                 self._clear()
             if fresh or not (self.directory / "config.json").exists():
@@ -181,7 +186,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """Where the checkpoints are."""
+        """Folder of the checkpoints."""
         return self.directory / "checkpoints"
 
     def log(self, records: list[dict[str, Any]]) -> None:
@@ -190,7 +195,7 @@ class Run:
             file.writelines(json.dumps(to_json(record)) + "\n" for record in records)
 
     def records(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``, without one that was cut off."""
+        """Read the lines of ``metrics.jsonl``, without one that was cut off."""
         if not self._metrics.exists():
             return []
         records = []
@@ -203,11 +208,11 @@ class Run:
 
     def rewind(self, epoch: int) -> None:
         """Drop what ``metrics.jsonl`` says about later epochs."""
-        kept = [record for record in self.records() if record["epoch"] <= epoch]
-        write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in kept))
+        earlier = [record for record in self.records() if record["epoch"] <= epoch]
+        write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in earlier))
 
     def summary(self) -> dict[str, Any] | None:
-        """What ``finish`` wrote, or ``None`` if the run has not ended."""
+        """Read what ``finish`` wrote; ``None`` if the run has not ended."""
         try:
             return json.loads((self.directory / "summary.json").read_text("utf-8"))
         except (OSError, ValueError):

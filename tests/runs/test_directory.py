@@ -1,8 +1,10 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,9 +59,9 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
 
 def test_a_start_that_was_killed_at_once_is_no_obstacle(tmp_path):
     (tmp_path / "lock").write_text("")
-    (tmp_path / "config.json.tmp").write_text('{"setti')
+    (tmp_path / "tmp_12_config.json").write_text('{"setti')
     with runs.Run(tmp_path, SETTINGS):
-        pass
+        assert not (tmp_path / "tmp_12_config.json").exists()
 
 
 def test_fresh_killed_half_way_leaves_a_run_without_checkpoints(tmp_path, monkeypatch):
@@ -76,8 +78,8 @@ def test_fresh_killed_half_way_leaves_a_run_without_checkpoints(tmp_path, monkey
         os.unlink(path) if path.name == "summary.json" else die(path)
 
     other = SETTINGS | {"epochs": 9}
-    monkeypatch.setattr(runs.Path, "unlink", unlink)
-    monkeypatch.setattr(runs.shutil, "rmtree", lambda path, **options: None)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **options: None)
     with pytest.raises(KeyboardInterrupt):
         runs.Run(tmp_path, other, fresh=True)
     monkeypatch.undo()

@@ -1,6 +1,9 @@
+import json
 import shutil
 
+import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from experiments.points import run
@@ -78,3 +81,20 @@ def flags_of(data):
         ]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def final_state():
+    """Reads the name and the bytes of the newest checkpoint's arrays."""
+
+    def read(directory):
+        """Name and bytes of the newest checkpoint's arrays."""
+        (newest, *_) = sorted((directory / "checkpoints").glob("step_*"), reverse=True)
+        manifest = json.loads((newest / "manifest.json").read_text())
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            tree = reader.restore(newest / "arrays")
+        leaves = [np.asarray(x) for x in jax.tree.leaves(tree)]
+        assert len(leaves) == len(manifest["arrays"])
+        return newest.name, [(x.shape, x.tobytes()) for x in leaves]
+
+    return read

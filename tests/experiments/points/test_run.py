@@ -16,19 +16,6 @@ from jaxgan.runs import Diverged, checkpoint
 from jaxgan.training.optimizers import SCHEDULES
 
 
-def final_state(directory):
-    """Name and bytes of the newest checkpoint's arrays."""
-    (newest, *_) = sorted((directory / "checkpoints").glob("step_*"), reverse=True)
-    manifest = json.loads((newest / "manifest.json").read_text())
-    import orbax.checkpoint as ocp
-
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
-        tree = reader.restore(newest / "arrays")
-    leaves = [np.asarray(x) for x in jax.tree.leaves(tree)]
-    assert len(leaves) == len(manifest["arrays"])
-    return newest.name, [(x.shape, x.tobytes()) for x in leaves]
-
-
 def files(directory):
     """What must not depend on interruptions."""
     names = ("metrics.jsonl", "samples.npz", "losses.png", "training.gif")
@@ -139,7 +126,7 @@ def test_a_lane_equals_the_same_seed_run_alone(
 
 
 def test_stopped_and_resumed_equals_uninterrupted(
-    tmp_path, original, config_of, train, monkeypatch
+    tmp_path, original, config_of, train, final_state, monkeypatch
 ):
     """Dies right after each checkpoint: before the second, nothing of the second is kept."""
     save, saved = checkpoint.save, []
@@ -162,7 +149,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
 
 
 def test_a_damaged_checkpoint_is_skipped_and_named(
-    finished, original, config_of, train, capsys
+    finished, original, config_of, train, final_state, capsys
 ):
     (finished / "summary.json").unlink()
     newest = finished / "checkpoints" / "step_00000004"
@@ -218,7 +205,9 @@ def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypa
 
 
 @pytest.mark.slow
-def test_divergence_keeps_the_last_finite_checkpoint(tmp_path, config_of, train, monkeypatch):
+def test_divergence_keeps_the_last_finite_checkpoint(
+    tmp_path, config_of, train, final_state, monkeypatch
+):
     """The learning rate becomes infinite in the third of eight epochs."""
     monkeypatch.setitem(
         SCHEDULES, "linear", lambda rate, _: lambda n: jnp.where(n < 20, rate, jnp.inf)

@@ -1,0 +1,189 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxgan
+from jaxgan.errors import InputError
+from jaxgan.networks import mlp
+from jaxgan.runs import Diverged
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {"batch_size": 32, "critic_steps": 2, "seeds": 2, "every": 2}
+
+
+def gan(**options):
+    objective = jaxgan.objective("wgan_gp", penalty_weight=0.1)
+    networks = mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,))
+    rate = options.pop("rate", 1e-3)
+    return jaxgan.gan(*networks, objective, jaxgan.pair("adam", rate), latent_dim=3, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return np.random.default_rng(0).normal(size=(200, 2))
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A training that was not interrupted, and its directory."""
+    folder = tmp_path_factory.mktemp("fit") / "whole"
+    return jaxgan.fit(gan(), data, epochs=4, directory=folder, **OPTIONS), folder
+
+
+def same(x, y):
+    leaves = [jax.tree.leaves(z) for z in (x, y)]
+    for one, other in zip(*leaves, strict=True):
+        if jax.numpy.issubdtype(one.dtype, jax.dtypes.prng_key):
+            one, other = jax.random.key_data(one), jax.random.key_data(other)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_metrics_and_states_of_every_seed(whole):
+    result, folder = whole
+    assert {x.shape for x in result.metrics.values()} == {(2, 4)}
+    assert set(result.metrics) == {"critic_loss", "generator_loss", "penalty", "spread"}
+    assert all(np.isfinite(x).all() for x in result.metrics.values())
+    assert np.asarray(result.states.step).tolist() == [12, 12]  # 3 updates an epoch
+    first, second = (np.asarray(x) for x in result.states.generator.params["Dense_0"]["kernel"])
+    assert (first != second).any()
+    assert {path.name for path in folder.iterdir()} >= {"metrics.jsonl", "generator.npz"}
+
+
+def test_a_directory_changes_nothing(whole, data):
+    result = jaxgan.fit(gan(), data, epochs=4, **OPTIONS)
+    same(result.states, whole[0].states)
+    same(result.metrics, whole[0].metrics)
+
+
+@pytest.mark.slow
+def test_a_seed_alone_is_the_same_seed(whole, data):
+    alone = jaxgan.fit(gan(), data, epochs=4, **OPTIONS | {"seeds": 1, "seed": 1})
+    for name, values in whole[0].metrics.items():
+        # another program: Adam makes rounding into parts of a step
+        np.testing.assert_allclose(alone.metrics[name][0], values[1], rtol=1e-4, atol=1e-5)
+
+
+def test_more_epochs_go_on_with_the_same_bits(whole, data, tmp_path):
+    seen = []
+
+    def note(epoch, states, metrics):
+        seen.append((epoch, metrics["spread"].shape, int(states.step[0])))
+
+    jaxgan.fit(gan(), data, epochs=2, directory=tmp_path, on_interval=note, **OPTIONS)
+    result = jaxgan.fit(gan(), data, epochs=4, directory=tmp_path, on_interval=note, **OPTIONS)
+    assert seen == [(2, (2, 2), 6), (4, (2, 2), 12)]
+    same(result.states, whole[0].states)
+    same(result.metrics, whole[0].metrics)
+    again = jaxgan.fit(gan(), data, epochs=4, directory=tmp_path, **OPTIONS)
+    same(again.metrics, result.metrics)
+    with pytest.raises(InputError, match="epochs=3, and .* holds 4 epochs"):
+        jaxgan.fit(gan(), data, epochs=3, directory=tmp_path, **OPTIONS)
+
+
+def test_another_run_in_the_directory_is_refused(whole, data):
+    _, folder = whole
+    with pytest.raises(InputError, match="was made with batch_size=32, not 16"):
+        jaxgan.fit(gan(), data, epochs=4, directory=folder, **OPTIONS | {"batch_size": 16})
+    with pytest.raises(InputError, match="was made with data_sha256="):
+        jaxgan.fit(gan(), data + 1, epochs=4, directory=folder, **OPTIONS)
+    wider = gan()._replace(init=lambda key, x: gan().init(key, x).replace(step=x[0]))
+    with pytest.raises(InputError, match="was made with networks="):
+        jaxgan.fit(wider, data, epochs=4, directory=folder, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 200}, "takes 2 batches of 200, and there are 200 examples"),
+        ({"seeds": 0}, "seeds=0 must be at least 1"),
+        ({"every": 0}, "every=0 must be at least 1"),
+    ],
+)
+def test_bad_arguments_are_one_line(data, change, message):
+    with pytest.raises(InputError, match=message):
+        jaxgan.fit(gan(), data, epochs=1, **OPTIONS | change)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.zeros(7), r"shape \[7\] must be \[N, ...\]"),
+        (np.zeros((0, 2)), "not empty"),
+        (np.full((9, 2), np.nan), "finite"),
+        (np.full((9, 2), 1e300), "finite, in float32 too"),
+        (np.array([["a", "b"]]), "are no numbers"),
+    ],
+)
+def test_bad_data_are_one_line(data, message):
+    with pytest.raises(InputError, match=message):
+        jaxgan.fit(gan(), data, epochs=1, batch_size=1)
+
+
+@pytest.mark.slow
+def test_divergence_is_said(data, tmp_path):
+    with pytest.raises(Diverged, match="no lane is finite any more at epoch 1"):
+        jaxgan.fit(gan(rate=np.inf), data, epochs=4, directory=tmp_path, **OPTIONS)
+    assert not (tmp_path / "generator.npz").exists()
+
+
+PROGRAM = """\
+import flax.linen as nn, jaxgan, numpy as np
+from jaxgan.networks import mlp
+
+class Generator(nn.Module):
+    @nn.compact
+    def __call__(self, z, train=False):
+        return nn.tanh(nn.Dense(64)(nn.relu(nn.Dense(32)(z)))).reshape(-1, 8, 8, 1)
+
+jaxgan.setup()
+images = np.random.default_rng(0).integers(0, 256, (512, 8, 8, 1), np.uint8)
+g = jaxgan.gan(Generator(), mlp.Critic(widths=(32,)), jaxgan.objective("wgan_gp"),
+               jaxgan.pair("adam", 1e-3), latent_dim=4, ema=0.99)
+result = jaxgan.fit(g, images, epochs=EPOCHS, batch_size=32, seeds=2, directory="run", every=5)
+print(jaxgan.metrics.kid(images, jaxgan.load("run", network=Generator()).images(
+    np.zeros((64, 4), "float32")), features=lambda x: x.reshape(len(x), -1) / 255.0))
+"""
+
+
+def program(folder, epochs):
+    """Start the program in an empty folder, with nothing of the checkout in its path."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("EPOCHS", str(epochs))],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, -2)]
+)
+def test_a_program_that_is_stopped_goes_on_with_the_same_bits(tmp_path, signum, code):
+    assert len(PROGRAM.splitlines()) <= 17  # fifteen lines and two that are empty
+    out, err = program(tmp_path / "whole", 400).communicate(timeout=300)
+    assert "KernelDistance" in out, err
+    process = program(tmp_path / "cut", 400)
+    for line in process.stderr:
+        if line.startswith("epoch 20"):
+            break
+    time.sleep(0.05)
+    process.send_signal(signum)
+    process.communicate()
+    assert process.returncode == code
+    again, err = program(tmp_path / "cut", 400).communicate(timeout=300)
+    assert "goes on after epoch" in err
+    assert again == out
+    for name in ("metrics.jsonl", "generator.npz"):
+        whole, cut = (tmp_path / x / "run" / name for x in ("whole", "cut"))
+        assert cut.read_bytes() == whole.read_bytes()
