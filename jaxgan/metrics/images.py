@@ -232,7 +232,7 @@ def _read(name: str, source: Any, size: int | None) -> np.ndarray:
         warnings.warn(
             f"{name}: {count} of {count + len(packed.names)} images cannot be read and are "
             f"left out; the first, {first}: {reason}",
-            stacklevel=5,
+            stacklevel=4,
         )
     return packed.images
 
