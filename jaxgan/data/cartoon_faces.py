@@ -118,7 +118,7 @@ def render(factors: Mapping[str, ArrayLike], size: int = 64) -> np.ndarray:
         or if the size is out of its range.
     """
     _check_whole("size", size, *SIZES)
-    values = _checked(factors)
+    values = _check(factors)
     count = len(values["turn"])
     images = np.empty((count, size, size, 3), np.uint8)
     step = max(16, _CHUNK // size**2)
@@ -135,17 +135,17 @@ def _check_whole(name: str, value: int, low: int, high: float = np.inf) -> None:
         raise InputError(f"{name} is {value!r}; it must be a whole number {bounds}")
 
 
-def _checked(factors: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+def _check(factors: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """Check the factors, and return them as float64 arrays ``[N]``."""
     for name in factors:
         lookup("factor", name, FACTORS)
     missing = [name for name in FACTORS if name not in factors]
     if missing:
         raise InputError(f"no values of the factor {', '.join(map(repr, missing))}")
-    return {name: _checked_values(name, factors) for name in FACTORS}
+    return {name: _check_values(name, factors) for name in FACTORS}
 
 
-def _checked_values(name: str, factors: Mapping[str, ArrayLike]) -> np.ndarray:
+def _check_values(name: str, factors: Mapping[str, ArrayLike]) -> np.ndarray:
     first = next(iter(FACTORS))
     try:
         values, others = np.asarray(factors[name]), np.asarray(factors[first])

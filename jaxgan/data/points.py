@@ -153,7 +153,7 @@ def load(source: str, key: str = "xx") -> PointCloud:
         points = reader(path, key)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
-    return PointCloud(_checked(points, source))
+    return PointCloud(_check(points, source))
 
 
 def split(points: np.ndarray, train_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +162,7 @@ def split(points: np.ndarray, train_size: int, seed: int) -> tuple[np.ndarray, n
     return points[order[:train_size]], points[order[train_size:]]
 
 
-def _checked(points: np.ndarray, source: str) -> np.ndarray:
+def _check(points: np.ndarray, source: str) -> np.ndarray:
     if points.dtype.kind not in "fiu":
         raise InputError(f"{source} holds {points.dtype}, not real numbers")
     if points.ndim != 2 or points.shape[1] != 2:

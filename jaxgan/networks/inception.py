@@ -159,7 +159,7 @@ def _unit(x: Array, name: str, features: int, high: int, wide: int) -> Array:
     return Unit(features, (high, wide), name=name)(x)
 
 
-def _halved(x: Array, name: str, features: int) -> Array:
+def _halve(x: Array, name: str, features: int) -> Array:
     return Unit(features, (3, 3), 2, "VALID", name=name)(x)
 
 
@@ -179,7 +179,7 @@ def _largest(x: Array) -> Array:
     return nn.max_pool(x, (3, 3), padding="SAME")
 
 
-def _largest_halved(x: Array) -> Array:
+def _halve_by_maximum(x: Array) -> Array:
     return nn.max_pool(x, (3, 3), strides=(2, 2))
 
 
@@ -210,9 +210,9 @@ class MixedB(nn.Module):
     def __call__(self, x: Array) -> Array:
         double = _chain(x, "branch3x3dbl", (64, 1, 1), (96, 3, 3))
         branches = [
-            _halved(x, "branch3x3", 384),
-            _halved(double, "branch3x3dbl_3", 96),
-            _largest_halved(x),
+            _halve(x, "branch3x3", 384),
+            _halve(double, "branch3x3dbl_3", 96),
+            _halve_by_maximum(x),
         ]
         return jnp.concatenate(branches, axis=3)
 
@@ -246,9 +246,9 @@ class MixedD(nn.Module):
     def __call__(self, x: Array) -> Array:
         long = _chain(x, "branch7x7x3", (192, 1, 1), (192, 1, 7), (192, 7, 1))
         branches = [
-            _halved(_chain(x, "branch3x3", (192, 1, 1)), "branch3x3_2", 320),
-            _halved(long, "branch7x7x3_4", 192),
-            _largest_halved(x),
+            _halve(_chain(x, "branch3x3", (192, 1, 1)), "branch3x3_2", 320),
+            _halve(long, "branch7x7x3_4", 192),
+            _halve_by_maximum(x),
         ]
         return jnp.concatenate(branches, axis=3)
 
@@ -286,11 +286,11 @@ class Inception(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = _halved(x, "Conv2d_1a_3x3", 32)
+        x = _halve(x, "Conv2d_1a_3x3", 32)
         x = Unit(32, (3, 3), padding="VALID", name="Conv2d_2a_3x3")(x)
-        x = _largest_halved(_unit(x, "Conv2d_2b_3x3", 64, 3, 3))
+        x = _halve_by_maximum(_unit(x, "Conv2d_2b_3x3", 64, 3, 3))
         x = _unit(x, "Conv2d_3b_1x1", 80, 1, 1)
-        x = _largest_halved(Unit(192, (3, 3), padding="VALID", name="Conv2d_4a_3x3")(x))
+        x = _halve_by_maximum(Unit(192, (3, 3), padding="VALID", name="Conv2d_4a_3x3")(x))
         for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
             x = MixedA(pooled, name=name)(x)
         x = MixedB(name="Mixed_6a")(x)

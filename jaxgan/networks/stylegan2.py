@@ -67,7 +67,7 @@ class Layer(nn.Module):
         if self.up:
             shape = (3, 3, self.features, inputs)
             kernel = self.param("kernel", _scaled_transposed, shape)
-            y = _enlarged(x, kernel)
+            y = _enlarge(x, kernel)
         else:
             shape = (3, 3, inputs, self.features)
             kernel = self.param("kernel", _scaled, shape)
@@ -76,7 +76,7 @@ class Layer(nn.Module):
         scale = lax.rsqrt(jnp.square(style) @ squares + _EPSILON)
         noise = self.param("noise", init.zeros, (1, *y.shape[1:3], 1))
         bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
-        return _clamped(_activate(y * scale[:, None, None] + noise + bias), self.clamp)
+        return _clamp(_activate(y * scale[:, None, None] + noise + bias), self.clamp)
 
 
 class ToRGB(nn.Module):
@@ -93,7 +93,7 @@ class ToRGB(nn.Module):
         style = _style(code, x.shape[3])
         kernel = self.param("kernel", _scaled, (x.shape[3], 3))
         bias = self.param("bias", init.zeros, (1, 1, 1, 3))
-        return _clamped((x * style[:, None, None]) @ kernel + bias, self.clamp)
+        return _clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
 
 
 class Synthesis(nn.Module):
@@ -121,7 +121,7 @@ class Synthesis(nn.Module):
             for i, up in ((2 * b - 1, True), (2 * b, False)):
                 x = Layer(features, up, self.clamp, name=f"layer_{i}")(x, codes[:, i])
             colours = ToRGB(self.clamp, name=f"to_rgb_{b}")(x, codes[:, 2 * b + 1])
-            image = _image_enlarged(image) + colours
+            image = _enlarge_image(image) + colours
         return image
 
 
@@ -139,11 +139,11 @@ def _activate(x: Array) -> Array:
     return 2**0.5 * nn.leaky_relu(x, 0.2)
 
 
-def _clamped(x: Array, bound: float | None) -> Array:
+def _clamp(x: Array, bound: float | None) -> Array:
     return x if bound is None else x.clip(-bound, bound)
 
 
-def _enlarged(x: Array, kernel: Array) -> Array:
+def _enlarge(x: Array, kernel: Array) -> Array:
     """Double the size by a transposed convolution, and blur against its checkerboard.
 
     The blur is shifted sums: a depthwise convolution is slow on every platform.
@@ -159,7 +159,7 @@ def _enlarged(x: Array, kernel: Array) -> Array:
     return y
 
 
-def _image_enlarged(x: Array) -> Array:
+def _enlarge_image(x: Array) -> Array:
     """Double the size by zeros between the pixels, and the same blur.
 
     Every pixel becomes two along an axis, each of which half of the taps reach.

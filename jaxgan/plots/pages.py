@@ -23,10 +23,10 @@ def facts(pairs: Mapping[str, str]) -> str:
         return ""
     items = []
     for term, value in pairs.items():
-        shown, kind = text(value), ""
+        markup, kind = text(value), ""
         if term == "command":
-            shown, kind = code(value), ' class="command"'
-        items.append(f'<div{kind}><dt>{text(term)}</dt><dd dir="auto">{shown}</dd></div>')
+            markup, kind = code(value), ' class="command"'
+        items.append(f'<div{kind}><dt>{text(term)}</dt><dd dir="auto">{markup}</dd></div>')
     return f"<dl>{''.join(items)}</dl>"
 
 

@@ -47,7 +47,7 @@ def image_rows(
         name: _tiles(np.asarray(images), len(np.asarray(images)), scale)
         for name, images in rows.items()
     }
-    _paste(_labelled(strips), title, path)
+    _paste(_label(strips), title, path)
 
 
 def image_panels(
@@ -70,9 +70,9 @@ def image_panels(
     rows: dict[str, list[Image.Image]] = {}
     for (row, column), images in panels.items():
         tiles = _tiles(np.asarray(images), columns, scale)
-        rows.setdefault(row, []).append(_headed(column, tiles))
+        rows.setdefault(row, []).append(_head(column, tiles))
     strips = {row: _stack(cells, axis=1) for row, cells in rows.items()}
-    _paste(_labelled(strips), title, path)
+    _paste(_label(strips), title, path)
 
 
 def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
@@ -90,7 +90,7 @@ def _font(size: int = 13):
     return ImageFont.load_default(size)
 
 
-def _labelled(strips: Mapping[str, Image.Image]) -> Image.Image:
+def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
     """Stack images, each with its name, of one line or several, at its left."""
     lines = [line for name in strips for line in name.split("\n")]
     width = max(round(_font().getlength(line)) for line in lines)
@@ -105,7 +105,7 @@ def _labelled(strips: Mapping[str, Image.Image]) -> Image.Image:
     return _stack(named, axis=0)
 
 
-def _headed(name: str, image: Image.Image) -> Image.Image:
+def _head(name: str, image: Image.Image) -> Image.Image:
     out = Image.new("RGB", (image.width, image.height + 22), _PAPER)
     out.paste(image, (0, 22))
     ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, _font(), anchor="mm")

@@ -1,4 +1,4 @@
-"""The flavours of checkpoints: the first that knows a file by its keys opens it."""
+"""Flavours of checkpoints; the first that recognises the keys of a file opens it."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -41,15 +41,15 @@ def load(path: str | Path, say: Callable[[str], None], network: nn.Module | None
     if not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz"):
         return own.load(Path(path), network)
     if network is not None:
-        raise InputError(f"{path} is no run of jaxgan.fit: its network is known, give none")
+        raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
     if mobile:
         return mobilestylegan.load(Path(path))
     value = torchfile.read(path)
     checkpoint = Checkpoint(str(path), value, torchfile.tensors_of(value, path))
     for find in FLAVOURS.values():
-        found = find(checkpoint)
-        if found is not None:
-            return found
+        generator = find(checkpoint)
+        if generator is not None:
+            return generator
     known = ", ".join([*FLAVOURS, mobilestylegan.FLAVOUR, "a run of jaxgan"])
     raise InputError(
         f"{path} holds {_content(value, checkpoint.arrays)}, and no generator that is known: "
@@ -57,7 +57,7 @@ def load(path: str | Path, say: Callable[[str], None], network: nn.Module | None
     )
 
 
-_MARKS = {  # what keys of a network that is no generator have in them
+_MARKS = {  # parts of the keys of networks that are not generators
     "a StyleGAN2 discriminator": ("final_conv.", "final_linear.", "b4.mbstd", ".fromrgb."),
     "a discriminator": ("discriminator.", "netD", "from_rgb", "input0.", "D."),
     "an Inception network": ("Mixed_5b", "mixed.conv"),
@@ -68,7 +68,7 @@ _MARKS = {  # what keys of a network that is no generator have in them
 
 
 def _content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
-    """What a file holds, in a few words."""
+    """Describe the content of a file in a few words."""
     if isinstance(value, dict) and "param_groups" in value:
         return "the state of an optimizer"
     if not arrays:

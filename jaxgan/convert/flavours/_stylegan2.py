@@ -1,4 +1,4 @@
-"""What the flavours of StyleGAN2 share: one network, whose arrays each names its own way."""
+"""The network of all flavours of StyleGAN2, each of which has its own names of arrays."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks import stylegan2
 
-_RATE = 0.01  # of learning in the mapping network: a factor of its weights and biases
+_RATE = 0.01  # learning rate of the mapping network, a factor of its weights and biases
 _FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 class Part(NamedTuple):
-    """What a flavour calls the arrays of a modulated convolution.
+    """Names of the arrays of a modulated convolution in a flavour.
 
     Attributes:
-      weight: ``[O, I, k, k]`` kernel.
-      bias: ``[O]``.
-      style: What stands before the weight ``[I, D]`` and the bias ``[I]`` of the style.
-      noise: ``[H, W]``; none in a conversion to colours.
-      strength: Factor of the noise.
+      weight: Name of the kernel ``[O, I, k, k]``.
+      bias: Name of the bias ``[O]``.
+      style: Prefix of the weight ``[I, D]`` and the bias ``[I]`` of the style.
+      noise: Name of the noise ``[H, W]``; none in a conversion to colours.
+      strength: Name of the factor of the noise.
     """
 
     weight: str
@@ -36,20 +36,20 @@ class Part(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How a flavour writes a StyleGAN2.
+    """The way in which a flavour writes a StyleGAN2.
 
     Attributes:
-      dense: What stands before the weight and the bias of layer i of the mapping network.
+      dense: Layer i of the mapping network to the prefix of its weight and bias.
       const: Name of the input ``[C, 4, 4]`` of the first layer.
-      layer: Names of layer i.
-      to_rgb: Names of the conversion to colours number b.
-      filters: Names of the blur kernels, given the number of resolutions.
+      layer: Number i of a layer to its names.
+      to_rgb: Number b of a conversion to colours to its names.
+      filters: Number of resolutions to the names of the blur kernels.
       filter_sum: Sum of a blur kernel.
       flipped: Whether the kernels of upsampling layers are those of the convolution that
         is transposed; otherwise they are flipped along both axes.
-      style_shift: What a style's bias lacks of being the scale where the code is zero.
-      ones: How many axes of length one stand before and after an array, where some do:
-        by ``const``, ``filter``, ``rgb_bias`` and the attributes of ``Part``.
+      style_shift: Number to add to a style's bias, so that it is the scale at a code of 0.
+      ones: Numbers of axes of length one before and after an array, where there are some,
+        by ``const``, ``filter``, ``rgb_bias`` or an attribute of ``Part``.
     """
 
     dense: Callable[[int], str]
@@ -72,20 +72,20 @@ def assemble(
     average: tuple[StateDict, str],
     clamp: float | None = None,
 ) -> Pretrained:
-    """The generator that all arrays of ``state`` make.
+    """Assemble a generator from all arrays of ``state``.
 
     Args:
       state: Arrays of one generator.
-      form: How they are written.
+      form: The flavour's way of writing them.
       depth: Layers of the mapping network.
-      blocks: How many resolutions: 4, 8 and so on.
-      average: Where the mean code is, if it is there, and its name.
-      clamp: As for ``networks.stylegan2.Synthesis``.
+      blocks: Number of resolutions 4, 8 and so on.
+      average: Arrays that may hold the mean code, and its name.
+      clamp: Bound of ``networks.stylegan2.Synthesis``.
 
     Raises:
       InputError: If an array is missing, misshapen or left over.
     """
-    depth, blocks = max(depth, 1), max(blocks, 2)  # the least that lacks nothing
+    depth, blocks = max(depth, 1), max(blocks, 2)  # the smallest network has all its parts
     reader = _Reader(state, form)
     synthesis, channels = reader.synthesis(blocks)
     params = {"mapping": reader.mapping(depth), "synthesis": synthesis}
@@ -121,8 +121,8 @@ class _Reader:
     """Takes the arrays of a network into its tree of parameters.
 
     Attributes:
-      latent_dim: Length of a code, once a style has told it.
-      styles: Those that were taken.
+      latent_dim: Length of a code; None before the first style.
+      styles: The styles so far.
     """
 
     def __init__(self, state: StateDict, form: Form):
@@ -132,7 +132,7 @@ class _Reader:
         self._form = form
 
     def synthesis(self, blocks: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Parameters, and the channels of each resolution."""
+        """Return the parameters, and the channels of each resolution."""
         const = self._take("const", self._form.const, (None, 4, 4))
         width = len(const)
         params = {"const": const.transpose(1, 2, 0)[None], "layer_0": self._layer(0, width)}
@@ -160,12 +160,12 @@ class _Reader:
         return params
 
     def check_filter(self, name: str) -> None:
-        found = self._take("filter", name, (4, 4))
-        if not np.allclose(found, _FILTER * self._form.filter_sum, atol=1e-6):
+        kernel = self._take("filter", name, (4, 4))
+        if not np.allclose(kernel, _FILTER * self._form.filter_sum, atol=1e-6):
             raise self._state.error(f"its {name} is not the blur [1, 3, 3, 1] of that network")
 
     def _layer(self, i: int, inputs: int) -> dict[str, Any]:
-        """Layer i: all odd ones enlarge, and only they change the number of channels."""
+        """Take layer i; the odd ones enlarge, and only they change the number of channels."""
         up = i % 2 == 1
         part = self._form.layer(i)
         weight = self._take("weight", part.weight, (None if up else inputs, inputs, 3, 3))

@@ -1,4 +1,4 @@
-"""The DCGAN of PyTorch's tutorial and of countless courses: ``main.0.weight`` and so on."""
+"""The DCGAN of PyTorch's tutorial and of countless courses, with ``main.0.weight``."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ _MARKS = ("main.0.weight", "main.1.running_mean", "main.1.running_var")
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The generator of a checkpoint; None if there is none of this flavour.
+    """Open the generator of a checkpoint; None if there is none of this flavour.
 
     Raises:
-      InputError: If it is one, but damaged or of a size that ``networks.dcgan`` lacks.
+      InputError: If the generator is damaged, or of a size that ``networks.dcgan`` lacks.
     """
     prefix = checkpoint.prefix(_MARKS, ("netG_state_dict.", "netG.", "generator."))
     if prefix is None:
         return None
     arrays = StateDict(checkpoint, prefix, FLAVOUR)
-    # A batch norm comes between two stages: one that is left tells of a weight that is not.
-    known = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
-    norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(known))]
-    found = (i for i, pair in enumerate(zip(known, norms, strict=True)) if any(pair))
-    stages = 1 + max(found, default=0)
+    # A batch norm lies between two stages, so it also shows where a weight is missing.
+    weights = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
+    norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(weights))]
+    present = (i for i, pair in enumerate(zip(weights, norms, strict=True)) if any(pair))
+    stages = 1 + max(present, default=0)
     sizes = {size.bit_length() - 2: size for size in dcgan.SIZES}
     if stages not in sizes:
         allowed = ", ".join(f"{count} ({size} pixels)" for count, size in sizes.items())
@@ -74,7 +74,7 @@ def pretrained(
     variables: Any,
     styles: tuple[Style, ...],
 ) -> Pretrained:
-    """A generator whose codes are its latents, which enter by at most one matrix."""
+    """Make a generator whose codes are its latents, which enter by at most one matrix."""
 
     def synthesise(variables, codes: Array) -> Any:
         return network.apply(variables, codes, train=False)
@@ -92,5 +92,5 @@ def pretrained(
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:
-    """``[in, out, h, w]`` of a transposed convolution as ``networks.layers`` has it."""
+    """Bring ``[in, out, h, w]`` of a transposed convolution to ``[h, w, out, in]``."""
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))

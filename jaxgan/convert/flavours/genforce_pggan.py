@@ -1,8 +1,8 @@
-"""Generators of PGGAN as the PyTorch code of genforce (GenForce, SeFa) keeps them.
+"""PGGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
 
-Settings that leave no trace in a file are taken to have their defaults: an equalised
-learning rate, no tanh at the end, and, where the widths do not tell, kernels that are not
-fused with the upsampling.
+Settings that leave no trace in a file are assumed to have their defaults: an equalised
+learning rate, no tanh at the end, and, unless the widths show otherwise, kernels that are
+not fused with the upsampling.
 """
 
 import math
@@ -17,32 +17,32 @@ from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks.pggan import Generator, pixel_norm
 
-# Where a generator may be, the preferred one first: its weights averaged over training,
-# then the last ones; in a file that is passed on, then in one to resume training from.
+# Prefixes of a generator, the preferred one first: the weights averaged over training before
+# the last ones, and a published file before one to resume training from.
 PREFIXES = (
     "generator_smooth.",
     "models.generator_smooth.",
     "generator.",
     "models.generator.",
 )
-ACTIVATED = math.sqrt(2)  # gain of weights that an activation follows
+ACTIVATED = math.sqrt(2)  # gain of weights before an activation
 
 _MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
-_MAX_LATENT = 512  # what is longer has a label behind it
+_MAX_LATENT = 512  # a longer input is a latent with a label
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The generator of a checkpoint, or None if it holds none of this flavour.
+    """Open the generator of a checkpoint; None if there is none of this flavour.
 
     Codes are latents with a mean square of one. The generator scales its input to that, so
-    that a code which was moved is scaled again.
+    an edited code is scaled again.
 
     The rows of the style matrix are the units of the first layer, in the order of its
     weights: the 16 pixels of a channel, bottom right first, then those of the next.
 
     Raises:
-      InputError: If the keys are of this flavour, but an array is missing, unknown or
-        other than it has to be, or the network is conditional or not fully grown.
+      InputError: If the keys are of this flavour, but an array is missing, unknown or of
+        another shape, or the network is conditional or not fully grown.
     """
     prefix = checkpoint.prefix(_MARKS, PREFIXES)
     if prefix is None:
@@ -61,7 +61,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         more = f"has {latent} inputs, more than the {_MAX_LATENT} of a latent"
         raise state.error(f"its layer0.weight {more}; conditional networks are not supported")
 
-    # To convolve one pixel until 4x4 are left is to transpose the flipped kernel.
+    # A convolution of one pixel to 4x4 is the transposed one with the flipped kernel.
     kernel = (first * gain(first, ACTIVATED))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
     params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
     fused = _is_fused(state, channels)
@@ -98,7 +98,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def _is_fused(state: StateDict, channels: tuple[int, ...]) -> bool:
-    """Whether weights before an upsampling lie as those of transposed convolutions do."""
+    """Tell whether weights before an upsampling are those of transposed convolutions."""
     widths = zip(channels, channels[1:], strict=False)
     return any(
         inputs != features and state.shape(f"layer{2 * i}.weight")[:2] == (inputs, features)
@@ -107,7 +107,7 @@ def _is_fused(state: StateDict, channels: tuple[int, ...]) -> bool:
 
 
 def count_blocks(state: StateDict, prefix: str) -> int:
-    """How many resolutions the layers below a prefix are of.
+    """Count the resolutions of the layers below a prefix.
 
     Raises:
       InputError: If they are not of 8 to 1024 pixels.
@@ -129,16 +129,16 @@ def check_lod(state: StateDict, name: str) -> None:
 
 
 def gain(weight: np.ndarray, activation: float) -> float:
-    """What weights ``[O, I, ...]`` with an equalised learning rate are multiplied by."""
+    """Return the factor of weights ``[O, I, ...]`` with an equalised learning rate."""
     return activation / math.sqrt(weight[0].size)
 
 
 def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
-    """The kernel ``[4, 4, O, I]`` that upsamples twice by weights ``[O, I, 3, 3]``.
+    """Turn weights ``[O, I, 3, 3]`` into a kernel ``[4, 4, O, I]`` that doubles the size.
 
-    Of a ``ConvTranspose`` with a stride of 2 and a padding of 1. Fused weights are those
-    of a transposed convolution from the start, others of a convolution of doubled pixels:
-    the two are one operation, on weights that are flipped.
+    The kernel is that of a ``ConvTranspose`` with a stride of 2 and a padding of 1. Fused
+    weights are those of a transposed convolution, others those of a convolution of doubled
+    pixels. The two are one operation, but the weights of one are flipped.
     """
     if not fused:
         weight = weight[:, :, ::-1, ::-1]
@@ -151,7 +151,7 @@ def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
 def take_to_rgb(
     state: StateDict, prefix: str, channels: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """The last conversion to colours; the others only served growing networks."""
+    """Take all conversions to colours; return the last, which a grown network uses."""
     params = {}
     for i, features in enumerate(channels):
         weight = state.take(f"{prefix}output{i}.weight", (3, features, 1, 1))

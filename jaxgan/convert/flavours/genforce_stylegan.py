@@ -1,6 +1,6 @@
-"""Generators of StyleGAN, first version, as the PyTorch code of genforce keeps them.
+"""The first StyleGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
 
-Settings that leave no trace in a file are taken to have their defaults: an equalised
+Settings that leave no trace in a file are assumed to have their defaults: an equalised
 learning rate, a hundredth of it in the mapping network, no tanh at the end, and kernels
 that are fused with the upsampling to 128 pixels and more.
 """
@@ -32,11 +32,11 @@ _BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The generator of a checkpoint, or None if it holds none of this flavour.
+    """Open the generator of a checkpoint; None if there is none of this flavour.
 
     Raises:
-      InputError: If the keys are of this flavour, but an array is missing, unknown or
-        other than it has to be, or the network is conditional or not fully grown.
+      InputError: If the keys are of this flavour, but an array is missing, unknown or of
+        another shape, or the network is conditional or not fully grown.
     """
     prefix = checkpoint.prefix(_MARKS, PREFIXES)
     if prefix is None:
@@ -93,7 +93,7 @@ def _take_mapping(state: StateDict, num_layers: int) -> dict[str, Any]:
 def _take_synthesis(
     state: StateDict, blocks: int, latent: int
 ) -> tuple[dict[str, Any], tuple[int, ...], tuple[Style, ...]]:
-    """Parameters, the width of each resolution, and the styles."""
+    """Return the parameters, the width of each resolution, and the styles."""
     params: dict[str, Any] = {}
     widths: list[int] = []
     styles = []

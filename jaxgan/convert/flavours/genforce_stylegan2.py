@@ -1,4 +1,4 @@
-"""StyleGAN2 as genforce's repositories write it (sefa, genforce)."""
+"""StyleGAN2 in the form of genforce's PyTorch repositories (GenForce, SeFa)."""
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
 from jaxgan.convert.flavours.genforce_pggan import PREFIXES
@@ -7,10 +7,10 @@ from jaxgan.convert.generator import Pretrained
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The averaged generator, or the only one; None if the file holds none of this kind.
+    """Open the averaged generator, or the only one; None if there is none of this flavour.
 
     Raises:
-      InputError: If it does, but the arrays are not those of such a network.
+      InputError: If its arrays are not those of such a network.
     """
     start = checkpoint.prefix(_MARKS, PREFIXES)
     if start is None:

@@ -1,4 +1,4 @@
-"""MobileStyleGAN as OpenVINO networks: ``MappingNetwork`` and ``SynthesisNetwork``."""
+"""MobileStyleGAN in the form of two OpenVINO networks."""
 
 import os
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ from jaxgan.networks import mobilestylegan, stylegan2
 
 FLAVOUR = "MobileStyleGAN"
 NETWORKS = ("MappingNetwork", "SynthesisNetwork")
-_FREE_BYTES = 2**24
+_FREE_BYTES = 2**24  # any wheel may unfold to so many
 
 
 def is_path(path: Path) -> bool:
-    """Whether ``load`` is what reads a path."""
+    """Tell whether ``load`` reads a path."""
     return path.suffix in (".xml", ".whl") or os.path.exists(path / f"{NETWORKS[1]}.xml")
 
 
@@ -31,11 +31,11 @@ def load(path: Path) -> Pretrained:
     """Read the two networks.
 
     Args:
-      path: A folder that holds them, ``.xml`` and ``.bin`` each, either ``.xml``, or a
-        wheel that they are in.
+      path: A folder with the ``.xml`` and ``.bin`` of each, one of the ``.xml``, or a wheel
+        that holds them.
 
     Raises:
-      InputError: If a file is missing, damaged, or another network.
+      InputError: If a file is missing, damaged, or that of another network.
     """
     files = _files(path)
     mapping, synthesis = (
@@ -52,7 +52,7 @@ def load(path: Path) -> Pretrained:
 
 
 def pretrained(params: Mapping[str, Any], styles: tuple[Style, ...]) -> Pretrained:
-    """The generator of parameters as ``stylegan2.Mapping`` and ``Synthesis`` have them."""
+    """Make a generator from parameters of ``stylegan2.Mapping`` and ``Synthesis``."""
     synthesis = params["synthesis"]
     blocks = sum(name.startswith("up_") for name in synthesis)
     widths = [synthesis[f"layer_{b}_1"]["bias"].size for b in range(blocks)]
@@ -78,7 +78,7 @@ def pretrained(params: Mapping[str, Any], styles: tuple[Style, ...]) -> Pretrain
 
 
 def _files(path: Path) -> dict[str, bytes]:
-    """Contents of the four files by name."""
+    """Read the four files by name."""
     names = [f"{network}.{kind}" for network in NETWORKS for kind in ("xml", "bin")]
     if path.suffix != ".whl":
         folder = path if path.is_dir() else path.parent
@@ -108,47 +108,48 @@ def _content(path: Path) -> bytes:
 
 
 def _mapping_arrays(graph: Graph) -> dict[str, np.ndarray]:
-    """Weight ``[out, in]`` and bias of each dense layer, which have no readable names."""
-    found = {}
+    """Return weight ``[out, in]`` and bias of each dense layer, whose names mean nothing."""
+    arrays = {}
     layers = [number for number, node in graph.nodes.items() if node.kind == "MatMul"]
     for i, layer in enumerate(layers):
         bias = graph.source(graph.user(layer, "Add"), "Reshape")
-        found[f"mapping.{i}.weight"] = graph.constant(graph.source(layer, "Const"))
-        found[f"mapping.{i}.bias"] = graph.constant(graph.source(bias, "Const"))
-    return found
+        arrays[f"mapping.{i}.weight"] = graph.constant(graph.source(layer, "Const"))
+        arrays[f"mapping.{i}.bias"] = graph.constant(graph.source(bias, "Const"))
+    return arrays
 
 
 def _synthesis_arrays(graph: Graph) -> dict[str, np.ndarray]:
-    """What has a readable name, and by such a name what is found beside it."""
-    found = {
+    """Return the arrays with readable names, and under such names the arrays beside them."""
+    arrays = {
         node.name: graph.constant(number)
         for number, node in graph.nodes.items()
         if node.kind == "Const" and node.name.startswith("m.")
     }
-    for name in list(found):
+    for name in list(arrays):
         if name.endswith("modulation.weight"):
             product = graph.user(graph.number(name), "MatMul")
             shaped = graph.user(graph.user(product, "Add"), "Reshape")
             scaled = graph.user(shaped, "Multiply")
             if not name.endswith("up.modulation.weight"):
                 scale = graph.constant(graph.source(scaled, "Const"))
-                found[name.replace("weight", "scale")] = scale
+                arrays[name.replace("weight", "scale")] = scale
         elif name.endswith((".conv1.bias", ".conv2.bias")):
             noisy = graph.source(graph.user(graph.number(name), "Add"), "Add")
             weight = graph.source(graph.source(noisy, "Convolution"), "Const")
-            found[name.replace("bias", "weight")] = graph.constant(weight)
-            found[name.replace("bias", "noise")] = graph.constant(graph.source(noisy, "Const"))
-    return found
+            noise = graph.source(noisy, "Const")
+            arrays[name.replace("bias", "weight")] = graph.constant(weight)
+            arrays[name.replace("bias", "noise")] = graph.constant(noise)
+    return arrays
 
 
 class _Reader:
     """Takes the arrays of both networks into trees of parameters.
 
-    Four bands of channels lie one after another in ``networks.mobilestylegan``; in the
-    files the three that hold differences alternate. So all that makes them is reordered.
+    In ``networks.mobilestylegan`` the four bands of channels lie one after another. In the
+    files the three bands of differences alternate, so the parameters are reordered.
 
     Attributes:
-      styles: Those that were taken.
+      styles: The styles so far.
     """
 
     def __init__(self, state: StateDict):
@@ -178,7 +179,7 @@ class _Reader:
         bias = self._state.take(f"{name}.bias", (1, 12, 1, 1))
         params["to_rgb_style"] = self._style(f"{name}.conv", width, to_rgb=True)
         params["to_rgb"] = {"kernel": weight[:, :, 0, 0].T, "bias": bias.ravel()}
-        return _banded(params, blocks)
+        return _reorder_bands(params, blocks)
 
     def mapping(self) -> dict[str, Any]:
         params = {}
@@ -217,8 +218,8 @@ class _Reader:
         return {"Dense_0": {"kernel": weight.T * scale, "bias": bias[0] * scale}}
 
 
-def _banded(params: dict[str, Any], blocks: int) -> dict[str, Any]:
-    """Parameters whose bands lie one after another."""
+def _reorder_bands(params: dict[str, Any], blocks: int) -> dict[str, Any]:
+    """Reorder parameters so that bands lie one after another."""
 
     def reorder(x: np.ndarray) -> np.ndarray:
         quarter = x.shape[-1] // 4

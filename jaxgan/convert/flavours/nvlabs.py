@@ -1,4 +1,4 @@
-"""StyleGAN2 as NVlabs' PyTorch repositories write it (stylegan2-ada-pytorch, stylegan3)."""
+"""StyleGAN2 in the form of NVlabs' repositories stylegan2-ada-pytorch and stylegan3."""
 
 import math
 import numbers
@@ -9,7 +9,7 @@ from jaxgan.convert.formats._objects import Inert
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 
-# What decides the function of a network and is not seen in its arrays.
+# Settings of a network that do not show in its arrays: module, name, values that are read.
 _READ = (
     ("mapping", "activation", ("lrelu",)),
     ("mapping", "lr_multiplier", (0.01,)),
@@ -19,14 +19,14 @@ _READ = (
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The averaged generator, or the only one; None if the file holds none of this kind.
+    """Open the averaged generator, or the only one; None if there is none of this flavour.
 
-    What ran in float16 runs in float32, between the same clamps; a bare state dict does not
-    tell of clamps, and none are applied.
+    Layers in float16 run in float32, with the same clamps. A bare state dict does not hold
+    the clamps, so none are applied.
 
     Raises:
-      InputError: If it does, but the arrays are not those of such a network, or it is
-        conditional, of another architecture than ``skip``, or not of three colours.
+      InputError: If its arrays are not those of such a network, or it is conditional, of
+        another architecture than ``skip``, or not of three colours.
     """
     start = checkpoint.prefix(_MARKS, ("G_ema.", "G."))
     if start is None:
@@ -49,7 +49,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def _check(state: StateDict, module: Any) -> None:
-    """Refuse the kinds of network that are not read."""
+    """Refuse networks that are not supported."""
     names = state.names()
     if any(name.startswith("mapping.embed.") for name in names):
         raise state.error("it is conditional (mapping.embed); only unconditional ones are read")
@@ -68,9 +68,9 @@ def _check(state: StateDict, module: Any) -> None:
 
 
 def _inside(module: Any, name: str) -> Any:
-    """A part of a module; None if it has none of that name."""
-    inside = module.state.get("_modules") if _is_module(module) else None
-    return inside.get(name) if isinstance(inside, dict) else None
+    """Return a part of a module; None if it has none of that name."""
+    parts = module.state.get("_modules") if _is_module(module) else None
+    return parts.get(name) if isinstance(parts, dict) else None
 
 
 def _is_module(value: Any) -> bool:
@@ -78,9 +78,9 @@ def _is_module(value: Any) -> bool:
 
 
 def _clamp(state: StateDict, module: Any) -> float | None:
-    found = _settings(module, "conv_clamp")
-    first = found[0] if found else None
-    same = all(type(other) is type(first) and other == first for other in found)
+    clamps = _settings(module, "conv_clamp")
+    first = clamps[0] if clamps else None
+    same = all(type(other) is type(first) and other == first for other in clamps)
     if same and first is None:
         return None
     if same and isinstance(first, numbers.Real) and 0 < float(first) < math.inf:
@@ -89,25 +89,25 @@ def _clamp(state: StateDict, module: Any) -> float | None:
 
 
 def _module(value: Any, start: str) -> Any:
-    """The object whose arrays have that prefix."""
+    """Return the object whose arrays have that prefix."""
     for name in start.split(".")[:-1]:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def _settings(module: Any, name: str) -> list[Any]:
-    """Values of a setting in a module and those inside it.
+    """List the values of a setting in a module and in those inside it.
 
-    As it was given to a constructor and as an attribute: defaults of constructors, which
-    differ between the two repositories, are seen in attributes only.
+    They come from the arguments of the constructor and from attributes. Defaults of
+    constructors, which differ between the two repositories, are in attributes only.
     """
     if not _is_module(module):
         return []
     holders = (module.state, module.state.get("_init_kwargs"))
-    found = [holder[name] for holder in holders if isinstance(holder, dict) and name in holder]
-    inside = module.state.get("_modules")
-    inside = inside.values() if isinstance(inside, dict) else ()
-    return found + [value for m in inside for value in _settings(m, name)]
+    values = [x[name] for x in holders if isinstance(x, dict) and name in x]
+    parts = module.state.get("_modules")
+    parts = parts.values() if isinstance(parts, dict) else ()
+    return values + [value for part in parts for value in _settings(part, name)]
 
 
 def _layer(i: int) -> Part:

@@ -1,4 +1,4 @@
-"""StyleGAN2 as rosinality/stylegan2-pytorch writes it."""
+"""StyleGAN2 in the form of rosinality/stylegan2-pytorch."""
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
@@ -9,10 +9,10 @@ _AVERAGE = "latent_avg"
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """The averaged generator, or the only one; None if the file holds none of this kind.
+    """Open the averaged generator, or the only one; None if there is none of this flavour.
 
     Raises:
-      InputError: If it does, but the arrays are not those of such a network.
+      InputError: If its arrays are not those of such a network.
     """
     start = checkpoint.prefix(_MARKS, ("g_ema.", "g."))
     if start is None:
@@ -23,7 +23,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         (state.count(r"convs\.(\d+)\.") + 1) // 2 + 1,
         state.count(r"noises\.noise_(\d+)$") // 2 + 1,
     )
-    # The mean code is beside the generator, as is the rest of a training run.
+    # The mean code is beside the generator, with the rest of a training run.
     beside = StateDict(checkpoint, "", _FLAVOUR) if start else state
     return assemble(
         state,
