@@ -14,10 +14,9 @@ import argparse
 
 import numpy as np
 
-from experiments.sefa import scoring
 from jaxgan import convert, sefa
 from jaxgan.judges import oracles
-from jaxgan.sefa import measure
+from jaxgan.sefa import measure, scoring
 
 GROUPS = "0-3/4-9/10-22"  # up to 8 pixels, to 32, and beyond
 WAYS = {  # unit and distance of the ends; how the directions are found
@@ -31,7 +30,7 @@ WAYS = {  # unit and distance of the ends; how the directions are found
     "whitened, ±2 image units": ("image", 2.0, {"whiten": True}),
     "whitened groups, ±2 std": ("std", 2.0, {"layers": GROUPS, "k": 2, "whiten": True}),
 }
-TOLD = ("turn of the head", "gender", "age", "smile")
+SHOWN = ("turn of the head", "gender", "age", "smile")
 TRUNCATION, BATCH = {"truncation": 0.7}, 4
 
 
@@ -46,46 +45,38 @@ def main():
     judges = scoring.panel(oracles.FFHQ, options.data, options.labels)
     rng = np.random.default_rng(0)
     some = generator.codes(rng.standard_normal((5, generator.latent_dim)), **TRUNCATION)
-    usual = scoring.meet(
-        generator, judges, options.people, seed=0, truncation=TRUNCATION, batch_size=BATCH
-    )
+    audience = scoring.Audience(generator, judges, BATCH)
+    usual = scoring.meet(audience, options.people, seed=0, **TRUNCATION)
     print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")
-    print("".join(f"{name:>20}" for name in TOLD))
+    print("".join(f"{name:>20}" for name in SHOWN))
     for way, (unit, distance, settings) in WAYS.items():
-        found = sefa.directions(generator, **{"k": 5} | settings)
-        units = np.ones(len(found.vectors))
+        directions = sefa.directions(generator, **{"k": 5} | settings)
+        units = np.ones(len(directions.vectors))
         if unit == "std":
-            units = sefa.spreads(generator, found.vectors)
+            units = sefa.spreads(generator, directions.vectors)
         elif unit == "image":
-            units = measure.image_units(generator, some, found)
+            units = measure.image_units(generator, some, directions)
         distances = np.array([-distance, 0.0, distance])
-        report = scoring.judge(
-            generator,
-            found,
-            units[:, None] * distances,
-            judges,
-            usual,
-            distances=distances,
-            people=options.people,
-            batch_size=BATCH,
+        report = scoring.score_directions(
+            audience, directions, units, distances, usual, options.people
         )
         print(f"{way:34}{row(report['directions'])}", flush=True)
 
 
 def row(directions):
     """Text of a way's numbers."""
-    seen = np.mean([told["seen"] for told in directions])
+    seen = np.mean([entry["seen"] for entry in directions])
     alike = [
-        told["likeness"]["means"][t]["mean"]
-        for told in directions
-        if told["likeness"] and told["likeness"]["people"]
+        entry["likeness"]["means"][t]["mean"]
+        for entry in directions
+        if entry["likeness"] and entry["likeness"]["people"]
         for t in (0, -1)
     ]
     text = f"{seen:6.0%}" + (f"{np.mean(alike):7.2f}" if alike else f"{'':7}")
-    for name in TOLD:
+    for name in SHOWN:
         effects = [
-            next(shift["in_sd"] for shift in told["shifts"] if shift["attribute"] == name) or 0
-            for told in directions
+            next(shift["in_sd"] for shift in entry["shifts"] if shift["attribute"] == name) or 0
+            for entry in directions
         ]
         best = int(np.argmax(np.abs(effects)))
         text += f"{f'{effects[best]:+.1f} ({best + 1})':>20}"

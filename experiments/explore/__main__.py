@@ -16,14 +16,15 @@ from pathlib import Path
 
 from experiments.common import flags
 from experiments.explore import server
-from experiments.explore.page import MOST, application, legible
+from experiments.explore.page import Answers, application, legible
+from experiments.explore.pictures import MOST
 from experiments.sefa import config as sefa_config
 from experiments.sefa import run
 from experiments.sefa.config import Config
 from jaxgan import convert, runs, runtime
 from jaxgan.errors import InputError
 from jaxgan.runs import progress
-from jaxgan.sefa import files
+from jaxgan.sefa import files, naming
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     line = flags.CommandLine("explore", __doc__)
     read = line.define(Options)
 
-    def command(stop: Callable[[], None]) -> None:
+    def command(check: Callable[[], None]) -> None:
         given = {name: value for name, value in read().items() if value is not None}
         port = given.pop("port", Options.port)
         config = Config(**given)
@@ -79,9 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         server.gradio()
         runtime.setup()
         generator = convert.load(config.checkpoint, progress.say)
-        found, names = run.find(config, generator)
-        identity = found._asdict() | dict.fromkeys(("vectors", "values", "shares"))
-        identity["directions"] = hashlib.sha256(found.vectors.tobytes()).hexdigest()[:16]
+        directions, names = run.find(config, generator)
+        identity = directions._asdict() | dict.fromkeys(("vectors", "values", "shares"))
+        identity["directions"] = hashlib.sha256(directions.vectors.tobytes()).hexdigest()[:16]
         if line.shared.dry_run:
             runs.compare(directory, identity, fresh=line.shared.fresh)
             flags.show_plan({directory: config})
@@ -89,11 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with runs.Run(directory, identity, fresh=line.shared.fresh):
             path = directory / "directions.npz"
             names = files.load(path, generator)[1] if path.exists() else names
-            titles = legible(run.titles(names, found, None))
-            app = application(config, directory, generator, found, titles)
-            stop()
+            titles = legible(naming.titles(names, directions.layers, None))
+            answers = Answers(config, directory, generator, directions, titles)
+            app = application(answers, generator)
+            check()
             server.serve(app, port)
-            stop()
+            check()
 
     return line.run(command, argv)
 

@@ -1,4 +1,4 @@
-"""A page of Gradio's for this machine alone, which asks no other for anything."""
+"""Serve a Gradio page to this machine alone; the page asks no other for anything."""
 
 import json
 import os
@@ -30,36 +30,36 @@ def refusal(path: str, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     """Status with which a request is refused; None lets it in.
 
     Pages of other sites reach this machine's ports too, and may take on the server's name
-    (DNS rebinding). What browsers send along gives them away.
+    (DNS rebinding). The headers that browsers send give them away.
     """
-    told = {name.lower(): value.decode("latin-1").lower() for name, value in headers}
-    host = told.get(b"host", "")
+    fields = {name.lower(): value.decode("latin-1").lower() for name, value in headers}
+    host = fields.get(b"host", "")
     if not re.fullmatch(rf"({re.escape(HOST)}|localhost)(:\d+)?", host):  # tunnels change ports
         return 421
-    own = told.get(b"sec-fetch-site", "none") in ("none", "same-origin") or path == "/"
-    if not own or told.get(b"origin", f"http://{host}") != f"http://{host}":
+    own = fields.get(b"sec-fetch-site", "none") in ("none", "same-origin") or path == "/"
+    if not own or fields.get(b"origin", f"http://{host}") != f"http://{host}":
         return 403
     return None if PATHS.fullmatch(path) else 404
 
 
 def wrong_body(body: bytes) -> int | None:
-    """Status with which what a request sends is refused; None lets it in.
+    """Status with which a request's body is refused; None lets it in.
 
     Gradio copies files, or fetches addresses, that a dictionary among the data names.
     """
     if len(body) > MAX_BODY:
         return 413
     try:
-        told = json.loads(body)
-        plain = all(isinstance(x, str | int | float | None) for x in told["data"])
-        listed = isinstance(told["data"], list)
-        return None if plain and listed and not told.get("event_data") else 400
+        event = json.loads(body)
+        plain = all(isinstance(x, str | int | float | None) for x in event["data"])
+        listed = isinstance(event["data"], list)
+        return None if plain and listed and not event.get("event_data") else 400
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return 400
 
 
 async def _body(receive: Any) -> bytes:
-    """What a request sends, or somewhat more of it than is allowed."""
+    """The body of a request, or somewhat more of it than is allowed."""
     body, more = b"", True
     while more and len(body) <= MAX_BODY:
         message = await receive()

@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     line = flags.CommandLine("sefa", __doc__)
     read_config = define(line)
 
-    def command(stop: Callable[[], None]) -> None:
+    def command(check: Callable[[], None]) -> None:
         config = read_config()
         check_ranges(config)
         check_flags(config)
@@ -43,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         runtime.setup()
         generator = convert.load(config.checkpoint, progress.say)
         if line.shared.dry_run:
-            found, _ = find(config, generator)
-            identity = settings(config, generator, found, codes_of(config, generator))
+            directions, _ = find(config, generator)
+            identity = settings(config, generator, directions, codes_of(config, generator))
             runs.compare(directory, identity, fresh=line.shared.fresh)
             flags.show_plan({directory: config})
             return
-        summary = run(config, directory, generator, fresh=line.shared.fresh, check=stop)
+        summary = run(config, directory, generator, fresh=line.shared.fresh, check=check)
         show(summary)
         print(directory)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -104,13 +105,17 @@ class Config:
     attribute_eyes: tuple[float, ...] = oracles.CELEBA
     eyes: tuple[float, ...] = oracles.FFHQ
 
+    @property
+    def truncation_options(self) -> dict[str, Any]:
+        """Options of ``Pretrained.codes``."""
+        return {
+            "truncation": self.truncation,
+            "truncation_layers": self.truncation_layers,
+        }
+
 
 def check_ranges(config: Config) -> None:
-    """Refuse what is out of range.
-
-    Raises:
-      InputError: If a value is.
-    """
+    """Raise ``InputError`` if a value is out of its range."""
     if not config.checkpoint:
         raise InputError("--checkpoint needs the path or name of a generator")
     for name, most in LIMITS.items():
@@ -139,11 +144,7 @@ def check_ranges(config: Config) -> None:
 
 
 def check_flags(config: Config) -> None:
-    """Refuse what has no meaning beside other settings.
-
-    Raises:
-      InputError: If a value is given that nothing reads.
-    """
+    """Raise ``InputError`` if a value is given that nothing reads, beside the others."""
     if (config.attribute_data is None) != (config.attribute_labels is None):
         raise InputError("--attribute_data and --attribute_labels go together")
     for field in dataclasses.fields(Config):
@@ -155,8 +156,8 @@ def check_flags(config: Config) -> None:
             raise InputError(f"--{field.name} has no meaning without --attributes")
 
 
-def _command(config: Config) -> list[str]:
-    """The command that repeats a run."""
+def command_of(config: Config) -> list[str]:
+    """The words of the command that repeats a run, quoted for a shell."""
     words = ["python -m experiments.sefa"]
     for field in dataclasses.fields(Config):
         value = getattr(config, field.name)

@@ -8,44 +8,35 @@ from typing import Any
 
 import jax
 import numpy as np
+from tabulate import tabulate
 
-from experiments.sefa import scoring
-from experiments.sefa.config import Config, _command, check_ranges
+from experiments.sefa import report
+from experiments.sefa.config import Config, check_ranges, command_of
 from jaxgan import runs, sefa
-from jaxgan.convert.formats import npz
 from jaxgan.convert.generator import Pretrained
+from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
-from jaxgan.judges import oracles
 from jaxgan.judges.oracles import Oracle
-from jaxgan.plots import raster
 from jaxgan.runs import progress
-from jaxgan.sefa import edit, files, measure
+from jaxgan.sefa import files, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
-from jaxgan.sefa.render import edited, encode, reduce
 
-PICTURE = 128  # pixels of an image in the pictures of directions, at most
-
-
-ANIMATED = 96  # and in the GIF
-
-
-CALIBRATED = 5  # codes that tell the length of an image unit
-
-
+CALIBRATED = 5  # codes that measure the length of an image unit
+SCORED = 5  # distances at which a person is scored, 0 among them
 MAX_BYTES = 2**29  # of all images
 
 
 def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
-    """The directions, found or read, and the names that were given; empty for none.
+    """Find or read the directions, and their names; empty for those without.
 
     Raises:
       InputError: If a setting does not fit the generator.
     """
     names: tuple[str, ...] = ()
     if config.directions_file:
-        found, names = files.load(config.directions_file, generator)
+        directions, names = files.load(config.directions_file, generator)
     else:
-        found = sefa.directions(
+        directions = sefa.directions(
             generator,
             config.layers,
             config.directions,
@@ -55,45 +46,23 @@ def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[
             whiten=config.whiten,
             least_spread=config.least_spread,
         )
-    count = len(found.vectors)
+    count = len(directions.vectors)
     if len(config.names) > count:
         raise InputError(f"--names has {len(config.names)} names for {count} directions")
-    given = [*config.names, *names[len(config.names) :]]
-    return found, tuple((given + [""] * count)[:count])
-
-
-def titles(
-    names: Sequence[str], found: sefa.Directions, report: Mapping[str, Any] | None
-) -> tuple[str, ...]:
-    """What directions are called: as given, else as scores suggest, else by number."""
-    grouped = len(set(found.layers)) > 1
-    suggested = [told["name"] for told in report["directions"]] if report else [""] * len(names)
-    return tuple(
-        name or scored or f"direction {k + 1}" + (f", layers {_spelled(layers)}" * grouped)
-        for k, (name, scored, layers) in enumerate(
-            zip(names, suggested, found.layers, strict=True)
-        )
-    )
+    names = config.names + names[len(config.names) :]
+    return directions, names + ("",) * (count - len(names))
 
 
 def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
-    """The codes to edit, drawn or read.
+    """Draw or read the codes to edit.
 
     Raises:
       InputError: If a file holds no codes of this generator.
     """
-    options = _truncation(config)
-    if config.codes is None:
-        z = jax.random.normal(
-            jax.random.key(config.seed), (config.samples, generator.latent_dim)
-        )
-        return np.asarray(generator.codes(z, **options))
-    arrays = npz.read(config.codes)
-    space = next((space for space in reversed(edit.SPACES) if space in arrays), None)
-    if space is None or arrays[space].dtype.kind not in "fiu" or not arrays[space].size:
-        spaces = ", ".join(edit.SPACES)
-        raise InputError(f"{config.codes} holds no codes: an array of numbers named {spaces}")
-    return np.asarray(edit.as_codes(generator, arrays[space], space, **options))
+    if config.codes is not None:
+        return sefa.read_codes(generator, config.codes, **config.truncation_options)
+    key = jax.random.key(config.seed)
+    return sefa.draw_codes(generator, key, config.samples, **config.truncation_options)
 
 
 def run(
@@ -107,9 +76,9 @@ def run(
     """Find the directions, edit images along them and fill the run directory.
 
     Args:
-      config: What to do.
-      directory: Made if missing.
-      generator: Whose directions.
+      config: The settings.
+      directory: The run directory; it need not exist.
+      generator: Has the directions.
       fresh: Start over.
       check: Called where it is safe to stop; raises ``Stopped`` to do so.
 
@@ -122,58 +91,56 @@ def run(
     """
     directory = Path(directory)
     check_ranges(config)
-    found, names = find(config, generator)
+    directions, names = find(config, generator)
     codes = codes_of(config, generator)
-    side = min(generator.resolution, config.size)
-    size = len(found.vectors) * len(codes) * config.steps * side**2 * 3
-    if size > MAX_BYTES:
-        raise InputError(
-            f"{len(found.vectors)} directions, {len(codes)} samples, {config.steps} steps of "
-            f"{side} pixels are {size >> 20} MiB, more than {MAX_BYTES >> 20}; take fewer"
-        )
-    judges = _panel(config)
-    identity = settings(config, generator, found, codes, judges)
+    _check_size(config, generator, len(directions.vectors), len(codes))
+    judges = report.panel(config)
+    identity = settings(config, generator, directions, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
-    units = np.ones(len(found.vectors))
+    units = np.ones(len(directions.vectors))
     if config.unit == "std":
-        units = sefa.spreads(generator, found.vectors)
+        units = sefa.spreads(generator, directions.vectors)
     if config.unit == "image" and (fresh or not (directory / "summary.json").exists()):
-        units = measure.image_units(generator, codes[:CALIBRATED], found, check)
+        units = measure.image_units(generator, codes[:CALIBRATED], directions, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
         if summary := record.summary():
             progress.say(f"{directory}: already complete")
             return summary
-        files.save(directory / "directions.npz", found, names)
-        report = _scored(config, directory, generator, found, units, judges, check)
-        names = titles(names, found, report)
+        files.save(directory / "directions.npz", directions, names)
+        audience = scoring.Audience(generator, judges, config.batch_size, check)
+        distances = _steps(config.distance, SCORED)
+        scores = report.scores(config, directory, audience, directions, units, distances)
+        suggested = [entry["name"] for entry in scores["directions"]] if scores else None
+        names = naming.titles(names, directions.layers, suggested)
         space = "w+" if generator.num_layers else "z"
         np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
         distances = _steps(config.distance, config.steps)
-        far = units[:, None] * distances[None]
-        images = edited(generator, codes, found, far, config.size, config.batch_size, check)
-        summary = measured(generator, found, names, images, far) | {"unit": units}
-        summary["attributes"] = report
-        check()
-        pictures(directory, names, images, distances)
-        check()
-        html = page(
-            f"Directions of {Path(config.checkpoint).name}",
-            _encoded(images),
-            [Row(name, facts(summary, k, found)) for k, name in enumerate(names)],
-            [f"sample {i + 1}" for i in range(len(codes))],
-            distances,
-            {
-                "generator": f"{generator.flavour}, {generator.resolution} pixels",
-                "rows": f"normalisation {found.normalisation}, to colours {found.to_rgb}"
-                + ", whitened" * found.whitened,
-                "distances in units of": config.unit,
-                "samples": config.codes or f"seed {config.seed}",
-                "command": " ".join(_command(config)),
-            },
+        away = units[:, None] * distances[None]
+        images = render.draw_moved(
+            generator, codes, directions, away, config.size, config.batch_size, check
         )
+        summary = {
+            **_measured(generator, directions, names, images, away),
+            "unit": units,
+            "attributes": scores,
+        }
+        check()
+        render.write_pictures(directory, names, images, distances)
+        check()
+        html = _page(config, generator, directions, summary, images, distances)
         runs.write_text(directory / "sefa.html", html)
         record.finish(summary)
         return runs.to_json(summary)
+
+
+def _check_size(config: Config, generator: Pretrained, directions: int, samples: int) -> None:
+    side = min(generator.resolution, config.size)
+    size = directions * samples * config.steps * side**2 * 3
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{directions} directions, {samples} samples, {config.steps} steps of {side} "
+            f"pixels are {size >> 20} MiB, more than {MAX_BYTES >> 20}; take fewer"
+        )
 
 
 def _steps(distance: float, count: int) -> np.ndarray:
@@ -183,114 +150,42 @@ def _steps(distance: float, count: int) -> np.ndarray:
     return distances
 
 
-def _panel(config: Config) -> list[Oracle]:
-    """The oracles that are to be asked; none unless asked for."""
-    if not config.attributes:
-        return []
-    return scoring.panel(
-        oracles.Eyes(*config.eyes),
-        config.attribute_data,
-        config.attribute_labels,
-        oracles.Eyes(*config.attribute_eyes),
-    )
-
-
-def _scored(
-    config: Config,
-    directory: Path,
-    generator: Pretrained,
-    found: sefa.Directions,
-    units: np.ndarray,
-    judges: list[Oracle],
-    check: Callable[[], None],
-) -> dict[str, Any] | None:
-    """What oracles say of the directions, asked once; None if there are no oracles."""
-    if not judges:
-        return None
-    report = scoring.read(directory)
-    told = report["directions"] if report else []
-    if report is None or len(told) < len(found.vectors):
-        people, distances = config.attribute_samples, _steps(config.distance, scoring.STEPS)
-        options: dict[str, Any] = {"batch_size": config.batch_size, "check": check}
-        usual = scoring.meet(
-            generator,
-            judges,
-            people,
-            seed=config.seed,
-            truncation=_truncation(config),
-            **options,
-        )
-        report = scoring.judge(
-            generator,
-            found,
-            units[:, None] * distances[None],
-            judges,
-            usual,
-            distances=distances,
-            people=people,
-            told=told,
-            keep=lambda report: runs.write_json(directory / scoring.FILE, report),
-            **options,
-        )
-    return report
-
-
-def _truncation(config: Config) -> dict[str, Any]:
-    return {
-        "truncation": config.truncation,
-        "truncation_layers": config.truncation_layers,
-    }
-
-
 def settings(
     config: Config,
     generator: Pretrained,
-    found: sefa.Directions,
+    directions: sefa.Directions,
     codes: np.ndarray,
     judges: Sequence[Oracle] = (),
 ) -> dict[str, Any]:
-    """What identifies a run: its settings, the content of its files, and its oracles."""
+    """Everything that decides a run: settings, the content of files, and oracles."""
     digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
-    for array in (*jax.tree.leaves(generator.params), codes, found.vectors):
+    for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
         digest.update(np.ascontiguousarray(array).tobytes())
-    told = dataclasses.asdict(config) | {"content": digest.hexdigest()[:16]}
-    return {name: value for name, value in told.items() if name != "batch_size"}
+    values = dataclasses.asdict(config) | {"content": digest.hexdigest()[:16]}
+    return {name: value for name, value in values.items() if name != "batch_size"}
 
 
-def _encoded(images: np.ndarray) -> list[list[list[bytes]]]:
-    """Every image as JPEG, equal ones once."""
-    known: dict[bytes, bytes] = {}
-
-    def once(image: np.ndarray) -> bytes:
-        digest = hashlib.sha256(image.tobytes()).digest()
-        if digest not in known:
-            known[digest] = encode(image)
-        return known[digest]
-
-    return [[[once(image) for image in path] for path in row] for row in images]
-
-
-def measured(
+def _measured(
     generator: Pretrained,
-    found: sefa.Directions,
+    directions: sefa.Directions,
     names: Sequence[str],
     images: np.ndarray,
-    far: np.ndarray,
+    away: np.ndarray,
 ) -> dict[str, Any]:
-    """What each direction does, as ``{name: [K]}``; means over the samples."""
+    """Measures of each direction as ``{name: [K]}``; means over the samples."""
     effects = [
-        measure.effect(paths.swapaxes(0, 1).astype(np.float32) / 127.5 - 1, away)
-        for paths, away in zip(images, far, strict=True)
+        measure.effect(to_float(paths.swapaxes(0, 1)), distances)
+        for paths, distances in zip(images, away, strict=True)
     ]
-    shares = measure.layer_shares(generator, found)
+    shares = measure.layer_shares(generator, directions)
     return {
         "flavour": generator.flavour,
         "resolution": generator.resolution,
         "fingerprint": generator.fingerprint,
-        "layers": [_spelled(layers) for layers in found.layers],
+        "layers": [sefa.spell_layers(layers) for layers in directions.layers],
         "name": list(names),
-        "value": found.values,
-        "share": found.shares,
+        "value": directions.values,
+        "share": directions.shares,
         "change_per_unit": np.array([e.change_per_unit.mean() for e in effects]),
         "smoothness": np.array([e.smoothness.mean() for e in effects]),
         "straightness": np.array([e.straightness.mean() for e in effects]),
@@ -301,73 +196,63 @@ def measured(
     }
 
 
-def facts(summary: Mapping[str, Any], k: int, found: sefa.Directions) -> dict[str, str]:
-    """What the page tells of a direction."""
-    told = {
+def _page(
+    config: Config,
+    generator: Pretrained,
+    directions: sefa.Directions,
+    summary: Mapping[str, Any],
+    images: np.ndarray,
+    distances: np.ndarray,
+) -> str:
+    return page(
+        f"Directions of {Path(config.checkpoint).name}",
+        render.encode(images),
+        [Row(name, _facts(summary, k)) for k, name in enumerate(summary["name"])],
+        [f"sample {i + 1}" for i in range(images.shape[1])],
+        distances,
+        {
+            "generator": f"{generator.flavour}, {generator.resolution} pixels",
+            "rows": f"normalisation {directions.normalisation}, to colours {directions.to_rgb}"
+            + ", whitened" * directions.whitened,
+            "distances in units of": config.unit,
+            "samples": config.codes or f"seed {config.seed}",
+            "command": " ".join(command_of(config)),
+        },
+    )
+
+
+def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
+    """The page's facts about a direction."""
+    facts = {
         "share of the spectrum": f"{100 * summary['share'][k]:.2g} %",
         "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
         "smoothness": f"{summary['smoothness'][k]:.2f}",
     }
     if abs(summary["unit"][k] - 1) > 1e-6:
-        told["one unit"] = f"{summary['unit'][k]:.3g} of code"
-    if found.layers[k]:
+        facts["one unit"] = f"{summary['unit'][k]:.3g} of code"
+    if summary["layers"][k]:
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
-        told |= {"layers": _spelled(found.layers[k]), "strongest in": strongest}
+        facts |= {"layers": summary["layers"][k], "strongest in": strongest}
     if summary["attributes"]:
-        told = scoring.facts(summary["attributes"]["directions"][k]) | told
-    return told
-
-
-def _spelled(layers: Sequence[int]) -> str:
-    """Indices as ``0-1,6``."""
-    parts: list[list[int]] = []
-    for layer in layers:
-        if parts and parts[-1][-1] == layer - 1:
-            parts[-1].append(layer)
-        else:
-            parts.append([layer])
-    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-
-
-def pictures(
-    directory: Path, names: Sequence[str], images: np.ndarray, distances: np.ndarray
-) -> None:
-    """Write a picture per direction, ``direction_1.png`` and on, and ``directions.gif``."""
-    ends = f"{distances[0]:g} to {distances[-1]:g}"
-    for k, paths in enumerate(images):
-        rows = {
-            f"sample {n + 1}": np.stack([reduce(image, PICTURE) for image in path])
-            for n, path in enumerate(paths[:10])
-        }
-        title = f"{names[k][:80]}, {ends}"
-        scale = max(1, PICTURE // images.shape[3])
-        raster.image_rows(directory / f"direction_{k + 1}.png", rows, title, scale=scale)
-    short = [name[:14] for name in names]
-    if len(set(short)) < len(short):
-        short = [f"{k + 1} {name}"[:14] for k, name in enumerate(names)]
-    frames = []
-    for t, distance in enumerate(distances):
-        rows = {
-            short[k]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
-            for k, paths in enumerate(images[:6])
-        }
-        frame = directory / "frames" / f"step_{t:04d}.png"
-        scale = max(1, ANIMATED // images.shape[3])
-        raster.image_rows(frame, rows, f"distance {distance:+.2f}", scale=scale)
-        frames.append(frame)
-    raster.gif(directory / "directions.gif", [*frames, *frames[-2::-1]], seconds=3)
+        facts = report.facts(summary["attributes"]["directions"][k]) | facts
+    return facts
 
 
 def show(summary: Mapping[str, Any]) -> None:
-    """Print what each direction does."""
-    print(f"{summary['flavour']}, {summary['resolution']} pixels")
-    print(f"{'':20} {'share':>7} {'change':>7} {'smooth':>7}  strongest layers")
-    for k, name in enumerate(summary["name"]):
-        layers = ", ".join(map(str, summary["strongest_layers"][k]))
-        layers = layers if summary["layers"][k] else ""
-        print(
-            f"{progress.printable(name[:20]):20} {100 * summary['share'][k]:6.2f}% "
-            f"{summary['change_per_unit'][k]:7.3f} {summary['smoothness'][k]:7.2f}  {layers}"
+    """Print a table of the directions, and their scores."""
+    rows = [
+        (
+            progress.printable(name[:20]),
+            f"{100 * summary['share'][k]:.2f}%",
+            f"{summary['change_per_unit'][k]:.3f}",
+            f"{summary['smoothness'][k]:.2f}",
+            ", ".join(map(str, summary["strongest_layers"][k] if summary["layers"][k] else ())),
         )
+        for k, name in enumerate(summary["name"])
+    ]
+    headers = ("", "share", "change", "smooth", "strongest layers")
+    align = ("left", "right", "right", "right", "left")
+    print(f"{summary['flavour']}, {summary['resolution']} pixels")
+    print(tabulate(rows, headers, "plain", disable_numparse=True, colalign=align))
     if summary["attributes"]:
-        scoring.show(summary["attributes"], summary["name"])
+        report.show(summary["attributes"], summary["name"])

@@ -3,7 +3,7 @@
 Source: Shen and Zhou, arXiv 2007.06600.
 """
 
-from jaxgan.sefa.edit import as_codes, move, path
+from jaxgan.sefa.edit import as_codes, draw_codes, move, path, read_codes
 from jaxgan.sefa.factorize import (
     TOOLS,
     Directions,
@@ -11,6 +11,7 @@ from jaxgan.sefa.factorize import (
     mean_spread,
     select_groups,
     select_layers,
+    spell_layers,
     spreads,
 )
 from jaxgan.sefa.measure import effect, image_units, layer_shares, principal_angles
@@ -20,6 +21,7 @@ __all__ = [
     "Directions",
     "as_codes",
     "directions",
+    "draw_codes",
     "effect",
     "image_units",
     "layer_shares",
@@ -27,7 +29,9 @@ __all__ = [
     "move",
     "path",
     "principal_angles",
+    "read_codes",
     "select_groups",
     "select_layers",
+    "spell_layers",
     "spreads",
 ]

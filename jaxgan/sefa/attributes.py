@@ -1,4 +1,4 @@
-"""How a direction changes the scores of pictures of people.
+"""The effect of a direction on the scores of pictures of people.
 
 N people are each moved to T distances along one direction and scored. People are the
 sample: every interval is over people.
@@ -20,12 +20,12 @@ CONFIDENCE = 0.95
 
 
 class Shift(NamedTuple):
-    """What a direction does to one attribute.
+    """The effect of a direction on one attribute.
 
     Attributes:
-      attribute: Which.
-      people: Counted: those with a score at every distance.
-      dropped: The others.
+      attribute: The attribute.
+      people: Number of people with a score at every distance; only they count.
+      dropped: Number of the others.
       means: Over people, at each of the distances, with Student's t intervals.
       slope: Mean over people of each one's least-squares slope, in the attribute's unit
         per unit of distance, with a bootstrap interval.
@@ -34,7 +34,7 @@ class Shift(NamedTuple):
       in_sd: ``total.mean`` in standard deviations among unmoved people.
       monotonicity: Mean over people of Spearman's rank correlation of score and distance;
         0 of a person whose score never changes. 1 or -1: everyone's changes one way only.
-      slopes: ``[people]``, one each.
+      slopes: ``[people]``, the slope of each.
     """
 
     attribute: Attribute
@@ -52,12 +52,12 @@ class Likeness(NamedTuple):
     """How alike people stay to themselves as they are moved.
 
     Attributes:
-      people: Counted: those with an embedding at every distance.
-      dropped: The others.
+      people: Number of people with an embedding at every distance; only they count.
+      dropped: Number of the others.
       means: Cosines to the unmoved person, means over people at each of the distances, with
         Student's t intervals; 1 where the distance is 0.
-      strangers: Mean cosine of two different people, unmoved: what a person who is no
-        longer alike comes down to.
+      strangers: Mean cosine of two different people, unmoved: the level at which nothing
+        is left of a likeness.
     """
 
     people: int
@@ -73,14 +73,14 @@ def shift(
     spread: float,
     seed: int = 0,
 ) -> Shift:
-    """Measure what a direction does to one attribute.
+    """Measure the effect of a direction on one attribute.
 
     Args:
-      attribute: Which.
-      scores: ``[N, T]``; NaN where there is none, which drops that person.
+      attribute: The attribute.
+      scores: ``[N, T]``; a person with a NaN is dropped.
       distances: ``[T]``, rising, 0 among them.
       spread: Standard deviation of the attribute among unmoved people.
-      seed: Of the bootstrap.
+      seed: Seed of the bootstrap.
 
     Raises:
       InputError: If the distances are others, or do not fit the scores.
@@ -110,7 +110,7 @@ def shifts(
     distances: ArrayLike,
     spreads: ArrayLike,
 ) -> tuple[Shift, ...]:
-    """``shift`` of A attributes: of scores ``[N, T, A]`` and spreads ``[A]``.
+    """Apply ``shift`` to A attributes: scores ``[N, T, A]`` and spreads ``[A]``.
 
     Raises:
       InputError: As ``shift``, or if the numbers of attributes differ.
@@ -131,7 +131,7 @@ def shifts(
 def deviations(scores: ArrayLike) -> np.ndarray:
     """Standard deviations ``[A]`` of scores ``[N, A]`` of unmoved people.
 
-    People with a NaN are left out; of fewer than two others there are none but NaN.
+    People with a NaN are left out; with fewer than two others, all are NaN.
     """
     scores = np.asarray(scores, float)
     whole = scores[np.isfinite(scores).all(axis=1)]
@@ -141,15 +141,15 @@ def deviations(scores: ArrayLike) -> np.ndarray:
 def correlations(scores: ArrayLike) -> np.ndarray:
     """Correlations ``[A, A]`` of scores ``[N, A]`` among unmoved people.
 
-    People with a NaN are left out; what is not known is 0.
+    People with a NaN are left out; an unknown correlation is 0.
     """
     scores = np.asarray(scores, float)
     whole = scores[np.isfinite(scores).all(axis=1)]
     if len(whole) < 2:
         return np.zeros((scores.shape[1],) * 2)
-    with np.errstate(invalid="ignore", divide="ignore"):  # of what is the same for all
-        found = np.corrcoef(whole.T)
-    return np.nan_to_num(np.atleast_2d(found))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a score that all share
+        table = np.corrcoef(whole.T)
+    return np.nan_to_num(np.atleast_2d(table))
 
 
 def likeness(embeddings: ArrayLike, distances: ArrayLike) -> Likeness:

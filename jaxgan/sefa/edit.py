@@ -1,6 +1,8 @@
-"""Moving codes along directions."""
+"""Codes: drawn, read, and moved along directions."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,22 +10,45 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.convert.formats import npz
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
+
+SPACES = ("z", "w", "w+")
+
+
+def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any) -> np.ndarray:
+    """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``."""
+    z = jax.random.normal(key, (count, generator.latent_dim))
+    return np.asarray(generator.codes(z, **truncation))
+
+
+def read_codes(generator: Pretrained, path: str | Path, **truncation: Any) -> np.ndarray:
+    """Read codes from an ``.npz``, of the last of ``SPACES`` that it holds.
+
+    Raises:
+      InputError: If it holds no codes of this generator.
+    """
+    arrays = npz.read(path)
+    space = next((space for space in reversed(SPACES) if space in arrays), None)
+    if space is None or arrays[space].dtype.kind not in "fiu" or not arrays[space].size:
+        spaces = ", ".join(SPACES)
+        raise InputError(f"{path} holds no codes: an array of numbers named {spaces}")
+    return np.asarray(as_codes(generator, arrays[space], space, **truncation))
 
 
 def move(
     codes: ArrayLike, vector: ArrayLike, distance: ArrayLike, layers: Sequence[int] = ()
 ) -> Array:
-    """Codes moved along a direction: an array of the same shape.
+    """Move codes along a direction; the shape stays.
 
-    Truncation comes before: a distance is not scaled by it.
+    The codes are truncated already: truncation does not scale a distance.
 
     Args:
-      codes: ``[N, L, D]``, or ``[N, D]`` of a generator without layers.
+      codes: ``[N, L, D]``, or ``[N, D]`` if the generator has no layers.
       vector: ``[D]`` direction.
-      distance: How far, in units of the vector's length.
-      layers: Codes to move; no others are. Without layers the codes themselves move.
+      distance: Distance in units of the vector's length.
+      layers: Layers whose codes move; ignored without layers.
 
     Raises:
       InputError: If the vector is not of the codes' length, or a layer does not exist.
@@ -47,20 +72,17 @@ def move(
 def path(
     codes: ArrayLike, vector: ArrayLike, distances: ArrayLike, layers: Sequence[int] = ()
 ) -> Array:
-    """Codes at each of ``[T]`` distances: ``[T, ...]``; arguments as for ``move``."""
+    """Move codes to each of ``[T]`` distances: ``[T, ...]``; arguments as for ``move``."""
     return jax.vmap(lambda distance: move(codes, vector, distance, layers))(
         jnp.asarray(distances)
     )
 
 
-SPACES = ("z", "w", "w+")
-
-
-def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation) -> Array:
-    """Codes from what the generator's spaces hold.
+def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: Any) -> Array:
+    """Make codes of an array from one of the generator's spaces.
 
     Args:
-      generator: Of the codes.
+      generator: Takes the codes.
       array: ``z``: latents ``[N, D]``. ``w``: codes ``[N, D]``, the same for all layers.
         ``w+``: codes ``[N, L, D]``, which are taken as they are, without truncation.
       space: One of ``SPACES``.

@@ -28,11 +28,11 @@ _ROUNDING = 1e-7  # of lengths, beside the largest: the root of that of their sq
 
 
 class Recipe(NamedTuple):
-    """What tools that are all called SeFa do differently.
+    """A tool's choices: several tools are called SeFa, and do it differently.
 
     Attributes:
       normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` leaves it.
-      to_rgb: Which conversions to colours take part.
+      to_rgb: Rule for conversions to colours: one of ``TO_RGB`` takes part.
       whiten: Whether a step is measured by how far codes are spread along it.
     """
 
@@ -56,13 +56,13 @@ class Directions(NamedTuple):
         whitened. The component that is largest in size is positive.
       values: ``[K]`` float64 eigenvalues: the squared length that a unit step adds up to
         over all rows; whitened, ``|A C^(1/2) u|^2``, a step of Mahalanobis length 1.
-      shares: ``[K]`` of the sum of all D eigenvalues of the group.
-      layers: Codes that each of K directions moves, rising; empty where a generator has no
-        layers.
+      shares: ``[K]``, values as shares of the sum of all D eigenvalues of their group.
+      layers: Layers whose codes each of K directions moves, rising; empty if the generator
+        has no layers.
       normalisation: One of ``NORMALISATIONS``.
       to_rgb: One of ``TO_RGB``.
       whitened: Whether steps were measured by how far codes are spread.
-      fingerprint: Of the generator.
+      fingerprint: Identifies the generator.
     """
 
     vectors: np.ndarray
@@ -89,15 +89,15 @@ def directions(
     """Factorise the style matrices of some layers together.
 
     Args:
-      generator: Whose matrices.
+      generator: Holds the matrices.
       layers: ``all``, a list such as ``0-1,6``, or indices. Lists with ``/`` between them
         are groups, each of which has its own directions. Ignored where the generator has
         no layers.
       k: Number of directions of each group, at most D.
-      like: The tool whose directions these are to be: a name in ``TOOLS``.
+      like: The tool to do it like: a name in ``TOOLS``.
       normalisation: One of ``NORMALISATIONS``, in place of that tool's.
       to_rgb: One of ``TO_RGB``, in place of that tool's.
-      whiten: Whether to, in place of that tool's choice. Where codes are latents it
+      whiten: Whether to whiten, in place of that tool's choice. Where codes are latents it
         changes nothing.
       least_spread: Directions along which the codes' standard deviation is less than this
         times the mean one (root mean square over all directions) are left out: a step
@@ -113,8 +113,8 @@ def directions(
       >>> style = Style("kernel", 0, np.diag([1.0, 3.0, 2.0]))
       >>> generator = Pretrained(
       ...     "example", 1, 3, 0, {}, lambda _, z: z, lambda _, z: z[:, None, None], (style,))
-      >>> found = jaxgan.sefa.directions(generator, k=2, normalisation="none")
-      >>> np.abs(found.vectors).argmax(axis=1), found.values.round(6)
+      >>> directions = jaxgan.sefa.directions(generator, k=2, normalisation="none")
+      >>> np.abs(directions.vectors).argmax(axis=1), directions.values.round(6)
       (array([1, 2]), array([9., 4.]))
     """
     if not generator.styles:
@@ -136,27 +136,27 @@ def directions(
         raise InputError(f"a least spread of {least_spread} must be a number from 0")
     parts, moved = [], []
     for chosen in select_groups(layers, generator.num_layers):
-        found = matrices(generator, chosen, normalisation, to_rgb)
-        if not found:
+        weights = matrices(generator, chosen, normalisation, to_rgb)
+        if not weights:
             raise InputError(
                 f"layers {','.join(map(str, chosen))} have no matrix to factorise: their only "
                 f"one leads to colours, and of those the rule {to_rgb!r} takes none here"
             )
-        rows = np.concatenate([rows for _, rows in found])
+        rows = np.concatenate([rows for _, rows in weights])
         values, vectors = _factorise(rows, generator.code_covariance if whiten else None)
         shares = values / max(values.sum(), np.finfo(float).tiny)
-        kept = np.arange(k)
+        strongest = np.arange(k)
         if least_spread:
             relative = spreads(generator, vectors) / mean_spread(generator)
-            kept = np.flatnonzero(relative >= least_spread)[:k]
-        if len(kept) < k:
+            strongest = np.flatnonzero(relative >= least_spread)[:k]
+        if len(strongest) < k:
             raise InputError(
-                f"{len(kept)} directions have a spread of {least_spread} times the mean or "
-                f"more, not {k}"
+                f"{len(strongest)} directions have a spread of {least_spread} times the mean "
+                f"or more, not {k}"
             )
-        if not vectors[kept].any(axis=1).all():
+        if not vectors[strongest].any(axis=1).all():
             raise InputError(f"the generator's codes vary along fewer than {k} directions")
-        parts.append([x[kept] for x in (vectors.astype(np.float32), values, shares)])
+        parts.append([x[strongest] for x in (vectors.astype(np.float32), values, shares)])
         moved += [chosen] * k
     return Directions(
         *(np.concatenate(part) for part in zip(*parts, strict=True)),
@@ -171,7 +171,7 @@ def directions(
 def _factorise(
     rows: np.ndarray, covariance: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All D eigenvalues, falling, and as rows of length 1 the directions they belong to.
+    """All D eigenvalues, falling, and their directions as rows of length 1.
 
     A row along which codes do not vary is 0.
     """
@@ -209,7 +209,7 @@ def mean_spread(generator: Pretrained) -> float:
 def matrices(
     generator: Pretrained, layers: Sequence[int], normalisation: str, to_rgb: str
 ) -> list[tuple[int, np.ndarray]]:
-    """What is factorised: (layer, ``[rows, D]`` float64) of each matrix that takes part.
+    """The matrices that take part, to be factorised: (layer, ``[rows, D]`` float64) of each.
 
     Arguments as in ``Directions``.
     """
@@ -229,8 +229,19 @@ def matrices(
     return chosen
 
 
+def spell_layers(layers: Sequence[int]) -> str:
+    """Indices as ``select_layers`` reads them: ``0-1,6``."""
+    ranges: list[list[int]] = []
+    for layer in layers:
+        if ranges and ranges[-1][-1] == layer - 1:
+            ranges[-1].append(layer)
+        else:
+            ranges.append([layer])
+    return ",".join(f"{r[0]}-{r[-1]}" if len(r) > 1 else str(r[0]) for r in ranges)
+
+
 def select_groups(layers: str | Sequence[int], count: int) -> list[tuple[int, ...]]:
-    """Groups of layers: what ``/`` parts, each as ``select_layers`` takes it."""
+    """Groups of layers, parted by ``/``, each as ``select_layers`` takes it."""
     if not count or not isinstance(layers, str):
         return [select_layers(layers, count)]
     return [select_layers(part, count) for part in layers.split("/")]
@@ -242,7 +253,7 @@ def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
     Args:
       layers: ``all``, a list of indices and ranges such as ``0-1, 6`` (ends included), or
         indices.
-      count: Of the layers there are; with 0 the answer is empty.
+      count: Number of the generator's layers; with 0 the result is empty.
 
     Raises:
       InputError: If that is no such list or a layer does not exist.
@@ -253,7 +264,7 @@ def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
     if isinstance(layers, str):
         if layers.strip() == "all":
             return tuple(range(count))
-        found: set[int] = set()
+        chosen: set[int] = set()
         for part in layers.split(","):
             ends = part.replace(" ", "").split("-")
             digits = all(end.isascii() and end.isdigit() and len(end) < 10 for end in ends)
@@ -262,9 +273,9 @@ def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
             first, last = int(ends[0]), int(ends[-1])
             if first > last or last >= count:
                 raise InputError(f"layers {layers!r} are not {allowed}")
-            found.update(range(first, last + 1))
-        return tuple(sorted(found))
-    chosen = tuple(sorted({operator.index(layer) for layer in layers}))
-    if not chosen or chosen[0] < 0 or chosen[-1] >= count:
+            chosen.update(range(first, last + 1))
+        return tuple(sorted(chosen))
+    indices = tuple(sorted({operator.index(layer) for layer in layers}))
+    if not indices or indices[0] < 0 or indices[-1] >= count:
         raise InputError(f"layers {list(layers)} are not {allowed}")
-    return chosen
+    return indices

@@ -1,4 +1,4 @@
-"""Files of directions, to use them again."""
+"""Files of directions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,29 +6,29 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.convert.formats import npz
-from jaxgan.convert.formats._pickle import shown
+from jaxgan.convert.formats._pickle import legible
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
+from jaxgan.runtime import replacing
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB, Directions
 
 MAX_NAME = 10_000  # characters
 
 
-def save(path: Path, found: Directions, names: Sequence[str]) -> None:
+def save(path: Path, directions: Directions, names: Sequence[str]) -> None:
     """Write directions to an ``.npz`` that ``load`` and numpy read."""
-    temporary = path.with_name("tmp_" + path.name)
-    count = 1 + max((max(layers, default=-1) for layers in found.layers), default=-1)
-    moved = np.array([np.isin(np.arange(count), layers) for layers in found.layers])
-    arrays = found._asdict() | {"layers": moved, "names": np.array(names)}
-    np.savez(temporary, allow_pickle=False, **arrays)
-    temporary.replace(path)
+    count = 1 + max((max(layers, default=-1) for layers in directions.layers), default=-1)
+    moved = np.array([np.isin(np.arange(count), layers) for layers in directions.layers])
+    arrays = directions._asdict() | {"layers": moved, "names": np.array(names)}
+    with replacing(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)
 
 
 def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str, ...]]:
     """Read what ``save`` wrote, of this generator.
 
     Returns:
-      The directions, and their names; empty for those that were given none.
+      The directions, and their names; empty for those without.
 
     Raises:
       InputError: If it is something else, or of another generator.
@@ -40,7 +40,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
     fingerprint = str(arrays["fingerprint"])
     if fingerprint != generator.fingerprint:
         raise InputError(
-            f"{path} holds directions of the generator {shown(fingerprint[:16])}, not of "
+            f"{path} holds directions of the generator {legible(fingerprint[:16])}, not of "
             f"{generator.fingerprint}"
         )
     vectors, moved = arrays["vectors"], arrays["layers"]
@@ -67,7 +67,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
     )
     if not sound:
         raise InputError(f"{path} is a damaged file of directions")
-    found = Directions(
+    directions = Directions(
         vectors=vectors.astype(np.float32),
         **{name: arrays[name] for name in numbers},
         layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in moved),
@@ -76,4 +76,4 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
         whitened=bool(arrays["whitened"]),
         fingerprint=fingerprint,
     )
-    return found, tuple(str(name)[:MAX_NAME] for name in arrays["names"])
+    return directions, tuple(str(name)[:MAX_NAME] for name in arrays["names"])

@@ -1,4 +1,4 @@
-"""What a direction does, in numbers."""
+"""Measures of directions: the change of images, the layers that it comes from."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,17 +13,16 @@ from jaxgan.sefa.edit import move
 from jaxgan.sefa.factorize import Directions, matrices
 
 _TRIES, _CLOSE = 8, 0.01
-CHANGE = 0.1  # root mean square, of pixels in [-1, 1]: what one image unit is
+CHANGE = 0.1  # one image unit: root mean square change of pixels in [-1, 1]
 
 
 class Effect(NamedTuple):
-    """What a direction does to images, for each of ``[N]`` codes.
+    """The effect of a direction on the images of codes, each measure ``[N]``.
 
     Attributes:
       change_per_unit: Root mean square change of pixels in [-1, 1] per unit of distance,
         from one end of the path to the other, along all its steps.
-      smoothness: How even the change is along the path: mean step over largest step; 1 is
-        even.
+      smoothness: Mean step over largest step along the path; 1 if the change is even.
       straightness: Change from one end to the other over the sum of the steps' changes.
     """
 
@@ -59,7 +58,7 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def image_units(
     generator: Pretrained,
     codes: ArrayLike,
-    found: Directions,
+    directions: Directions,
     check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Distances ``[K]`` at which each direction changes images by ``CHANGE``.
@@ -67,9 +66,9 @@ def image_units(
     The change is from the codes as they are, the mean of both ways and of all codes.
 
     Args:
-      generator: Of the images.
-      codes: To measure with; a few are enough.
-      found: The directions.
+      generator: Makes the images.
+      codes: ``[N, ...]``, a few to measure with.
+      directions: The K directions.
       check: Called between images; may raise.
 
     Raises:
@@ -77,7 +76,9 @@ def image_units(
     """
     still = np.clip(np.asarray(generator.images(codes)), -1, 1)
     units = []
-    for number, (vector, layers) in enumerate(zip(found.vectors, found.layers, strict=True), 1):
+    for number, (vector, layers) in enumerate(
+        zip(directions.vectors, directions.layers, strict=True), 1
+    ):
 
         def change(distance, vector=vector, layers=layers):
             check()
@@ -102,17 +103,19 @@ def image_units(
     return np.array(units)
 
 
-def layer_shares(generator: Pretrained, found: Directions) -> np.ndarray:
-    """Shares ``[K, L]`` of what a direction moves that each layer's matrices make up.
+def layer_shares(generator: Pretrained, directions: Directions) -> np.ndarray:
+    """Share ``[K, L]`` of each layer in the squared change of units that a direction makes.
 
-    One column where the generator has no layers. Rows sum to 1, or to 0 where a direction
-    moves no unit.
+    There is one column if the generator has no layers. Rows sum to 1, or to 0 if a
+    direction moves no unit.
     """
-    shares = np.zeros((len(found.vectors), max(generator.num_layers, 1)))
-    for group in set(found.layers):
-        members = [k for k, layers in enumerate(found.layers) if layers == group]
-        vectors = found.vectors[members].T.astype(np.float64)
-        for layer, rows in matrices(generator, group, found.normalisation, found.to_rgb):
+    shares = np.zeros((len(directions.vectors), max(generator.num_layers, 1)))
+    for group in set(directions.layers):
+        members = [k for k, layers in enumerate(directions.layers) if layers == group]
+        vectors = directions.vectors[members].T.astype(np.float64)
+        for layer, rows in matrices(
+            generator, group, directions.normalisation, directions.to_rgb
+        ):
             shares[members, layer] += np.square(rows @ vectors).sum(0)
     sums = shares.sum(axis=1, keepdims=True)
     return np.divide(shares, sums, out=shares, where=sums > 0)

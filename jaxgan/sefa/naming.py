@@ -1,6 +1,6 @@
-"""The name that a direction's numbers suggest, and those numbers as text.
+"""Names of directions: suggested by their numbers; and those numbers as text.
 
-A name is only suggested where numbers carry it; most directions have none.
+Most directions do nothing that would deserve a name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from jaxgan.metrics.intervals import student
 from jaxgan.sefa.attributes import CONFIDENCE, Shift
+from jaxgan.sefa.factorize import spell_layers
 
 NOTABLE = 0.5  # standard deviations among people: medium to Cohen, and visible to the eye
 SHARE = 0.5  # of the strongest effect, for another one to be in the name as well
@@ -21,10 +22,10 @@ class Name(NamedTuple):
     """A name for a direction, from numbers alone.
 
     Attributes:
-      name: Such as ``age and gender``; empty if nothing is notable.
-      plus: What positive distances make of a person, with numbers: ``older +1.3 sd, more
-        male +0.9 sd``.
-      minus: What negative ones do: ``younger, more female``.
+      name: A name such as ``age and gender``; empty if nothing is notable.
+      plus: The effect of positive distances, with numbers: ``older +1.3 sd, more male
+        +0.9 sd``.
+      minus: The effect of negative ones: ``younger, more female``.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Name(NamedTuple):
 
 
 def suggest_name(
-    found: Sequence[Shift],
+    shifts: Sequence[Shift],
     tests: int,
     correlations: ArrayLike | None = None,
     *,
@@ -50,27 +51,27 @@ def suggest_name(
       name would be at most 5 %);
     * it changes from end to end, to the same side, by ``notable`` standard deviations among
       people: a difference that is real may still be too small to see;
-    * that is at least ``SHARE`` of the strongest, so that a name says what is most of it;
-    * among unmoved people it does not go with one named already, by a correlation of
-      ``ALIKE`` or more. Such attributes are one finding, named after the first of them in
-      ``found``: the broadest should come first, as gender before lipstick.
+    * that is at least ``SHARE`` of the strongest effect, so that a name says most of it;
+    * among unmoved people its correlation with those named already is below ``ALIKE``.
+      Correlated attributes are one finding, named after the first of them in ``shifts``:
+      the broadest should come first, as gender before lipstick.
 
     Args:
-      found: Of one direction.
+      shifts: Effects of one direction.
       tests: Attributes times directions looked at.
       correlations: ``[A, A]`` among unmoved people, as ``attributes.correlations`` gives
-        them; None takes no two for alike.
+        them; None means that no two are alike.
       notable: Least effect, standard deviations.
       most: Attributes in a name.
     """
-    related = np.eye(len(found)) if correlations is None else np.abs(correlations)
-    strength = np.array([abs(one.in_sd) for one in found])
+    related = np.eye(len(shifts)) if correlations is None else np.abs(correlations)
+    strength = np.array([abs(one.in_sd) for one in shifts])
     left = [
         int(a)
         for a in np.argsort(-strength, kind="stable")
-        if found[a].people >= max(found[a].dropped, 1)
+        if shifts[a].people >= max(shifts[a].dropped, 1)
         and strength[a] >= notable
-        and _moves(found[a], 1 - (1 - CONFIDENCE) / tests)
+        and _moves(shifts[a], 1 - (1 - CONFIDENCE) / tests)
     ]
     left = [a for a in left if strength[a] >= SHARE * strength[left[0]]]
     chosen: list[int] = []
@@ -78,12 +79,12 @@ def suggest_name(
         family = [a for a in left if a == left[0] or related[a, left[0]] >= ALIKE]
         chosen.append(min(family))
         left = [a for a in left if a not in family and related[a, chosen[-1]] < ALIKE]
-    ends = [(found[a].attribute.minus, found[a].attribute.plus) for a in chosen]
-    rises = [found[a].in_sd > 0 for a in chosen]
+    ends = [(shifts[a].attribute.minus, shifts[a].attribute.plus) for a in chosen]
+    rises = [shifts[a].in_sd > 0 for a in chosen]
     return Name(
-        name=" and ".join(found[a].attribute.name for a in chosen),
+        name=" and ".join(shifts[a].attribute.name for a in chosen),
         plus=", ".join(
-            f"{pair[up]} {found[a].in_sd:+.1f} sd"
+            f"{pair[up]} {shifts[a].in_sd:+.1f} sd"
             for a, pair, up in zip(chosen, ends, rises, strict=True)
         ),
         minus=", ".join(pair[not up] for pair, up in zip(ends, rises, strict=True)),
@@ -96,7 +97,26 @@ def _moves(one: Shift, confidence: float) -> bool:
     return strict.low > 0 if one.in_sd > 0 else strict.high < 0
 
 
-def table(found: Sequence[Shift], distances: ArrayLike) -> list[dict[str, Any]]:
+def titles(
+    names: Sequence[str], layers: Sequence[Sequence[int]], suggested: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Name K directions: by their names, else as suggested, else by number.
+
+    Args:
+      names: ``[K]``, empty for those without.
+      layers: Layers that each of them moves; where these differ, a number goes with them.
+      suggested: ``[K]``, empty for those without; None if there are none.
+    """
+    grouped = len(set(layers)) > 1
+    numbers = (
+        f"direction {k}" + f", layers {spell_layers(own)}" * grouped
+        for k, own in enumerate(layers, 1)
+    )
+    rows = zip(names, suggested or [""] * len(names), numbers, strict=True)
+    return tuple(name or other or number for name, other, number in rows)
+
+
+def table(shifts: Sequence[Shift], distances: ArrayLike) -> list[dict[str, Any]]:
     """Shifts as rows of numbers, for a file; arguments as for ``lines``."""
     at = _ends(np.asarray(distances, float))
     return [
@@ -111,16 +131,16 @@ def table(found: Sequence[Shift], distances: ArrayLike) -> list[dict[str, Any]]:
             "in_sd": one.in_sd,
             "monotonicity": one.monotonicity,
         }
-        for one in found
+        for one in shifts
     ]
 
 
-def lines(found: Sequence[Shift], distances: ArrayLike) -> list[str]:
+def lines(shifts: Sequence[Shift], distances: ArrayLike) -> list[str]:
     """Shifts as aligned lines of text under a header, the strongest first.
 
     Args:
-      found: Of one direction.
-      distances: ``[T]`` of its scores.
+      shifts: Effects of one direction.
+      distances: ``[T]``, those of its scores.
     """
     distances = np.asarray(distances, float)
     columns = "".join(f"{distances[t]:>+9.3g}" for t in _ends(distances).values())
@@ -128,7 +148,7 @@ def lines(found: Sequence[Shift], distances: ArrayLike) -> list[str]:
         f"{'attribute':32}{columns}  {'per unit [95 %]':27}{'in sd':>7}{'monotone':>9}"
         f"{'people':>8}"
     ]
-    for one in sorted(found, key=lambda one: -np.nan_to_num(abs(one.in_sd))):
+    for one in sorted(shifts, key=lambda one: -np.nan_to_num(abs(one.in_sd))):
         means = "".join(f"{one.means[t].mean:9.3g}" for t in _ends(distances).values())
         slope = f"{one.slope.mean:+.3g} [{one.slope.low:+.3g}, {one.slope.high:+.3g}]"
         label = f"{one.attribute.name} ({one.attribute.unit})"[:32]
@@ -139,5 +159,5 @@ def lines(found: Sequence[Shift], distances: ArrayLike) -> list[str]:
 
 
 def _ends(distances: np.ndarray) -> Mapping[str, int]:
-    """Where the first distance, 0 and the last are."""
+    """Places of the first distance, of 0 and of the last."""
     return {"first": 0, "still": int(np.argmin(abs(distances))), "last": len(distances) - 1}

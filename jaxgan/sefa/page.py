@@ -24,8 +24,8 @@ class Row(NamedTuple):
     """One direction.
 
     Attributes:
-      name: What it is called.
-      facts: What is told beside its slider, such as its share of the spectrum.
+      name: Its name.
+      facts: Facts that stand beside its slider, such as its share of the spectrum.
     """
 
     name: str
@@ -40,18 +40,18 @@ def page(
     distances: Sequence[float] | np.ndarray,
     facts: Mapping[str, str],
 ) -> str:
-    """The page as HTML, to be written in UTF-8; 4/3 of the images' bytes and little more.
+    """Make the page: HTML, to be written in UTF-8, little more than 4/3 of the images' bytes.
 
     Any text is shown as it is, whatever it holds.
 
     Args:
-      title: Of the page.
+      title: Title of the page.
       frames: ``[K][N][T]`` encoded images, JPEG, PNG or WebP: sample n moved along direction
         k by distance t. Equal images are stored once.
       rows: The K directions.
       samples: Names of the N samples.
       distances: ``[T]``, rising; the sliders start at the one that is nearest to 0.
-      facts: What is told about the run; the value of ``"command"`` is set as code.
+      facts: Facts about the run; the value of ``"command"`` is set as code.
 
     Raises:
       InputError: If the sizes differ, there is no direction, no sample or a single distance,
@@ -113,7 +113,7 @@ def _check_sizes(frames, rows, samples, distances) -> None:
 
 
 def _type(image: bytes) -> str | None:
-    """The media type that an image's first bytes tell."""
+    """The media type of an image, by its first bytes."""
     if image[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if image[:8] == b"\x89PNG\r\n\x1a\n":
@@ -126,7 +126,7 @@ def _type(image: bytes) -> str | None:
 def _labels(distances) -> list[str]:
     """Distances as text: ``-1.8``, ``0``, ``+1.8``."""
     values = np.asarray(distances, np.float64)
-    tiny = 1e-9 * np.abs(values).max()  # what rounding leaves of a 0
+    tiny = 1e-9 * np.abs(values).max()  # a 0 after rounding
     return [f"{value:+.4g}" if abs(value) > tiny else "0" for value in values]
 
 

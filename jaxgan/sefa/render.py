@@ -1,18 +1,23 @@
-"""Images of codes, as they are and moved along directions."""
+"""Images of codes, as they are and moved along directions, and pictures of them."""
 
+import hashlib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jaxgan import sefa
 from jaxgan.convert.generator import Pretrained
+from jaxgan.data.pixels import to_uint8
+from jaxgan.plots import raster
 from jaxgan.sefa import edit
+from jaxgan.sefa.factorize import Directions
 
 QUALITY = 90  # of JPEGs
+PICTURE, ANIMATED = 128, 96  # pixels of an image in a picture and in the GIF, at most
 
 
 def draw(
@@ -22,12 +27,12 @@ def draw(
     batch_size: int,
     check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
+    """Draw images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
 
     All batches are of one size, so that there is one program.
     """
     batch_size = min(batch_size, len(codes))
-    made = []
+    images = []
     bar = tqdm(
         total=len(codes), unit="image", disable=not sys.stderr.isatty(), dynamic_ncols=True
     )
@@ -37,51 +42,60 @@ def draw(
             part = codes[start : start + batch_size]
             short = batch_size - len(part)
             padded = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
-            images = np.asarray(generator.images(padded))[: len(part)]
-            levels = np.floor(np.clip(images * 127.5 + 128, 0, 255)).astype(np.uint8)
-            made += [reduce(image, size) for image in levels]
+            pixels = to_uint8(generator.images(padded))[: len(part)]
+            images += [reduce(image, size) for image in pixels]
             bar.update(len(part))
-    return np.stack(made)
+    return np.stack(images)
 
 
 def reduce(image: np.ndarray, size: int) -> np.ndarray:
-    """An image of at most ``size`` pixels a side."""
+    """Reduce an image ``[H, W, 3]`` uint8 to at most ``size`` pixels a side."""
     if len(image) <= size:
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
 
 
-def encode(image: np.ndarray) -> bytes:
-    """An image as JPEG."""
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="JPEG", quality=QUALITY, optimize=True)
-    return stream.getvalue()
+def encode(images: np.ndarray) -> list[list[list[bytes]]]:
+    """Encode images ``[K, N, T, h, w, 3]`` as JPEGs, equal ones once."""
+    jpegs: dict[bytes, bytes] = {}
+
+    def once(image: np.ndarray) -> bytes:
+        digest = hashlib.sha256(image.tobytes()).digest()
+        if digest not in jpegs:
+            stream = io.BytesIO()
+            Image.fromarray(image).save(stream, format="JPEG", quality=QUALITY, optimize=True)
+            jpegs[digest] = stream.getvalue()
+        return jpegs[digest]
+
+    return [[[once(image) for image in path] for path in row] for row in images]
 
 
-def edited(
+def draw_moved(
     generator: Pretrained,
     codes: np.ndarray,
-    found: sefa.Directions,
+    directions: Directions,
     distances: np.ndarray,
     size: int,
     batch_size: int,
     check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Images ``[K, N, T, h, w, 3]`` uint8: N codes moved along K directions.
+    """Draw images ``[K, N, T, h, w, 3]`` uint8: N codes moved along K directions.
 
     Args:
-      generator: Of the images.
+      generator: Makes the images.
       codes: ``[N, ...]``.
-      found: The directions.
+      directions: The K directions.
       distances: ``[K, T]``; where one is 0, the unmoved image is made only once.
       size: Pixels, at most.
       batch_size: Images made at once.
       check: Called where it is safe to stop.
     """
     moved = [codes]
-    for vector, far, layers in zip(found.vectors, distances, found.layers, strict=True):
-        there = np.asarray(edit.path(codes, vector, far[far != 0], layers))
-        moved.append(there.reshape(-1, *codes.shape[1:]))
+    for vector, away, layers in zip(
+        directions.vectors, distances, directions.layers, strict=True
+    ):
+        ends = np.asarray(edit.path(codes, vector, away[away != 0], layers))
+        moved.append(ends.reshape(-1, *codes.shape[1:]))
     images = draw(generator, np.concatenate(moved), size, batch_size, check)
     count, at = len(codes), len(codes)
     out = np.empty((*distances.shape, count, *images.shape[1:]), np.uint8)
@@ -92,3 +106,39 @@ def edited(
             out[k, t] = images[at : at + count]
             at += count
     return out.swapaxes(1, 2)
+
+
+def write_pictures(
+    folder: Path, names: Sequence[str], images: np.ndarray, distances: np.ndarray
+) -> None:
+    """Write a picture per direction, ``direction_1.png`` and on, and ``directions.gif``.
+
+    Args:
+      folder: Holds the pictures; a folder ``frames`` in it holds the GIF's.
+      names: ``[K]`` names of the directions.
+      images: ``[K, N, T, h, w, 3]`` uint8.
+      distances: ``[T]``, for the titles.
+    """
+    ends = f"{distances[0]:g} to {distances[-1]:g}"
+    for k, paths in enumerate(images):
+        rows = {
+            f"sample {n + 1}": np.stack([reduce(image, PICTURE) for image in path])
+            for n, path in enumerate(paths[:10])
+        }
+        title = f"{names[k][:80]}, {ends}"
+        scale = max(1, PICTURE // images.shape[3])
+        raster.image_rows(folder / f"direction_{k + 1}.png", rows, title, scale=scale)
+    short = [name[:14] for name in names]
+    if len(set(short)) < len(short):
+        short = [f"{k + 1} {name}"[:14] for k, name in enumerate(names)]
+    frames = []
+    for t, distance in enumerate(distances):
+        rows = {
+            short[k]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
+            for k, paths in enumerate(images[:6])
+        }
+        frame = folder / "frames" / f"step_{t:04d}.png"
+        scale = max(1, ANIMATED // images.shape[3])
+        raster.image_rows(frame, rows, f"distance {distance:+.2f}", scale=scale)
+        frames.append(frame)
+    raster.gif(folder / "directions.gif", [*frames, *frames[-2::-1]], seconds=3)

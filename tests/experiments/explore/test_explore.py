@@ -19,11 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.explore.page import State, figure, painter, save, state_of
+from experiments.explore.page import save
+from experiments.explore.pictures import State, figure, painter, state_of
 from experiments.explore.server import refusal
 from experiments.sefa import run
 from experiments.sefa.config import Config
+from jaxgan import sefa
 from jaxgan.convert.generator import Pretrained
+from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.sefa import files
 from jaxgan.sefa.render import draw, reduce
@@ -56,10 +59,6 @@ def read(*controls, layers=LAYERS):
 def full(state, layers=LAYERS, groups="all", **changes):
     found = found_of(layers, groups)
     return painter(config_of(**changes), generator_of(layers), found)(state)
-
-
-def levels(images):
-    return np.floor(np.clip(np.asarray(images) * 127.5 + 128, 0, 255))
 
 
 # Without a browser.
@@ -112,7 +111,7 @@ def test_sliders_add_up(layers, unit):
     moving = (1, 3) if layers else None
     codes = np.array(run.codes_of(config_of(seed=5, truncation=0.5, samples=1), generator))
     distances = (1.0, -0.5, 2.0)
-    units = run.sefa.spreads(generator, found.vectors) if unit == "std" else np.ones(3)
+    units = sefa.spreads(generator, found.vectors) if unit == "std" else np.ones(3)
     step = (distances * units) @ found.vectors
     if layers:
         codes[:, [1, 3]] += step.astype(np.float32)
@@ -122,7 +121,7 @@ def test_sliders_add_up(layers, unit):
     assert image.shape == (SIDE, SIDE, 3)
     assert image.dtype == np.uint8
     # A sum that is rounded another way may reach the next whole number.
-    assert np.abs(image - levels(generator.images(codes))[0]).max() <= 1
+    assert np.abs(image.astype(int) - to_uint8(generator.images(codes))[0]).max() <= 1
     still = full(State(5, 0.5, moving, (0.0, 0.0, 0.0)), layers, unit=unit)
     assert np.abs(image.astype(int) - still).max() > 5
 
@@ -137,7 +136,7 @@ def test_each_direction_moves_its_own_layers_unless_told():
     found = found_of(groups="0/2-3")
     codes[:, 0] += found.vectors[0]
     codes[:, 2:] += found.vectors[3]
-    assert np.abs(own - levels(generator_of().images(codes))[0]).max() <= 1
+    assert np.abs(own.astype(int) - to_uint8(generator_of().images(codes))[0]).max() <= 1
 
 
 def test_the_person_of_a_seed_is_the_first_sample_of_the_laboratory():
@@ -256,9 +255,9 @@ from jaxgan import convert
 from tests.generators import linear
 convert.load = lambda path, say=None: linear(layers, scale=0.05)
 sys.argv[0] = "experiments/explore.py"
-from experiments import explore
+from experiments.explore.__main__ import main
 assert "gradio" not in sys.modules or not sys.modules["gradio"]
-explore.main()
+sys.exit(main())
 """
 
 

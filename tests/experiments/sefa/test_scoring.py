@@ -7,12 +7,14 @@ import pytest
 from scipy import special
 
 from experiments.sefa import config as sefa_config
-from experiments.sefa import run, scoring
+from experiments.sefa import report as sefa_report
+from experiments.sefa import run
 from jaxgan import sefa
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
 from jaxgan.judges.attribute import Attribute
 from jaxgan.judges.oracles import Oracle
+from jaxgan.sefa import scoring
 from tests.generators import LAYERS, line_of, linear
 
 WORDS = (
@@ -65,11 +67,10 @@ def judged(generator=None, judges=(SEEING,), batch_size=7, seed=3):
     generator = linear(scale=0.02) if generator is None else generator
     found = sefa.directions(generator, k=2)
     distances = np.array([-1.0, 0, 1])
-    usual = scoring.meet(generator, judges, 20, seed=seed, truncation={}, batch_size=batch_size)
+    audience = scoring.Audience(generator, judges, batch_size)
+    usual = scoring.meet(audience, 20, seed=seed)
     assert len(usual.codes) == scoring.UNMOVED
-    far = np.repeat(distances[None], 2, axis=0)
-    options = {"distances": distances, "people": 20, "batch_size": batch_size}
-    return found, scoring.judge(generator, found, far, judges, usual, **options)
+    return found, scoring.score_directions(audience, found, np.ones(2), distances, usual, 20)
 
 
 def test_shifts_are_those_of_the_images():
@@ -117,8 +118,8 @@ def test_a_picture_without_a_face_counts_for_no_oracle():
         assert [row["dropped"] for row in told["shifts"]] == [20, 20, 20]
         assert told["likeness"]["people"] == 0
         assert json.loads(json.dumps(told)) == told  # no NaN
-        scoring.facts(told)
-    scoring.show(report, ["a", "b"])
+        sefa_report.facts(told)
+    sefa_report.show(report, ["a", "b"])
 
 
 def test_the_people_do_not_depend_on_the_batch():
@@ -169,7 +170,7 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
     assert len(json.loads(first)["directions"]) == 1
     asked.clear()
     summary = run.run(config_of(), directory, generator)
-    assert sum(asked) == scoring.UNMOVED + 20 * (scoring.STEPS - 1)  # one direction was left
+    assert sum(asked) == scoring.UNMOVED + 20 * (run.SCORED - 1)  # one direction was left
     assert (directory / "attributes.json").read_text() == (
         whole / "attributes.json"
     ).read_text()
@@ -181,7 +182,7 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
 def test_damaged_scores_count_for_none(tmp_path, damage):
     (tmp_path / "attributes.json").write_text(damage)
-    assert scoring.read(tmp_path) is None
+    assert sefa_report.read(tmp_path) is None
 
 
 def test_what_fails_before_it_begins_loses_nothing(tmp_path, monkeypatch):

@@ -162,7 +162,7 @@ def test_the_unmoved_image_is_in_the_middle(tmp_path, faces):
     codes = run.codes_of(config_of(), faces)
     found = sefa.directions(faces, k=2)
     distances = np.array([[-2.0, 0, 2], [-1, 0, 3]])
-    images = run.edited(faces, codes, found, distances, 32, 3)
+    images = render.draw_moved(faces, codes, found, distances, 32, 3)
     assert images.shape == (2, 2, 3, 32, 32, 3)
     for k, t in np.ndindex(2, 3):
         moved = codes + distances[k, t].astype(np.float32) * found.vectors[k]
@@ -424,7 +424,7 @@ def test_names_with_one_beginning_each_have_a_row(tmp_path, faces):
 def test_the_command_of_the_page_repeats_the_run(tmp_path, faces):
     config = config_of(names=("an old face", "it's"), truncation_layers=3)
     run.run(config, tmp_path, faces)
-    words = shlex.split(" ".join(sefa_config._command(config)))
+    words = shlex.split(" ".join(sefa_config.command_of(config)))
     assert words[:3] == ["python", "-m", "experiments.sefa"]
     assert set(words[3:]) == {
         *("--checkpoint=faces/generator.npz", "--directions=2", "--samples=2", "--steps=3"),

