@@ -1,4 +1,4 @@
-"""Trained generators from files: told by their keys, read without running anything."""
+"""Trained generators from files: recognised by their keys, read without running code."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -79,32 +79,32 @@ def _parameters(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         classifier = prefix.removesuffix("layers.") + "output"
         rename = {unit: prefix + name for unit, name in _SCRIPT.items()}
         parts = ("weight", "beta", "mean", "var")
-    left = dict(tensors)
+    rest = dict(tensors)
     folded = {}
     for unit in _SCRIPT:
         name = rename[unit] if rename else unit
-        weight = _take(left, f"{name}.{parts[0]}", (None,) * 4)
-        norms = [_take(left, f"{name}.{part}", weight.shape[:1]) for part in parts[1:]]
+        weight = _take(rest, f"{name}.{parts[0]}", (None,) * 4)
+        norms = [_take(rest, f"{name}.{part}", weight.shape[:1]) for part in parts[1:]]
         folded[f"{unit}.kernel"], folded[f"{unit}.bias"] = _fold(name, weight, *norms)
-        left.pop(f"{name}.bn.num_batches_tracked", None)
+        rest.pop(f"{name}.bn.num_batches_tracked", None)
     # The archive is also passed on without its classifier. In a state dict the number of
     # classes tells it from torchvision's network, whose blocks have the same shapes.
     for part, shape in _CLASSIFIER.items():
-        if not rename or f"{classifier}.{part}" in left:
-            _take(left, f"{classifier}.{part}", shape)
-    if left:
-        raise _Foreign(f"it has {_some(left)}, which that network lacks")
+        if not rename or f"{classifier}.{part}" in rest:
+            _take(rest, f"{classifier}.{part}", shape)
+    if rest:
+        raise _Foreign(f"it has {_some(rest)}, which that network lacks")
     return traverse_util.unflatten_dict(folded, sep=".")
 
 
-def _take(left: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def _take(rest: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """The array of that name; None in a shape is any size."""
-    if name not in left:
+    if name not in rest:
         raise _Foreign(f"it lacks {name}")
-    array = left.pop(name)
+    array = rest.pop(name)
     if len(array.shape) != len(shape):
         raise _Foreign(f"its {name} has {len(array.shape)} axes, not {len(shape)}")
-    if any(size not in (None, found) for size, found in zip(shape, array.shape, strict=True)):
+    if any(size not in (None, length) for size, length in zip(shape, array.shape, strict=True)):
         raise _Foreign(f"its {name} has shape {array.shape}, not {shape}")
     if array.dtype.kind != "f":
         raise _Foreign(f"its {name} is {array.dtype}, not floating point")

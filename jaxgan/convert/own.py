@@ -75,7 +75,7 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     if settings["model"] == OWN:
         return _own(file, arrays, settings["latent_dim"], network)
     if network is not None:
-        raise InputError(f"{file} is no run of jaxgan.fit: its network is known, give none")
+        raise InputError(f"{file} is no run of jaxgan.fit: its network is known, so pass none")
     return _known(file, arrays, settings)
 
 
@@ -84,7 +84,7 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
     model, dim = settings["model"], settings["latent_dim"]
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
     try:
-        image, wanted = _shapes(network, dim)
+        image, shapes = _shapes(network, dim)
     except ZeroDivisionError as error:
         raise InputError(f"{file} has layers without channels") from error
     size, channels = settings["size"], settings["channels"]
@@ -93,7 +93,7 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
             f"{file} says {channels} channels of {size} pixels, and its {model} makes others"
         )
     flavour = f"jaxgan {model}"
-    variables = _variables(StateDict(Checkpoint(str(file), None, arrays), "", flavour), wanted)
+    variables = _variables(StateDict(Checkpoint(str(file), None, arrays), "", flavour), shapes)
     layer = "ConvTranspose_0" if model == "dcgan" else "Dense_0"
     matrix = variables["params"][layer]["kernel"]
     if model != "dcgan" and matrix.shape[0] == dim:
@@ -112,7 +112,7 @@ def _own(
             "generator, as in jaxgan.load(path, network=MyGenerator())"
         )
     flavour = type(network).__name__
-    images, wanted = _shapes(network, latent_dim)
+    images, shapes = _shapes(network, latent_dim)
     shape = list(getattr(images, "shape", ()))
     if len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] not in (1, 3):
         raise InputError(
@@ -120,7 +120,7 @@ def _own(
             "[N, H, H, 1] or [N, H, H, 3]"
         )
     state = StateDict(Checkpoint(str(file), None, arrays), "", flavour)
-    variables = _variables(state, wanted)
+    variables = _variables(state, shapes)
     styles = _entry(network, variables, latent_dim)
     return pretrained(flavour, shape[1], latent_dim, network, variables, styles)
 
@@ -133,12 +133,12 @@ def _shapes(network: nn.Module, latent_dim: int) -> tuple[Any, Any]:
     )
 
 
-def _variables(state: StateDict, wanted: Any) -> dict[str, Any]:
+def _variables(state: StateDict, shapes: Any) -> dict[str, Any]:
     """The arrays of a file as the variables of a network, each taken once."""
-    flat: dict[Any, Any] = traverse_util.flatten_dict(wanted)
-    taken = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
+    flat: dict[Any, Any] = traverse_util.flatten_dict(shapes)
+    arrays = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
     state.finish()
-    return traverse_util.unflatten_dict(taken)
+    return traverse_util.unflatten_dict(arrays)
 
 
 def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, ...]:
@@ -152,9 +152,9 @@ def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, 
         nonlocal name
         try:
             _apply(network, variables, z, _stop)
-        except _Reached as reached:
-            name = f"params.{'.'.join(reached.path)}.kernel"
-            return reached.output
+        except _Reached as end:
+            name = f"params.{'.'.join(end.path)}.kernel"
+            return end.output
         return z
 
     draws = np.random.default_rng(0).standard_normal((2, 1, latent_dim)).astype(np.float32)
@@ -181,7 +181,7 @@ def _stop(path: tuple[str, ...], output: Any) -> Any:
 
 
 def _passes_by(network: nn.Module, variables: Any, latent_dim: int) -> bool:
-    """Whether images depend on the latent even if the first layer's output is constant."""
+    """Find out if images depend on the latent when the first layer's output is constant."""
 
     def cut(z: Array) -> Any:
         constant = lambda _, output: jnp.zeros(output.shape, output.dtype)  # noqa: E731

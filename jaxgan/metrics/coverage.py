@@ -34,5 +34,5 @@ def coverage(samples: ArrayLike, modes: ArrayLike, radius: float) -> Coverage:
     finite = samples[np.isfinite(samples).all(axis=1)]
     distances, nearest = KDTree(modes).query(finite)
     good = np.asarray(distances) <= radius
-    reached = np.unique(np.asarray(nearest)[good])
-    return Coverage(len(reached), float(good.sum() / len(samples)))
+    modes_hit = np.unique(np.asarray(nearest)[good])
+    return Coverage(len(modes_hit), float(good.sum() / len(samples)))

@@ -34,8 +34,8 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
     # symmetric (RY')(RY')': real and not negative, as those of sqrtm(C D) need not be.
     cross = _root(small) @ large.T
     eigenvalues = np.linalg.eigvalsh(cross @ cross.T)
-    mixed = np.sqrt(eigenvalues.clip(min=0)).sum()
-    return max(0.0, float(gap @ gap + np.sum(small**2) + np.sum(large**2) - 2 * mixed))
+    root_trace = np.sqrt(eigenvalues.clip(min=0)).sum()
+    return max(0.0, float(gap @ gap + np.sum(small**2) + np.sum(large**2) - 2 * root_trace))
 
 
 def feature_pair(real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -169,7 +169,7 @@ def prdc(
 
 
 class _Extraction(NamedTuple):
-    """How images become features; the fields are the arguments of ``fid``."""
+    """The way from images to features; the fields are arguments of ``fid``."""
 
     size: int | None
     features: Features | None
@@ -180,7 +180,7 @@ class _Extraction(NamedTuple):
     def of_pair(self, real: Images, fake: Images) -> tuple[np.ndarray, np.ndarray]:
         """Features ``[N, F]`` of both sets."""
         if self.features is not None and self.weights is not None:
-            raise InputError("features and weights are given: one of them is allowed")
+            raise InputError("features= and weights= exclude each other: pass one")
         sets = {"real": real, "fake": fake}
         arrays = {n: _bytes(n, x) for n, x in sets.items() if not _is_path(x)}
         sides = [x.shape[1] for x in arrays.values() if x.shape[1] == x.shape[2]]
@@ -249,7 +249,7 @@ def _extracted(extract: Features, images: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def _inception(path: str, convention: str) -> Features:
-    """The network with its weights: kept, as it takes some ten seconds to compile."""
+    """The network with its weights; it stays, as it takes some ten seconds to compile."""
     from jaxgan.convert import inception as weights  # these import jax
     from jaxgan.networks import inception
 

@@ -1,4 +1,4 @@
-"""Distances by kernels: the energy test, and the discrepancy that KID is made of."""
+"""Distances by kernels: the energy test, and the discrepancy behind KID."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class EnergyTest(NamedTuple):
 def energy_test(
     x: ArrayLike, y: ArrayLike, *, permutations: int = 999, seed: int = 0
 ) -> EnergyTest:
-    """Can two point clouds be told apart?
+    """Test whether two point clouds have one distribution.
 
     Args:
       x: ``[N, F]``.
@@ -53,8 +53,8 @@ def energy_test(
     # With labels +1/N and -1/M the energy distance is the quadratic form -s' D s.
     energies = -np.einsum("pn,pn->p", rows @ distances, rows)
     # Rounding must not let an equal relabelling count as a smaller one.
-    reached = np.sum(energies[1:] >= energies[0] * (1 - 1e-6))
-    return EnergyTest(float(energies[0]), float((1 + reached) / (1 + permutations)))
+    extreme = np.sum(energies[1:] >= energies[0] * (1 - 1e-6))
+    return EnergyTest(float(energies[0]), float((1 + extreme) / (1 + permutations)))
 
 
 class KernelDistance(NamedTuple):

@@ -58,17 +58,17 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
     scale = np.linalg.norm(x - origin, axis=1).max() or 1.0
     x, y = (np.asarray((z - origin) / scale) for z in (x, y))
     x_radii, y_radii = _radii(x, k), _radii(y, k)
-    balls, covered, recalled = np.zeros(len(y), int), 0, 0
+    balls, full_balls, real_inside = np.zeros(len(y), int), 0, 0
     for rows, squared in _squared_distances(x, y):
         inside = squared < x_radii[rows, None]
         balls += inside.sum(axis=0)
-        covered += inside.any(axis=1).sum()
-        recalled += (squared < y_radii).any(axis=1).sum()
+        full_balls += inside.any(axis=1).sum()
+        real_inside += (squared < y_radii).any(axis=1).sum()
     return PRDC(
         precision=float(np.mean(balls > 0)),
-        recall=float(recalled / len(x)),
+        recall=float(real_inside / len(x)),
         density=float(balls.mean() / k),
-        coverage=float(covered / len(x)),
+        coverage=float(full_balls / len(x)),
     )
 
 

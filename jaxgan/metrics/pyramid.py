@@ -34,9 +34,9 @@ def laplacian_sliced_wasserstein(
     Args:
       real: ``[N, H, W, C]``, uint8 or float of any scale.
       fake: ``[M, H, W, C]``. Of the larger set a random part is used.
-      patches: Of each image at each level; 128 in the paper.
+      patches: Patches of each image at each level; 128 in the paper.
       directions: Random lines; 512 in the paper.
-      seed: Of images, patches and lines.
+      seed: Seed of the choice of images, patches and lines.
 
     Returns:
       ``{resolution: distance}``, finest first, halving down to 16 to 31 pixels. The
@@ -56,8 +56,8 @@ def laplacian_sliced_wasserstein(
     key = jax.random.key(int(rng.integers(2**31)))
     lines = random_directions(key, directions, _PATCH**2 * sets[0].shape[-1])
     count = min(map(len, sets))
-    chosen = [x[np.sort(rng.choice(len(x), count, replace=False))] for x in sets]
-    x, y = (_descriptors(rng, images, patches) for images in chosen)
+    subsets = [x[np.sort(rng.choice(len(x), count, replace=False))] for x in sets]
+    x, y = (_descriptors(rng, images, patches) for images in subsets)
     return {size: float(_distance(x[size], y[size], lines)) for size in x}
 
 

@@ -37,7 +37,7 @@ def about(value: float, factor: float = math.sqrt(2)) -> Range:
 
 
 def verdict(interval: Interval, allowed: Range) -> str:
-    """What an interval says of a claim: holds, does not hold, or undecided."""
+    """Judge a claim by its interval: it holds, does not hold, or is undecided."""
     if math.isnan(interval.low) or math.isnan(interval.high):
         return UNDECIDED
     if allowed.low <= interval.low and interval.high <= allowed.high:
@@ -48,11 +48,11 @@ def verdict(interval: Interval, allowed: Range) -> str:
 
 
 def joint(verdicts: Iterable[str]) -> str:
-    """Of a claim that says several things at once: it fails with any of them."""
-    found = set(verdicts)
-    if FAILS in found:
+    """Join the verdicts on a claim that says several things at once: it fails with any."""
+    distinct = set(verdicts)
+    if FAILS in distinct:
         return FAILS
-    return HOLDS if found == {HOLDS} else UNDECIDED
+    return HOLDS if distinct == {HOLDS} else UNDECIDED
 
 
 class Overall(NamedTuple):
@@ -69,9 +69,9 @@ class Overall(NamedTuple):
 
 def overall(verdicts: Iterable[str]) -> Overall:
     """Join the verdicts under several settings."""
-    found = set(verdicts)
-    agreed = found.pop() if len(found) == 1 else UNDECIDED
-    return Overall(agreed, found >= {HOLDS, FAILS})
+    distinct = set(verdicts)
+    common = next(iter(distinct)) if len(distinct) == 1 else UNDECIDED
+    return Overall(common, distinct >= {HOLDS, FAILS})
 
 
 def first_within(curves: ArrayLike, level: float) -> np.ndarray:
@@ -84,12 +84,12 @@ def first_within(curves: ArrayLike, level: float) -> np.ndarray:
     Returns:
       ``[S]``.
     """
-    reached = np.asarray(curves, float) <= level
-    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, reached.shape[1]) * 1.0
+    below = np.asarray(curves, float) <= level
+    return np.where(below.any(axis=1), below.argmax(axis=1) + 1, below.shape[1]) * 1.0
 
 
 def never_within(curves: ArrayLike, level: float) -> np.ndarray:
-    """Which curves ``[S, E]`` are never at a level or below: ``[S]``."""
+    """Mark the curves ``[S, E]`` that are never at a level or below: ``[S]``."""
     return np.all(~(np.asarray(curves, float) <= level), axis=1)
 
 

@@ -126,7 +126,7 @@ def test_features_that_do_not_fit_are_refused(pair):
 
 
 def test_weights_are_for_inception_only(pair, tmp_path):
-    with pytest.raises(InputError, match="one of them is allowed"):
+    with pytest.raises(InputError, match="exclude each other"):
         metrics.fid(*pair, features=flat, weights=tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         metrics.fid(*pair, weights=tmp_path / "none.pth")
