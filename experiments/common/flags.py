@@ -67,8 +67,7 @@ class CommandLine:
     @property
     def shared(self) -> Shared:
         """The flags of every laboratory, once they are parsed."""
-        present = {name: value for name, value in self._read().items() if value is not None}
-        return dataclasses.replace(self._defaults, **present)
+        return dataclasses.replace(self._defaults, **self._read())
 
     def define(
         self,
@@ -93,8 +92,8 @@ class CommandLine:
           without: Fields that get no flag.
 
         Returns:
-          Reads the flags: field to value, lists as tuples, ``None`` if a flag is not
-          given. It raises ``InputError`` if a list of numbers holds something else.
+          Reads the flags that are given: field to value, lists as tuples. It raises
+          ``InputError`` if a list of numbers holds something else.
         """
         kinds = {
             name: tuple[str, ...] if name in lists else _kind(annotation)
@@ -114,7 +113,9 @@ class CommandLine:
             )
 
         def read() -> dict[str, Any]:
-            return {name: _parsed(name, kinds[name], self.values[name].value) for name in kinds}
+            values = {name: self.values[name].value for name in kinds}
+            given = {name: value for name, value in values.items() if value is not None}
+            return {name: _parsed(name, kinds[name], value) for name, value in given.items()}
 
         return read
 
@@ -229,7 +230,7 @@ def _spell(value: Any) -> str:
 
 def _parsed(name: str, kind: Any, value: Any) -> Any:
     """The value of a flag, the texts of a list turned into what its field holds."""
-    if value is None or typing.get_origin(kind) is not tuple:
+    if typing.get_origin(kind) is not tuple:
         return value
     item = typing.get_args(kind)[0]
     try:

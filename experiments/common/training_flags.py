@@ -60,12 +60,7 @@ def define(
     )
     names = f"Use a report's own values: {', '.join(recipes)}."
     recipe = line.define(_RecipeFlag, texts={"recipe": names})
-
-    def read() -> dict[str, Any]:
-        flags = settings() | recipe()
-        return {name: value for name, value in flags.items() if value is not None}
-
-    return read
+    return lambda: settings() | recipe()
 
 
 def default_name(given: Mapping[str, Any], variant: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = line.define(Options)
 
     def command(check: Callable[[], None]) -> None:
-        given = {name: value for name, value in read().items() if value is not None}
+        given = read()
         port = given.pop("port", Options.port)
         config = Config(**given)
         if not 0 <= port <= 65535:

@@ -56,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         data, dataset = load(given.get("data", DEFAULTS.common["data"]))
         configs = configure(DEFAULTS, recipe, given, dataset)
         moves = read_traversal()
-        by = Traversal.traverse_by if moves["traverse_by"] is None else moves["traverse_by"]
+        by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim
-        dimensions = traverse.dimensions_of(moves["traverse"], by, latent_dim)
+        dimensions = traverse.dimensions_of(moves.get("traverse"), by, latent_dim)
         folders = programs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)

@@ -178,4 +178,4 @@ def define(line: CommandLine) -> Callable[[], Config]:
         "unit": f"Of distances: {', '.join(UNITS)}.",
     }
     read = line.define(Config, texts=texts)
-    return lambda: Config(**{name: x for name, x in read().items() if x is not None})
+    return lambda: Config(**read())
