@@ -17,20 +17,13 @@ import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from experiments.claims import entries as claims_entries
-from experiments.claims import grid
-from experiments.claims.images import entries as images_entries
-from experiments.claims.points import entries as points_entries
-from experiments.claims.study import (
-    FOLDER,
-    MAX_SEEDS,
-    command_of,
-    run,
-    show_plan,
-    study_of_claims,
-    study_of_grid,
-)
+from experiments.claims import entries, study
+from experiments.claims.images.entries import SCALES
+from experiments.claims.points import grid
+from experiments.claims.points.cells import POINTS
+from experiments.claims.study import FOLDER, MAX_SEEDS, Study
 from experiments.common import flags
 from jaxgan import runtime
 from jaxgan.errors import InputError
@@ -38,7 +31,7 @@ from jaxgan.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is studied.
+    """Settings of a study.
 
     Attributes:
       study: One of claims, grid.
@@ -68,57 +61,59 @@ def main(argv: Sequence[str] | None = None) -> int:
         texts={"out": "Folder of the study: its page, its numbers, its runs."},
         without=("name", "tensorboard"),
     )
-    read = line.define(
-        Options, texts={"scale": f"Of image runs: one of {', '.join(images_entries.SCALES)}."}
-    )
+    scales = f"Of image runs: one of {', '.join(SCALES)}."
+    read = line.define(Options, texts={"scale": scales})
 
     def command(check: Callable[[], None]) -> None:
         given = {name: value for name, value in read().items() if value is not None}
         options = Options(**given)
-
-        def command_line(entry: str) -> str:
-            shown = {*given, "seeds"} - {"only"}
-            named = {x: y for x, y in dataclasses.asdict(options).items() if x in shown}
-            out = line.shared.out if line.values["out"].present else ""
-            return command_of(named, options.only or [], out, entry)
-
-        if not 0 < options.seeds <= MAX_SEEDS:
-            raise InputError(f"--seeds={options.seeds}: must be from 1 to {MAX_SEEDS}")
-        if options.only == ():
-            raise InputError("--only needs a value")
-        data = options.data, options.data_key
-        if options.study == "grid":
-            if "scale" in given:
-                raise InputError("--scale goes with --study=claims; a grid is about points")
-            chosen = study_of_grid(grid.grid(*data, *grid.chosen(options.only), options.epochs))
-        elif options.study == "claims":
-            if "epochs" in given:
-                raise InputError("--epochs goes with --study=grid; a claim says its own")
-            chosen = study_of_claims(
-                claims_entries.claims(*data, options.only, scale=options.scale)
-            )
-        else:
-            raise InputError(f"--study={options.study}: choose from claims, grid")
-        directory = Path(line.shared.out)
+        chosen = _choose(options, given)
+        directory, fresh = Path(line.shared.out), line.shared.fresh
         if line.shared.dry_run:
-            show_plan(chosen, directory, options.seeds, fresh=line.shared.fresh)
+            study.show_plan(chosen, directory, options.seeds, fresh=fresh)
             return
+
+        def command_of(entry: str) -> str:
+            settings = {x: y for x, y in dataclasses.asdict(options).items() if x in shown}
+            out = line.shared.out if line.values["out"].present else ""
+            return study.command_of(settings, options.only or [], out, entry)
+
+        shown = {*given, "seeds"} - {"only"}
+        of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
         runtime.setup()
-        of_points = set(options.only or claims_entries.NAMES) & {*points_entries.BUILDERS}
-        made = run(
+        report = study.run(
             chosen,
             directory,
             seeds=options.seeds,
-            command=command_line,
-            source=options.data if options.study == "grid" or of_points else "",
-            fresh=line.shared.fresh,
+            command=command_of,
+            source=options.data if of_points else "",
+            fresh=fresh,
             check=check,
         )
-        for row in made.table.rows:
+        for row in report.table.rows:
             print("  ".join(cell.replace("\n", ", ") for cell in row))
         print(directory / f"{chosen.name}.html")
 
     return line.run(command, argv)
+
+
+def _choose(options: Options, given: dict[str, Any]) -> Study:
+    """The study that the flags ask for."""
+    if not 0 < options.seeds <= MAX_SEEDS:
+        raise InputError(f"--seeds={options.seeds}: must be from 1 to {MAX_SEEDS}")
+    if options.only == ():
+        raise InputError("--only needs a value")
+    data = options.data, options.data_key
+    if options.study == "grid":
+        if "scale" in given:
+            raise InputError("--scale goes with --study=claims; a grid is about points")
+        names = grid.chosen(options.only)
+        return grid.study(grid.grid(*data, *names, options.epochs))
+    if options.study == "claims":
+        if "epochs" in given:
+            raise InputError("--epochs goes with --study=grid; a claim says its own")
+        return entries.study(entries.claims(*data, options.only, scale=options.scale))
+    raise InputError(f"--study={options.study}: choose from claims, grid")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a claim is, and how it is judged on the records of its cells.
+"""Claims, and how each is decided on the records of its cells.
 
-A claim is a sentence, what it says in numbers (``Part``), and under which settings it is
+A claim is a sentence, what it says in numbers (``Part``), and the settings under which it is
 tested, where a report leaves some open. A cell may be of any laboratory: parts see records,
-and what a number means is the measure's business.
+and a measure knows what the arrays of a record mean.
 """
 
 import math
@@ -12,189 +12,134 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.claims.cells import Cell, Record
 from experiments.claims.page.pictures import Draw, no_pictures
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
+from jaxgan.runs.records import Cell, Record, Records
+
+Runs = Sequence[Record]  # of one role, by seed
+
+
+def _nowhere(runs: Runs) -> np.ndarray:
+    return np.zeros(len(runs), bool)
 
 
 class Measure(NamedTuple):
-    """A number of each run.
-
-    Attributes:
-      name: What it is.
-      unit: Of it and of differences; empty for a ratio.
-      values: ``records -> [S]``; finite for a run that diverged too.
-      unbounded: ``records -> [S]``: where the value is a lower bound only.
-      unknown: ``records -> [S]``: where the value means nothing, since a run diverged and
-        what is measured has no worst.
-      apart: ``(records of one role, of another) -> [S]``: how far they are apart, where
-        that is not the difference of their numbers.
-    """
+    """A per-run statistic; its functions return ``[S]`` for the runs of a role."""
 
     name: str
-    unit: str
-    values: Callable[[Sequence[Record]], np.ndarray]
-    unbounded: Callable[[Sequence[Record]], np.ndarray] = lambda records: np.full(
-        len(records), False
-    )
-    unknown: Callable[[Sequence[Record]], np.ndarray] = lambda records: np.full(
-        len(records), False
-    )
-    apart: Callable[[Sequence[Record], Sequence[Record]], np.ndarray] | None = None
+    unit: str  # empty for a ratio
+    values: Callable[[Runs], np.ndarray]  # finite for a run that diverged too
+    unbounded: Callable[[Runs], np.ndarray] = _nowhere  # where the value is a lower bound
+    # Where the value means nothing, since the run diverged and no value is the worst.
+    unknown: Callable[[Runs], np.ndarray] = _nowhere
+    # How far apart the runs of two roles are, where that is not the difference of values.
+    apart: Callable[[Runs, Runs], np.ndarray] | None = None
 
 
 class Part(NamedTuple):
-    """One thing that a claim says: a number, or a difference of two, lies in a range.
+    """One thing that a claim says: a number, or a difference of two, lies in a range."""
 
-    Attributes:
-      rule: The whole of it in words.
-      measure: Of the number.
-      roles: One role; or two, of which the second's number is taken from the first's, seed
-        by seed, or whatever the measure says of the two.
-      allowed: Where the mean over seeds lies if the part is true.
-      levels: Where the part turns on a level that was set by eye, others for it.
-    """
-
-    rule: str
+    rule: str  # in words
     measure: Measure
-    roles: tuple[str, ...]
-    allowed: Range
-    levels: "Levels | None" = None
+    roles: tuple[str, ...]  # one; or two, whose difference seed by seed it is about
+    allowed: Range  # where the mean over seeds lies if the part is true
+    levels: "Levels | None" = None  # where the part depends on a level that was set by eye
 
 
 class Levels(NamedTuple):
-    """What a part would be at other levels than its own.
+    """A part at other levels than its own."""
 
-    Attributes:
-      meaning: Of the level, after "had".
-      others: Levels.
-      again: ``level -> part``.
-    """
-
-    meaning: str
+    meaning: str  # of the level, after "had"
     others: tuple[float, ...]
     again: Callable[[float], Part]
 
 
-# Role to cell. A role is a name such as "WGAN" that a claim uses for one of its cells.
-Setting = Mapping[str, Cell]
+Setting = Mapping[str, Cell]  # role, a name such as "WGAN", to cell
 
 
 class Claim(NamedTuple):
-    """A sentence of a report, and how it is tested.
+    """A sentence of a report, and how it is tested; it holds if all its parts hold."""
 
-    Attributes:
-      name: As in ``A1``.
-      sentence: What the report says.
-      parts: The claim holds if each holds.
-      settings: What the report leaves open, filled in in at least two ways: a name to the
-        cells of every role.
-      note: What was filled in, and why so.
-      draw: Makes pictures of settings; see ``claims_pictures``.
-    """
-
-    name: str
+    name: str  # as in A1
     sentence: str
     parts: tuple[Part, ...]
-    settings: Mapping[str, Setting]
-    note: str
+    settings: Mapping[str, Setting]  # ways to fill in what the report leaves open
+    note: str  # what was filled in, and why
     draw: Draw = no_pictures
 
 
 class Finding(NamedTuple):
-    """What the runs say about one part under one setting.
-
-    Attributes:
-      setting: Its name.
-      part: What was tested.
-      values: Role to numbers by seed.
-      effect: The number or the difference, with its interval over seeds.
-      diverged: Role to the number of seeds that diverged; they count as the worst.
-      never: Role to the number of seeds whose value is a lower bound only.
-      verdict: Of this part under this setting.
-    """
+    """The result of one part under one setting, with values and counts by role."""
 
     setting: str
     part: Part
-    values: dict[str, np.ndarray]
-    effect: Interval
-    diverged: dict[str, int]
-    never: dict[str, int]
+    values: dict[str, np.ndarray]  # by seed
+    effect: Interval  # of the number or the difference, over seeds
+    diverged: dict[str, int]  # seeds that diverged; they count as the worst
+    never: dict[str, int]  # seeds whose value is only a lower bound
     verdict: str
 
 
 class Outcome(NamedTuple):
-    """What the runs say about a claim.
-
-    Attributes:
-      claim: What was tested.
-      findings: Of every part under every setting.
-      by_setting: Setting to verdict over all parts.
-      overall: Over the settings.
-      by_level: The same at other levels, where parts turn on one.
-    """
+    """The result of a claim."""
 
     claim: Claim
     findings: list[Finding]
-    by_setting: dict[str, str]
-    overall: verdicts.Overall
-    by_level: dict[float, verdicts.Overall]
+    by_setting: dict[str, str]  # verdict over all parts
+    overall: verdicts.Overall  # over all settings
+    by_level: dict[float, verdicts.Overall]  # the same at other levels
 
 
-def judge(claim: Claim, records: Mapping[Cell, Sequence[Record]]) -> Outcome:
-    """Test a claim on the records of its cells, seed by seed in the same order."""
-
-    def test(parts: Sequence[Part]) -> tuple[list[Finding], dict[str, str]]:
-        found = [
-            _find(name, part, setting, records)
-            for name, setting in claim.settings.items()
-            for part in parts
-        ]
-        return found, {
-            name: verdicts.joint(x.verdict for x in found if x.setting == name)
-            for name in claim.settings
-        }
-
-    findings, by_setting = test(claim.parts)
+def decide(claim: Claim, records: Records) -> Outcome:
+    """Test a claim on the records of its cells, which have the same seeds in order."""
+    findings = _test(claim, records)
+    by_setting = _join(findings)
     by_level = {}
     for level in next((part.levels.others for part in claim.parts if part.levels), ()):
-        parts = [part.levels.again(level) if part.levels else part for part in claim.parts]
-        by_level[level] = verdicts.overall(test(parts)[1].values())
+        parts = (part.levels.again(level) if part.levels else part for part in claim.parts)
+        other = _test(claim._replace(parts=tuple(parts)), records)
+        by_level[level] = verdicts.overall(_join(other).values())
     overall = verdicts.overall(by_setting.values())
     return Outcome(claim, findings, by_setting, overall, by_level)
 
 
-def _find(name: str, part: Part, setting: Setting, records) -> Finding:
-    runs = {role: records[setting[role]] for role in part.roles}
-    values = {role: part.measure.values(x) for role, x in runs.items()}
-    never = {role: int(part.measure.unbounded(x).sum()) for role, x in runs.items()}
-    effect = bootstrap_t(_effects(part.measure, list(runs.values())))
+def _test(claim: Claim, records: Records) -> list[Finding]:
+    return [
+        _finding(name, part, {role: records[setting[role]] for role in part.roles})
+        for name, setting in claim.settings.items()
+        for part in claim.parts
+    ]
+
+
+def _join(findings: Iterable[Finding]) -> dict[str, str]:
+    """The verdict over all parts under each setting."""
+    by_setting: dict[str, list[str]] = {}
+    for finding in findings:
+        by_setting.setdefault(finding.setting, []).append(finding.verdict)
+    return {name: verdicts.joint(each) for name, each in by_setting.items()}
+
+
+def _finding(setting: str, part: Part, runs: dict[str, Runs]) -> Finding:
+    measure, (first, *others) = part.measure, part.roles
+    values = {role: measure.values(records) for role, records in runs.items()}
+    never = {role: int(measure.unbounded(records).sum()) for role, records in runs.items()}
+    if others and measure.apart:
+        effects = measure.apart(*runs.values())
+    else:
+        effects = values[first] - values[others[0]] if others else values[first]
+    effect = bootstrap_t(effects)
     # A lower bound says nothing about how large a number may be: how large the effect, or,
     # of the number that is taken away, how small.
-    judged = effect._replace(high=math.inf) if never[part.roles[0]] else effect
-    if any(never[role] for role in part.roles[1:]):
-        judged = judged._replace(low=-math.inf)
-    if any(part.measure.unknown(x).any() for x in runs.values()):
-        judged = judged._replace(low=-math.inf, high=math.inf)
-    return Finding(
-        name,
-        part,
-        values,
-        effect,
-        {role: sum(int(r.arrays["diverged_at"]) > 0 for r in x) for role, x in runs.items()},
-        never,
-        verdicts.verdict(judged, part.allowed),
-    )
-
-
-def _effects(measure: Measure, runs: Sequence[Sequence[Record]]) -> np.ndarray:
-    """The numbers of one role, or what sets two apart: ``[S]``."""
-    if len(runs) == 2 and measure.apart:
-        return measure.apart(*runs)
-    first, *others = (measure.values(records) for records in runs)
-    return first - others[0] if others else first
+    certain = effect._replace(high=math.inf) if never[first] else effect
+    if any(never[role] for role in others):
+        certain = certain._replace(low=-math.inf)
+    if any(measure.unknown(records).any() for records in runs.values()):
+        certain = certain._replace(low=-math.inf, high=math.inf)
+    lost = {role: int(diverged(records).sum()) for role, records in runs.items()}
+    verdict = verdicts.verdict(certain, part.allowed)
+    return Finding(setting, part, values, effect, lost, never, verdict)
 
 
 def cells_of(claims: Iterable[Claim]) -> list[Cell]:
@@ -203,30 +148,41 @@ def cells_of(claims: Iterable[Claim]) -> list[Cell]:
     return list(dict.fromkeys(cell for setting in settings for cell in setting.values()))
 
 
-def only(
-    settings: Mapping[str, Setting], roles: tuple[str, ...], count: int | None = None
-) -> dict[str, Setting]:
-    """Some roles of the first settings."""
-    chosen = list(settings.items())[:count]
-    return {name: {role: setting[role] for role in roles} for name, setting in chosen}
+def only(settings: Mapping[str, Setting], *roles: str) -> dict[str, Setting]:
+    """The settings with some of their roles."""
+    return {name: {role: setting[role] for role in roles} for name, setting in settings.items()}
 
 
-def column(records: Sequence[Record], name: str) -> np.ndarray:
+# Measures of any laboratory.
+
+
+def column(records: Runs, name: str) -> np.ndarray:
     """One array of every record: ``[S, ...]``."""
     return np.stack([record.arrays[name] for record in records])
 
 
+def diverged(records: Runs) -> np.ndarray:
+    """Whether each run diverged: ``[S]``."""
+    return column(records, "diverged_at") > 0
+
+
+def lost_of(cells: Iterable[Cell], records: Records) -> str:
+    """How many runs diverged, in words."""
+    lost = np.concatenate([diverged(records[cell]) for cell in cells])
+    return f"{lost.sum()} of {len(lost)} runs"
+
+
+def capped(records: Runs, worst: str = "worst_ratio") -> np.ndarray:
+    """Curves ``[S, E]``, none above the worst value, which diverged runs get."""
+    return verdicts.at_worst(column(records, "curve"), column(records, worst)[:, np.newaxis])
+
+
 @lru_cache
 def first_within(what: str, level: float) -> Measure:
-    """The first epoch at which what records call ``curve`` is at most a level."""
+    """The first epoch at which ``curve``, which measures ``what``, is at most a level."""
     return Measure(
         f"first epoch with a {what} of at most {level:g}",
         "epochs",
         lambda records: verdicts.first_within(column(records, "curve"), level),
         lambda records: verdicts.never_within(column(records, "curve"), level),
     )
-
-
-def diverged(records: Sequence[Record]) -> np.ndarray:
-    """Which runs diverged: ``[S]``."""
-    return column(records, "diverged_at") > 0

@@ -1,29 +1,35 @@
 """The pictures beside a claim about images."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from experiments.claims.cells import Cell, Record, Records
-from experiments.claims.images.cells import STEP, TRAVERSED, TRAVERSED_BY, capped
-from experiments.claims.page.pictures import FILM_FRAMES, Picture, film, pictures
-from experiments.claims.rules import column
+from experiments.claims.images.cells import LOSSES
+from experiments.claims.images.faces import STEP
+from experiments.claims.images.fashion import TRAVERSED, TRAVERSED_BY
+from experiments.claims.page.pictures import Picture, Settings, film, middle, pictures
+from experiments.claims.rules import capped, column, diverged
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.plots import figures, raster
+from jaxgan.runs.records import Cell, Record, Records
 
-Settings = Mapping[str, Mapping[str, Cell]]
 COLOURS = 64  # of a picture: faces have many
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
 
-def middle_seed(records: Sequence[Record]) -> int:
-    """The seed in the middle by its final Fréchet ratio; a diverged one is last."""
-    finals = capped(records)[:, -1] + [1e9 * (r.arrays["diverged_at"] > 0) for r in records]
-    return int(np.argsort(finals, kind="stable")[(len(finals) - 1) // 2])
+def middle_run(runs: Sequence[Record]) -> Record:
+    """The run with the median final Fréchet ratio; those that diverged are last."""
+    return runs[middle(capped(runs)[:, -1] + 1e9 * diverged(runs))]
 
 
-def _bands(
+def _band(curves: np.ndarray) -> figures.Band:
+    return figures.Band(np.arange(1, curves.shape[1] + 1), curves.T)
+
+
+def _draw_bands(
+    path: Path,
     settings: Settings,
     records: Records,
     values: Callable[[Sequence[Record]], np.ndarray],
@@ -31,27 +37,29 @@ def _bands(
     levels: Mapping[str, float],
     *,
     log_y: bool = True,
-) -> Callable[[Path], None]:
-    panels: dict[str, dict[str, figures.Band]] = {}
-    for setting, cells in settings.items():
-        for role, cell in cells.items():
-            curves = values(records[cell])
-            band = figures.Band(np.arange(1, curves.shape[1] + 1), curves.T)
-            panels.setdefault(setting, {})[role] = band
-    return lambda path: figures.bands(path, panels, levels, ("epoch", name), log_y=log_y)
+) -> None:
+    panels = {
+        setting: {role: _band(values(records[cell])) for role, cell in cells.items()}
+        for setting, cells in settings.items()
+    }
+    figures.bands(path, panels, levels, ("epoch", name), log_y=log_y)
 
 
 def draw_faces(settings: Settings, records: Records) -> list[Picture]:
-    """How well, and what it looks like."""
+    """Fréchet ratios by epoch, samples, and the training."""
     seeds = len(next(iter(records.values())))
+
+    def curves(path: Path) -> None:
+        _draw_bands(path, settings, records, capped, "Fréchet ratio", {"real": 1.0})
+
     return pictures(
         (
             "curves.png",
             "Fréchet distance to held-out cartoons over its floor, by epoch. Lines: medians "
             f"over seeds. Bands: all seeds ({seeds}). Real cartoons are at 1.",
-            _bands(settings, records, capped, "Fréchet ratio", {"real": 1.0}),
+            curves,
         ),
-        _shown(settings, records),
+        _samples(settings, records),
         (
             "film.gif",
             "The training of the same seeds.",
@@ -62,130 +70,125 @@ def draw_faces(settings: Settings, records: Records) -> list[Picture]:
 
 
 def draw_hues(settings: Settings, records: Records) -> list[Picture]:
-    """How many hues, and what it looks like."""
-    curve = (
-        "hues.png",
+    """Entropies of hues by epoch, and samples."""
+    caption = (
         "Entropy of the dominant hues of samples, by epoch. Lines: medians over seeds. "
-        "Bands: all seeds.",
-        _bands(settings, records, lambda x: column(x, "hue_bits"), "bits", {}, log_y=False),
+        "Bands: all seeds."
     )
-    return pictures(curve, _shown(settings, records), colours=COLOURS)
 
+    def curves(path: Path) -> None:
+        values = partial(column, name="hue_bits")
+        _draw_bands(path, settings, records, values, "bits", {}, log_y=False)
 
-def _shown(settings: Settings, records: Records):
-    return (
-        "samples.png",
-        "Samples of the seed with the median final ratio, from the same latents.",
-        lambda path: _samples(path, settings, records),
-    )
+    hues = ("hues.png", caption, curves)
+    return pictures(hues, _samples(settings, records), colours=COLOURS)
 
 
 def draw_losses(settings: Settings, records: Records) -> list[Picture]:
-    """Both losses of every cell."""
-    panels: dict[str, dict[str, figures.Band]] = {}
-    for role, cell in _cells(settings).items():
-        for loss in ("critic_loss", "generator_loss"):
-            curves = column(records[cell], loss)
-            band = figures.Band(np.arange(1, curves.shape[1] + 1), curves.T)
-            panels.setdefault(role, {})[loss.split("_")[0]] = band
-    return pictures(
-        (
-            "losses.png",
-            "Losses by epoch. Lines: medians over seeds. Bands: all seeds.",
-            lambda path: figures.bands(
-                path, panels, {}, ("epoch", "loss"), log_y=False, share_y=False
-            ),
-        )
-    )
+    """Both losses of every cell by epoch."""
+    caption = "Losses by epoch. Lines: medians over seeds. Bands: all seeds."
+    panels = {
+        role: {loss.split("_")[0]: _band(column(records[cell], loss)) for loss in LOSSES}
+        for role, cell in _cells(settings).items()
+    }
+
+    def draw(path: Path) -> None:
+        figures.bands(path, panels, {}, ("epoch", "loss"), log_y=False, share_y=False)
+
+    return pictures(("losses.png", caption, draw))
+
+
+Panels = dict[tuple[str, str], np.ndarray]
+
+
+def _panels(name: str, caption: str, panels: Panels, scale: int):
+    def draw(path: Path) -> None:
+        raster.image_panels(path, panels, columns=3, scale=scale)
+
+    return f"{name}.png", caption, draw
 
 
 def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
-    """What a dimension does, with several seeds side by side."""
-    drawn = []
+    """The effect of every dimension, with several seeds side by side."""
+    drawings = []
     for name, setting in settings.items():
         (cell,) = setting.values()
-        panels = {}
+        panels: Panels = {}
         for i, dimension in enumerate(TRAVERSED):
             for seed, record in enumerate(records[cell][:4]):
                 # [EDITED, 3, ...]: lowered, as drawn and raised beside each other
                 edits = record.arrays["edits"][i][:3]
-                panels[f"dimension {dimension}", f"seed {seed}"] = edits.reshape(
-                    -1, *edits.shape[2:]
-                )
+                row = edits.reshape(-1, *edits.shape[2:])
+                panels[f"dimension {dimension}", f"seed {seed}"] = row
         caption = (
             f"{name}: in every panel three samples (rows) with a dimension lowered by "
             f"{TRAVERSED_BY:g}, as drawn, and raised."
         )
-        drawn.append(
-            (
-                f"traversal_{name}.png",
-                caption,
-                lambda path, panels=panels: raster.image_panels(
-                    path, panels, columns=3, scale=1
-                ),
-            )
-        )
-    return pictures(*drawn, colours=COLOURS)
+        drawings.append(_panels(f"traversal_{name}", caption, panels, scale=1))
+    return pictures(*drawings, colours=COLOURS)
 
 
 def draw_directions(settings: Settings, records: Records) -> list[Picture]:
-    """What the leading directions do to samples."""
-    drawn = []
+    """The effect of the leading directions on samples."""
+    drawings = []
     for name, setting in settings.items():
         (cell,) = setting.values()
-        record = records[cell][middle_seed(records[cell])]
-        panels = {}
+        record = middle_run(records[cell])
+        panels: Panels = {}
         for i, shifts in enumerate(record.arrays["shifts"][0]):
             most = sorted(range(len(shifts)), key=lambda j: -abs(shifts[j]))[:3]
-            said = [f"{list(FACTORS)[j].replace('_', ' ')} {shifts[j]:+.1f}" for j in most]
-            row = "\n".join([f"direction {i + 1}", *said])
-            edits = record.arrays["edits"][i]
-            for number in range(len(edits)):
-                panels[row, f"sample {number + 1}"] = edits[number]
-        drawn.append(
-            (
-                f"directions_{name}.png",
-                f"{name}: samples {STEP:g} standard deviations below, as drawn, and as far "
-                "above along each of the leading directions, of the seed with the median final "
-                "ratio; with it the three factors that change most, in standard deviations of "
-                "the data.",
-                lambda path, panels=panels: raster.image_panels(
-                    path, panels, columns=3, scale=2
-                ),
-            )
+            words = [f"{list(FACTORS)[j].replace('_', ' ')} {shifts[j]:+.1f}" for j in most]
+            row = "\n".join([f"direction {i + 1}", *words])
+            for number, sample in enumerate(record.arrays["edits"][i]):
+                panels[row, f"sample {number + 1}"] = sample
+        caption = (
+            f"{name}: samples {STEP:g} standard deviations below, as drawn, and as far "
+            "above along each of the leading directions, of the seed with the median final "
+            "ratio; with it the three factors that change most, in standard deviations of "
+            "the data."
         )
-    return pictures(*drawn, colours=COLOURS)
+        drawings.append(_panels(f"directions_{name}", caption, panels, scale=2))
+    return pictures(*drawings, colours=COLOURS)
 
 
 def _cells(settings: Settings) -> dict[str, Cell]:
     """Every cell once, by its role, and the setting where it is not the same in all."""
-    named: dict[Cell, str] = {}
+    names: dict[Cell, str] = {}
     for name, setting in settings.items():
         for role, cell in setting.items():
             shared = all(other.get(role) == cell for other in settings.values())
-            named.setdefault(cell, role if shared else f"{role}, {name}")
-    return {name: cell for cell, name in named.items()}
+            names.setdefault(cell, role if shared else f"{role}, {name}")
+    return {name: cell for cell, name in names.items()}
 
 
-def _samples(path: Path, settings: Settings, records: Records) -> None:
-    panels = {}
-    for name, cell in _cells(settings).items():
-        frames = records[cell][middle_seed(records[cell])].arrays["frames"]
-        for epoch in EPOCHS:
-            if epoch < len(frames):
-                panels[name.replace(", ", ",\n"), f"epoch {epoch}"] = frames[epoch]
-    raster.image_panels(path, panels, scale=1)
+def _frames(settings: Settings, records: Records) -> dict[str, np.ndarray]:
+    """Frames ``[E + 1, N, H, W, C]`` of every cell's middle run, by its name in a picture."""
+    return {
+        name.replace(", ", ",\n"): middle_run(records[cell]).arrays["frames"]
+        for name, cell in _cells(settings).items()
+    }
+
+
+def _samples(settings: Settings, records: Records):
+    caption = "Samples of the seed with the median final ratio, from the same latents."
+
+    def draw(path: Path) -> None:
+        panels = {
+            (name, f"epoch {epoch}"): frames[epoch]
+            for name, frames in _frames(settings, records).items()
+            for epoch in EPOCHS
+            if epoch < len(frames)
+        }
+        raster.image_panels(path, panels, scale=1)
+
+    return "samples.png", caption, draw
 
 
 def _film(path: Path, settings: Settings, records: Records) -> None:
-    shown = {
-        name: records[cell][middle_seed(records[cell])].arrays["frames"]
-        for name, cell in _cells(settings).items()
-    }
-    last = min(len(frames) for frames in shown.values()) - 1
-    frames = []
-    for epoch in np.unique(np.linspace(0, last, FILM_FRAMES).astype(int)):
-        rows = {name.replace(", ", ",\n"): images[epoch][:8] for name, images in shown.items()}
-        frames.append(path.with_name(f"frame_{epoch:04d}.png"))
-        raster.image_rows(frames[-1], rows, f"epoch {epoch}", scale=2)
-    film(path, frames, COLOURS)
+    shown = _frames(settings, records)
+
+    def draw(frame: Path, epoch: int) -> None:
+        rows = {name: images[epoch][:8] for name, images in shown.items()}
+        raster.image_rows(frame, rows, f"epoch {epoch}", scale=2)
+
+    film(path, min(len(frames) for frames in shown.values()), draw, COLOURS)

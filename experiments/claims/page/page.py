@@ -19,37 +19,22 @@ _CLASSES = {verdicts.HOLDS: "holds", verdicts.FAILS: "fails", verdicts.UNDECIDED
 
 
 class Table(NamedTuple):
-    """A table of text; a cell that is a verdict gets its colour and sign.
-
-    Attributes:
-      head: Names of the columns.
-      rows: Cells by row.
-    """
+    """A table of text; a line of a cell that begins with a verdict gets its colour and sign."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
 
 class Section(NamedTuple):
-    """One entry of a study.
+    """One entry of a study, with pictures below its table."""
 
-    Attributes:
-      name: Short; where the first cell of a row of the top table is equal, it links here.
-      sentence: What the entry is about.
-      verdict: One of the three, or empty.
-      notes: Paragraphs.
-      table: The numbers.
-      pictures: Below them.
-      command: What makes this entry again.
-    """
-
-    name: str
+    name: str  # short; the top table links here from first cells that are equal to it
     sentence: str
-    verdict: str
-    notes: Sequence[str]
+    verdict: str  # or empty
+    notes: Sequence[str]  # paragraphs
     table: Table
     pictures: Sequence[Picture]
-    command: str
+    command: str  # runs just this entry
 
 
 def page(
@@ -59,14 +44,10 @@ def page(
     sections: Sequence[Section],
     facts: Mapping[str, str],
 ) -> str:
-    """The page as HTML, to be written in UTF-8. Any text is shown as it is.
+    """The page as HTML, to be written in UTF-8; any text is shown as it is.
 
-    Args:
-      title: Of the page.
-      lead: Paragraphs above all: how to read what follows.
-      table: One row per entry.
-      sections: The entries.
-      facts: What was run; the value of ``"command"`` is set as code.
+    The ``lead`` stands above the table, which has a row per entry. The value of the fact
+    ``command`` is set as code.
     """
     folder = resources.files("experiments.claims.page")
     template, style = ((folder / f"page.{kind}").read_text("utf-8") for kind in ("html", "css"))

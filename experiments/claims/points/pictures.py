@@ -1,59 +1,51 @@
 """The pictures beside a claim about points: fit over epochs, final clouds, an animation."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from experiments.claims.cells import Cell, Record, Records
-from experiments.claims.page.pictures import FILM_FRAMES, Picture, film, pictures
-from experiments.claims.points.cells import ROUGH, capped
+from experiments.claims.page.pictures import Picture, Settings, film, middle, pictures
+from experiments.claims.points.parts import ROUGH, capped
+from experiments.claims.rules import column, lost_of
 from jaxgan.plots import figures
+from jaxgan.runs.records import Cell, Record, Records
 
 ACROSS = 6  # clouds in a row
 OVERLAID = 4  # lines with bands in a panel
 POINTS, FILM_POINTS = 500, 300  # of each kind in a panel
 
 
-def draw_points(settings: Mapping[str, Mapping[str, Cell]], records: Records) -> list[Picture]:
+def draw_points(settings: Settings, records: Records) -> list[Picture]:
     """The pictures of a claim about points."""
     seeds = len(next(iter(records.values())))
     first = next(iter(settings))
+    cells = dict.fromkeys(cell for setting in settings.values() for cell in setting.values())
     curves = (
         "Sliced distance to held-out points over its floor, by epoch. Lines: medians over "
         f"seeds. Bands: all seeds ({seeds}). A perfect generator is at 1. No run is drawn "
         "above a generator that puts every point on the mean of the data; one that diverged "
-        f"stays there ({_diverged(settings, records)})."
+        f"stays there ({lost_of(cells, records)})."
     )
     clouds = (
         "At the end: generated (dark) over held-out points (light), of the seed with the "
         "median fit ratio; in brackets the best and the worst seed."
     )
+    frames = f"The training of the same seeds; {first}."
     return pictures(
         ("curves.png", curves, lambda path: _curves(path, settings, records)),
         ("clouds.png", clouds, lambda path: _clouds(path, settings, records)),
-        (
-            "film.gif",
-            f"The training of the same seeds; {first}.",
-            lambda path: _film(path, settings[first], records),
-        ),
+        ("film.gif", frames, lambda path: _film(path, settings[first], records)),
     )
 
 
-def _diverged(settings, records: Records) -> str:
-    cells = dict.fromkeys(cell for setting in settings.values() for cell in setting.values())
-    ends = [int(record.arrays["diverged_at"]) for cell in cells for record in records[cell]]
-    return f"{sum(end > 0 for end in ends)} of {len(ends)} runs"
+def _median(cell: Cell, records: Records) -> Record:
+    """The run with the median fit; those that diverged are last."""
+    return records[cell][middle(column(records[cell], "fit_ratio"))]
 
 
-def median_seed(records: Sequence[Record]) -> int:
-    """The seed in the middle by its final fit; a diverged one is last."""
-    fits = [float(record.arrays["fit_ratio"]) for record in records]
-    return int(np.argsort(fits, kind="stable")[(len(fits) - 1) // 2])
-
-
-def _curves(path: Path, settings, records: Records) -> None:
+def _curves(path: Path, settings: Settings, records: Records) -> None:
     panels: dict[str, dict[str, figures.Band]] = {}
     for name, setting in settings.items():
         for role, cell in setting.items():
@@ -66,8 +58,8 @@ def _curves(path: Path, settings, records: Records) -> None:
     figures.bands(path, panels, levels, ("epoch", "sliced ratio"), log_x=log_x)
 
 
-def _panel(record: Record, fake: np.ndarray, title: str) -> figures.Cell:
-    return figures.Cell(record.arrays["reference"][: len(fake)], fake, title)
+def _panel(record: Record, fake: np.ndarray, title: str) -> figures.Panel:
+    return figures.Panel(record.arrays["reference"][: len(fake)], fake, title)
 
 
 def _extent(records: Records) -> figures.Extent:
@@ -75,29 +67,27 @@ def _extent(records: Records) -> figures.Extent:
     return figures.extent_of(np.concatenate(clouds), margin=0.12)
 
 
-def _clouds(path: Path, settings, records: Records) -> None:
+def _clouds(path: Path, settings: Settings, records: Records) -> None:
     panels = {}
     for name, setting in settings.items():
         shown = {}
         for role, cell in setting.items():
-            fits = [float(record.arrays["fit_ratio"]) for record in records[cell]]
-            middle = median_seed(records[cell])
-            title = f"fit {_told(fits[middle])}"
+            fits, record = column(records[cell], "fit_ratio"), _median(cell, records)
+            title = f"fit {_fit(record.arrays['fit_ratio'])}"
             if len(fits) > 1:
-                title += f" (seeds {_told(min(fits))} to {_told(max(fits))})"
-            record = records[cell][middle]
+                title += f" (seeds {_fit(fits.min())} to {_fit(fits.max())})"
             shown[role] = _panel(record, record.arrays["sample"][:POINTS], title)
         panels |= _row(name.replace(", ", ",\n"), shown)
     figures.cloud_grid(path, panels, _extent(records), "")
 
 
-def _told(fit: float) -> str:
-    return f"{fit:.2f}" if np.isfinite(fit) else "diverged"
+def _fit(ratio: np.ndarray) -> str:
+    return f"{ratio:.2f}" if np.isfinite(ratio) else "diverged"
 
 
 def _row(
-    name: str, shown: Mapping[str, figures.Cell], across: int = ACROSS
-) -> dict[tuple[str, str], figures.Cell]:
+    name: str, shown: Mapping[str, figures.Panel], across: int = ACROSS
+) -> dict[tuple[str, str], figures.Panel]:
     """A row of ``cloud_grid``; of many panels several, each with its role above it."""
     if len(shown) <= across:
         return {(name, role): panel for role, panel in shown.items()}
@@ -111,17 +101,17 @@ def _row(
 
 
 def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
-    shown = {role: records[cell][median_seed(records[cell])] for role, cell in setting.items()}
-    count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
-    extent, frames = _extent({cell: records[cell] for cell in setting.values()}), []
+    shown = {role: _median(cell, records) for role, cell in setting.items()}
+    extent = _extent({cell: records[cell] for cell in setting.values()})
     across = 3 if len(shown) <= 3 else min(ACROSS, math.ceil(len(shown) ** 0.5))
-    for number in np.unique(np.linspace(0, count - 1, FILM_FRAMES).astype(int)):
+
+    def draw(frame, number):
         panels = {}
         for role, record in shown.items():
-            epochs = record.arrays["frame_epochs"]
+            epochs, clouds = record.arrays["frame_epochs"], record.arrays["frames"]
             at = min(number, len(epochs) - 1)
-            fake = record.arrays["frames"][at][:FILM_POINTS]
-            panels[role] = _panel(record, fake, f"epoch {epochs[at]}")
-        frames.append(path.with_name(f"frame_{number:04d}.png"))
-        figures.cloud_grid(frames[-1], _row("", panels, across), extent, "")
-    film(path, frames)
+            panels[role] = _panel(record, clouds[at][:FILM_POINTS], f"epoch {epochs[at]}")
+        figures.cloud_grid(frame, _row("", panels, across), extent, "")
+
+    count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
+    film(path, count, draw)

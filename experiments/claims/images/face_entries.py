@@ -1,0 +1,230 @@
+"""The claims about faces: report D, and the semantic directions of reports A and C."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.claims.images import pictures
+from experiments.claims.images.faces import FACES, Faces
+from experiments.claims.images.parts import (
+    RECOGNISABLE,
+    change,
+    ends_better,
+    mean_over,
+    not_before,
+    seen_by,
+    seen_sooner,
+)
+from experiments.claims.page.pictures import Draw, no_pictures
+from experiments.claims.rules import Claim, Measure, Part, Setting, column, diverged, only
+from experiments.common.settings import Recipe
+from experiments.faces.config import DEFAULTS
+from experiments.images.config import Config, Dataset, configure
+from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.metrics.verdicts import Range
+from jaxgan.runs.records import Cell, Record
+
+FASTER = 0.95  # share of another's time from which on an update is faster
+ONE_HUE = 1.0  # bits: as few as two hues that are equally frequent
+MORE_HUES = 0.5  # bits more
+VISIBLE = 1.0  # deviations of the data that a factor changes by where one can see it
+
+GAN, GP = "GAN", "WGAN-GP"
+WASSERSTEIN, LISTING = "Wasserstein loss", "cross-entropy"
+
+# Settings.
+
+
+def _settings(size: Mapping[str, Any]) -> dict[str, Setting]:
+    batch = size["batch_size"]
+    # The report sums its losses over a batch, and halves the critic's.
+    rates = {"learning_rate": (0.005 * batch,), "critic_learning_rate": 0.0025 * batch}
+    adam = {"learning_rate": (0.001,), "betas": (0.5, 0.999), "penalty_weight": (10.0,)}
+
+    def cell(variant: str, optimizer: str, settings: Mapping[str, Any]) -> Config:
+        common = {"epochs": 30, "latent_dim": 200, "ema": 0.0}
+        names = {"variant": (variant,), "optimizer": (optimizer,)}
+        counted = Dataset(np.empty(size["train_size"]), "")  # nothing is read from it
+        given = {**size, **common, **names, **settings}
+        return configure(DEFAULTS, Recipe({}), given, counted)[0]
+
+    gan = cell("gan", "sgd", rates)
+    penalised = {
+        WASSERSTEIN: cell("wgan_gp", "adam", adam),
+        LISTING: cell("gan", "adam", adam | {"penalty": "gradient"}),
+    }
+    return {
+        name: {GAN: Cell(FACES, Faces(gan, gan)), GP: Cell(FACES, Faces(config, gan))}
+        for name, config in penalised.items()
+    }
+
+
+def _note(size: Mapping[str, Any]) -> str:
+    return (
+        f"On {size['train_size']} of the built-in cartoon faces, {size['size']} pixels, width "
+        f"{size['width']}, batches of {size['batch_size']}; the report: photographs, 64, 64, "
+        "512. Its rates, with the sum of the losses over a batch for GAN. WGAN-GP has the "
+        "Wasserstein loss in its text, and cross-entropy with the penalty in its listing; in "
+        "neither has its critic batch norm here, since the penalty is per example. Not in the "
+        "report: the penalty weight (10, beside means over a batch) and the critic steps (1). "
+        "The Fréchet ratio is the Fréchet distance of samples to held-out cartoons over that "
+        "of as many cartoons that were trained on, on features of a network that reads the "
+        "factors of cartoons. It punishes lack of variety too: at 32 pixels noise scores 27, "
+        "and ten sharp faces, repeated, 32."
+    )
+
+
+# Measures and parts.
+
+_COST = Measure(
+    "time of an update over that of GAN", "", lambda records: column(records, "relative_cost")
+)
+_HUES = Measure(
+    "mean entropy of the samples' hues from epoch 21 on",
+    "bits",
+    lambda records: mean_over(records, "hue_bits", 21, len(records[0].arrays["hue_bits"])),
+    unknown=diverged,
+)
+_NAMED = {
+    "hair_length": "hair length",
+    "turn": "the facing direction",
+    "smile": "smile",
+    "age": "age",
+}
+
+
+def _largest(records: Sequence[Record], kind: int) -> np.ndarray:
+    """Largest change of each named factor by one of the directions: ``[S, factors]``."""
+    chosen = [list(FACTORS).index(name) for name in _NAMED]
+    return np.abs(column(records, "shifts"))[:, kind, :, chosen].max(axis=-1).T
+
+
+def _beyond_random(records: Sequence[Record]) -> np.ndarray:
+    return (_largest(records, 0) - _largest(records, 1)).mean(axis=-1)
+
+
+def _trend(role: str, loss: str, word: str, allowed: Range) -> Part:
+    return Part(
+        f"the {loss.replace('_', ' ')} of {role} {word}", change(loss), (role,), allowed
+    )
+
+
+def _changes(index: int, factor: str) -> Part:
+    measure = Measure(
+        f"largest change of {factor} by a leading direction",
+        "sd",
+        lambda records: _largest(records, 0)[:, index],
+        unknown=diverged,
+    )
+    rule = f"a leading direction changes {factor} by over {VISIBLE:g} sd of the data"
+    return Part(rule, measure, (GP,), Range(low=VISIBLE))
+
+
+# The table.
+
+
+class Entry(NamedTuple):
+    """A claim whose scale is still open; the fields are those of ``Claim``."""
+
+    sentence: str
+    parts: tuple[Part, ...]
+    note: str = ""  # added to the one about the scale
+    draw: Draw = pictures.draw_faces
+    roles: tuple[str, ...] = (GAN, GP)
+
+
+_RECOGNISABLE = f"Recognisable is a Fréchet ratio of at most {RECOGNISABLE:g}."
+
+CLAIMS = {
+    "D1": Entry(
+        "WGAN-GP's samples are recognisable by epoch 6; GAN's are not before epoch 10.",
+        (seen_by(GP, 6), not_before(GAN, 10)),
+        _RECOGNISABLE,
+    ),
+    "D2": Entry(
+        "After epoch 20 GAN's samples share one dominant hue; WGAN-GP's colours are more "
+        "varied.",
+        (
+            Part(
+                f"the hues of GAN's samples have an entropy below {ONE_HUE:g} bit",
+                _HUES,
+                (GAN,),
+                Range(high=ONE_HUE),
+            ),
+            Part(
+                f"those of WGAN-GP's have over {MORE_HUES:g} bits more",
+                _HUES,
+                (GP, GAN),
+                Range(low=MORE_HUES),
+            ),
+        ),
+        "The entropy is that of the images' dominant hues, of 24.",
+        pictures.draw_hues,
+    ),
+    "D3": Entry("Final sample quality: WGAN-GP clearly above GAN.", (ends_better(GP, GAN),)),
+    "D4": Entry(
+        "WGAN-GP runs faster than GAN (per update).",
+        (
+            Part(
+                f"an update of WGAN-GP takes less than {FASTER:g} of the time of one of GAN",
+                _COST,
+                (GP,),
+                Range(high=FASTER),
+            ),
+        ),
+        "Both are timed in turn, on one device, after the training.",
+        no_pictures,
+    ),
+    "D4b": Entry(
+        "WGAN-GP runs faster than GAN (until samples are recognisable).",
+        (seen_sooner(GP, GAN, 30),),
+        _RECOGNISABLE,
+    ),
+    "D5": Entry(
+        "In both, the discriminator's loss falls and the generator's rises.",
+        (
+            _trend(GAN, "critic_loss", "falls", Range(high=0.0)),
+            _trend(GAN, "generator_loss", "rises", Range(low=0.0)),
+            _trend(GP, "critic_loss", "falls", Range(high=0.0)),
+            _trend(GP, "generator_loss", "rises", Range(low=0.0)),
+        ),
+        "Losses are compared between the first and the last third of all epochs.",
+        pictures.draw_losses,
+    ),
+    "S1": Entry(
+        "The leading SeFa directions of a face generator change hair length, gender, facing "
+        "direction, age, smile.",
+        (
+            *(_changes(index, factor) for index, factor in enumerate(_NAMED.values())),
+            Part(
+                "the largest changes by leading directions exceed those by as many random ones",
+                Measure(
+                    "largest changes by leading directions, less those by random ones",
+                    "sd",
+                    _beyond_random,
+                    unknown=diverged,
+                ),
+                (GP,),
+                Range(low=0.0),
+            ),
+        ),
+        "Five directions, each sample moved from 2 standard deviations "
+        "of latents below to 2 above; what changes is read off by that network. Cartoons "
+        "have no gender.",
+        pictures.draw_directions,
+        (GP,),
+    ),
+}
+
+
+def claim(name: str, size: Mapping[str, Any]) -> Claim:
+    """A claim about faces.
+
+    Args:
+      name: In ``CLAIMS``.
+      size: ``size`` in pixels, ``width``, ``batch_size`` and ``train_size``.
+    """
+    sentence, parts, note, draw, roles = CLAIMS[name]
+    note = f"{_note(size)} {note}".strip()
+    return Claim(name, sentence, parts, only(_settings(size), *roles), note, draw)

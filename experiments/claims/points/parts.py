@@ -1,0 +1,116 @@
+"""What claims about points say in numbers: measures, levels and parts."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from experiments.claims import rules
+from experiments.claims.rules import Levels, Measure, Part, column, first_within
+from jaxgan.metrics import verdicts
+from jaxgan.metrics.verdicts import Range
+
+ROUGH = 2.5  # largest sliced ratio at which the strokes of the M can be told
+OTHER_LEVELS = (1.75, 3.5)  # what a rough fit could mean instead of ROUGH
+WELL = 1.5  # exact fit ratio of a generator that fits well; a perfect one scores 1
+BADLY = 2.5  # exact fit ratio of one that fits badly
+SLIGHTLY, CLEARLY = 0.05, 0.5  # differences of exact fit ratios
+SOONER = 0.05  # a difference of first epochs that matters, as a share of all epochs
+ALIKE_COURSE = math.log(1.5)
+
+SCORES = (
+    "A sliced or exact ratio is the distance of generated points to held-out ones, divided by "
+    "the distance of an equally large sample of the training points to the same held-out "
+    "ones: a perfect generator scores 1. A fit is rough at a sliced ratio of at most "
+    f"{ROUGH:g}, and good below an exact ratio of {WELL:g}."
+)
+
+capped = partial(rules.capped, worst="worst_sliced")
+
+
+def _fits(records):
+    return verdicts.at_worst(column(records, "fit_ratio"), column(records, "worst_ratio"))
+
+
+FIT = Measure("exact fit ratio at the end", "", _fits)
+_first = partial(first_within, "sliced ratio")
+FIRST = _first(ROUGH)
+COURSE = Measure(
+    "mean over epochs of the logarithm of the sliced ratio",
+    "ln",
+    lambda records: np.log(capped(records)).mean(axis=1),
+    apart=lambda one, other: np.abs(np.log(capped(one) / capped(other))).mean(axis=1),
+)
+
+
+def _at(epoch: int) -> Measure:
+    name = f"sliced ratio at epoch {epoch}"
+    return Measure(name, "", lambda records: capped(records)[:, epoch - 1])
+
+
+def _levels(again: Callable[[float], Part]) -> Levels:
+    meaning = f"a rough fit meant another sliced ratio than {ROUGH:g}"
+    return Levels(meaning, OTHER_LEVELS, again)
+
+
+def fits_better(better: str, worse: str, margin: float = SLIGHTLY) -> Part:
+    """The final fit ratio is smaller by more than a margin."""
+    rule = f"{worse} ends with a fit ratio that exceeds that of {better} by over {margin:g}"
+    return Part(rule, FIT, (worse, better), Range(low=margin))
+
+
+def fits_alike(one: str, other: str, margin: float = CLEARLY) -> Part:
+    """The final fit ratios differ by less than a margin."""
+    rule = f"the final fit ratios of {one} and {other} differ by less than {margin:g}"
+    return Part(rule, FIT, (one, other), verdicts.alike(margin))
+
+
+def fits_well(role: str) -> Part:
+    """The final fit ratio is below ``WELL``."""
+    return Part(f"{role} ends with a fit ratio below {WELL:g}", FIT, (role,), Range(high=WELL))
+
+
+def fits_badly(role: str) -> Part:
+    """The final fit ratio is above ``BADLY``."""
+    return Part(f"{role} ends with a fit ratio above {BADLY:g}", FIT, (role,), Range(low=BADLY))
+
+
+def behaves_alike(one: str, other: str) -> Part:
+    """The sliced ratios of every epoch differ by a small factor, whichever is larger."""
+    rule = (
+        f"the sliced ratios of {one} and {other} at the same epoch, the larger over the "
+        "smaller, have a geometric mean over all epochs of at most 1.5"
+    )
+    return Part(rule, COURSE, (one, other), Range(high=ALIKE_COURSE))
+
+
+def rough_sooner(sooner: str, later: str, epochs: int, level: float = ROUGH) -> Part:
+    """The first rough fit comes earlier, by a share of all epochs."""
+    margin = SOONER * epochs
+    rule = f"{later} has its first rough fit over {margin:g} epochs after {sooner}"
+    levels = _levels(partial(rough_sooner, sooner, later, epochs))
+    return Part(rule, _first(level), (later, sooner), Range(low=margin), levels)
+
+
+def rough_about(role: str, epoch: int, level: float = ROUGH) -> Part:
+    """The first rough fit comes about an epoch, within a factor."""
+    allowed = verdicts.about(epoch)
+    ends = " and ".join(f"{end:.3g}" for end in allowed)
+    rule = f"{role} has its first rough fit between epochs {ends}"
+    levels = _levels(partial(rough_about, role, epoch))
+    return Part(rule, _first(level), (role,), allowed, levels)
+
+
+def rough_by(role: str, epoch: int, level: float = ROUGH) -> Part:
+    """The first rough fit comes by an epoch."""
+    rule = f"{role} has its first rough fit by epoch {epoch}"
+    levels = _levels(partial(rough_by, role, epoch))
+    return Part(rule, _first(level), (role,), Range(high=epoch), levels)
+
+
+def barely_fits(role: str, epoch: int, level: float = ROUGH) -> Part:
+    """No rough fit at an epoch."""
+    rule = f"the sliced ratio of {role} at epoch {epoch} is above {level:g}"
+    levels = _levels(partial(barely_fits, role, epoch))
+    return Part(rule, _at(epoch), (role,), Range(low=level), levels)

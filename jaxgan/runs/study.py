@@ -1,0 +1,177 @@
+"""A resumable study: cells times seeds, each of them trained once.
+
+Lanes that differ only in traced values or seeds run in one compiled program. No run is
+trained twice in one folder, whichever study asks for it, and one that was interrupted goes
+on. A laboratory needs two functions: one says what decides a result, the other trains.
+
+    >>> import numpy as np, tempfile
+    >>> from jaxgan.runs.records import Cell, Laboratory, Record
+    >>> def train(lanes, work):
+    ...     for lane in lanes:
+    ...         loss = np.random.default_rng(lane.seed).normal(lane.cell.config)
+    ...         yield Record({"loss": np.array(loss)}, {"seconds": 0.0})
+    >>> laboratory = Laboratory("dice", 1, lambda mean: {"mean": mean}, train)
+    >>> cells = [Cell(laboratory, 0.0), Cell(laboratory, 9.0)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     records = gather(Path(folder), cells, seeds=2)
+    >>> [len(records[cell]) for cell in cells]
+    [2, 2]
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxgan.errors import InputError
+from jaxgan.runs.directory import write_json
+from jaxgan.runs.progress import Forecast, say
+from jaxgan.runs.records import (
+    Cell,
+    Lane,
+    Record,
+    Work,
+    digest,
+    key,
+    path_of,
+    provenance,
+    read,
+    write,
+)
+
+
+class Plan(NamedTuple):
+    """The runs that are missing.
+
+    Attributes:
+      programs: Lanes of each program; those that were begun come first.
+      done: How many of the wanted runs are complete.
+    """
+
+    programs: list[list[Lane]]
+    done: int
+
+
+def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
+    """Group the runs that are missing into programs.
+
+    A program that was interrupted goes on with its own lanes, so that it ends with the same
+    numbers, before anything else begins. No cell may come twice.
+    """
+    cells = list(cells)
+    wanted = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
+    missing = {lane: None for lane in wanted if not path_of(directory, lane).exists()}
+    done = len(wanted) - len(missing)
+    programs = []
+    for lanes in _begun(directory, cells).values():
+        if any(lane in missing for lane in lanes):
+            programs.append(lanes)
+            missing = {lane: None for lane in missing if lane not in lanes}
+    groups: dict[Hashable, list[Lane]] = {}
+    for lane in missing:
+        laboratory, config = lane.cell
+        groups.setdefault((laboratory, laboratory.program(config)), []).append(lane)
+    return Plan(programs + list(groups.values()), done)
+
+
+def _begun(directory: Path, cells: Iterable[Cell]) -> dict[Path, list[Lane]]:
+    """Lanes of interrupted programs by folder, as far as their cells are of this study.
+
+    A folder whose name does not fit its lanes is ignored.
+    """
+    by_key, programs = {key(cell): cell for cell in cells}, {}
+    for path in sorted((directory / "work").glob("*/lanes.json")):
+        try:
+            names = [[str(key), int(seed)] for key, seed in json.loads(path.read_text())]
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+            continue
+        if path.parent.name == digest(names) and all(name in by_key for name, _ in names):
+            programs[path.parent] = [Lane(by_key[name], seed) for name, seed in names]
+    return programs
+
+
+def complete(
+    directory: Path,
+    cells: Iterable[Cell],
+    seeds: int,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Run all cells with all seeds, but for the runs that are complete.
+
+    Args:
+      directory: Holds ``cells``, the records, and ``work``, what is under way.
+      cells: Of any laboratories; none twice.
+      seeds: Runs of each cell, with seeds from 0.
+      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+    """
+    cells = list(cells)
+    todo = plan(directory, cells, seeds)
+    if todo.done:
+        say(f"{todo.done} runs are there already")
+    costs = [sum(x.cell.laboratory.cost(x.cell.config) for x in p) for p in todo.programs]
+    count = len({lane.cell for lanes in todo.programs for lane in lanes})
+    with Forecast(costs, count, "cell", "programs") as forecast:
+        for lanes in todo.programs:
+            _run(directory, lanes, forecast.tell, check)
+            forecast.next()
+    # A program that was killed after its last record has nothing left to do.
+    for folder, lanes in _begun(directory, cells).items():
+        if all(path_of(directory, lane).exists() for lane in lanes):
+            shutil.rmtree(folder)
+
+
+def gather(
+    directory: Path,
+    cells: Iterable[Cell],
+    seeds: int,
+    check: Callable[[], None] = lambda: None,
+) -> dict[Cell, list[Record]]:
+    """The records of cells by seed; runs whose record is missing or damaged run first.
+
+    Args:
+      directory: As in ``complete``.
+      cells: As in ``complete``.
+      seeds: As in ``complete``.
+      check: As in ``complete``.
+
+    Raises:
+      InputError: If a record that was damaged and written again cannot be read either.
+    """
+    cells = list(cells)
+    lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
+    repaired: set[Lane] = set()
+    while True:
+        complete(directory, cells, seeds, check)
+        records = {lane: read(directory, lane) for lane in lanes}
+        intact = {lane: record for lane, record in records.items() if record is not None}
+        if len(intact) == len(lanes):
+            return {cell: [intact[Lane(cell, s)] for s in range(seeds)] for cell in cells}
+        damaged = records.keys() - intact.keys()
+        for lane in damaged & repaired:
+            raise InputError(f"{path_of(directory, lane)}: damaged again after it was mended")
+        for lane in damaged:
+            path_of(directory, lane).unlink(missing_ok=True)
+        repaired |= damaged
+
+
+def _run(
+    directory: Path,
+    lanes: Sequence[Lane],
+    tell: Callable[[float], None],
+    check: Callable[[], None],
+) -> None:
+    """Train the lanes of one program and write their records."""
+    names = [[key(lane.cell), lane.seed] for lane in lanes]
+    folder = directory / "work" / digest(names)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "lanes.json", names)
+    laboratory = lanes[0].cell.laboratory
+    records = laboratory.train(lanes, Work(folder, tell, check))
+    for lane, record in zip(lanes, records, strict=True):
+        if path_of(directory, lane).exists():  # written before a kill
+            continue
+        facts = {**record.facts, **provenance(laboratory)}
+        facts |= {"seed": lane.seed, "lanes": len(lanes)}
+        write(directory, lane, Record(record.arrays, facts))
+    shutil.rmtree(folder)
