@@ -12,7 +12,7 @@ from jaxgan.networks.stylegan2 import (
     Mapping,
     Synthesis,
     ToRGB,
-    _image_enlarged,
+    _enlarge_image,
     tap_squares,
 )
 
@@ -141,7 +141,7 @@ def test_images_are_enlarged_as_with_zeros_between_pixels(key, side):
             if 0 <= row < 2 * side:
                 rows[row, pixel] = value
     expected = np.einsum("ah,nhwc,bw->nabc", rows, x, rows)
-    np.testing.assert_allclose(_image_enlarged(x), expected, **CLOSE)
+    np.testing.assert_allclose(_enlarge_image(x), expected, **CLOSE)
 
 
 @pytest.mark.parametrize(
