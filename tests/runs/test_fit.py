@@ -147,8 +147,8 @@ class Critic(nn.Module):
 
 jg.setup()
 images = np.random.default_rng(0).integers(0, 256, (512, 8, 8, 1), np.uint8)
-gan = jg.gan(Generator(), Critic(), jg.objective("wgan_gp"), jg.pair("adam", 1e-3), latent_dim=4)
-jg.fit(gan, images, epochs=200, batch_size=32, seeds=2, directory="run", every=5)
+g = jg.gan(Generator(), Critic(), jg.objective("wgan_gp"), jg.pair("adam", 1e-3), latent_dim=4)
+jg.fit(g, images, epochs=200, batch_size=32, seeds=2, directory="run", every=5)
 fake = jg.load("run", network=Generator()).images(np.random.default_rng(1).normal(size=(99, 4)))
 print(jg.metrics.kid(images, fake, features=lambda x: x.mean(axis=(1, 2))[:, :1] / 255))
 """

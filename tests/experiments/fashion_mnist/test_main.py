@@ -1,0 +1,125 @@
+"""The command line: refusals in this process, training in one of its own."""
+
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.fashion_mnist.__main__ import main
+from experiments.fashion_mnist.traverse import Move, _effect, dimensions_of
+from jaxgan.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+
+
+def write_idx(path, array):
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    path.write_bytes(gzip.compress(header + array.tobytes()))
+
+
+@pytest.fixture
+def garments(tmp_path):
+    """Four small IDX files: bright squares, whose place tells the class."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "idx"
+    folder.mkdir()
+    for part, count in (("train", 256), ("t10k", 2200)):
+        labels = rng.integers(0, 10, count).astype(np.uint8)
+        pictures = rng.integers(0, 40, (count, 28, 28)).astype(np.uint8)
+        for picture, label in zip(pictures, labels, strict=True):
+            picture[5 * (label // 5) : 5 * (label // 5) + 9, 5 * (label % 5) :][:, :8] += 200
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", pictures)
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--traverse=100",), "--traverse=100: latent dimensions go from 0 to 99"),
+        (("--traverse=-1",), "--traverse=-1: latent dimensions go from 0 to 99"),
+        (("--traverse=x",), "--traverse=x is not a list of whole numbers"),
+        (("--traverse=1", "--traverse_by=0"), "must be a finite number other than 0"),
+        (("--model=dcgan",), "unknown model 'dcgan'"),
+        (("--recipe=report_z",), "unknown recipe 'report_z'"),
+        (("--data=/nowhere",), "/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, garments, capsys, arguments, message):
+    assert main([f"--data={garments}", f"--out={tmp_path / 'o'}", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_dimensions_are_those_of_the_report_where_there_are_so_many():
+    assert dimensions_of(None, 1.0, 100) == (20, 50, 60, 70, 90)
+    assert dimensions_of(None, 1.0, 55) == (20, 50)
+    assert dimensions_of(None, 1.0, 5) == (0,)
+    with pytest.raises(InputError, match="go from 0 to 4"):
+        dimensions_of((5,), 1.0, 5)
+
+
+def test_the_effect_of_a_move_is_the_total_variation_distance():
+    """All samples move from one class to another, or a quarter of them does."""
+    images = np.zeros((8, 28, 28, 1), np.uint8)
+    before, after = np.eye(10)[[0] * 8], np.eye(10)[[3] * 8]
+    effect = _effect(Move(images, images, before, after))
+    assert effect["moved"] == 1
+    assert list(effect["interval"]) == [1, 1]
+    assert (effect["lowered_to"], effect["raised_to"]) == ("T-shirt/top", "Dress")
+    after[2:] = before[2:]
+    effect = _effect(Move(images, images, before, after))
+    assert effect["moved"] == pytest.approx(0.25)
+    low, high = effect["interval"]
+    assert 0 <= low < 0.25 < high < 1
+
+
+@pytest.mark.slow
+def test_fashion_mnist_from_the_command_line(tmp_path, garments):
+    def run():
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "experiments.fashion_mnist", "--model=dense,conv"),
+                f"--data={garments}",
+                f"--out={tmp_path / 'runs'}",
+                "--epochs=1",
+                "--width=4",
+                "--latent_dim=6",
+                "--batch_size=32",
+                "--traverse=1,4",
+                "--traverse_by=5",
+            ],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            timeout=300,
+        )
+
+    first = run()
+    assert first.returncode == 0, first.stderr
+    (directory,) = (tmp_path / "runs" / "fashion_mnist").iterdir()
+    for model in ("dense", "conv"):
+        folder = directory / f"{model}-gan-adam" / "traversal"
+        result = json.loads((folder / "traversal.json").read_text())
+        assert {row["dimension"] for row in result["ranking"]} == set(range(6))
+        moved = [row["moved"] for row in result["ranking"]]
+        assert moved == sorted(moved, reverse=True)
+        assert set(result["shares"]) == {"1", "4"}
+        for shares in result["shares"].values():
+            for values in shares.values():
+                assert sum(values) == pytest.approx(1, abs=1e-4)
+        assert (folder / "dimension_001.png").exists()
+        assert (folder / "classes.png").exists()
+    again = run()
+    assert again.returncode == 0, again.stderr
+    assert "already complete" in again.stderr
+    assert "training the classifier" not in again.stderr

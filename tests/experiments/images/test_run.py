@@ -1,0 +1,156 @@
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.faces import compare
+from experiments.faces import config as faces
+from experiments.fashion_mnist import config as fashion_mnist
+from experiments.images import run
+from experiments.images.config import Dataset, configure
+from experiments.images.program import Purpose, fixed_latents, make_program, make_sampler
+from jaxgan.data import pixels
+from jaxgan.errors import InputError
+from jaxgan.runs import Stopped, programs
+
+
+def holds_what_it_should(folder):
+    names = {path.name for path in folder.iterdir()}
+    pictures = {"real.png", "real_one.png", "samples.png", "losses.png", "training.gif"}
+    files = {"config.json", "metrics.jsonl", "summary.json", "samples.npz", "generator.npz"}
+    assert names >= pictures | files
+    with np.load(folder / "samples.npz") as file:
+        assert file["images"].shape == (10, 32, 32, 3)
+        assert file["images"].dtype == np.uint8
+    with Image.open(folder / "training.gif") as image:
+        assert image.n_frames == 3
+    summary = json.loads((folder / "summary.json").read_text())
+    assert len(summary["swd_32"]) == 2  # a number per seed
+    assert summary["floor"]["swd_32"] < min(summary["swd_32"])
+
+
+def test_a_run_directory_holds_what_it_should(original):
+    holds_what_it_should(original)
+
+
+@pytest.mark.slow
+def test_a_penalised_run_holds_the_same(tmp_path, dataset, config_of):
+    config = config_of(variant=("wgan_gp",), seeds=2)
+    run.run(config, tmp_path, dataset, finish=compare.finish(dataset), samples=10)
+    holds_what_it_should(tmp_path)
+
+
+def test_a_complete_run_is_not_done_again(finished, dataset, config_of, capsys):
+    summary = run.run(config_of(seeds=2), finished, dataset)
+    assert summary == json.loads((finished / "summary.json").read_text())
+    assert "already complete" in capsys.readouterr().err
+
+
+def test_a_run_that_is_stopped_goes_on_bit_for_bit(
+    tmp_path, original, dataset, config_of, arrays_of
+):
+    def stop_first():
+        if not (tmp_path / "cut" / "frames" / "epoch_0001.png").exists():
+            raise Stopped(15)
+
+    config = config_of(seeds=2)
+    with pytest.raises(Stopped):
+        run.run(config, tmp_path / "cut", dataset, samples=10, check=stop_first)
+    run.run(config, tmp_path / "cut", dataset, samples=10)
+    assert arrays_of(tmp_path / "cut") == arrays_of(original)
+    for name in ("metrics.jsonl", "samples.png", "frames/epoch_0002.png"):
+        assert (tmp_path / "cut" / name).read_bytes() == (original / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_lane_equals_the_same_seed_alone(dataset, config_of):
+    functions = make_program(config_of(seeds=3), dataset)
+    together, _ = functions.advance(functions.init(), 1)
+    for lane in range(3):
+        functions = make_program(config_of(seed=lane), dataset)
+        alone, _ = functions.advance(functions.init(), 1)
+        for x, y in zip(
+            jax.tree.leaves(together.generator.params),
+            jax.tree.leaves(alone.generator.params),
+            strict=True,
+        ):
+            # Adam divides by roots of squares: rounding grows to about a part in 10^4.
+            np.testing.assert_allclose(x[lane], y[0], rtol=1e-3, atol=1e-5)
+
+
+def test_pixels_reach_the_networks_in_their_range(dataset):
+    batch = np.asarray(pixels.to_float(dataset.images[:2]))
+    assert batch.min() >= -1
+    assert batch.max() <= 1
+    np.testing.assert_array_equal(pixels.to_uint8(batch), dataset.images[:2])
+    assert pixels.to_uint8(np.array([-2.0, 2.0, np.nan])).tolist() == [0, 255, 128]
+
+
+def test_samples_are_those_of_the_last_state(original, dataset, config_of):
+    functions = make_program(config_of(seeds=2), dataset)
+    state = programs.last_state(original, functions.init)
+    z = fixed_latents(config_of(), 10, Purpose.SAMPLES)
+    with np.load(original / "samples.npz") as file:
+        np.testing.assert_array_equal(make_sampler(functions)(state, z)[0], file["images"])
+
+
+def test_every_purpose_has_latents_of_its_own(config_of):
+    drawn = [np.asarray(fixed_latents(config_of(), 2, purpose)) for purpose in Purpose]
+    assert len({x.tobytes() for x in drawn}) == len(Purpose)
+
+
+def test_default_norms_fit_the_penalty(config_of):
+    assert config_of().critic_norm == "batch"
+    assert config_of(variant=("wgan_gp",)).critic_norm == "none"
+    assert config_of(penalty="gradient").critic_norm == "none"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"variant": ("wgan_gp",), "critic_norm": "batch"}, "batch norm mixes examples"),
+        ({"norm": "group"}, "--norm=group: must be one of batch, layer, none"),
+        ({"model": ("vgg",)}, "unknown model 'vgg'"),
+        ({"model": ()}, "--model needs a value"),
+        ({"width": 0}, "--width=0: must be a whole number"),
+        ({"train_size": 65}, "--train_size=65: must be a whole number from 1 to 64"),
+        ({"batch_size": 65}, "takes 1 batches, 65 examples, and there are 64"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(config_of, given, message):
+    with pytest.raises(InputError) as caught:
+        config_of(**given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_recipes_are_the_reports_values(dataset):
+    many = Dataset(np.broadcast_to(dataset.images[:1], (600, 32, 32, 3)), "")
+    (config,) = configure(faces.DEFAULTS, faces.RECIPES["report_d_gan"], {}, many)
+    assert (config.batch_size, config.epochs, config.latent_dim) == (512, 30, 200)
+    # Losses summed over the batch, the critic's halved: as rates of mean losses.
+    assert config.learning_rate == (2.56,)
+    assert config.critic_learning_rate == 1.28
+    (config,) = configure(faces.DEFAULTS, faces.RECIPES["report_d_wgan_gp"], {}, many)
+    assert (config.optimizer, config.learning_rate) == ("adam", (0.001,))
+    assert config.betas == (0.5, 0.999)
+    recipe = fashion_mnist.RECIPES["report_e"]
+    configs = configure(fashion_mnist.DEFAULTS, recipe, {}, many)
+    assert [config.model for config in configs] == ["dense", "conv"]
+    assert {config.learning_rate for config in configs} == {(2e-4,)}
+
+
+def test_variants_are_drawn_side_by_side(tmp_path, original, config_of):
+    """Two programs whose samples are those of one run."""
+    folders = {}
+    for variant in ("gan", "wgan_gp"):
+        folders[tmp_path / variant] = dataclasses.replace(config_of(), variant=variant)
+        (tmp_path / variant).symlink_to(original)
+    compare.compare(folders, tmp_path)
+    with Image.open(tmp_path / "side_by_side.png") as image:
+        assert image.width > 2 * 4 * 32
+    with Image.open(tmp_path / "side_by_side.gif") as image:
+        assert image.n_frames == 3

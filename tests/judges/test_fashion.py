@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from jaxgan.data.fashion_mnist import Images
+from jaxgan.judges import fashion
+
+
+@pytest.mark.slow
+def test_the_classifier_learns_and_is_kept(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 512).astype(np.int32)
+    pictures = np.zeros((512, 28, 28, 1), np.uint8)
+    for picture, label in zip(pictures, labels, strict=True):
+        picture[2 * label : 2 * label + 8] = 255
+    data = Images(pictures, labels, pictures[:99], labels[:99])
+    first = fashion.load_or_train(data, tmp_path)
+    assert first.accuracy > 0.9  # a stripe at one of ten heights
+    monkeypatch.setattr(fashion.fitting, "fit", None)  # not called again
+    assert fashion.load_or_train(data, tmp_path).accuracy == first.accuracy
+    (path,) = tmp_path.iterdir()
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert fashion.load_or_train(data, tmp_path).accuracy == first.accuracy
