@@ -1,15 +1,11 @@
 """Generators small enough to work out by hand."""
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgan.convert.generator import Pretrained, Style
+from tests.arrays import normal
 
 DIM, LAYERS, SIDE = 6, 4, 4
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def styles(layers=LAYERS, dim=DIM, seed=1):
