@@ -31,26 +31,22 @@ def load(
         what it holds instead. Also if its arrays are not those of ``network``.
 
     Example:
-      >>> import flax.linen as nn, jaxgan, numpy as np, tempfile
+      >>> import flax.linen as nn, jax, jax.numpy as jnp, jaxgan, pathlib, tempfile
+      >>> from jaxgan.convert import own
       >>> class Generator(nn.Module):
       ...     @nn.compact
       ...     def __call__(self, z, train=False):
       ...         return nn.tanh(nn.Dense(12)(z)).reshape(-1, 2, 2, 3)
-      >>> class Critic(nn.Module):
-      ...     @nn.compact
-      ...     def __call__(self, x, train=False):
-      ...         return nn.Dense(1)(x.reshape(len(x), -1))[:, 0]
-      >>> optimizers = jaxgan.pair("adam", 1e-3)
-      >>> gan = jaxgan.gan(
-      ...     Generator(), Critic(), jaxgan.objective("gan"), optimizers, latent_dim=4)
-      >>> images = np.random.default_rng(0).integers(0, 256, (8, 2, 2, 3), np.uint8)
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     _ = jaxgan.fit(gan, images, epochs=1, batch_size=8, directory=folder)
-      ...     generator = jaxgan.load(folder, network=Generator())
-      >>> generator.images(generator.codes(np.zeros((5, 4)))).shape
+      >>> folder = tempfile.TemporaryDirectory()
+      >>> own.save(  # as jaxgan.fit does at the end of a run
+      ...     pathlib.Path(folder.name, "generator.npz"), {"model": "own", "latent_dim": 4},
+      ...     Generator().init(jax.random.key(0), jnp.zeros((1, 4))))
+      >>> generator = jaxgan.load(folder.name, network=Generator())
+      >>> generator.images(generator.codes(jnp.zeros((5, 4)))).shape
       (5, 2, 2, 3)
       >>> jaxgan.sefa.directions(generator, k=2).vectors.shape
       (2, 4)
+      >>> folder.cleanup()
     """
     from jaxgan.convert import flavours
 

@@ -79,11 +79,7 @@ def written(folder, network, dtype=np.float32):
     return variables
 
 
-@pytest.mark.parametrize(
-    "network",
-    [Dense(), Transposed(), Skip(), Normalised(), Bare()],
-    ids=lambda x: type(x).__name__,
-)
+@pytest.mark.parametrize("network", [Dense(), Transposed()], ids=lambda x: type(x).__name__)
 def test_what_is_written_is_read(network, tmp_path):
     variables = written(tmp_path, network)
     generator = convert.load(tmp_path, network=network)
@@ -91,7 +87,7 @@ def test_what_is_written_is_read(network, tmp_path):
     assert (generator.resolution, generator.latent_dim, generator.num_layers) == (2, DIM, 0)
     assert generator.flavour == type(network).__name__
     z = np.random.default_rng(1).standard_normal((3, DIM)).astype(np.float32)
-    expected = network.apply(variables, z)
+    expected = jax.jit(network.apply)(variables, z)
     expected = np.broadcast_to(expected, (3, 2, 2, 3))  # grey images get three channels
     # Float32, in an order of sums that is the compiler's.
     images = generator.images(generator.codes(z))
