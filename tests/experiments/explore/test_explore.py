@@ -19,12 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.explore import server as explore_server
+from experiments.explore.__main__ import main
 from experiments.explore.page import save
 from experiments.explore.pictures import State, figure, painter, state_of
 from experiments.explore.server import refusal
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan import sefa
+from jaxgan import convert, sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
@@ -234,12 +236,61 @@ def test_what_is_let_in(path, told, status):
     assert refusal(path, headers(**told)) == status
 
 
-# The command line, as a user runs it. A generator that can be worked out by hand stands in
-# for a file, and a list tells with whom the process spoke.
+# The command line. A generator that can be worked out by hand stands in for a file.
+
+
+def arguments_of(folder):
+    words = (f"--out={folder / 'runs'}", "--port=0", f"--size={SIZE}", "--directions=3")
+    return *words, "--checkpoint=faces.pth", "--unit=code", "--like=genforce", "--distance=3"
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """The one line with which a command is refused, in this process."""
+    monkeypatch.setattr(convert, "load", lambda path, say=None: generator_of())
+
+    def refused(folder, *arguments):
+        assert main([*arguments_of(folder), *arguments]) == 2
+        out, errors = capsys.readouterr()
+        assert out == ""
+        assert errors.count("\n") == 1
+        return errors
+
+    return refused
+
+
+@pytest.fixture
+def no_gradio(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+
+
+def test_without_gradio_it_says_what_to_install(tmp_path, refused, no_gradio, capsys):
+    line = refused(tmp_path)
+    assert line == "explore: error: the page needs Gradio: pip install 'jaxgan[ui]'\n"
+    assert not (tmp_path / "runs").exists()
+    assert main(["--help"]) == 0
+    assert "--directions_file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--layers=7-99", "layers '7-99' are not"),
+        ("--unit=image", "--unit=image must be code or std"),
+        ("--truncation=1001", "--truncation=1001.0 must be -1000 to 1000"),
+        ("--port=70000", "--port=70000 must be 0 to 65535"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, refused, monkeypatch, argument, words):
+    monkeypatch.setattr(explore_server, "gradio", lambda: None)
+    assert refused(tmp_path, argument).startswith(f"explore: error: {words}")
+    assert not (tmp_path / "runs").exists()
+
+
+# As a user runs it. A list tells with whom the process spoke.
 
 RUN = """
 import sys
-import tempfile
 log = open(sys.argv.pop(1), "a", buffering=1)
 def heard(event, arguments):
     if event == "socket.getaddrinfo":
@@ -248,26 +299,19 @@ def heard(event, arguments):
         log.write(f"{arguments[1]}\\n")
 sys.addaudithook(heard)
 layers = int(sys.argv.pop(1))
-if sys.argv[1] == "no gradio":
-    del sys.argv[1]
-    sys.modules["gradio"] = None
 from jaxgan import convert
 from tests.generators import linear
 convert.load = lambda path, say=None: linear(layers, scale=0.05)
-sys.argv[0] = "experiments/explore.py"
 from experiments.explore.__main__ import main
-assert "gradio" not in sys.modules or not sys.modules["gradio"]
+assert "gradio" not in sys.modules
 sys.exit(main())
 """
 
 
-def started(folder, *arguments, layers=LAYERS):
-    words = (f"--out={folder / 'runs'}", "--port=0", f"--size={SIZE}", "--directions=3")
-    words += ("--checkpoint=faces.pth", "--unit=code", "--like=genforce", "--distance=3")
-    if arguments[:1] == ("no gradio",):
-        words, arguments = ("no gradio", *words), arguments[1:]
+def started(folder, layers=LAYERS):
+    words = (str(folder / "heard"), str(layers), *arguments_of(folder))
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, str(folder / "heard"), str(layers), *words, *arguments],
+        [sys.executable, "-c", RUN, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -282,27 +326,6 @@ def ended(process, code):
     assert process.returncode == code, errors
     assert out == ""
     return errors
-
-
-needs_gradio = pytest.mark.skipif(
-    importlib.util.find_spec("gradio") is None, reason="needs Gradio: the extra 'ui'"
-)
-
-
-def test_without_gradio_it_says_what_to_install(tmp_path):
-    line = ended(started(tmp_path, "no gradio"), 2)
-    assert line == "explore: error: the page needs Gradio: pip install 'jaxgan[ui]'\n"
-    assert not (tmp_path / "runs").exists()
-    process = started(tmp_path, "no gradio", "--help")
-    assert "--directions_file" in process.communicate(timeout=60)[0]
-
-
-@needs_gradio
-def test_bad_input_is_one_line(tmp_path):
-    line = ended(started(tmp_path, "--layers=7-99"), 2)
-    assert line.startswith("explore: error: layers '7-99' are not")
-    assert line.count("\n") == 1
-    assert not (tmp_path / "runs").exists()
 
 
 def address(process):
@@ -339,9 +362,9 @@ def answer(server, path, method="GET", body=None, **told):
         connection.close()
 
 
-def test_a_second_process_is_kept_out_of_the_folder(server):
-    line = ended(started(server[1]), 2)
-    assert "faces is in use by another process" in line
+def test_a_second_process_is_kept_out_of_the_folder(server, refused, monkeypatch):
+    monkeypatch.setattr(explore_server, "gradio", lambda: None)
+    assert "faces is in use by another process" in refused(server[1])
 
 
 def test_other_machines_have_no_port(server):
@@ -512,7 +535,7 @@ def preview(*controls):
     return reduce(full(read(*controls)), SIZE)
 
 
-def test_sliders_move_the_picture_and_add_up(visit, server):
+def test_sliders_move_the_picture_which_can_be_downloaded(visit, server):
     tab = visit(server[0])
     start = shown(tab)
     np.testing.assert_array_equal(decoded(start), preview("0", 0.7, "all", 0, 0, 0))
@@ -524,6 +547,15 @@ def test_sliders_move_the_picture_and_add_up(visit, server):
     assert [slider(tab, k).input_value() for k in range(3)] == ["0", "0", "0"]
     assert changed(tab, lambda: slider(tab, 0).press("ArrowRight")) != start
     assert slider(tab, 0).input_value() == "0.1"
+    # Full resolution and download.
+    changed(tab, lambda: slider(tab, 0).fill("1"))
+    expected = full(read("0", 0.7, "all", 1, 0, 0))
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Download PNG").click()
+    assert download.value.suggested_filename == "person_0.png"
+    np.testing.assert_array_equal(np.asarray(Image.open(download.value.path())), expected)
+    assert changed(tab, button(tab, "Full resolution").click).startswith("/picture.png?")
+    tab.wait_for_function("document.querySelector('#picture img').naturalWidth === 4")
 
 
 def test_person_truncation_and_layers(visit, server):
@@ -544,18 +576,6 @@ def test_person_truncation_and_layers(visit, server):
     seed = person.input_value()
     assert seed != "12"
     np.testing.assert_array_equal(decoded(other), preview(seed, 1.2, "0-1,3", 0, 3, 0))
-
-
-def test_full_resolution_and_download(visit, server):
-    tab = visit(server[0])
-    changed(tab, lambda: slider(tab, 0).fill("1"))
-    expected = full(read("0", 0.7, "all", 1, 0, 0))
-    with tab.expect_download() as download:
-        tab.get_by_role("link", name="Download PNG").click()
-    assert download.value.suggested_filename == "person_0.png"
-    np.testing.assert_array_equal(np.asarray(Image.open(download.value.path())), expected)
-    assert changed(tab, button(tab, "Full resolution").click).startswith("/picture.png?")
-    tab.wait_for_function("document.querySelector('#picture img').naturalWidth === 4")
 
 
 def test_bad_input_is_a_sentence_and_harms_nothing(visit, server):
@@ -606,21 +626,22 @@ def test_names_are_saved_and_shown_again(visit, server):
     assert run.find(again, generator_of())[1] == (*typed[:2], "")
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_all_fits_the_screen(visit, server, width):
-    tab = visit(server[0], width=width)
-    assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
-    picture, control = (
-        tab.locator(x).bounding_box() for x in ("#picture img", ".direction >> nth=0")
-    )
-    if width > 700:
-        assert control["x"] > picture["x"] + picture["width"]
-    else:
-        assert control["y"] > picture["y"] + picture["height"]
-        slider(tab, 2).scroll_into_view_if_needed()
-        assert tab.locator("#picture img").bounding_box()["y"] >= 0  # seen as it moves
-    assert picture["width"] > 0.4 * width
-    assert not tab.locator("footer").is_visible()
+def test_all_fits_the_screen(visit, server):
+    tab = visit(server[0])
+    for width in (1280, 360):
+        tab.set_viewport_size({"width": width, "height": 800})
+        assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+        picture, control = (
+            tab.locator(x).bounding_box() for x in ("#picture img", ".direction >> nth=0")
+        )
+        if width > 700:
+            assert control["x"] > picture["x"] + picture["width"]
+        else:
+            assert control["y"] > picture["y"] + picture["height"]
+            slider(tab, 2).scroll_into_view_if_needed()
+            assert tab.locator("#picture img").bounding_box()["y"] >= 0  # seen as it moves
+        assert picture["width"] > 0.4 * width
+        assert not tab.locator("footer").is_visible()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a run of SeFa makes of oracles, with oracles whose answers are known."""
 
+import functools
 import json
 
 import numpy as np
@@ -15,8 +16,10 @@ from jaxgan.judges import oracles
 from jaxgan.judges.attribute import Attribute
 from jaxgan.judges.oracles import Oracle
 from jaxgan.sefa import scoring
-from tests.generators import LAYERS, line_of, linear
+from tests import generators
+from tests.generators import LAYERS, line_of
 
+linear = functools.cache(generators.linear)  # compiled once
 WORDS = (
     Attribute("light", "levels", "darker", "lighter"),
     Attribute("red", "log-odds of red", "less red", "more red"),

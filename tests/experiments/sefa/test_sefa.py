@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import html
 import io
 import json
@@ -18,6 +19,7 @@ from PIL import Image
 
 from experiments.sefa import config as sefa_config
 from experiments.sefa import run
+from experiments.sefa.__main__ import main
 from experiments.sefa.config import Config
 from jaxgan import convert, sefa
 from jaxgan.convert import own
@@ -27,6 +29,7 @@ from jaxgan.networks.pairs import PAIRS
 from jaxgan.runs import Stopped
 from jaxgan.sefa import files as sefa_files
 from jaxgan.sefa import measure, render
+from tests import generators
 from tests.convert.attacks import (
     ATTACKS,
     CONTAINERS,
@@ -40,11 +43,12 @@ from tests.convert.attacks import (
     tensor,
     zipped,
 )
-from tests.generators import DIM, LAYERS, line_of, linear, normal
+from tests.generators import DIM, LAYERS, line_of, normal
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "tests" / "data" / "checkpoints"
 LATENTS = 6
+linear = functools.cache(generators.linear)  # compiled once
 SMALL = {"directions": 2, "samples": 2, "steps": 3}
 
 
@@ -536,23 +540,22 @@ def test_source_inside_a_file_is_never_run(refused, tmp_path):
     assert "holds 3 arrays, the first of them 'scale'" in refused(script, "script.pt")
 
 
-# The command line, as a user runs it.
+# The command line.
 
 
-def command(*arguments, tmp_path):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.sefa", f"--out={tmp_path / 'runs'}", *arguments],
+def test_a_table_is_printed(tmp_path, checkpoint):
+    """As a user runs it."""
+    out = tmp_path / "runs"
+    arguments = (f"--checkpoint={checkpoint}", "--steps=3", "--samples=2", "--directions=2")
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.sefa", f"--out={out}", *arguments]
+        + ["--names=an old face,smile"],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
         timeout=300,
     )
-
-
-def test_a_table_is_printed(tmp_path, checkpoint):
-    arguments = (f"--checkpoint={checkpoint}", "--steps=3", "--samples=2", "--directions=2")
-    done = command(*arguments, "--names=an old face,smile", tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "jaxgan dcgan, 32 pixels"
@@ -560,31 +563,41 @@ def test_a_table_is_printed(tmp_path, checkpoint):
     row = r" +\d+\.\d\d% +\d\.\d{3} +\d\.\d\d *"
     assert re.fullmatch("an old face" + row, lines[2])
     assert re.fullmatch("smile" + row, lines[3])
-    folder = tmp_path / "runs" / "sefa" / checkpoint.stem
+    folder = out / "sefa" / checkpoint.stem
     assert lines[4:] == [str(folder)]
     assert (folder / "sefa.html").exists()
 
 
-@pytest.mark.parametrize("case", ["no checkpoint", "missing", "layers", "malicious"])
-def test_bad_input_is_one_line(case, tmp_path, checkpoint):
-    canary = tmp_path / "canary"
-    file = tmp_path / "file.pth"
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path, checkpoint, capsys):
+    arguments = (f"--out={tmp_path / 'runs'}", f"--checkpoint={checkpoint}", "--steps=3")
+    assert main([*arguments, "--dry_run", "--eyes=0.5,0.4,0.2", "--attributes"]) == 0
+    ((folder, settings),) = json.loads(capsys.readouterr().out).items()
+    assert folder == str(tmp_path / "runs" / "sefa" / f"{checkpoint.stem}_attributes")
+    assert (settings["steps"], settings["samples"]) == (3, 5)
+    assert settings["eyes"] == [0.5, 0.4, 0.2]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("checkpoint_flag", "flag", "words"),
+    [
+        ("--checkpoint=", "--steps=3", "--checkpoint needs the path or name"),
+        ("--checkpoint={}/none.pth", "--steps=3", "none.pth does not exist"),
+        ("--checkpoint={checkpoint}", "--directions=7", "7 directions: there are 1 to 6"),
+        ("--checkpoint={checkpoint}", "--samples=0", "--samples=0 must be 1 to 1000"),
+        ("--checkpoint={}/file.pth", "--steps=3", "names os.system; only arrays, containers"),
+    ],
+)
+def test_bad_input_is_one_line(checkpoint_flag, flag, words, tmp_path, checkpoint, capsys):
+    canary, file = tmp_path / "canary", tmp_path / "file.pth"
     file.write_bytes(alone(attack_of("os.system", canary)))
-    arguments, words = {
-        "no checkpoint": (("--checkpoint=",), "--checkpoint needs the path or name"),
-        "missing": ((f"--checkpoint={tmp_path / 'none.pth'}",), "none.pth does not exist"),
-        "layers": (
-            (f"--checkpoint={checkpoint}", "--directions=7"),
-            "7 directions: there are 1 to 6",
-        ),
-        "malicious": ((f"--checkpoint={file}",), "names os.system; only arrays, containers"),
-    }[case]
-    done = command(*arguments, tmp_path=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert done.stderr.startswith("sefa: error: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == ""
+    checkpoint_flag = checkpoint_flag.format(tmp_path, checkpoint=checkpoint)
+    assert main([checkpoint_flag, flag, f"--out={tmp_path / 'runs'}"]) == 2
+    out, errors = capsys.readouterr()
+    assert words in errors
+    assert errors.startswith("sefa: error: ")
+    assert len(errors.splitlines()) == 1
+    assert out == ""
     assert not canary.exists()
     assert not (tmp_path / "runs").exists()
 
