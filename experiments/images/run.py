@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from tabulate import tabulate
 
 from experiments.images.config import Config, Dataset
 from experiments.images.program import (
@@ -217,6 +218,4 @@ def show(summaries: Sequence[Mapping[str, Any]]) -> None:
                 value = float(np.mean(np.array(value, float)))
             row.append(f"{value:.3g}" if isinstance(value, float) else str(value))
         rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(x.ljust(width) for x, width in zip(row, widths, strict=True)).rstrip())
+    print(tabulate(rows, tablefmt="plain", disable_numparse=True))

@@ -1,6 +1,5 @@
 """How well the points laboratory's generators fit: measures of final samples."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from experiments.points.config import Config
-from experiments.points.lanes import Lane, at, floor_samples
+from experiments.points.lanes import Lane, at
 from jaxgan.data import points
-from jaxgan.metrics import coverage, intervals, kernels, transport
+from jaxgan.metrics import coverage, fit_ratio, intervals, kernels
 
 # Of every lane, on any data.
 RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
@@ -24,11 +23,8 @@ def evaluate(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure final samples ``[S, DRAWS, N, 2]``, given in units of training.
 
-    The fit ratio is the exact 1-Wasserstein distance of N samples to N held-out points,
-    divided by the distance of N training points to the same held-out points, both as
-    means over ``DRAWS`` draws: one draw of a thousand points is off by a fifth. A perfect
-    generator scores 1.0. All in the data's own units. The energy test and the modes are
-    those of the first draw.
+    All measures are in the data's own units. The energy test and the modes are those of
+    the first draw.
 
     Returns:
       Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
@@ -40,18 +36,17 @@ def evaluate(
     def measure(index: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         lane = at(lanes, index)
         seed = int(lane.seed)
-        result = {"floor": floor(lane.train, lane.reference, seed)}
+        floor = fit_ratio.floor(lane.train, lane.reference, seed)
+        result = {"floor": floor}
         samples = {}
         for suffix, x in versions.items():
             clouds = lane.units.to_data(np.asarray(x[index], float))
             samples[f"generated{suffix}"] = fake = clouds[0]
-            distance = mean_distance(clouds, lane.reference)
+            distance = fit_ratio.mean_distance(clouds, lane.reference)
             test = kernels.energy_test(fake, lane.reference, seed=seed)
             result |= {
                 f"w1{suffix}": distance,
-                f"fit_ratio{suffix}": distance / result["floor"]
-                if result["floor"]
-                else math.inf,
+                f"fit_ratio{suffix}": distance / floor if floor else math.inf,
                 f"energy{suffix}": test.distance,
                 f"p_value{suffix}": test.p_value,
             }
@@ -69,27 +64,6 @@ def evaluate(
     samples = {"train": lanes.train, "test": lanes.test, "seed": lanes.seed, **lanes.values}
     samples |= {name: np.stack([x[name] for x in clouds]) for name in clouds[0]}
     return results, samples
-
-
-def mean_distance(clouds: np.ndarray, reference: np.ndarray) -> float:
-    """Mean exact distance of clouds ``[DRAWS, N, 2]`` to held-out points ``[N, 2]``."""
-    return float(np.mean([transport.wasserstein(x, reference) for x in clouds]))
-
-
-def floor(real: np.ndarray, reference: np.ndarray, seed: int) -> float:
-    """Mean exact distance of samples of the training points to the held-out points.
-
-    Computed once for all programs of a sweep.
-    """
-    return _floor(real.tobytes(), reference.tobytes(), seed)
-
-
-@functools.lru_cache(maxsize=256)
-def _floor(real: bytes, reference: bytes, seed: int) -> float:
-    """``floor`` of the bytes of two float64 arrays."""
-    train, held_out = (np.frombuffer(x).reshape(-1, 2) for x in (real, reference))
-    samples = floor_samples(train, len(held_out), seed)
-    return mean_distance(np.stack([*samples]), held_out)
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -10,8 +10,9 @@ from jax.sharding import Mesh
 
 from experiments.common import settings
 from experiments.points.config import Config
-from experiments.points.lanes import DIRECTIONS, DRAWS, Lane, at
+from experiments.points.lanes import DIRECTIONS, Lane, at
 from jaxgan.metrics import transport
+from jaxgan.metrics.fit_ratio import DRAWS
 from jaxgan.networks import mlp
 from jaxgan.training import program
 from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key, gan, latents

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tabulate import tabulate
 
 from experiments.points.config import Config
 from jaxgan import runs
@@ -83,9 +84,7 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
             for name, digits in (("modes", 1), ("quality", 3)):
                 pair = row[f"{name}_mean"], row[f"{name}_ema_mean"]
                 lines[-1].append(", ".join(f"{x:.{digits}f}" for x in pair))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(text.ljust(n) for text, n in zip(line, widths, strict=True)).rstrip())
+    print(tabulate(lines, tablefmt="plain", disable_numparse=True))
 
 
 def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.io
@@ -27,6 +27,49 @@ class PointCloud(NamedTuple):
     points: np.ndarray
     modes: np.ndarray | None = None
     radius: float = 0.0
+
+
+class Units(NamedTuple):
+    """Units of points: the data's own, those of training, those of measures.
+
+    Training sees points of mean 0 and deviation 1 (or the data's own). Measures are in
+    shares of the size of the training cloud, around its centre: float32 has no room for
+    a small cloud far from the origin.
+
+    Attributes:
+      mean: Origin of the units of training, ``[1, 2]``, in the data's own units.
+      scale: One unit of training, ``[1, 2]``.
+      centre: Origin of the units of measures, ``[1, 2]``.
+      size: One unit of measures, ``[1, 1]``.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    centre: np.ndarray
+    size: np.ndarray
+
+    def to_training(self, data: Any) -> np.ndarray:
+        """Convert points ``[..., N, 2]`` of the data to units of training."""
+        return (data - self.mean) / self.scale
+
+    def to_data(self, training: Any) -> np.ndarray:
+        """Convert points ``[..., N, 2]`` of training to the data's own units."""
+        return training * self.scale + self.mean
+
+    def to_measure(self, data: Any) -> np.ndarray:
+        """Convert points ``[..., N, 2]`` of the data to units of measures."""
+        return (data - self.centre) / self.size
+
+
+def units_of(train: np.ndarray, *, standardize: bool = True) -> Units:
+    """Find the units of a training cloud ``[N, 2]``, which may also be trained on as it is."""
+    mean, scale = np.zeros((1, 2)), np.ones((1, 2))
+    if standardize:
+        mean, deviation = train.mean(0, keepdims=True), train.std(0, keepdims=True)
+        scale = np.where(deviation > 0, deviation, 1.0)
+    centre = train.mean(0, keepdims=True)
+    size = np.sqrt(((train - centre) ** 2).sum(1).mean())
+    return Units(mean, scale, centre, np.reshape(size, (1, 1)))
 
 
 # The four strokes of the reports' file, left to right: means of x and y, standard deviations

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from experiments.claims import lanes as claims_lanes
-from experiments.points import fit, lanes, program
+from experiments.points import lanes, program
 from experiments.points.config import Config
 from jaxgan.data import points
 from jaxgan.errors import InputError
+from jaxgan.metrics import fit_ratio
 from jaxgan.runs.records import Laboratory, Lane, Record, Work
 
 FRAMES = 20  # of an animation at least, if there are as many epochs; fewer than twice this
@@ -25,7 +26,7 @@ def identity(config: Config) -> dict[str, Any]:
     constants = {
         "directions": lanes.DIRECTIONS,
         "max_compared": lanes.MAX_COMPARED,
-        "draws": lanes.DRAWS,
+        "draws": fit_ratio.DRAWS,
         "frames": FRAMES,
         "shown": SHOWN,
     }
@@ -80,7 +81,7 @@ def _marks(config: Config) -> list[int]:
 def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     """Train and measure lanes of one program, from where an earlier process stopped.
 
-    A record holds ``fit_ratio``, the exact fit at the end (see ``fit.evaluate``; infinite
+    A record holds ``fit_ratio``, the exact fit at the end (see ``metrics.fit_ratio``; infinite
     where the run diverged); ``worst_ratio``, that of a generator that puts every point on
     the mean of the data, and ``worst_sliced``, its sliced ratio; ``curve`` ``[E]``, the
     sliced ratio after each epoch, not a number from where the run diverged;
@@ -151,8 +152,8 @@ def _measure(lane: lanes.Lane, samples: np.ndarray, lost: bool) -> dict[str, np.
     """Measure the samples ``[DRAWS, N, 2]`` of one lane, in units of training."""
     units, reference = lane.units, lane.reference
     generated = units.to_data(samples)
-    floor = fit.floor(lane.train, reference, int(lane.seed))
-    distance = math.inf if lost else fit.mean_distance(generated, reference)
+    floor = fit_ratio.floor(lane.train, reference, int(lane.seed))
+    distance = math.inf if lost else fit_ratio.mean_distance(generated, reference)
     centres = np.broadcast_to(units.centre, reference.shape)
     worst = np.linalg.norm(reference - centres, axis=1).mean()
     return {

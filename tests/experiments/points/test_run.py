@@ -11,6 +11,7 @@ from experiments.points import fit, lanes, program, run, tables
 from experiments.points.config import configure
 from jaxgan.data import points
 from jaxgan.errors import InputError
+from jaxgan.metrics import fit_ratio
 from jaxgan.metrics.transport import wasserstein
 from jaxgan.runs import Diverged, checkpoint
 from jaxgan.training.optimizers import SCHEDULES
@@ -71,7 +72,7 @@ def test_samples_of_the_training_data_score_one(data, config_of):
     config = config_of(seeds=6, train_size=450)
     cloud = points.load(data)
     starts = lanes.lanes_of(config, cloud.points)
-    perfect = np.stack([[*lanes.floor_samples(x, 150, 99)] for x in starts.train])
+    perfect = np.stack([[*fit_ratio.floor_samples(x, 150, 99)] for x in starts.train])
     # As a generator gives them.
     generated = [lanes.at(starts, i).units.to_training(x) for i, x in enumerate(perfect)]
     modes = cloud._replace(modes=cloud.points[:3], radius=1e9)
