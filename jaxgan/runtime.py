@@ -1,4 +1,4 @@
-"""What a process needs from its machine: devices, cores, cache folders, whole files."""
+"""The machine under a process: devices, cores, cache folders, whole files."""
 
 import os
 from collections.abc import Iterator

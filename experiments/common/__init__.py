@@ -1,1 +1,1 @@
-"""What all laboratories share: flags and training settings."""
+"""The parts that all laboratories share: flags and training settings."""

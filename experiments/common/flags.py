@@ -114,8 +114,8 @@ class CommandLine:
 
         def read() -> dict[str, Any]:
             values = {name: self.values[name].value for name in kinds}
-            given = {name: value for name, value in values.items() if value is not None}
-            return {name: _parsed(name, kinds[name], value) for name, value in given.items()}
+            present = {name: value for name, value in values.items() if value is not None}
+            return {name: _parsed(name, kinds[name], value) for name, value in present.items()}
 
         return read
 

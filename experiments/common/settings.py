@@ -1,4 +1,4 @@
-"""What every laboratory that trains a GAN has to decide, and how settings are resolved."""
+"""Settings of every laboratory that trains a GAN, and how they are resolved."""
 
 import dataclasses
 import itertools
@@ -115,35 +115,37 @@ class Defaults(NamedTuple):
 
 
 def resolve(
-    defaults: Defaults, recipe: Recipe, given: Mapping[str, Any]
+    defaults: Defaults, recipe: Recipe, overrides: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Resolve the settings of each program: one per variant and optimizer.
 
-    What is given wins over the recipe, the recipe over the defaults of the variant,
+    Overrides win over the recipe, the recipe over the defaults of the variant,
     those over the defaults of the optimizer, those over the common defaults. A penalty
     weight or clip bound goes to the variants that have one.
 
     Raises:
       InputError: If a name is unknown or missing, or a setting goes to no variant.
     """
-    chosen = {**recipe.settings, **given}
+    explicit = {**recipe.settings, **overrides}
     for name in ("variant", "optimizer"):
-        if name in chosen and not chosen[name]:
+        if name in explicit and not explicit[name]:
             raise InputError(f"--{name} needs a value")
     programs = []
-    for variant in chosen.get("variant", defaults.common["variant"]):
+    for variant in explicit.get("variant", defaults.common["variant"]):
         entry = lookup("variant", variant, OBJECTIVES)
         own = dict(defaults.by_variant.get(variant, {}))
         favourite = own.get("optimizer", defaults.common["optimizer"])
-        for optimizer in chosen.get("optimizer", (favourite,)):
+        for optimizer in explicit.get("optimizer", (favourite,)):
             lookup("optimizer", optimizer, OPTIMIZERS)
             settings = defaults.common | defaults.by_optimizer[optimizer] | own
-            wanted = recipe.settings | recipe.by_optimizer.get(optimizer, {}) | dict(given)
+            stronger = (
+                recipe.settings | recipe.by_optimizer.get(optimizer, {}) | dict(overrides)
+            )
             if optimizer != favourite:
                 settings |= defaults.by_optimizer[optimizer]
-            if optimizer != favourite or "learning_rate" in wanted:
+            if optimizer != favourite or "learning_rate" in stronger:
                 settings["critic_learning_rate"] = None  # the default went with the other
-            settings |= wanted | {"variant": variant, "optimizer": optimizer}
+            settings |= stronger | {"variant": variant, "optimizer": optimizer}
             settings.setdefault("penalty", entry.penalty)
             weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
             if settings["penalty"] == "none":
@@ -155,7 +157,7 @@ def resolve(
             settings.setdefault("critic_learning_rate", None)
             programs.append(settings)
     for name in ("penalty_weight", "clip"):
-        if name in given and not any(settings[name] for settings in programs):
+        if name in overrides and not any(settings[name] for settings in programs):
             raise InputError(f"--{name} has no effect: no variant given has one")
     return programs
 

@@ -63,18 +63,18 @@ def define(
     return lambda: settings() | recipe()
 
 
-def default_name(given: Mapping[str, Any], variant: Sequence[str]) -> str:
+def default_name(overrides: Mapping[str, Any], variant: Sequence[str]) -> str:
     """Make a folder's name from the settings that are given.
 
     Args:
-      given: Flags as read.
+      overrides: Flags as read.
       variant: Trained where neither a variant nor a recipe is given.
     """
-    parts = [given.get("recipe")]
-    if "data" in given:
-        parts.append(Path(given["data"]).stem)
-    parts.append("+".join(given.get("model", ())))
-    variants = given.get("variant") or ([] if "recipe" in given else variant)
-    parts += ["+".join(variants), "+".join(given.get("optimizer", ()))]
+    parts = [overrides.get("recipe")]
+    if "data" in overrides:
+        parts.append(Path(overrides["data"]).stem)
+    parts.append("+".join(overrides.get("model", ())))
+    variants = overrides.get("variant") or ([] if "recipe" in overrides else variant)
+    parts += ["+".join(variants), "+".join(overrides.get("optimizer", ()))]
     name = "-".join(part for part in parts if part)
     return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]

@@ -29,7 +29,7 @@ from jaxgan.runs.progress import say
 
 @dataclasses.dataclass(frozen=True)
 class Measures:
-    """What is measured at the end.
+    """Flags of the measures at the end.
 
     Attributes:
       inception: File of the FID's Inception-v3 weights; measures the FID too.
@@ -45,15 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     read_measures = line.define(Measures)
 
     def command(check: Callable[[], None]) -> None:
-        given: dict[str, Any] = read()
-        name = training_flags.default_name(given, DEFAULTS.common["variant"])
+        overrides: dict[str, Any] = read()
+        name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
-        recipe = recipe_of(given.pop("recipe", None), RECIPES)
-        source = {**DEFAULTS.common, **recipe.settings, **given}
+        recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
+        source = {**DEFAULTS.common, **recipe.settings, **overrides}
         weights_file = read_measures().get("inception")
         weights = convert_inception.load(weights_file) if weights_file else None
         dataset, skipped = load(source["data"], source["size"])
-        configs = configure(DEFAULTS, recipe, given, dataset)
+        configs = configure(DEFAULTS, recipe, overrides, dataset)
         folders = programs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)

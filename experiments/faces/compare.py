@@ -27,8 +27,8 @@ def finish(
     def measure(config, sample, state, directory):
         count = min(MEASURED, config.train_size // 2)
         rng = np.random.default_rng(config.seed)
-        chosen = rng.permutation(config.train_size)[: 2 * count]
-        real, other = np.split(np.asarray(dataset.images[np.sort(chosen)]), 2)
+        rows_of_data = rng.permutation(config.train_size)[: 2 * count]
+        real, other = np.split(np.asarray(dataset.images[np.sort(rows_of_data)]), 2)
         real_features = features(real) if features else None
         rows = []
         for images in sample(state, fixed_latents(config, count, Purpose.MEASURES)):

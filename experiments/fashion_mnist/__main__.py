@@ -29,7 +29,7 @@ from jaxgan.runs import programs
 
 @dataclasses.dataclass(frozen=True)
 class Traversal:
-    """What is moved after training.
+    """Flags of the traversal after training.
 
     Attributes:
       traverse: Latent dimensions to move; a list.
@@ -47,14 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     read_traversal = line.define(Traversal)
 
     def command(check: Callable[[], None]) -> None:
-        given: dict[str, Any] = read()
-        name = training_flags.default_name(given, DEFAULTS.common["variant"])
+        overrides: dict[str, Any] = read()
+        name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
-        recipe = recipe_of(given.pop("recipe", None), RECIPES)
-        for model in given.get("model", ()):
+        recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
+        for model in overrides.get("model", ()):
             lookup("model", model, {"dense": 0, "conv": 0})
-        data, dataset = load(given.get("data", DEFAULTS.common["data"]))
-        configs = configure(DEFAULTS, recipe, given, dataset)
+        data, dataset = load(overrides.get("data", DEFAULTS.common["data"]))
+        configs = configure(DEFAULTS, recipe, overrides, dataset)
         moves = read_traversal()
         by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim

@@ -103,25 +103,25 @@ def traverse(
         low, high = (sample(state, z.at[:, dimension].add(x))[0] for x in (-by, by))
         return Move(low, high, classes(low), classes(high))
 
-    drawn = sample(state, z)[0]
-    plain = classes(drawn).mean(axis=0)
+    plain_images = sample(state, z)[0]
+    plain = classes(plain_images).mean(axis=0)
     ranking, shares = [], {}
     for dimension in range(config.latent_dim):
-        moved = move(dimension)
-        ranking.append({"dimension": dimension} | _effect(moved))
+        pair = move(dimension)
+        ranking.append({"dimension": dimension} | _effect(pair))
         if dimension not in dimensions:
             continue
         shares[dimension] = {
-            "lowered": moved.lowered.mean(axis=0),
+            "lowered": pair.lowered.mean(axis=0),
             "as drawn": plain,
-            "raised": moved.raised.mean(axis=0),
+            "raised": pair.raised.mean(axis=0),
         }
         raster.image_rows(
             folder / f"dimension_{dimension:03d}.png",
             {
-                "lowered": moved.low[:SHOWN],
-                "as drawn": drawn[:SHOWN],
-                "raised": moved.high[:SHOWN],
+                "lowered": pair.low[:SHOWN],
+                "as drawn": plain_images[:SHOWN],
+                "raised": pair.high[:SHOWN],
             },
             f"{title}: dimension {dimension} by {by:g}",
         )
@@ -158,20 +158,20 @@ def _effect(move: Move) -> dict[str, Any]:
     }
 
 
-def dimensions_of(chosen: Sequence[int] | None, by: float, size: int) -> tuple[int, ...]:
+def dimensions_of(dimensions: Sequence[int] | None, by: float, size: int) -> tuple[int, ...]:
     """Check which of ``size`` latent dimensions to move; by default the report's.
 
     Raises:
       InputError: If a dimension or the distance is out of range.
     """
-    if chosen is None:
+    if dimensions is None:
         return tuple(number for number in TRAVERSE if number < size) or (0,)
     if not np.isfinite(by) or by == 0:
         raise InputError(f"--traverse_by={by:g} must be a finite number other than 0")
-    for number in chosen:
+    for number in dimensions:
         if not 0 <= number < size:
             raise InputError(f"--traverse={number}: latent dimensions go from 0 to {size - 1}")
-    return tuple(chosen)
+    return tuple(dimensions)
 
 
 def show(title: str, result: Mapping[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""What the image laboratories share."""
+"""The parts that the image laboratories share."""

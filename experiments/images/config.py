@@ -45,18 +45,18 @@ class Config(Training):
 
 
 def configure(
-    defaults: Defaults, recipe: Recipe, given: Mapping[str, Any], dataset: Dataset
+    defaults: Defaults, recipe: Recipe, overrides: Mapping[str, Any], dataset: Dataset
 ) -> list[Config]:
     """Resolve settings into programs: one per model, variant and optimizer.
 
     Raises:
       InputError: If a name is unknown or a number out of range.
     """
-    models = given.get("model", recipe.settings.get("model", defaults.common["model"]))
+    models = overrides.get("model", recipe.settings.get("model", defaults.common["model"]))
     if not models:
         raise InputError("--model needs a value")
     configs = []
-    for settings in common_settings.resolve(defaults, recipe, given):
+    for settings in common_settings.resolve(defaults, recipe, overrides):
         penalised = settings["penalty"] != "none"
         settings = {
             "critic_norm": "none" if penalised else "batch",

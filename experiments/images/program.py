@@ -87,7 +87,7 @@ def make_program(
 
 
 class Purpose(enum.IntEnum):
-    """What fixed latents are for; each purpose has latents of its own."""
+    """Purposes of fixed latents; each has latents of its own."""
 
     GRID = 1  # the frames, and the curves of a study
     SAMPLES = 2  # samples.npz, and the edits of a study

@@ -86,11 +86,11 @@ def run(
 def job(
     config: Config, directory: Path, dataset: Dataset, finish: Finish, samples: int
 ) -> programs.Job:
-    """Say what is trained in a run directory, and what is left there."""
+    """Collect the functions of one run directory."""
     rng = np.random.default_rng(config.seed)
-    chosen = dataset.images[rng.permutation(config.train_size)[:GRID]]
-    raster.image_grid(directory / "real.png", chosen, "real images")
-    raster.image_grid(directory / "real_one.png", chosen[:1], "a real image", scale=4)
+    examples = dataset.images[rng.permutation(config.train_size)[:GRID]]
+    raster.image_grid(directory / "real.png", examples, "real images")
+    raster.image_grid(directory / "real_one.png", examples[:1], "a real image", scale=4)
     functions = make_program(config, dataset)
     sample = make_sampler(functions)
     z = fixed_latents(config, GRID, Purpose.GRID)

@@ -31,12 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
 
     def command(check: Callable[[], None]) -> None:
-        given = read()
-        source = DEFAULTS.common | given
+        overrides = read()
+        source = DEFAULTS.common | overrides
         cloud = points.load(source["data"], source["data_key"])
-        configs = configure(**given, cloud=cloud)
+        configs = configure(**overrides, cloud=cloud)
         variant = DEFAULTS.common["variant"]
-        directory = line.run_directory(training_flags.default_name(given, variant))
+        directory = line.run_directory(training_flags.default_name(overrides, variant))
         if line.shared.dry_run:
             folders = programs.folders_of(configs, directory, name_of)
             identify = functools.partial(settings, cloud)

@@ -1,4 +1,4 @@
-"""What the points laboratory trains: configurations, defaults, and the reports' recipes."""
+"""Settings of the points laboratory: configurations, defaults, the reports' recipes."""
 
 import dataclasses
 from typing import Any
@@ -154,26 +154,26 @@ RECIPES: dict[str, Recipe] = {
 
 
 def configure(
-    recipe: str | None = None, *, cloud: points.PointCloud | None = None, **given: Any
+    recipe: str | None = None, *, cloud: points.PointCloud | None = None, **overrides: Any
 ) -> list[Config]:
     """Resolve settings into programs: one per variant and optimizer.
 
-    What is given wins over the recipe, the recipe over the defaults of the variant,
+    Overrides win over the recipe, the recipe over the defaults of the variant,
     those over the defaults of the optimizer, those over the common defaults.
 
     Args:
       recipe: A name in ``RECIPES``.
       cloud: The points, where they have been read already.
-      **given: Fields of ``Config``; ``variant`` and ``optimizer`` are lists of names.
+      **overrides: Fields of ``Config``; ``variant`` and ``optimizer`` are lists of names.
         ``None`` means not given. A penalty weight or clip bound goes to the variants
         that have one.
 
     Raises:
       InputError: If a name is unknown, a number out of range, the data unreadable.
     """
-    given = {name: value for name, value in given.items() if value is not None}
+    overrides = {name: value for name, value in overrides.items() if value is not None}
     programs = common_settings.resolve(
-        DEFAULTS, common_settings.recipe_of(recipe, RECIPES), given
+        DEFAULTS, common_settings.recipe_of(recipe, RECIPES), overrides
     )
     if cloud is None:
         cloud = points.load(programs[0]["data"], programs[0]["data_key"])

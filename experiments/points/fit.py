@@ -1,4 +1,4 @@
-"""How well the points laboratory's generators fit: measures of final samples."""
+"""Measures of the final samples of the points laboratory."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def evaluate(
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Which lanes were still finite in the last record: ``[S]``."""
+    """Say which lanes are finite in the last record: ``[S]``."""
     watched = ("critic_loss", "generator_loss", "spread")
     finite = ~np.any([[x is None for x in history[-1][name]] for name in watched], axis=0)
     return np.asarray(finite)

@@ -16,7 +16,7 @@ DIRECTIONS = 16  # of a sliced distance
 
 
 class Lane(NamedTuple):
-    """What a run starts from; over lanes every leaf has a leading axis S.
+    """The start of a run; over lanes every leaf has a leading axis S.
 
     Attributes:
       seed: Of the split, the weights and all draws.

@@ -44,7 +44,7 @@ def run(
 
 
 def job(config: Config, directory: Path, cloud: PointCloud) -> programs.Job:
-    """Say what is trained in a run directory, and what is left there."""
+    """Collect the functions of one run directory."""
     lanes = lanes_of(config, cloud.points)
     extent = figures.extent_of(cloud.points)
     functions = program.make_program(config, lanes)

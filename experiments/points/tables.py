@@ -1,4 +1,4 @@
-"""What a sweep leaves: one table and one figure over all cells."""
+"""The table and the figure of a sweep, over all its cells."""
 
 import csv
 import io

@@ -134,12 +134,12 @@ def _from_host(tree: Any, like: Any) -> Any:
 
 def _steps(directory: Path) -> list[tuple[int, Path]]:
     """Step folders, newest first; anything else in the directory is no concern."""
-    found = [
+    steps = [
         (int(folder.name[5:]), folder)
         for folder in directory.glob("step_*")
         if folder.name[5:].isdecimal() and folder.is_dir()
     ]
-    return sorted(found, reverse=True)
+    return sorted(steps, reverse=True)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -156,19 +156,19 @@ def _problem(folder: Path, like: Any) -> str | None:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
         expected, arrays = dict(manifest["files"]), dict(manifest["arrays"])
-        found = _digests(folder)
+        digests = _digests(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return f"{_MANIFEST} is missing or unreadable"
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
+    for name in sorted(expected.keys() | digests.keys()):
+        if name not in digests:
             return f"{name} is missing"
-        if found[name] != expected.get(name):
+        if digests[name] != expected.get(name):
             return f"{name} is damaged (its sha256 differs)"
-    wanted = _layout(like)
-    for name in sorted(wanted.keys() | arrays.keys()):
-        if wanted.get(name) != arrays.get(name):
+    expected_arrays = _layout(like)
+    for name in sorted(expected_arrays.keys() | arrays.keys()):
+        if expected_arrays.get(name) != arrays.get(name):
             return (
                 f"it does not fit this run: {name} is {arrays.get(name)}, "
-                f"not {wanted.get(name)}"
+                f"not {expected_arrays.get(name)}"
             )
     return None

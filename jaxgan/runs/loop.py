@@ -120,7 +120,7 @@ def _place(x: Any, like: Any) -> Any:
 
 
 class Hooks(NamedTuple):
-    """What the owner of a run does about its training.
+    """Functions that the owner of a run adds to its training.
 
     Attributes:
       draw: ``(epoch, state) -> work``. Takes what a frame needs from a state at once, and

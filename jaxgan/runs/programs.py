@@ -19,7 +19,7 @@ Summary = TypeVar("Summary")
 
 
 class Job(NamedTuple):
-    """What a laboratory trains in a run directory, and what it leaves there.
+    """A laboratory's functions for one run directory: training, frames, final measures.
 
     Attributes:
       init: ``() -> state``, leaves ``[S, ...]``.

@@ -42,7 +42,7 @@ def shard(mesh: Mesh, tree: Any, axis: int = 0) -> Any:
 
 
 def constrain(mesh: Mesh) -> Callable[[Array], Array]:
-    """What ``gan(constrain=...)`` takes to draw each device its own latents.
+    """Make the ``constrain`` of ``gan`` with which each device draws its own latents.
 
     The compiler mostly finds this by itself, from the real examples that the fakes meet;
     where it does not, every device pushes the whole batch through the generator.

@@ -46,7 +46,7 @@ class NetState:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What ``module.apply`` takes."""
+        """Collections that ``module.apply`` takes."""
         return {"params": self.params, **self.stats}
 
 

@@ -1,4 +1,4 @@
-"""What a GAN minimises: losses, penalties and constraints.
+"""Objectives of a GAN: losses, penalties and constraints.
 
 A GAN variant is one entry of ``OBJECTIVES``: a pair of losses on critic scores, the
 penalty it is usually trained with, and the clip bound where it has one. A penalty is
