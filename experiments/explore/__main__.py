@@ -38,9 +38,9 @@ class Options:
       like: Tool whose directions these are, as for experiments.sefa.
       directions_file: A directions.npz to use instead.
       distance: How far sliders go either way.
-      unit: Of distances: code or std, as for experiments.sefa.
+      unit: Unit of distances: code or std, as for experiments.sefa.
       truncation: Share of the way from the mean code that is left.
-      seed: Of the person who is shown first.
+      seed: Person who is shown first.
       size: Pixels of the image, at most, while sliders move.
       port: Port of this machine; 0 takes a free one.
     """

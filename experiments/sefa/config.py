@@ -173,9 +173,9 @@ def define(line: CommandLine) -> Callable[[], Config]:
         "checkpoint": "Generator: a file of PyTorch or OpenVINO, a run of jaxgan's, or one of "
         f"{', '.join(zoo.GENERATORS)}, which is downloaded once.",
         "like": f"Tool whose directions these are: {', '.join(sefa.TOOLS)}.",
-        "normalisation": f"Of rows, instead: {', '.join(NORMALISATIONS)}.",
+        "normalisation": f"Scale of rows, instead of the tool's: {', '.join(NORMALISATIONS)}.",
         "to_rgb": f"Conversions to colours that take part: {', '.join(TO_RGB)}.",
-        "unit": f"Of distances: {', '.join(UNITS)}.",
+        "unit": f"Unit of distances: {', '.join(UNITS)}.",
     }
     read = line.define(Config, texts=texts)
     return lambda: Config(**read())

@@ -44,10 +44,10 @@ def test_the_reader_learns():
     cartoons, held_out = (cartoon_faces.load(count, count, 16) for count in (1024, 256))
     targets = standardised(cartoons.factors).astype(np.float32)
     params = train(cartoons.images, targets, epochs=8)
-    found, features = judges_cartoons.read(params, held_out.images)
-    assert found.dtype == features.dtype == np.float64
+    answers, features = judges_cartoons.read(params, held_out.images)
+    assert answers.dtype == features.dtype == np.float64
     assert features.shape == (256, NETWORK.features)
-    shares = judges_cartoons.r_squared(found, standardised(held_out.factors))
+    shares = judges_cartoons.r_squared(answers, standardised(held_out.factors))
     shares = dict(zip(FACTORS, shares, strict=True))
     # At least 0.82 here, as measured; 0 is what the mean explains.
     coarse = ("turn", "skin", "hair_length", "hair_colour", "background", "shirt")

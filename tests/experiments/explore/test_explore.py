@@ -50,7 +50,7 @@ def config_of(**changes):
 
 
 @functools.cache
-def found_of(layers=LAYERS, groups="all"):
+def directions_of(layers=LAYERS, groups="all"):
     return run.find(config_of(layers=groups), generator_of(layers))[0]
 
 
@@ -59,8 +59,8 @@ def read(*controls, layers=LAYERS):
 
 
 def full(state, layers=LAYERS, groups="all", **changes):
-    found = found_of(layers, groups)
-    return painter(config_of(**changes), generator_of(layers), found)(state)
+    directions = directions_of(layers, groups)
+    return painter(config_of(**changes), generator_of(layers), directions)(state)
 
 
 # Without a browser.
@@ -109,12 +109,12 @@ def test_without_layers_any_text_will_do():
 @pytest.mark.parametrize("layers", [LAYERS, 0])
 @pytest.mark.parametrize("unit", ["code", "std"])
 def test_sliders_add_up(layers, unit):
-    generator, found = generator_of(layers), found_of(layers)
+    generator, directions = generator_of(layers), directions_of(layers)
     moving = (1, 3) if layers else None
     codes = np.array(run.codes_of(config_of(seed=5, truncation=0.5, samples=1), generator))
     distances = (1.0, -0.5, 2.0)
-    units = sefa.spreads(generator, found.vectors) if unit == "std" else np.ones(3)
-    step = (distances * units) @ found.vectors
+    units = sefa.spreads(generator, directions.vectors) if unit == "std" else np.ones(3)
+    step = (distances * units) @ directions.vectors
     if layers:
         codes[:, [1, 3]] += step.astype(np.float32)
     else:
@@ -135,9 +135,9 @@ def test_each_direction_moves_its_own_layers_unless_told():
     assert (own != first).any()
     assert (own != both).any()
     codes = np.array(run.codes_of(config_of(samples=1), generator_of()))
-    found = found_of(groups="0/2-3")
-    codes[:, 0] += found.vectors[0]
-    codes[:, 2:] += found.vectors[3]
+    directions = directions_of(groups="0/2-3")
+    codes[:, 0] += directions.vectors[0]
+    codes[:, 2:] += directions.vectors[3]
     assert np.abs(own.astype(int) - to_uint8(generator_of().images(codes))[0]).max() <= 1
 
 
@@ -149,21 +149,21 @@ def test_the_person_of_a_seed_is_the_first_sample_of_the_laboratory():
 
 
 def test_a_person_is_made_once_and_an_image_alone(monkeypatch):
-    made = {"codes": [], "images": []}
-    for kind, counts in made.items():
-        kept = vars(Pretrained)[kind]
+    calls = {"codes": [], "images": []}
+    for kind, counts in calls.items():
+        method = vars(Pretrained)[kind]
 
-        def counted(self, given, *rest, counts=counts, kept=kept, **named):
-            counts.append(len(given))
-            return kept(self, given, *rest, **named)
+        def counted(self, codes, *rest, counts=counts, method=method, **named):
+            counts.append(len(codes))
+            return method(self, codes, *rest, **named)
 
         monkeypatch.setattr(Pretrained, kind, counted)
-    paint = painter(config_of(), generator_of(), found_of())
+    paint = painter(config_of(), generator_of(), directions_of())
     for distance in (0.0, 1.0, 2.0, 1.0):
         paint(State(3, 0.7, None, (distance, 0.0, 0.0)))
-    assert made == {"codes": [1], "images": [1, 1, 1]}
+    assert calls == {"codes": [1], "images": [1, 1, 1]}
     paint(State(3, 0.6, None, (0.0, 0.0, 0.0)))
-    assert made == {"codes": [1, 1], "images": [1, 1, 1, 1]}
+    assert calls == {"codes": [1, 1], "images": [1, 1, 1, 1]}
 
 
 def decoded(source):
@@ -177,33 +177,35 @@ def test_the_link_of_a_picture_tells_its_state(moving):
     text = figure(image, state, SIDE)
     source, link = (unescape(x) for x in re.findall('(?:src|href)="([^"]*)"', text))
     np.testing.assert_array_equal(decoded(source), reduce(image, SIDE))
-    told = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
-    distances = told.pop("distances").split(",")
-    assert read(*told.values(), *distances) == state
+    query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    distances = query.pop("distances").split(",")
+    assert read(*query.values(), *distances) == state
     assert re.findall('src="([^"]*)"', figure(image, state, None))[0] == link.replace(
         "&", "&amp;"
     )
 
 
 def test_names_are_saved_and_read_back(tmp_path):
-    found = found_of()
-    names = save(tmp_path, found, [" smile ", None, HOSTILE + "\n\ud800\x00"])
+    directions = directions_of()
+    names = save(tmp_path, directions, [" smile ", None, HOSTILE + "\n\ud800\x00"])
     assert names == ["smile", "direction 2", HOSTILE + "\ufffd" * 3]
-    kept, told = files.load(tmp_path / "directions.npz", generator_of())
-    assert told == ("smile", "", names[2])
-    np.testing.assert_array_equal(kept.vectors, found.vectors)
+    loaded, titles = files.load(tmp_path / "directions.npz", generator_of())
+    assert titles == ("smile", "", names[2])
+    np.testing.assert_array_equal(loaded.vectors, directions.vectors)
     with pytest.raises(InputError) as error:
-        save(tmp_path, found, ["a", "b" * 20_000, "c"])
+        save(tmp_path, directions, ["a", "b" * 20_000, "c"])
     assert line_of(error) == "name 2 has 20000 characters; up to 10000 are allowed"
-    assert files.load(tmp_path / "directions.npz", generator_of())[1] == told
+    assert files.load(tmp_path / "directions.npz", generator_of())[1] == titles
 
 
-def headers(**told):
-    return [(name.replace("_", "-").encode(), x.encode("latin-1")) for name, x in told.items()]
+def headers(**fields):
+    return [
+        (name.replace("_", "-").encode(), x.encode("latin-1")) for name, x in fields.items()
+    ]
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "status"),
+    ("path", "fields", "status"),
     [
         ("/", {"host": "127.0.0.1:7860"}, None),
         ("/", {"host": "localhost:80"}, None),  # the other end of a tunnel
@@ -232,8 +234,8 @@ def headers(**told):
         ("/config", {"host": "localhost"}, 404),
     ],
 )
-def test_what_is_let_in(path, told, status):
-    assert refusal(path, headers(**told)) == status
+def test_what_is_let_in(path, fields, status):
+    assert refusal(path, headers(**fields)) == status
 
 
 # The command line. A generator that can be worked out by hand stands in for a file.
@@ -349,13 +351,13 @@ def server(tmp_path_factory):
     assert (folder / "heard").read_text() == ""  # nobody was spoken to
 
 
-def answer(server, path, method="GET", body=None, **told):
+def answer(server, path, method="GET", body=None, **fields):
     """Status, headers and body of a request as it is written here."""
     host, port = urlsplit(server[0]).netloc.split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
-    told = {name.replace("_", "-"): value for name, value in told.items()}
+    fields = {name.replace("_", "-"): value for name, value in fields.items()}
     try:
-        connection.request(method, path, body, told)
+        connection.request(method, path, body, fields)
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()
     finally:
@@ -385,8 +387,8 @@ def test_foreign_hosts_are_refused(server, host):
 
 
 def test_foreign_pages_are_refused(server):
-    told = {"origin": "http://evil.example", "content_type": "application/json"}
-    assert answer(server, "/gradio_api/queue/join", "POST", "{}", **told)[0] == 403
+    fields = {"origin": "http://evil.example", "content_type": "application/json"}
+    assert answer(server, "/gradio_api/queue/join", "POST", "{}", **fields)[0] == 403
     assert answer(server, "/picture.png", sec_fetch_site="cross-site")[0] == 403
 
 
@@ -397,9 +399,9 @@ FORM = (
 
 
 def test_uploads_are_refused(server):
-    told = {"content_type": "multipart/form-data; boundary=x"}
+    fields = {"content_type": "multipart/form-data; boundary=x"}
     for path in ("/gradio_api/upload", "/upload", "/gradio_api/upload/"):
-        assert answer(server, path, "POST", FORM, **told)[0] in (404, 405)
+        assert answer(server, path, "POST", FORM, **fields)[0] in (404, 405)
 
 
 def copies():
@@ -410,9 +412,9 @@ def copies():
 
 def joined(server, data, **more):
     """The status of a move that the page did not make."""
-    told = {"data": data, "fn_index": 0, "session_hash": "x", "trigger_id": 1} | more
+    event = {"data": data, "fn_index": 0, "session_hash": "x", "trigger_id": 1} | more
     kind = {"content_type": "application/json"}
-    return answer(server, "/gradio_api/queue/join", "POST", json.dumps(told), **kind)[0]
+    return answer(server, "/gradio_api/queue/join", "POST", json.dumps(event), **kind)[0]
 
 
 def test_files_that_a_request_names_are_not_copied(server, tmp_path):
@@ -465,23 +467,23 @@ def test_other_paths_give_nothing(server, path):
 
 def test_answers_keep_browsers_to_this_address(server):
     for path in ("/", "/theme.css", "/nothing"):
-        told = answer(server, path)[1]
-        policy = told["content-security-policy"]
+        fields = answer(server, path)[1]
+        policy = fields["content-security-policy"]
         assert "default-src 'none'" in policy
         assert not re.search(r"https?:|\*", policy)
-        assert told["x-content-type-options"] == "nosniff"
-        assert "access-control-allow-origin" not in told
+        assert fields["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in fields
 
 
 def test_pictures_of_a_link(server):
     link = "/picture.png?seed=3&truncation=0.7&layers=all&distances=0,1,0"
-    status, told, body = answer(server, link)
-    assert (status, told["content-type"]) == (200, "image/png")
+    status, fields, body = answer(server, link)
+    assert (status, fields["content-type"]) == (200, "image/png")
     expected = full(State(3, 0.7, None, (0.0, 1.0, 0.0)))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), expected)
     for spoiled in ("nan", "0,0", "<b>"):
-        status, told, body = answer(server, link.replace("0,1,0", quote(spoiled)))
-        assert (status, told["content-type"]) == (400, "text/plain; charset=utf-8")
+        status, fields, body = answer(server, link.replace("0,1,0", quote(spoiled)))
+        assert (status, fields["content-type"]) == (400, "text/plain; charset=utf-8")
         assert body == b"truncation and sliders must be 4 numbers, -1000 to 1000"
 
 
@@ -503,7 +505,7 @@ def visit(new_tab):
     return open_page
 
 
-def shown(tab):
+def source_of(tab):
     """The picture's address."""
     return tab.locator("#picture img").get_attribute("src")
 
@@ -512,17 +514,17 @@ def slider(tab, number):
     return tab.locator(".direction input[type=range]").nth(number)
 
 
-def changed(tab, act):
+def source_after(tab, act):
     """The picture's address after something changed it."""
-    before = shown(tab)
+    before = source_of(tab)
     act()
     tab.wait_for_function(
         "old => document.querySelector('#picture img').getAttribute('src') !== old", arg=before
     )
-    return shown(tab)
+    return source_of(tab)
 
 
-def told(tab, words):
+def message(tab, words):
     """What the page says, once it holds some words."""
     return tab.locator("#message p").filter(has_text=words).text_content()
 
@@ -537,24 +539,24 @@ def preview(*controls):
 
 def test_sliders_move_the_picture_which_can_be_downloaded(visit, server):
     tab = visit(server[0])
-    start = shown(tab)
+    start = source_of(tab)
     np.testing.assert_array_equal(decoded(start), preview("0", 0.7, "all", 0, 0, 0))
-    one = changed(tab, lambda: slider(tab, 0).fill("2"))
+    one = source_after(tab, lambda: slider(tab, 0).fill("2"))
     np.testing.assert_array_equal(decoded(one), preview("0", 0.7, "all", 2, 0, 0))
-    two = changed(tab, lambda: slider(tab, 2).fill("-1.5"))
+    two = source_after(tab, lambda: slider(tab, 2).fill("-1.5"))
     np.testing.assert_array_equal(decoded(two), preview("0", 0.7, "all", 2, 0, -1.5))
-    assert changed(tab, button(tab, "Reset").click) == start
+    assert source_after(tab, button(tab, "Reset").click) == start
     assert [slider(tab, k).input_value() for k in range(3)] == ["0", "0", "0"]
-    assert changed(tab, lambda: slider(tab, 0).press("ArrowRight")) != start
+    assert source_after(tab, lambda: slider(tab, 0).press("ArrowRight")) != start
     assert slider(tab, 0).input_value() == "0.1"
     # Full resolution and download.
-    changed(tab, lambda: slider(tab, 0).fill("1"))
+    source_after(tab, lambda: slider(tab, 0).fill("1"))
     expected = full(read("0", 0.7, "all", 1, 0, 0))
     with tab.expect_download() as download:
         tab.get_by_role("link", name="Download PNG").click()
     assert download.value.suggested_filename == "person_0.png"
     np.testing.assert_array_equal(np.asarray(Image.open(download.value.path())), expected)
-    assert changed(tab, button(tab, "Full resolution").click).startswith("/picture.png?")
+    assert source_after(tab, button(tab, "Full resolution").click).startswith("/picture.png?")
     tab.wait_for_function("document.querySelector('#picture img').naturalWidth === 4")
 
 
@@ -562,17 +564,17 @@ def test_person_truncation_and_layers(visit, server):
     tab = visit(server[0])
     person = tab.get_by_role("textbox", name="Person")
     person.fill("12")
-    twelve = changed(tab, lambda: person.press("Enter"))
+    twelve = source_after(tab, lambda: person.press("Enter"))
     np.testing.assert_array_equal(decoded(twelve), preview("12", 0.7, "all", 0, 0, 0))
     much = tab.get_by_label("range slider for Truncation")
-    bold = changed(tab, lambda: much.fill("1.2"))
+    bold = source_after(tab, lambda: much.fill("1.2"))
     np.testing.assert_array_equal(decoded(bold), preview("12", 1.2, "all", 0, 0, 0))
-    changed(tab, lambda: slider(tab, 1).fill("3"))
+    source_after(tab, lambda: slider(tab, 1).fill("3"))
     layers = tab.get_by_role("textbox", name="Layers")
     layers.fill("0-1,3")
-    some = changed(tab, lambda: layers.press("Enter"))
+    some = source_after(tab, lambda: layers.press("Enter"))
     np.testing.assert_array_equal(decoded(some), preview("12", 1.2, "0-1,3", 0, 3, 0))
-    other = changed(tab, button(tab, "Another person").click)
+    other = source_after(tab, button(tab, "Another person").click)
     seed = person.input_value()
     assert seed != "12"
     np.testing.assert_array_equal(decoded(other), preview(seed, 1.2, "0-1,3", 0, 3, 0))
@@ -580,7 +582,7 @@ def test_person_truncation_and_layers(visit, server):
 
 def test_bad_input_is_a_sentence_and_harms_nothing(visit, server):
     tab = visit(server[0])
-    start = shown(tab)
+    start = source_of(tab)
     for name, bad, good in (
         ("Person", "abc", "0"),
         ("Person", "<img src=x onerror=alert(1)>", "0"),
@@ -590,20 +592,20 @@ def test_bad_input_is_a_sentence_and_harms_nothing(visit, server):
         box = tab.get_by_role("textbox", name=name)
         box.fill(bad)
         box.press("Enter")
-        assert told(tab, bad[:40]).startswith((f"person '{bad[:40]}'", f"layers '{bad}'"))
-        assert shown(tab) == start
+        assert message(tab, bad[:40]).startswith((f"person '{bad[:40]}'", f"layers '{bad}'"))
+        assert source_of(tab) == start
         box.fill(good)
         box.press("Enter")
         tab.locator("#message p").wait_for(state="detached")
     box = tab.get_by_role("textbox", name="Name 2")
     box.fill("W" * 20_000)
     button(tab, "Save names").click()
-    line = told(tab, "characters")
+    line = message(tab, "characters")
     assert line == "name 2 has 20000 characters; up to 10000 are allowed"
     assert len(box.input_value()) == 20_000
     assert tab.locator("#picture img[src=x], #message img, #message b").count() == 0
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 1280
-    assert changed(tab, lambda: slider(tab, 0).fill("1")) != start
+    assert source_after(tab, lambda: slider(tab, 0).fill("1")) != start
 
 
 def test_names_are_saved_and_shown_again(visit, server):
@@ -613,7 +615,7 @@ def test_names_are_saved_and_shown_again(visit, server):
         tab.get_by_role("textbox", name=f"Name {k}").fill(name)
     button(tab, "Save names").click()
     path = server[1] / "runs/explore/faces/directions.npz"
-    assert told(tab, "Saved") == f"Saved in {path}"
+    assert message(tab, "Saved") == f"Saved in {path}"
     assert files.load(path, generator_of())[1] == tuple(typed)
     typed[2] = "direction 3"
     for page in (tab, visit(server[0])):
@@ -655,8 +657,8 @@ def test_names_outlive_the_process_of_a_generator_without_layers(visit, tmp_path
             assert not tab.get_by_role("textbox", name="Layers").is_visible()
             box.fill("smile")
             button(tab, "Save names").click()
-            told(tab, "Saved")
-            moved = decoded(changed(tab, lambda tab=tab: slider(tab, 1).fill("2")))
+            message(tab, "Saved")
+            moved = decoded(source_after(tab, lambda tab=tab: slider(tab, 1).fill("2")))
             expected = full(read("0", 0.7, "own", 0, 2, 0, layers=0), layers=0)
             np.testing.assert_array_equal(moved, reduce(expected, SIZE))
         finally:

@@ -50,14 +50,14 @@ BLIND = Oracle("blind", "a test", (Attribute("sight", "x", "-", "+"),), None)  #
 @pytest.fixture
 def panel(monkeypatch):
     """The oracles of a run, and the arguments with which they are made."""
-    asked = []
+    calls = []
 
     def stand_in(*arguments):
-        asked.append(arguments)
+        calls.append(arguments)
         return [SEEING]
 
     monkeypatch.setattr(scoring, "panel", stand_in)
-    return asked
+    return calls
 
 
 def config_of(**changes):
@@ -66,25 +66,27 @@ def config_of(**changes):
     return sefa_config.Config("linear", **settings | changes)
 
 
-def judged(generator=None, judges=(SEEING,), batch_size=7, seed=3):
+def report_of(generator=None, judges=(SEEING,), batch_size=7, seed=3):
     generator = linear(scale=0.02) if generator is None else generator
-    found = sefa.directions(generator, k=2)
+    directions = sefa.directions(generator, k=2)
     distances = np.array([-1.0, 0, 1])
     audience = scoring.Audience(generator, judges, batch_size)
     usual = scoring.meet(audience, 20, seed=seed)
     assert len(usual.codes) == scoring.UNMOVED
-    return found, scoring.score_directions(audience, found, np.ones(2), distances, usual, 20)
+    return directions, scoring.score_directions(
+        audience, directions, np.ones(2), distances, usual, 20
+    )
 
 
 def test_shifts_are_those_of_the_images():
     generator = linear(scale=0.02)
-    found, report = judged(generator)
+    directions, report = report_of(generator)
     assert report["people"] == 20
     assert report["distances"] == [-1, 0, 1]
     assert report["oracles"] == [{"name": "eye", "source": "a test"}]
     paint = generator.params["paint"].astype(float).sum(axis=0)
-    for vector, told in zip(found.vectors, report["directions"], strict=True):
-        light, red = told["shifts"]
+    for vector, entry in zip(directions.vectors, report["directions"], strict=True):
+        light, red = entry["shifts"]
         # The images are linear in the codes, but for whole levels.
         change = (vector @ paint).reshape(-1, 3) * 127.5
         assert light["slope"]["mean"] == pytest.approx(change.mean(), abs=0.1)
@@ -94,16 +96,16 @@ def test_shifts_are_those_of_the_images():
         assert "probability" not in light
         odds = [mean["mean"] for mean in red["probability"]]
         assert sorted(odds, reverse=bool(slope < 0)) == odds
-        assert told["likeness"]["means"][1]["mean"] == pytest.approx(1)
-        assert told["likeness"]["means"][0]["mean"] < 1
-        assert len(told["lines"]) == 3
+        assert entry["likeness"]["means"][1]["mean"] == pytest.approx(1)
+        assert entry["likeness"]["means"][0]["mean"] < 1
+        assert len(entry["lines"]) == 3
 
 
 def test_probabilities_are_means_of_probabilities():
     scores = np.array([[-1.0, 2.0], [3.0, np.nan], [0.0, 1.0]])
-    found = scoring._probabilities(scores)
+    means = scoring._probabilities(scores)
     expected = special.expit(scores[[0, 2]]).mean(axis=0)
-    np.testing.assert_allclose([one["mean"] for one in found], expected)
+    np.testing.assert_allclose([one["mean"] for one in means], expected)
 
 
 def test_a_picture_without_a_face_counts_for_no_oracle():
@@ -114,20 +116,20 @@ def test_a_picture_without_a_face_counts_for_no_oracle():
         return np.full((len(images), 1), np.nan)
 
     other = BLIND._replace(score=blind)
-    _, report = judged(judges=(SEEING, other))
-    for told in report["directions"]:
-        assert told["name"] == ""
-        assert [row["people"] for row in told["shifts"]] == [0, 0, 0]
-        assert [row["dropped"] for row in told["shifts"]] == [20, 20, 20]
-        assert told["likeness"]["people"] == 0
-        assert json.loads(json.dumps(told)) == told  # no NaN
-        sefa_report.facts(told)
+    _, report = report_of(judges=(SEEING, other))
+    for entry in report["directions"]:
+        assert entry["name"] == ""
+        assert [row["people"] for row in entry["shifts"]] == [0, 0, 0]
+        assert [row["dropped"] for row in entry["shifts"]] == [20, 20, 20]
+        assert entry["likeness"]["people"] == 0
+        assert json.loads(json.dumps(entry)) == entry  # no NaN
+        sefa_report.facts(entry)
     sefa_report.show(report, ["a", "b"])
 
 
 def test_the_people_do_not_depend_on_the_batch():
-    assert judged(batch_size=7)[1] == judged(batch_size=40)[1]
-    assert judged(seed=4)[1] != judged(seed=3)[1]
+    assert report_of(batch_size=7)[1] == report_of(batch_size=40)[1]
+    assert report_of(seed=4)[1] != report_of(seed=3)[1]
 
 
 def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
@@ -154,13 +156,13 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
 def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
     generator, whole = linear(scale=0.05), tmp_path / "whole"
     run.run(config_of(), whole, generator)
-    asked = []
+    calls = []
 
     def counted(images):
-        asked.append(len(images))
+        calls.append(len(images))
         return score(images)
 
-    monkeypatch.setattr(scoring, "panel", lambda *given: [SEEING._replace(score=counted)])
+    monkeypatch.setattr(scoring, "panel", lambda *arguments: [SEEING._replace(score=counted)])
     directory = tmp_path / "parts"
 
     def stop():
@@ -171,15 +173,15 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
         run.run(config_of(), directory, generator, check=stop)
     first = (directory / "attributes.json").read_text()
     assert len(json.loads(first)["directions"]) == 1
-    asked.clear()
+    calls.clear()
     summary = run.run(config_of(), directory, generator)
-    assert sum(asked) == scoring.UNMOVED + 20 * (run.SCORED - 1)  # one direction was left
+    assert sum(calls) == scoring.UNMOVED + 20 * (run.SCORED - 1)  # one direction was left
     assert (directory / "attributes.json").read_text() == (
         whole / "attributes.json"
     ).read_text()
-    asked.clear()
+    calls.clear()
     assert run.run(config_of(), directory, generator) == summary
-    assert not asked
+    assert not calls
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", "null"])
@@ -192,10 +194,10 @@ def test_what_fails_before_it_begins_loses_nothing(tmp_path, monkeypatch):
     generator = linear(scale=0.05)
     run.run(config_of(attributes=False), tmp_path / "run", generator)
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
-    given = {"attribute_data": "nothing", "attribute_labels": str(tmp_path / "none.csv")}
+    photographs = {"attribute_data": "nothing", "attribute_labels": str(tmp_path / "none.csv")}
     for directory, fresh in ((tmp_path / "run", True), (tmp_path / "other", False)):
         with pytest.raises(InputError) as error:
-            run.run(config_of(**given), directory, generator, fresh=fresh)
+            run.run(config_of(**photographs), directory, generator, fresh=fresh)
         assert "cannot read labels from" in line_of(error)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
     assert not (tmp_path / "other").exists()
@@ -205,7 +207,7 @@ def test_other_oracles_are_another_run(tmp_path, panel, monkeypatch):
     generator = linear(scale=0.05)
     run.run(config_of(), tmp_path, generator)
     other = SEEING._replace(source="trained on other labels")
-    monkeypatch.setattr(scoring, "panel", lambda *given: [other])
+    monkeypatch.setattr(scoring, "panel", lambda *arguments: [other])
     with pytest.raises(InputError) as error:
         run.run(config_of(), tmp_path, generator)
     assert "was made with content=" in line_of(error)
@@ -234,8 +236,8 @@ def test_distances_are_in_standard_deviations(tmp_path):
     generator = linear()
     config = config_of(attributes=False, layers="all")
     std = run.run(config, tmp_path / "std", generator)
-    found = sefa.directions(generator, k=2, like="jaxgan")
-    np.testing.assert_allclose(std["unit"], sefa.spreads(generator, found.vectors))
+    directions = sefa.directions(generator, k=2, like="jaxgan")
+    np.testing.assert_allclose(std["unit"], sefa.spreads(generator, directions.vectors))
 
 
 @pytest.mark.parametrize(
@@ -257,10 +259,10 @@ def test_settings_that_are_refused(changes, words):
     assert words in line_of(error)
 
 
-@pytest.mark.parametrize("given", ["attribute_data", "attribute_labels"])
-def test_photographs_and_labels_go_together(given):
+@pytest.mark.parametrize("flag", ["attribute_data", "attribute_labels"])
+def test_photographs_and_labels_go_together(flag):
     with pytest.raises(InputError) as error:
-        sefa_config.check_flags(config_of(**{given: "x"}))
+        sefa_config.check_flags(config_of(**{flag: "x"}))
     assert "--attribute_data and --attribute_labels go together" in line_of(error)
 
 

@@ -61,12 +61,12 @@ def checkpoint(tmp_path_factory):
     shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, LATENTS)))
     rng = np.random.default_rng(0)
 
-    def drawn(path, leaf):
+    def draw_leaf(path, leaf):
         if path[-1].key in ("var", "scale"):
             return np.ones(leaf.shape, np.float32)
         return (0.25 * rng.standard_normal(leaf.shape)).astype(np.float32)
 
-    variables = jax.tree_util.tree_map_with_path(drawn, shapes)
+    variables = jax.tree_util.tree_map_with_path(draw_leaf, shapes)
     own.save(folder / "generator.npz", settings | {"latent_dim": LATENTS}, variables)
     return folder
 
@@ -77,8 +77,8 @@ def faces(checkpoint):
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """How many images were made at each call."""
+def batches(monkeypatch):
+    """Number of images of each call that makes some."""
     counts = []
     images = Pretrained.images
 
@@ -109,11 +109,11 @@ def test_a_run_directory_holds_what_it_should(tmp_path, faces):
     summary = run.run(config, tmp_path, faces)
     names = {path.name for path in tmp_path.iterdir()}
     files = {"config.json", "summary.json", "directions.npz", "codes.npz", "sefa.html"}
-    drawn = {"direction_1.png", "direction_2.png", "directions.gif", "frames"}
-    assert names == files | drawn | {"lock"}
-    found = sefa.directions(faces, k=2)
+    images = {"direction_1.png", "direction_2.png", "directions.gif", "frames"}
+    assert names == files | images | {"lock"}
+    directions = sefa.directions(faces, k=2)
     with np.load(tmp_path / "directions.npz") as file:
-        np.testing.assert_array_equal(file["vectors"], found.vectors)
+        np.testing.assert_array_equal(file["vectors"], directions.vectors)
         assert file["names"].tolist() == ["", ""]  # numbers are no names
     with np.load(tmp_path / "codes.npz") as file:
         assert file["z"].shape == (3, LATENTS)
@@ -124,7 +124,7 @@ def test_a_run_directory_holds_what_it_should(tmp_path, faces):
         assert image.height > 3 * 128
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert summary["fingerprint"] == faces.fingerprint
-    assert summary["share"] == found.shares.tolist()
+    assert summary["share"] == directions.shares.tolist()
     np.testing.assert_allclose(summary["unit"], 1, rtol=1e-6)  # the spread of latents
     assert min(summary["change_per_unit"]) > 0.01
     config = json.loads((tmp_path / "config.json").read_text())
@@ -135,14 +135,16 @@ def test_measures_are_those_of_the_images(tmp_path):
     generator = linear(scale=0.05)
     config = config_of(steps=5, distance=2.0, layers="1-2", truncation=0.0, unit="code")
     summary = run.run(config, tmp_path, generator)
-    found = sefa.directions(generator, "1-2", k=2, like="jaxgan")
+    directions = sefa.directions(generator, "1-2", k=2, like="jaxgan")
     paint = generator.params["paint"].astype(float)
-    change = [np.sqrt(np.square(v @ paint[1] + v @ paint[2]).mean()) for v in found.vectors]
+    change = [
+        np.sqrt(np.square(v @ paint[1] + v @ paint[2]).mean()) for v in directions.vectors
+    ]
     # Pixels are whole numbers, wrong by up to 0.004 of changes of 0.05 and more.
     np.testing.assert_allclose(summary["change_per_unit"], change, rtol=0.05)
     np.testing.assert_allclose(summary["smoothness"], 1, atol=0.05)
     np.testing.assert_allclose(summary["straightness"], 1, atol=0.05)
-    shares = measure.layer_shares(generator, found)
+    shares = measure.layer_shares(generator, directions)
     np.testing.assert_allclose(summary["layer_shares"], shares, rtol=1e-12)
     strongest = [np.argsort(-row)[0] for row in shares]
     assert [row[0] for row in summary["strongest_layers"]] == strongest
@@ -156,20 +158,20 @@ def test_measures_are_those_of_the_images(tmp_path):
     ],
 )
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_every_image_is_made_once(tmp_path, made, changes, expected, batch_size):
+def test_every_image_is_made_once(tmp_path, batches, changes, expected, batch_size):
     run.run(config_of(batch_size=batch_size, **changes), tmp_path, linear())
-    assert set(made) == {batch_size}  # one program
-    assert len(made) == -(-expected // batch_size)
+    assert set(batches) == {batch_size}  # one program
+    assert len(batches) == -(-expected // batch_size)
 
 
 def test_the_unmoved_image_is_in_the_middle(tmp_path, faces):
     codes = run.codes_of(config_of(), faces)
-    found = sefa.directions(faces, k=2)
+    directions = sefa.directions(faces, k=2)
     distances = np.array([[-2.0, 0, 2], [-1, 0, 3]])
-    images = render.draw_moved(faces, codes, found, distances, 32, 3)
+    images = render.draw_moved(faces, codes, directions, distances, 32, 3)
     assert images.shape == (2, 2, 3, 32, 32, 3)
     for k, t in np.ndindex(2, 3):
-        moved = codes + distances[k, t].astype(np.float32) * found.vectors[k]
+        moved = codes + distances[k, t].astype(np.float32) * directions.vectors[k]
         expected = np.floor(np.clip(np.asarray(faces.images(moved)) * 127.5 + 128, 0, 255))
         # A sum that is rounded another way may reach the next whole number.
         assert np.abs(images[k, :, t].astype(int) - expected).max() <= 1
@@ -191,10 +193,10 @@ def test_directions_of_a_file_give_the_same_pictures(tmp_path, like):
     config = config_of(like=like, layers="1-3", names=names)
     run.run(config, tmp_path / "first", generator)
     file = tmp_path / "first" / "directions.npz"
-    found, kept = sefa_files.load(file, generator)
-    assert kept == names
+    loaded, own_names = sefa_files.load(file, generator)
+    assert own_names == names
     expected = sefa.directions(generator, "1-3", 2, like=like)
-    for mine, its in zip(found, expected, strict=True):
+    for mine, its in zip(loaded, expected, strict=True):
         np.testing.assert_array_equal(mine, its)
     again = config_of(directions_file=str(file))
     run.run(again, tmp_path / "second", generator)
@@ -352,13 +354,13 @@ def test_image_units_make_directions_comparable(tmp_path, faces):
     assert spread > 2 * np.ptp(changes) / np.mean(changes)
 
 
-def test_a_second_run_does_nothing(tmp_path, faces, made, capsys):
+def test_a_second_run_does_nothing(tmp_path, faces, batches, capsys):
     first = run.run(config_of(), tmp_path, faces)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
-    del made[:]
+    del batches[:]
     capsys.readouterr()
     assert run.run(config_of(), tmp_path, faces) == first
-    assert made == []
+    assert batches == []
     assert "already complete" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == before
     with pytest.raises(InputError, match="was made with steps=3, not 5"):
@@ -367,13 +369,13 @@ def test_a_second_run_does_nothing(tmp_path, faces, made, capsys):
     assert len(list(tmp_path.glob("frames/*.png"))) == 5
 
 
-def test_a_run_that_is_stopped_is_finished_by_the_same_command(tmp_path, faces, made):
+def test_a_run_that_is_stopped_is_finished_by_the_same_command(tmp_path, faces, batches):
     config = config_of(batch_size=3)
     run.run(config, tmp_path / "whole", faces)
     calls = []
 
     def stop_third():
-        calls.append(len(made))
+        calls.append(len(batches))
         if len(calls) == 3:
             raise Stopped(15)
 
@@ -613,12 +615,12 @@ def test_other_codes_of_the_same_name_are_another_run(tmp_path):
         run.run(config, out, linear())
 
 
-def test_too_many_images_are_refused_before_any_is_made(tmp_path, made):
+def test_too_many_images_are_refused_before_any_is_made(tmp_path, batches):
     config = config_of(samples=1000, steps=101, size=1024, directions=DIM)
     generator = dataclasses.replace(linear(), resolution=256)
     with pytest.raises(InputError, match="MiB, more than 512; take fewer"):
         run.run(config, tmp_path / "out", generator)
-    assert not made
+    assert not batches
     assert not (tmp_path / "out").exists()
 
 
