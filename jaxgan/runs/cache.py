@@ -1,12 +1,8 @@
 """Networks that are trained once: their parameters stay in the user's cache."""
 
-import ast
 import hashlib
-import inspect
-import textwrap
 import zipfile
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,27 +62,3 @@ def save(path: Path, params: Any) -> None:
             np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
     except OSError as error:
         progress.say(f"cannot write what was trained to {path.parent}: {error.strerror}")
-
-
-def code(*parts: Any) -> str:
-    """A digest of the source of modules and functions: of what made something.
-
-    Comments, docstrings and layout do not change it.
-    """
-    return _code(parts)
-
-
-@lru_cache(maxsize=64)
-def _code(parts: tuple[Any, ...]) -> str:
-    text = "\n".join(_source(part) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _source(part: Any) -> str:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
-            ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)

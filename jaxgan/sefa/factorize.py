@@ -122,50 +122,57 @@ def directions(
             f"{generator.flavour} has no matrix to factorise: its latents do not enter by "
             "one layer alone"
         )
-    recipe = lookup("tool", like, TOOLS)
-    normalisation = recipe.normalisation if normalisation is None else normalisation
-    to_rgb = recipe.to_rgb if to_rgb is None else to_rgb
-    whiten = recipe.whiten if whiten is None else whiten
-    lookup("normalisation", normalisation, dict.fromkeys(NORMALISATIONS))
-    lookup("to_rgb rule", to_rgb, dict.fromkeys(TO_RGB))
+    tool = lookup("tool", like, TOOLS)
+    recipe = Recipe(
+        tool.normalisation if normalisation is None else normalisation,
+        tool.to_rgb if to_rgb is None else to_rgb,
+        tool.whiten if whiten is None else whiten,
+    )
+    lookup("normalisation", recipe.normalisation, dict.fromkeys(NORMALISATIONS))
+    lookup("to_rgb rule", recipe.to_rgb, dict.fromkeys(TO_RGB))
     if not 1 <= k <= generator.latent_dim:
         raise InputError(
             f"{k} directions: there are 1 to {generator.latent_dim}, as many as a code is long"
         )
     if not 0 <= least_spread < np.inf:
         raise InputError(f"a least spread of {least_spread} must be a number from 0")
-    parts, moved = [], []
-    for chosen in select_groups(layers, generator.num_layers):
-        weights = matrices(generator, chosen, normalisation, to_rgb)
-        if not weights:
-            raise InputError(
-                f"layers {','.join(map(str, chosen))} have no matrix to factorise: their only "
-                f"one leads to colours, and of those the rule {to_rgb!r} takes none here"
-            )
-        rows = np.concatenate([rows for _, rows in weights])
-        values, vectors = _factorise(rows, generator.code_covariance if whiten else None)
-        shares = values / max(values.sum(), np.finfo(float).tiny)
-        strongest = np.arange(k)
-        if least_spread:
-            relative = spreads(generator, vectors) / mean_spread(generator)
-            strongest = np.flatnonzero(relative >= least_spread)[:k]
-        if len(strongest) < k:
-            raise InputError(
-                f"{len(strongest)} directions have a spread of {least_spread} times the mean "
-                f"or more, not {k}"
-            )
-        if not vectors[strongest].any(axis=1).all():
-            raise InputError(f"the generator's codes vary along fewer than {k} directions")
-        parts.append([x[strongest] for x in (vectors.astype(np.float32), values, shares)])
-        moved += [chosen] * k
+    groups = select_groups(layers, generator.num_layers)
+    parts = [_strongest(generator, group, k, recipe, least_spread) for group in groups]
     return Directions(
         *(np.concatenate(part) for part in zip(*parts, strict=True)),
-        layers=tuple(moved),
-        normalisation=normalisation,
-        to_rgb=to_rgb,
-        whitened=whiten,
+        layers=tuple(group for group in groups for _ in range(k)),
+        normalisation=recipe.normalisation,
+        to_rgb=recipe.to_rgb,
+        whitened=recipe.whiten,
         fingerprint=generator.fingerprint,
     )
+
+
+def _strongest(
+    generator: Pretrained, group: tuple[int, ...], k: int, recipe: Recipe, least_spread: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors, values and shares of a group's k strongest directions."""
+    weights = matrices(generator, group, recipe.normalisation, recipe.to_rgb)
+    if not weights:
+        raise InputError(
+            f"layers {','.join(map(str, group))} have no matrix to factorise: their only one "
+            f"leads to colours, and of those the rule {recipe.to_rgb!r} takes none here"
+        )
+    rows = np.concatenate([rows for _, rows in weights])
+    values, vectors = _factorise(rows, generator.code_covariance if recipe.whiten else None)
+    shares = values / max(values.sum(), np.finfo(float).tiny)
+    chosen = np.arange(k)
+    if least_spread:
+        relative = spreads(generator, vectors) / mean_spread(generator)
+        chosen = np.flatnonzero(relative >= least_spread)[:k]
+    if len(chosen) < k:
+        raise InputError(
+            f"{len(chosen)} directions have a spread of {least_spread} times the mean or more, "
+            f"not {k}"
+        )
+    if not vectors[chosen].any(axis=1).all():
+        raise InputError(f"the generator's codes vary along fewer than {k} directions")
+    return vectors[chosen].astype(np.float32), values[chosen], shares[chosen]
 
 
 def _factorise(
