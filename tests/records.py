@@ -1,14 +1,15 @@
-"""Made-up runs of the study of claims."""
+"""Records of runs that never ran, for the study of claims."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from experiments.claims.cells import Laboratory, Record
+from jaxgan.runs.records import Laboratory, Record
 
 
 def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
-    """A made-up run: the sliced ratio is 9 before its first rough fit, 2 from then on."""
+    """A run of points: the sliced ratio is 9 before its first rough fit, 2 from then on."""
     rng = np.random.default_rng(seed)
     cloud = rng.normal(size=(40, 2))
     curve = np.where(np.arange(1, epochs + 1) >= first, 2.0, 9.0)
@@ -29,21 +30,25 @@ def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
     return Record({name: np.asarray(x) for name, x in arrays.items()}, facts)
 
 
-class Made:
-    """Configurations of made-up cells."""
-
-    def __init__(self, epochs=100):
-        self.epochs = epochs
-
-
-LAB = Laboratory(
-    lambda c: {"epochs": c.epochs}, lambda c: 0, lambda c: 1.0, (), lambda c: {}, lambda *a: []
-)
-
-
 def several(count=8, fit=1.2, spread=0.05, first=10, **given):
     rng = np.random.default_rng(1)
     return [
         record(fit + x, first + i % 3, seed=i, **given)
         for i, x in enumerate(spread * rng.normal(size=count))
     ]
+
+
+class Config(NamedTuple):
+    """Configuration of a cell; the name tells cells apart."""
+
+    name: str
+    epochs: int = 100
+
+
+LAB = Laboratory(
+    "synthetic",
+    1,
+    lambda config: {"name": config.name, "epochs": config.epochs},
+    lambda lanes, work: [record() for _ in lanes],
+    program=lambda config: 0,
+)

@@ -1,7 +1,5 @@
 """A study: runs what is missing, then writes a page and its numbers."""
 
-import csv
-import io
 import json
 import shlex
 import time
@@ -15,6 +13,7 @@ from experiments.claims.report import Report
 from jaxgan import runs
 from jaxgan.runs import progress
 from jaxgan.runs import study as runs_study
+from jaxgan.runs.directory import write_csv
 from jaxgan.runs.records import Cell, Records, commit
 
 MAX_SEEDS = 4096
@@ -67,7 +66,7 @@ def run(
         runs.write_text(directory / f"{study.name}.html", html)
         numbers = {"facts": facts, "entries": report.numbers}
         runs.write_json(directory / f"{study.name}.json", numbers)
-        _write_csv(directory / f"{study.name}.csv", report.rows)
+        write_csv(directory / f"{study.name}.csv", runs.to_json(report.rows))
     return report
 
 
@@ -90,15 +89,6 @@ def _facts(records: Records) -> dict[str, str]:
         "runs": f"{len(facts)}, of {len(records)} cells",
         "wall time of the runs": progress.duration(sum(x["seconds"] for x in facts)),
     }
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of equal columns; numbers that are not finite are left empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(runs.to_json(list(rows)))
-    runs.write_text(path, text.getvalue())
 
 
 def show_plan(study: Study, directory: Path, seeds: int, *, fresh: bool = False) -> None:

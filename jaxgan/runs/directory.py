@@ -1,6 +1,8 @@
 """The run directory: configuration, metrics, summary, lock, and stopping in order."""
 
+import csv
 import fcntl
+import io
 import json
 import math
 import os
@@ -9,7 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -93,6 +95,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole."""
     write_text(path, json.dumps(to_json(value), indent=1) + "\n")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of the same columns whole; ``None`` is left empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:

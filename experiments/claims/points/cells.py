@@ -152,14 +152,14 @@ def _measure(lane: lanes.Lane, samples: np.ndarray, lost: bool) -> dict[str, np.
     """Measure the samples ``[DRAWS, N, 2]`` of one lane, in units of training."""
     units, reference = lane.units, lane.reference
     generated = units.to_data(samples)
-    floor = fit_ratio.floor(lane.train, reference, int(lane.seed))
-    distance = math.inf if lost else fit_ratio.mean_distance(generated, reference)
+    data = lane.train, reference, int(lane.seed)
+    ratio = math.inf if lost else fit_ratio.fit_ratio(generated, *data)
     centres = np.broadcast_to(units.centre, reference.shape)
     worst = np.linalg.norm(reference - centres, axis=1).mean()
     return {
-        "fit_ratio": np.array(distance / floor),
-        "worst_ratio": np.array(worst / floor),
-        "worst_sliced": np.array(lanes.sliced(units, centres, reference) / lane.floor),
+        "fit_ratio": np.array(ratio),
+        "worst_ratio": np.array(worst / fit_ratio.floor(*data)),
+        "worst_sliced": np.array(lanes.sliced(units, centres, reference) / lane.floor, float),
         "sample": generated[0].astype(np.float32),
         "reference": reference.astype(np.float32),
     }

@@ -119,10 +119,11 @@ def _a_by_rate(cell: MakeCell) -> dict[str, Setting]:
 
 
 def _a_more_steps(cell: MakeCell) -> dict[str, Setting]:
-    return _a_by_rate(cell) | {
+    more = {
         "a rate each, SGD 30 steps": _a_optimizers(cell, _USUAL, 30),
         "a rate each, SGD 20 steps, 800 epochs": _a_optimizers(cell, _USUAL, 20, 800),
     }
+    return _a_by_rate(cell) | more
 
 
 def _a_fewer_steps(cell: MakeCell) -> dict[str, Setting]:

@@ -7,13 +7,12 @@ import pytest
 from PIL import Image
 
 from experiments.claims import entries as claims_entries
-from experiments.claims import report
 from experiments.claims import study as claims_study
-from experiments.claims.cells import Cell
 from experiments.claims.page.page import Section, Table, page
 from experiments.claims.page.pictures import Picture
 from jaxgan.metrics.verdicts import FAILS
-from tests.records import LAB, Made, record
+from jaxgan.runs.records import Cell
+from tests.records import LAB, Config, record
 
 DATA = "</title></style><script>document.title = 'run'</script> \u202eypn.stniop"
 FOLDER = "\"><img src=x onerror=alert(1)> ${title} $style 'quotes' &amp;"
@@ -21,7 +20,7 @@ HOSTILE = [DATA, FOLDER, "\u2028\u05e9\u05dc\u05d5\u05dd", "W" * 300]
 A4 = (688, 1016)  # less margins of 14 mm, in pixels of 1/96 inch
 
 
-def trained(lanes, *_):
+def train(lanes, work):
     """Runs of which those of longer cells are worse, and one diverged."""
     for lane in lanes:
         epochs = lane.cell.config.epochs
@@ -34,7 +33,8 @@ def trained(lanes, *_):
 def study(tmp_path_factory):
     """The page that a study of one claim leaves, with names to beware of."""
     folder = tmp_path_factory.mktemp("study") / FOLDER
-    cells = [Cell(LAB._replace(train=trained), Made(100 + i)) for i in range(4)]
+    laboratory = LAB._replace(train=train)
+    cells = [Cell(laboratory, Config("cell", 100 + i)) for i in range(4)]
     settings = {
         "rate 1": {"GAN": cells[0], "WGAN": cells[1]},
         "rate 2": {"GAN": cells[2], "WGAN": cells[3]},
@@ -42,7 +42,7 @@ def study(tmp_path_factory):
     entries = claims_entries.claims("m", names=["A2"])
     entries = {"A2": entries["A2"]._replace(settings=settings)}
     claims_study.run(
-        claims_study.Study("claims", cells, 4, functools.partial(report.report, entries)),
+        claims_entries.study(entries),
         folder,
         seeds=4,
         command=command(folder),
@@ -113,9 +113,9 @@ def test_names_of_files_and_folders_stay_text(visit, study):
     assert tab.title() == tab.locator("h1").text_content() != "run"
     assert tab.locator("script, b, img[src=x]").count() == 0
     assert DATA in tab.locator("dd").all_text_contents()
-    made = command(study.parent)
-    assert tab.locator("code").all_text_contents() == [made("A2"), made("")]
-    assert shlex.split(made(""))[-1] == f"--out={study.parent}"
+    command_of = command(study.parent)
+    assert tab.locator("code").all_text_contents() == [command_of("A2"), command_of("")]
+    assert shlex.split(command_of(""))[-1] == f"--out={study.parent}"
 
 
 def test_every_text_stays_text(visit, texts):

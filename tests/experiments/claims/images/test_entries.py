@@ -1,0 +1,345 @@
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.claims import report as claims_report
+from experiments.claims.images import fashion
+from experiments.claims.images.cells import EDITED
+from experiments.claims.images.entries import CLAIMS, SCALES
+from experiments.claims.images.entries import claim as claim_of
+from experiments.claims.images.face_entries import GAN, GP, LISTING, WASSERSTEIN
+from experiments.claims.images.faces import DIRECTIONS, FACES
+from experiments.claims.images.fashion import TRAVERSED
+from experiments.claims.images.fashion_entries import NETWORK
+from experiments.claims.images.parts import RECOGNISABLE
+from experiments.claims.page.pictures import no_pictures
+from experiments.claims.points.parts import fits_well
+from experiments.claims.rules import Claim, cells_of, decide
+from experiments.images.config import Dataset
+from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.data.fashion_mnist import CLASSES
+from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
+from jaxgan.runs.records import Cell, Record
+from tests import records
+
+EPOCHS, SEEDS = 30, 8
+
+
+@pytest.fixture(autouse=True, scope="module")
+def garments():
+    """Images that are only counted in place of Fashion-MNIST."""
+    many = None, Dataset(np.broadcast_to(np.uint8(0), (60_000, 1)), "many")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fashion, "garments", lambda: many)
+        yield
+
+
+# Verdicts on records of runs that never ran.
+
+
+def record(seed=0, **given):
+    """A record of either laboratory."""
+    noise = 0.01 * np.random.default_rng(seed).normal()
+    arrays = {
+        "critic_loss": np.full(EPOCHS, 1.0 + noise),
+        "generator_loss": np.full(EPOCHS, 1.0 + noise),
+        "hue_bits": np.full(EPOCHS, 2.0 + noise),
+        "curve": np.full(EPOCHS, 10.0 + noise),
+        "worst_ratio": 60.0,
+        "diverged_at": 0,
+        "relative_cost": 1.0 + noise,
+        "shifts": np.full((2, DIRECTIONS, len(FACTORS)), 0.1 + noise),
+        "shares": np.full((len(TRAVERSED), 3, 10), 0.1),
+        **given,
+    }
+    return Record({name: np.asarray(x) for name, x in arrays.items()}, {})
+
+
+def several(arrays=lambda seed: {}, count=SEEDS):
+    return [record(seed, **arrays(seed)) for seed in range(count)]
+
+
+def outcome(name, **roles):
+    """The outcome of a claim whose cells of each role have the same records."""
+    claim = claim_of(name, "small")
+    runs = {}
+    for setting in claim.settings.values():
+        for role, cell in setting.items():
+            runs[cell] = roles.get({GAN: "gan", GP: "gp"}.get(role, role), several())
+    return decide(claim, runs)
+
+
+def verdict(name, **roles):
+    return outcome(name, **roles).overall.verdict
+
+
+def seen(epoch):
+    """A curve that is recognisable from an epoch on."""
+    return np.where(np.arange(1, EPOCHS + 1) >= epoch, RECOGNISABLE / 3, RECOGNISABLE * 2)
+
+
+def test_recognisable_early_and_late():
+    early, late = several(lambda s: {"curve": seen(4)}), several(lambda s: {"curve": seen(15)})
+    never = several(lambda s: {"curve": seen(100)})
+    assert verdict("D1", gp=early, gan=late) == HOLDS
+    assert verdict("D1", gp=early, gan=never) == HOLDS
+    assert verdict("D1", gp=early, gan=early) == FAILS
+    assert verdict("D1", gp=never, gan=late) == FAILS
+    levels = outcome("D1", gp=early, gan=late).by_level
+    assert {level: each.verdict for level, each in levels.items()} == {15: HOLDS, 22: HOLDS}
+
+
+def test_hues():
+    def hues(bits, before=2.0):
+        return several(lambda s: {"hue_bits": np.r_[np.full(20, before), np.full(10, bits)]})
+
+    assert verdict("D2", gan=hues(0.3), gp=hues(2.0)) == HOLDS
+    assert verdict("D2", gan=hues(1.8), gp=hues(2.4)) == FAILS
+    assert verdict("D2", gan=hues(0.3, before=0.3), gp=hues(0.4)) == FAILS
+    # Only what comes after epoch 20 counts.
+    assert verdict("D2", gan=hues(0.3, before=4.0), gp=hues(2.0, before=0.0)) == HOLDS
+
+
+def test_quality_at_the_end():
+    good, bad = several(), several(lambda s: {"curve": np.full(EPOCHS, 20.0 + s / 10)})
+    assert verdict("D3", gp=good, gan=bad) == HOLDS
+    assert verdict("D3", gp=bad, gan=good) == FAILS
+    diverged = np.where(np.arange(EPOCHS) < 5, 10.0, np.nan)
+    lost = several(lambda s: {"curve": diverged, "diverged_at": 6})
+    assert verdict("D3", gp=good, gan=lost) == HOLDS  # as bad as the worst, not left out
+    (finding, *_) = outcome("D3", gp=good, gan=lost).findings
+    assert finding.diverged == {GAN: SEEDS, GP: 0}
+    assert finding.values[GAN].tolist() == [math.log(60.0)] * SEEDS
+
+
+def test_speed_of_updates_and_of_what_is_learnt():
+    slow = several(lambda s: {"relative_cost": 1.5 + s / 100, "curve": seen(5)})
+    gan = several(lambda s: {"curve": seen(20)})
+    assert verdict("D4", gp=slow, gan=gan) == FAILS
+    assert verdict("D4b", gp=slow, gan=gan) == HOLDS  # 5 slow epochs are less than 20
+    slower = several(lambda s: {"relative_cost": 5.0 + s / 100, "curve": seen(5)})
+    assert verdict("D4b", gp=slower, gan=gan) == FAILS
+    fast = several(lambda s: {"relative_cost": 0.5 + s / 100})
+    assert verdict("D4", gp=fast) == HOLDS
+    assert verdict("D4") == FAILS  # as fast
+
+
+def test_losses_fall_and_rise():
+    up, down = np.linspace(1, 2, EPOCHS), np.linspace(2, 1, EPOCHS)
+    right = several(lambda s: {"critic_loss": down + s / 100, "generator_loss": up})
+    assert verdict("D5", gan=right, gp=right) == HOLDS
+    wrong = several(lambda s: {"critic_loss": up + s / 100, "generator_loss": up})
+    assert verdict("D5", gan=right, gp=wrong) == FAILS
+
+
+def test_losses_stay():
+    steady = several(lambda s: {"critic_loss": np.r_[9, 9, 9, np.full(7, 1 + s / 100)]})
+    assert verdict("E1", dense=steady, convolutional=steady) == HOLDS
+    grows = several(lambda s: {"generator_loss": np.linspace(1, 10, 10) + s / 100})
+    assert verdict("E1", dense=steady, convolutional=grows) == FAILS
+
+    def either(seed):  # up with one seed, down with the next: the mean hides it
+        factor = 2 if seed % 2 else 0.5
+        return {"generator_loss": np.r_[np.ones(6), np.full(4, factor)] + seed / 1000}
+
+    assert verdict("E1", dense=several(either)) == FAILS
+
+
+@pytest.mark.parametrize("at", [1, 25])
+@pytest.mark.parametrize(
+    ("name", "role", "also"),
+    [
+        ("D2", "gan", {"hue_bits": np.full(EPOCHS, 0.1)}),
+        ("D5", "gp", {}),
+        ("E1", "dense", {}),
+        ("E2", "network", {}),
+        ("S1", "gp", {}),
+    ],
+)
+def test_one_run_that_diverged_is_evidence_for_nothing(name, role, also, at):
+    epoch = 8 if name == "E1" and at > 1 else at
+    runs = several(lambda s: also)
+    lost = np.arange(1, EPOCHS + 1) >= epoch
+    curves = {
+        name: np.where(lost, np.nan, x)
+        for name, x in runs[0].arrays.items()
+        if x.shape == lost.shape
+    }
+    runs[0] = record(**(curves | {"diverged_at": epoch}))
+    for finding in outcome(name, **{role: runs}).findings:
+        if any({GAN: "gan", GP: "gp"}.get(x, x) == role for x in finding.part.roles):
+            assert finding.verdict == UNDECIDED
+            assert all(np.isfinite(x).all() for x in finding.values.values())
+
+
+def test_a_dimension_means_the_same_with_every_seed_or_not():
+    def shares(before, after):
+        moved = np.zeros((len(TRAVERSED), 3, 10))
+        for i in range(len(TRAVERSED)):
+            moved[i, :, CLASSES.index(before[i])] = 1, 0.5, 0
+            moved[i, :, CLASSES.index(after[i])] += 0, 0.5, 1
+        return {"shares": moved}
+
+    report = shares(
+        ["Trouser", "Shirt", "Sneaker", "Coat", "Pullover"],
+        ["Sandal", "Sneaker", "Dress", "Trouser", "Ankle boot"],
+    )
+    assert verdict("E2", network=several(lambda s: report)) == HOLDS
+    names = list(CLASSES)
+
+    def other(seed):
+        drawn = np.random.default_rng(seed).permutation(names)
+        return shares(drawn[:5], drawn[5:])
+
+    tops = ["Shirt", "Shirt", "Sneaker", "Coat", "Pullover"]
+    half = shares(tops, ["Sandal", "Sneaker", "Dress", "Trouser", "Ankle boot"])
+    result = outcome("E2", network=several(lambda s: half))
+    # Sandals gain all that trousers were to lose, but it is shirts that lose it.
+    assert [f.verdict for f in result.findings[2:7]] == [FAILS, *[HOLDS] * 4]
+    result = outcome("E2", network=several(other))
+    verdicts = [finding.verdict for finding in result.findings if finding.setting == "dense"]
+    assert verdicts[:2] == [HOLDS, FAILS]  # it moves much, and each seed elsewhere
+    assert result.overall.verdict == FAILS
+    assert verdict("E2", network=several()) == FAILS  # nothing moves
+
+
+def test_directions_change_factors_more_than_random_ones_do():
+    def shifts(seed, size=2.0, random=0.0):
+        changes = np.full((2, DIRECTIONS, len(FACTORS)), 0.01 * seed)
+        changes[1] += random
+        for i, name in enumerate(("hair_length", "turn", "smile", "age")):
+            changes[0, i, list(FACTORS).index(name)] = -size  # the sign has no meaning
+        return {"shifts": changes}
+
+    assert verdict("S1", gp=several(shifts)) == HOLDS
+    assert verdict("S1", gp=several(lambda s: shifts(s, 0.5))) == FAILS
+    result = outcome("S1", gp=several(lambda s: shifts(s, 2.0, random=3.0)))
+    assert [f.verdict for f in result.findings[:5]] == [HOLDS] * 4 + [FAILS]
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_an_entry(name, scale):
+    claim = claim_of(name, scale)
+    assert claim.name == name
+    assert len(claim.settings) == (1 if name == "E1" else 2)  # E1 names both networks
+    size = SCALES[scale]
+    assert str(size["faces" if name[0] in "DS" else "conv"]["width"]) in claim.note
+    for setting in claim.settings.values():
+        assert {role for part in claim.parts for role in part.roles} <= set(setting)
+    for part in claim.parts:
+        assert part.allowed.low < part.allowed.high
+        numbers = {f"{x:.3g}" for x in part.allowed if math.isfinite(x) and x}
+        numbers |= {f"{math.exp(x):.3g}" for x in part.allowed if math.isfinite(x)}
+        said = {f"{float(x):.3g}" for x in re.findall(r"\d+(?:\.\d+)?", part.rule)}
+        if 0.0 not in part.allowed:
+            assert said & numbers, part.rule
+        else:
+            sign = "falls" if part.allowed.high == 0 else ("rises", "exceed")
+            assert any(word in part.rule for word in np.atleast_1d(sign)), part.rule
+
+
+def test_cells_are_those_of_the_report():
+    cells = {s: x for s, x in claim_of("D3", "report").settings.items()}
+    gan = cells[WASSERSTEIN][GAN].config.config
+    assert (
+        gan.optimizer,
+        gan.batch_size,
+        gan.epochs,
+        gan.latent_dim,
+    ) == ("sgd", 512, 30, 200)
+    assert gan.learning_rate == (512 * 0.005,)
+    assert (gan.size, gan.width, gan.critic_norm) == (
+        64,
+        64,
+        "batch",
+    )
+    text, listing = (cells[name][GP].config.config for name in (WASSERSTEIN, LISTING))
+    assert (text.variant, text.penalty, text.critic_norm) == ("wgan_gp", "gradient", "none")
+    assert (listing.variant, listing.penalty) == ("gan", "gradient")
+    assert text.learning_rate == (0.001,)
+    assert text.betas == (0.5, 0.999)
+    # One training of GAN serves both settings, and the claims share their cells.
+    assert cells[LISTING][GAN] == cells[WASSERSTEIN][GAN]
+    every = cells_of(claim_of(name, "small") for name in CLAIMS)
+    assert len(every) == 5
+    dense = claim_of("E2", "small").settings["dense"][NETWORK].config
+    assert (dense.model, dense.width, dense.learning_rate) == ("dense", 128, (2e-4,))
+
+
+def test_undecided_with_few_seeds():
+    assert verdict("D3", gp=several(count=3), gan=several(count=3)) == UNDECIDED
+
+
+# Pictures and pages of records of runs that never ran.
+
+
+def face_records(count=2):
+    """Records of faces with pictures of random pixels."""
+    rng = np.random.default_rng(0)
+
+    def arrays(seed):
+        return {
+            "floor": 3.0,
+            "frames": rng.integers(0, 256, (4, 16, 32, 32, 3), np.uint8),
+            "edits": rng.integers(0, 256, (DIRECTIONS, EDITED, 3, 32, 32, 3), np.uint8),
+        }
+
+    return several(arrays, count)
+
+
+def garment_records():
+    rng = np.random.default_rng(0)
+    shape = (len(TRAVERSED), EDITED, 3, 28, 28, 1)
+    return several(lambda seed: {"edits": rng.integers(0, 256, shape, np.uint8)}, 2)
+
+
+def shown_of(claims):
+    """A report on claims with records that have pictures."""
+    cells = cells_of(claims.values())
+    runs = {x: face_records() if x.laboratory is FACES else garment_records() for x in cells}
+    return claims_report.report(claims, runs, str, ["Lead."])
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """A report on the claims whose pictures differ in kind."""
+    names = ("D1", "D2", "D4", "D5", "E2", "S1")
+    return shown_of({name: claim_of(name, "small") for name in names})
+
+
+def test_every_picture_is_drawn(shown):
+    drawn = [picture for section in shown.sections for picture in section.pictures]
+    for picture in drawn:
+        with Image.open(io.BytesIO(picture.image)) as image:
+            assert min(image.size) > 50
+            assert len(image.convert("RGB").getcolors(2**24)) > 5
+        assert picture.caption.endswith(".")
+    assert [x.image[:3] for x in drawn].count(b"GIF") == 1
+
+
+def test_a_page_of_claims_about_images(shown):
+    assert [row[0] for row in shown.table.rows] == ["D1", "D2", "D4", "D5", "E2", "S1"]
+    # The samples of D2 are those of D1.
+    assert [len(section.pictures) for section in shown.sections] == [3, 1, 0, 1, 2, 2]
+    assert "Pictures of D1 belong here too." in shown.sections[1].notes
+    assert shown.lead == ["Lead."]
+
+
+def test_a_page_warns_of_networks_that_differ():
+    cell = Cell(FACES, claim_of("D1", "small").settings[WASSERSTEIN][GP].config)
+    claim = claim_of("D3", "small")
+    claim = claim._replace(settings={"one": {GAN: cell, GP: cell}}, draw=no_pictures)
+    other = Cell(records.LAB, records.Config("points"))
+    # Beside a claim about points, whose runs hold other arrays.
+    points = Claim("A1", "", (fits_well(GAN),), {"one": {GAN: other}}, "")
+    for factor, lines in ((1.0005, 0), (1.1, 1)):
+        runs = [record(0, floor=3.0), record(1, floor=3.0 * factor)]
+        by_cell = {other: [records.record(), records.record()], cell: runs}
+        both = claims_report.report({"A1": points, "D3": claim}, by_cell, str)
+        assert len(both.lead) == lines
+    assert "judged by the same network" in both.lead[-1]

@@ -1,0 +1,150 @@
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.claims import entries as claims_entries
+from experiments.claims.points import parts
+from experiments.claims.points.entries import CLAIMS
+from jaxgan.errors import InputError
+from jaxgan.runs.study import plan
+
+NAMES = ["A1", "A2", "A3", "A4", "A5", "A6", "B1", "B2", "B3", "C1", "C2", "C3"]
+
+
+@pytest.fixture(scope="module")
+def entries():
+    return claims_entries.claims("m", names=NAMES)
+
+
+def test_the_table_has_the_claims_about_points(entries):
+    assert list(CLAIMS) == list(entries) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry(entries, name):
+    claim = entries[name]
+    assert claim.name == name
+    assert len(claim.settings) >= 2
+    assert claim.note
+    for setting in claim.settings.values():
+        used = {role for part in claim.parts for role in part.roles}
+        assert used <= set(setting)
+    cells = [tuple(setting.values()) for setting in claim.settings.values()]
+    assert len(set(cells)) == len(cells)  # settings differ
+    for part in claim.parts:
+        assert part.allowed.low < part.allowed.high
+        numbers = {f"{x:.3g}" for x in part.allowed if math.isfinite(x)}
+        said = {f"{float(x):.3g}" for x in re.findall(r"\d+(?:\.\d+)?", part.rule)}
+        if part.measure is parts.FIT:
+            assert said & numbers, part.rule  # the words have the number of the code
+        if part.measure is parts.FIRST and math.isfinite(part.allowed.high):
+            for setting in claim.settings.values():
+                # else a run that never gets there could count as one that does
+                assert part.allowed.high < setting[part.roles[0]].config.epochs
+
+
+def test_settings_are_those_of_the_reports(entries):
+    b1 = entries["B1"].settings["batch 64"]
+    for cell in b1.values():
+        config = cell.config
+        assert config.generator_widths == config.critic_widths == (256, 64)
+        assert (config.epochs, config.critic_steps, config.train_size) == (200, 1, 7000)
+        assert config.learning_rate == (1e-4,)
+        assert config.optimizer == "rmsprop"
+    assert b1["WGAN-GP"].config.penalty_weight == (0.001,)
+    (b3, _) = entries["B3"].settings.values()
+    assert [cell.config.epochs for cell in b3.values()] == [2000, 200]
+    c2 = entries["C2"].settings["rate 1e-4"]["GAN, Adam"].config
+    assert c2.generator_widths == (512, 256)
+    steps = {
+        cell.config.critic_steps
+        for setting in entries["A4"].settings.values()
+        for role, cell in setting.items()
+        if role == "SGD"
+    }
+    assert steps == {20, 30}
+    # What claims share is run once: 12 claims, 39 cells in 23 programs.
+    study = claims_entries.study(entries)
+    assert len(study.cells) == 39
+    assert len(plan(Path("nowhere"), study.cells, 2).programs) == 23
+
+
+def test_as_many_generator_updates(entries):
+    setting = entries["A4"].settings["a rate each, SGD 20 steps, 800 epochs"]
+    more, fewer = (setting[role].config for role in ("SGD", "SGD, 5 critic steps"))
+    updates = [config.epochs * config.steps_per_epoch for config in (more, fewer)]
+    assert updates == [800 * 5, 200 * 21]
+
+
+def test_notes_tell_what_was_filled_in(entries):
+    for name, claim in entries.items():
+        for words in ("latent dimension 2", "mean 0", "minimax", "batch"):
+            assert words in claim.note, name
+    for name in ("A4", "A5", "A6"):
+        assert "21 at 5 steps, 5 at 20 and 3 at 30" in entries[name].note
+    for name in ("A1", "A2", "A3"):
+        assert "The optimizer of the variants: RMSprop" in entries[name].note
+
+
+# What every claim says: the first role's number, less the second's, lies in the range.
+MEANT = {
+    "A1": [("GAN", -math.inf, 30), ("GAN", -math.inf, 1.5)],
+    "A2": [("WGAN - GAN", 5, math.inf), ("GAN - WGAN", 0.05, math.inf)],
+    "A3": [("WGAN-GP - GAN", -math.inf, 0.405), ("GAN - WGAN-GP", 0.05, math.inf)],
+    "A4": [
+        ("SGD - Adam", 10, math.inf),
+        ("SGD - RMSprop", 10, math.inf),
+        ("SGD", 95.5, 190.9),
+        ("SGD, 5 critic steps - SGD", 0.5, math.inf),
+    ],
+    "A5": [("SGD - Adam", 10, math.inf), ("Adam - SGD", 0.05, math.inf)],
+    "A6": [
+        ("SGD - RMSprop", 10, math.inf),
+        ("Adam - RMSprop", 10, math.inf),
+        ("SGD - RMSprop", 0.05, math.inf),
+        ("Adam - RMSprop", 0.05, math.inf),
+    ],
+    "B1": [("WGAN - WGAN-GP", 0.05, math.inf), ("GAN - WGAN", 0.05, math.inf)],
+    "B2": [("GAN", 49.5, 99), ("WGAN", 49.5, 99), ("WGAN-GP", 21.2, 42.4)],
+    "B3": [("SGD, 2000 epochs", 2.5, math.inf), ("SGD, 2000 epochs - RMSprop", 0.05, math.inf)],
+    "C1": [
+        ("GAN, Adam", 2.5, math.inf),
+        ("WGAN, Adam", 2.5, math.inf),
+        ("GAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
+        ("WGAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
+    ],
+    "C2": [
+        ("GAN, Adam - GAN, RMSprop", 0.5, math.inf),
+        ("WGAN, Adam - WGAN, RMSprop", 0.5, math.inf),
+        ("WGAN-GP, Adam - WGAN-GP, RMSprop", 0.5, math.inf),
+    ],
+    "C3": [
+        ("GAN, RMSprop - WGAN, RMSprop", -0.5, 0.5),
+        ("GAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
+        ("WGAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_claim_says(entries, name):
+    said = [(" - ".join(part.roles), *part.allowed) for part in entries[name].parts]
+    assert [roles for roles, *_ in said] == [roles for roles, *_ in MEANT[name]]
+    for (_, *ends), (_, *meant) in zip(said, MEANT[name], strict=True):
+        assert ends == pytest.approx(meant, abs=0.06)  # one digit after the point
+
+
+def test_only_what_is_asked_for_is_made(tmp_path):
+    """600 points are too few for the reports' 7000 and for 30 critic steps of 64 points."""
+    data = str(tmp_path / "cloud.npy")
+    np.save(data, np.random.default_rng(0).normal(size=(600, 2)))
+    assert list(claims_entries.claims(data, names=["C1", "A1"])) == ["C1", "A1"]
+    for name, reason in (("A4", "takes 30 batches"), ("B1", "--train_size=7000")):
+        with pytest.raises(InputError) as error:
+            claims_entries.claims(data, names=["C1", name])
+        assert str(error.value).startswith(f"claim {name} cannot be tested on {data}: ")
+        assert reason in str(error.value)
+        assert "\n" not in str(error.value)
