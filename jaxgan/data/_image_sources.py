@@ -201,14 +201,14 @@ def _tar_members(file: IO[bytes], source: Path) -> Members:
         end = archive.offset
         name = _member_name(member.name)
         if member.isreg() and _is_image(name):
-            members.pop(name, None)  # a later one replaces it, and takes its own place
+            members.pop(name, None)  # a later one replaces it, in the order too
             members[name] = partial(_read_tar, archive, member, source)
     # tarfile takes anything but a header for the end.
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it is cut short or damaged")
     while zipped and stream.read(2**20):
-        pass  # on to the checksum
+        pass  # read on to the checksum
     return members
 
 

@@ -19,7 +19,7 @@ from jaxgan.errors import InputError
 from jaxgan.runtime import cache_folder, cores, replacing
 
 MAX_SIZE = 1024
-_VERSION = 1  # of the files in the cache; another one packs anew
+_VERSION = 1  # version of the files in the cache
 
 
 class Packed(NamedTuple):

@@ -61,19 +61,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         more = f"has {latent} inputs, more than the {_MAX_LATENT} of a latent"
         raise state.error(f"its layer0.weight {more}; conditional networks are not supported")
 
-    # A convolution of one pixel to 4x4 is the transposed one with the flipped kernel.
-    kernel = (first * gain(first, ACTIVATED))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
-    fused = _is_fused(state, channels)
-    for i in range(1, 2 * blocks):
-        inputs, features = channels[(i - 1) // 2], channels[i // 2]
-        if fused and i % 2 == 0:
-            weight = state.take(f"layer{i}.weight", (inputs, features, 3, 3)).swapaxes(0, 1)
-        else:
-            weight = state.take(f"layer{i}.weight", (features, inputs, 3, 3))
-        weight = weight * gain(weight, ACTIVATED)
-        kernel = weight.transpose(2, 3, 1, 0) if i % 2 else doubling(weight, fused)
-        params[f"conv_{i}"] = {"kernel": kernel}
+    params = _take_convolutions(state, channels, first)
     params |= {f"bias_{i}": bias[None, None, None] for i, bias in enumerate(biases)}
     params["to_rgb"] = take_to_rgb(state, "", channels)
     state.finish()
@@ -95,6 +83,26 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         synthesise=synthesise,
         styles=(Style("layer0.weight", 0, rows),),
     )
+
+
+def _take_convolutions(
+    state: StateDict, channels: tuple[int, ...], first: np.ndarray
+) -> dict[str, Any]:
+    """Take the weights of all layers but the ``first``, and return the kernels of all."""
+    # A convolution of one pixel to 4x4 is the transposed one with the flipped kernel.
+    kernel = (first * gain(first, ACTIVATED))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+    params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
+    fused = _is_fused(state, channels)
+    for i in range(1, 2 * len(channels)):
+        inputs, features = channels[(i - 1) // 2], channels[i // 2]
+        if fused and i % 2 == 0:
+            weight = state.take(f"layer{i}.weight", (inputs, features, 3, 3)).swapaxes(0, 1)
+        else:
+            weight = state.take(f"layer{i}.weight", (features, inputs, 3, 3))
+        weight = weight * gain(weight, ACTIVATED)
+        kernel = weight.transpose(2, 3, 1, 0) if i % 2 else doubling(weight, fused)
+        params[f"conv_{i}"] = {"kernel": kernel}
+    return params
 
 
 def _is_fused(state: StateDict, channels: tuple[int, ...]) -> bool:

@@ -83,7 +83,7 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
     that is one tensor.
 
     Args:
-      path: As for ``read``.
+      path: Path of ``read``.
 
     Raises:
       CheckpointError: As for ``read``, and if two arrays have one name.
