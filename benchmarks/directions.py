@@ -1,13 +1,13 @@
-"""Compare ways to find directions of real faces, by the same scores of the same people.
+"""Compare ways of finding directions of real faces, by scores of the same people.
 
     python benchmarks/directions.py [--people=24] [--data=PHOTOGRAPHS --labels=CSV]
 
-Of every way, the first five directions (of groups two each, six) are moved along to both
-ends. Printed are, over all their
-images, the share in which the face mesh still sees a face and how alike people stay to
-themselves (needs labelled photographs); and for each attribute the largest effect that any
-of the directions has from end to end, in standard deviations among people, in brackets with
-the number of that direction. Needs ``jaxgan[attributes]``; the files are downloaded once.
+Codes move to both ends of the first five directions of every way, or of two directions of
+each group, six in all. Over all images the script prints the share in which the face mesh
+still sees a face, and how alike people stay to themselves, which needs labelled photographs.
+For each attribute it prints the largest effect of any direction from end to end, in standard
+deviations among people, and in brackets the number of that direction. Needs
+``jaxgan[attributes]``; the files are downloaded once.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from jaxgan import convert, sefa
 from jaxgan.judges import oracles
 from jaxgan.sefa import measure, scoring
 
-GROUPS = "0-3/4-9/10-22"  # up to 8 pixels, to 32, and beyond
-WAYS = {  # unit and distance of the ends; how the directions are found
+GROUPS = "0-3/4-9/10-22"  # layers up to 8 pixels, up to 32, and beyond
+WAYS = {  # unit and distance of the ends, and arguments of sefa.directions
     "plain, ±3 of code": ("code", 3.0, {}),
     "plain, ±2 std": ("std", 2.0, {}),
     "plain, ±2 image units": ("image", 2.0, {}),
@@ -64,7 +64,7 @@ def main():
 
 
 def row(directions):
-    """Text of a way's numbers."""
+    """Spell the numbers of a way."""
     seen = np.mean([entry["seen"] for entry in directions])
     alike = [
         entry["likeness"]["means"][t]["mean"]

@@ -1,6 +1,5 @@
-"""Programs timed side by side: each in a process of its own, round after round."""
+"""Time programs in turn, round after round, each in a process of its own."""
 
-import os
 import platform
 import statistics
 import subprocess
@@ -9,19 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
-# A program makes what is to be timed: () -> steps run.
-Program = Callable[..., Callable[[], int]]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from jaxgan.runtime import cores
 
 
 def serve(make: Callable[[], Callable[[], int]], repeat: int = 1) -> None:
-    """Be a worker: print the seconds to a first run, then seconds per step for each line."""
+    """Act as a worker: print the seconds to the first run, then seconds per step for each line.
+
+    Args:
+      make: Makes the function to time, which returns the number of its steps.
+      repeat: Calls of the function for each line.
+    """
     begin = time.perf_counter()
     run = make()
     run()
@@ -33,7 +29,7 @@ def serve(make: Callable[[], Callable[[], int]], repeat: int = 1) -> None:
 
 
 class Worker:
-    """A program in a process of its own: the same script with ``--worker``."""
+    """A process that runs the same script with ``--worker``."""
 
     def __init__(self, *arguments: object):
         command = [sys.executable, sys.argv[0], "--worker", *map(str, arguments)]
@@ -43,18 +39,18 @@ class Worker:
         self.first = self._answer()
 
     def time(self) -> float:
-        """Microseconds per step."""
+        """Return microseconds per step."""
         self.ask()
         return self.answer()
 
     def ask(self) -> None:
-        """Let it run, beside others."""
+        """Start a measurement, beside those of other workers."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
     def answer(self) -> float:
-        """Microseconds per step of what it was asked for."""
+        """Return microseconds per step of the measurement."""
         return 1e6 * self._answer()
 
     def close(self) -> None:
@@ -67,7 +63,7 @@ class Worker:
 
 
 def machine(rival: str = "torch") -> str:
-    """The machine and the versions."""
+    """Describe the machine and the versions."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("jax", rival))
     return f"{platform.machine()}, {cores()} cores, {versions}"
 
@@ -79,13 +75,19 @@ def header(text: str, rival: str = "torch") -> None:
     print(f"{'':24}{'first s':>9}{'min':>10}{'median':>10}{'ratio':>8}")
 
 
-def compare(title: str, programs: Mapping[str, Sequence[object]], rounds: int) -> None:
+def compare(
+    title: str,
+    programs: Mapping[str, Sequence[object]],
+    rounds: int,
+    spell: Callable[[float], str] = "{:10.0f}".format,
+) -> None:
     """Time programs in turn, and print a line for each.
 
     Args:
-      title: Above the lines.
-      programs: Name to the arguments of its worker; ``jaxgan`` among them.
-      rounds: How often each is timed.
+      title: Line above the others.
+      programs: Name to the arguments of its worker; ``jaxgan`` is one of them.
+      rounds: Number of measurements of each program.
+      spell: Microseconds per step to a column of 10 characters.
     """
     workers = {name: Worker(*arguments) for name, arguments in programs.items()}
     times: dict[str, list[float]] = {name: [] for name in workers}
@@ -97,7 +99,7 @@ def compare(title: str, programs: Mapping[str, Sequence[object]], rounds: int) -
     for name, worker in workers.items():
         middle = statistics.median(times[name])
         print(
-            f"  {name:22}{worker.first:9.2f}{min(times[name]):10.0f}{middle:10.0f}"
+            f"  {name:22}{worker.first:9.2f}{spell(min(times[name]))}{spell(middle)}"
             f"{middle / own:8.2f}",
             flush=True,
         )

@@ -2,10 +2,10 @@
 
     python benchmarks/images.py [--rounds=7] [--models=dense,conv,dcgan]
 
-The networks of reports D and E at their full width, Adam, batch 64, one critic step, the
-fakes of a step used for both updates. PyTorch runs eagerly, once with its default layout
-and once channels-last. Every program has a process of its own; they run in turn. jaxgan
-also keeps the moving average of the generator. Needs torch.
+The networks are those of reports D and E at full width, with Adam, batch 64, one critic step,
+and the same fakes for both updates of a step. PyTorch runs eagerly, once with its default
+layout and once channels-last. Every program has a process of its own; they run in turn.
+jaxgan also computes the moving average of the generator. Needs torch.
 """
 
 import argparse
@@ -13,19 +13,21 @@ import functools
 
 import harness
 
+from jaxgan.runtime import cores
+
 BATCH = 64
-STEPS = {"dense": 300, "conv": 6, "dcgan": 6}  # of a round: some tenths of a second at least
+STEPS = {"dense": 300, "conv": 6, "dcgan": 6}  # in a round, at least some tenths of a second
 LATENT = {"dense": 100, "conv": 100, "dcgan": 200}
 SHAPE = {"dense": (28, 28, 1), "conv": (28, 28, 1), "dcgan": (64, 64, 3)}
 WIDTH = {"dense": 128, "conv": 128, "dcgan": 64}
 
 
 def jax_program(model, variant):
-    """Steps of one compiled scan."""
+    """Make a compiled scan of steps."""
     import jax
     import numpy as np
 
-    jax.config.update("jax_num_cpu_devices", harness.cores())
+    jax.config.update("jax_num_cpu_devices", cores())
     from experiments.common.settings import Recipe
     from experiments.faces import config as faces_config
     from experiments.fashion_mnist import config as fashion_config
@@ -40,16 +42,16 @@ def jax_program(model, variant):
         0, 256, (STEPS[model] * BATCH, *SHAPE[model]), np.uint8
     )
     dataset = images_config.Dataset(data, "random")
-    given = {
+    flags = {
         "model": (model,),
         "variant": (variant,),
         "width": WIDTH[model],
         "latent_dim": LATENT[model],
         "batch_size": BATCH,
     }
-    (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), given, dataset)
-    lane = {name: values[0] for name, values in images_program.lanes_of(config).items()}
-    g = images_program.build(config, lane, SHAPE[model][2])
+    (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), flags, dataset)
+    (values,) = config.cells()
+    g = images_program.build(config, values, SHAPE[model][2])
     state = jax.jit(g.init)(jax.random.key(0), pixels.to_float(jax.numpy.asarray(data[:1])))
     advance = jax.jit(
         lambda state, data: epochs.epoch(
@@ -69,7 +71,7 @@ def jax_program(model, variant):
 
 
 def torch_networks(model, variant):
-    """The pair in torch, generator and critic."""
+    """Make the generator and the critic in torch."""
     from torch import nn
 
     penalised = variant == "wgan_gp"
@@ -135,7 +137,7 @@ def torch_networks(model, variant):
 
 
 def torch_program(model, variant, channels_last=False):
-    """The same steps in eager torch."""
+    """Make the same steps in eager torch."""
     import torch
     from torch import nn
 

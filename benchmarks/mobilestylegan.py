@@ -1,8 +1,8 @@
-"""Time the MobileStyleGAN of 1024-pixel faces against OpenVINO, which its files are for.
+"""Time the MobileStyleGAN of 1024-pixel faces against OpenVINO, whose files it reads.
 
     python benchmarks/mobilestylegan.py [--rounds=15]
 
-Synthesis from a code, one image at a time, in float32 both. Each program has a process of
+Both synthesise one image at a time from its code, in float32. Each program has a process of
 its own; they run in turn. Needs ``pip install openvino``; the files are downloaded once.
 """
 
@@ -14,17 +14,17 @@ import numpy as np
 NAME = "mobilestylegan-ffhq"
 
 
-def codes():
-    """One code, the same for both."""
+def latents():
+    """Return one latent, the same for both programs."""
     return np.random.default_rng(0).standard_normal((1, 512), np.float32)
 
 
 def own():
-    """Synthesis in jaxgan, its result on the host."""
+    """Make the synthesis in jaxgan, whose result goes to the host."""
     from jaxgan import convert
 
     generator = convert.load(NAME, print)
-    code = np.asarray(generator.codes(codes()))
+    code = np.asarray(generator.codes(latents()))
 
     def run():
         np.asarray(generator.images(code))
@@ -34,7 +34,7 @@ def own():
 
 
 def openvino():
-    """Synthesis in OpenVINO."""
+    """Make the synthesis in OpenVINO."""
     import openvino
 
     from jaxgan.convert import zoo
@@ -44,7 +44,7 @@ def openvino():
         core.compile_model(core.read_model(zoo.fetch(NAME) / f"{name}.xml"), "CPU", exact)
         for name in ("MappingNetwork", "SynthesisNetwork")
     )
-    code = mapping(codes())[0]
+    code = mapping(latents())[0]
 
     def run():
         synthesis(code)

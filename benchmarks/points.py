@@ -2,13 +2,13 @@
 
     python benchmarks/points.py [--rounds=15] [--batch=64,256]
 
-Report B's networks, RMSprop, one critic step, 7000 points. Each program has a process of
-its own, as it would have at work; they run in turn, three epochs each, round after round,
-so that a busy machine slows all of them. Every program shuffles, draws latents and counts
-its steps by itself; compile time is apart. jaxgan also keeps the moving average of the
-generator, which the loops in torch do not. Both draw fakes once per step, for both
-updates; a third program draws them afresh for the generator, as the papers' algorithms
-are written. Needs torch.
+Report B's networks are trained with RMSprop and one critic step on 7000 points. Each program
+has a process of its own, as it has in practice. They run in turn, three epochs each, round
+after round, so that a busy machine slows all of them. Every program shuffles, draws latents
+and counts its steps by itself; compile time is apart. jaxgan also computes the moving average
+of the generator, which the loops in torch do not. Both draw fakes once per step, for both
+updates. A third program draws them again for the generator, as the papers' algorithms do.
+Needs torch.
 """
 
 import argparse
@@ -16,11 +16,13 @@ import functools
 
 import harness
 
+from jaxgan.runtime import cores
+
 POINTS, LATENT, RATE, WEIGHT, CLIP = 7000, 2, 1e-4, 0.001, 0.01
 
 
 def jax_epoch(variant, batch):
-    """A compiled epoch: () -> steps run."""
+    """Make a compiled epoch: () -> number of steps."""
     import jax
 
     from jaxgan.networks import mlp
@@ -29,7 +31,7 @@ def jax_epoch(variant, batch):
     from jaxgan.training.objectives import objective
     from jaxgan.training.optimizers import pair
 
-    jax.config.update("jax_num_cpu_devices", harness.cores())
+    jax.config.update("jax_num_cpu_devices", cores())
     g = gan(
         mlp.Generator((256, 64)),
         mlp.Critic((256, 64)),
@@ -58,7 +60,7 @@ def jax_epoch(variant, batch):
 
 
 def torch_epoch(variant, batch, compiled=False, fresh=False):
-    """The loop in eager torch, or with its losses through torch.compile."""
+    """Make the loop in eager torch, or with its losses through torch.compile."""
     import torch
     from torch import nn
 
@@ -123,7 +125,7 @@ PROGRAMS = {
     "torch, fresh fakes": functools.partial(torch_epoch, fresh=True),
     "torch.compile": functools.partial(torch_epoch, compiled=True),
 }
-EPOCHS = 3  # timed together
+EPOCHS = 3  # in one measurement
 
 
 def main():

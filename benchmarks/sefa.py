@@ -5,16 +5,15 @@
     python benchmarks/sefa.py --check
     python benchmarks/sefa.py --whole
 
-PyTorch runs eagerly, channels-last, in inference mode, in the forms that were fastest in
-it: in place, styles and demodulation around a convolution that all examples share, bias
-and noise where they cost least. Every program has a process of its own; they run in turn.
-Beyond 256 pixels the batch is 1. Both programs have the same weights, and that their
-images agree is checked first, at 32 pixels; ``--check`` does only this, at all sizes.
-``--whole`` times SeFa's default run, of StyleGAN2 at 256 pixels, once. Needs torch.
+PyTorch runs eagerly, channels-last, in inference mode, in its fastest forms: in place, with
+styles and demodulation around a convolution that all examples share, and bias and noise where
+they cost least. Every program has a process of its own; they run in turn. Beyond 256 pixels
+the batch is 1. Both programs have the same weights, and a check at 32 pixels comes first, that
+their images agree. ``--check`` does only this, at all sizes. ``--whole`` times SeFa's default
+run, of StyleGAN2 at 256 pixels, once. Needs torch.
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -27,11 +26,11 @@ LATENT = 512
 ONE_ONLY = 256  # pixels above which the batch is 1
 SMALL, BOUNDS = 32, (2e-5, 1e-4)  # relative errors of images, at this size and others
 EPSILON, SLOPE = 1e-8, 0.2
-CACHED = 2**17  # numbers whose squares torch sums while they are in the cache
+CACHED = 2**17  # numbers that stay in the cache while torch sums their squares
 
 
 def network_of(model, pixels):
-    """The network in jaxgan, at the widths of the papers, and how many codes it takes."""
+    """Return the network in jaxgan, at the widths of the papers, and its number of codes."""
     from jaxgan.networks import pggan, stylegan, stylegan2
 
     kinds = {
@@ -46,28 +45,28 @@ def network_of(model, pixels):
 
 
 def inputs(layers, count):
-    """Random codes."""
+    """Draw codes, always the same."""
     shape = (count, layers, LATENT) if layers else (count, LATENT)
     return np.random.default_rng(1).standard_normal(shape, np.float32)
 
 
 def initial(module, example):
-    """Parameters with random numbers where they start at zero, always the same."""
+    """Draw parameters, always the same, with random numbers where they start at zero."""
     import jax
 
     rng = np.random.default_rng(0)
 
-    def shaken(path, x):
+    def shake(path, x):
         if path[-1].key in ("kernel", "squares"):  # the latter follow from the former
             return x
         return x + 0.1 * rng.standard_normal(x.shape, np.float32)
 
     params = jax.jit(module.init)(jax.random.key(0), example)["params"]
-    return jax.tree.map_with_path(shaken, params)
+    return jax.tree.map_with_path(shake, params)
 
 
 def jax_program(model, pixels, batch):
-    """One compiled function of the codes."""
+    """Make a compiled function of the codes."""
     import jax
 
     network, layers = network_of(model, pixels)
@@ -78,7 +77,7 @@ def jax_program(model, pixels, batch):
 
 
 def torch_program(model, pixels, batch):
-    """The same function in eager torch."""
+    """Make the same function in eager torch."""
     import torch
 
     network, layers = network_of(model, pixels)
@@ -94,9 +93,9 @@ def torch_program(model, pixels, batch):
 
 
 def torch_weights(params):
-    """Parameters as torch lays them out: kernels ``[O, I, k, k]``, images channels-last.
+    """Convert parameters to torch's layout: kernels ``[O, I, k, k]``, images channels-last.
 
-    Those of transposed convolutions are ``[I, O, k, k]``.
+    Kernels of transposed convolutions are ``[I, O, k, k]``.
     """
     import jax
     import torch
@@ -112,16 +111,16 @@ def torch_weights(params):
 
 
 def torch_pggan(p):
-    """``networks.pggan.Generator``."""
+    """Make ``networks.pggan.Generator`` in torch."""
     from torch.linalg import vector_norm
     from torch.nn import functional as F
 
-    def normalised(x):
+    def normalise(x):
         size = vector_norm(x, dim=1, keepdim=True)
         return x.mul_(size.square_().div_(x.shape[1]).add_(EPSILON).rsqrt_())
 
     def synthesise(codes):
-        x = normalised(codes[:, :, None, None].clone())
+        x = normalise(codes[:, :, None, None].clone())
         for i in range(sum(name.startswith("conv") for name in p)):
             kernel, bias = p[f"conv_{i}"]["kernel"], p[f"bias_{i}"].flatten()
             if i % 2:
@@ -129,21 +128,21 @@ def torch_pggan(p):
             else:
                 step = {"stride": 2, "padding": 1} if i else {}
                 x = F.conv_transpose2d(x, kernel, bias, **step)
-            x = normalised(F.leaky_relu_(x, SLOPE))
+            x = normalise(F.leaky_relu_(x, SLOPE))
         return F.conv2d(x, p["to_rgb"]["kernel"], p["to_rgb"]["bias"].flatten())
 
     return synthesise
 
 
 def torch_stylegan(p):
-    """``networks.stylegan.Synthesis``."""
+    """Make ``networks.stylegan.Synthesis`` in torch."""
     import torch
     from torch.nn import functional as F
 
     taps = torch.tensor([1.0, 2, 1])
     blur = torch.outer(taps, taps)[None, None] / 16
 
-    def styled(x, style, code):
+    def apply_style(x, style, code):
         scale, shift = F.linear(code, style["kernel"], style["bias"]).chunk(2, dim=1)
         x.sub_(x.mean((2, 3), keepdim=True))
         blocks = x.split(max(1, CACHED // x[:, :, 0].numel()), dim=2)
@@ -165,21 +164,21 @@ def torch_stylegan(p):
             else:
                 x = x + bias[:, None, None]
             x.addcmul_(after["noise"], strength[:, None, None])
-            x = styled(F.leaky_relu_(x, SLOPE), after["style"], codes[:, i])
+            x = apply_style(F.leaky_relu_(x, SLOPE), after["style"], codes[:, i])
         return F.conv2d(x, p["to_rgb"]["kernel"], p["to_rgb"]["bias"].flatten())
 
     return synthesise
 
 
 def torch_stylegan2(p):
-    """``networks.stylegan2.Synthesis``."""
+    """Make ``networks.stylegan2.Synthesis`` in torch."""
     import torch
     from torch.nn import functional as F
 
     taps = torch.tensor([0.25, 0.75, 0.75, 0.25])
     blur = torch.outer(taps, taps)[None, None]
     gain = 2**0.5
-    shifts = {  # gained already, as leaky ReLU lets positive factors through
+    shifts = {  # times the gain, since leaky ReLU commutes with positive factors
         name: (gain * layer["noise"], gain * layer["bias"])
         for name, layer in p.items()
         if name.startswith("layer")
@@ -226,10 +225,10 @@ PROGRAMS = {"jaxgan": jax_program, "torch": torch_program}
 
 
 def check(model, pixels):
-    """Print how far the images of both programs are apart.
+    """Print the difference between the images of both programs.
 
     Raises:
-      SystemExit: If that is too far.
+      SystemExit: If it is too large.
     """
     count = 2 if pixels <= ONE_ONLY else 1
     own, other = (np.asarray(make(model, pixels, count)()) for make in PROGRAMS.values())
@@ -239,27 +238,13 @@ def check(model, pixels):
         raise SystemExit(f"the programs differ by more than {bound:.0e}")
 
 
-def compare(title, programs, rounds):
-    """As ``harness.compare``, in images per second."""
-    workers = {name: harness.Worker(*arguments) for name, arguments in programs.items()}
-    times = {name: [] for name in workers}
-    for _ in range(rounds):
-        for name, worker in workers.items():
-            times[name].append(worker.time())
-    own = statistics.median(times["jaxgan"])
-    print(title)
-    for name, worker in workers.items():
-        best, middle = min(times[name]), statistics.median(times[name])
-        print(
-            f"  {name:22}{worker.first:9.2f}{1e6 / best:10.3f}{1e6 / middle:10.3f}"
-            f"{middle / own:8.2f}",
-            flush=True,
-        )
-        worker.close()
+def images_per_second(microseconds):
+    """Spell the speed at a time per image."""
+    return f"{1e6 / microseconds:10.3f}"
 
 
 def random_generator(pixels):
-    """A StyleGAN2 as ``jaxgan.convert`` makes it of a file, with random weights."""
+    """Make a StyleGAN2 with random weights, as ``jaxgan.convert`` does from a file."""
     from jaxgan.convert.generator import Pretrained, Style
     from jaxgan.networks import stylegan2
 
@@ -322,7 +307,7 @@ def whole(pixels=256):
 
 
 def work(program, model, pixels, batch):
-    """Be a worker, whose steps are images."""
+    """Act as a worker whose steps are images."""
 
     def make():
         synthesise = PROGRAMS[program](model, int(pixels), int(batch))
@@ -370,7 +355,8 @@ def main():
                 if batch > 1 and pixels > ONE_ONLY:
                     continue
                 programs = {name: (name, model, pixels, batch) for name in PROGRAMS}
-                compare(f"{model}, {pixels} pixels, batch {batch}", programs, options.rounds)
+                title = f"{model}, {pixels} pixels, batch {batch}"
+                harness.compare(title, programs, options.rounds, images_per_second)
 
 
 if __name__ == "__main__":

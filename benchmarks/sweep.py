@@ -2,18 +2,19 @@
 
     python benchmarks/sweep.py [--rounds=5] [--batch=64,256] [--lanes=1,4,16,64] [--epochs=200]
 
-Report B's networks, RMSprop, one critic step, 7000 points. jaxgan trains all lanes in one
-compiled program: spread over the cores, one after another on each, and, for comparison, by
-``vmap`` on one device. Its rivals train one run after another, as a student's script does,
-with the threads that torch takes or with one; in as many processes of one thread as there
-are cores; or batched by hand, the weights of all runs stacked, 16 runs at once or as many as
-there are lanes. All programs run in turn, round after round, so that a busy machine slows
-each of them; a round is one epoch of every lane or run of a program. Compile time is apart.
+Report B's networks are trained with RMSprop and one critic step on 7000 points. jaxgan trains
+all lanes in one compiled program: spread over the cores, one after another on each, and, for
+comparison, by ``vmap`` on one device. In torch there are three ways. Runs go one after
+another, as in a student's script, with torch's choice of threads or with one. They go in as
+many processes of one thread as there are cores. Or they are batched by hand, with the weights
+of all runs stacked: 16 runs at once, or as many as there are lanes. All programs run in turn,
+round after round, so that a busy machine slows each of them. A round is one epoch of every
+lane or run of a program. Compile time is apart.
 
-The table gives the time of a step of one run, runs per hour of the given number of epochs,
-and the share of the machine's peak: what a product of large matrices reaches in the same
-rounds, with a step's operations as XLA counts them. Ratios are to the fastest of torch's ways
-to train one run after another, and to the fastest of all its ways. Needs torch.
+The table holds the time of a step of one run, runs of ``--epochs`` epochs per hour, and the
+share of the machine's peak, which is the speed of a product of large matrices in the same
+rounds. XLA counts the operations of a step. Ratios are to torch's faster way to train one run
+after another, and to the fastest of all its ways. Needs torch.
 """
 
 import argparse
@@ -22,17 +23,19 @@ import statistics
 import harness
 import points
 
-SIDE = 2048  # of the matrices whose product gives the peak
+from jaxgan.runtime import cores
+
+SIDE = 2048  # rows and columns of the matrices whose product reaches the peak
 
 
 def lanes_epoch(lanes, batch, *, mapped=True):
-    """One compiled epoch of several lanes: () -> steps of all lanes together."""
+    """Make a compiled epoch of several lanes: () -> steps of all lanes together."""
     import jax
 
     from jaxgan.training import epochs as training_epochs
     from jaxgan.training import lanes as training_lanes
 
-    jax.config.update("jax_num_cpu_devices", harness.cores() if mapped else 1)
+    jax.config.update("jax_num_cpu_devices", cores() if mapped else 1)
     data = jax.random.normal(jax.random.key(1), (points.POINTS, 2))
     keys = jax.random.split(jax.random.key(0), lanes)
     rates = jax.numpy.full(lanes, points.RATE)
@@ -61,7 +64,7 @@ def lanes_epoch(lanes, batch, *, mapped=True):
 
 
 def build(rate):
-    """The GAN of a lane."""
+    """Build the GAN of a lane."""
     from jaxgan.networks import mlp
     from jaxgan.training.gan import gan
     from jaxgan.training.objectives import objective
@@ -78,35 +81,35 @@ def build(rate):
 
 
 def operations(batch):
-    """Floating-point operations of one step, as XLA counts them."""
+    """Count the floating-point operations of one step, by XLA."""
     import jax
 
-    made = build(points.RATE)
+    gan = build(points.RATE)
     reals = jax.ShapeDtypeStruct((1, batch, 2), jax.numpy.float32)
     example = jax.ShapeDtypeStruct((1, 2), jax.numpy.float32)
-    state = jax.eval_shape(made.init, jax.random.key(0), example)
-    return jax.jit(made.step).lower(state, reals).compile().cost_analysis()["flops"]
+    state = jax.eval_shape(gan.init, jax.random.key(0), example)
+    return jax.jit(gan.step).lower(state, reals).compile().cost_analysis()["flops"]
 
 
 def peak():
-    """Products of large matrices, one on each core: () -> how many."""
+    """Make products of large matrices, one on each core: () -> their number."""
     import jax
 
     from jaxgan.training import lanes as training_lanes
 
-    jax.config.update("jax_num_cpu_devices", harness.cores())
-    x = jax.random.normal(jax.random.key(0), (harness.cores(), SIDE, SIDE))
+    jax.config.update("jax_num_cpu_devices", cores())
+    x = jax.random.normal(jax.random.key(0), (cores(), SIDE, SIDE))
     product = jax.jit(training_lanes.over_lanes(lambda x: x @ x))
 
     def run():
         jax.block_until_ready(product(x))
-        return harness.cores()
+        return cores()
 
     return run
 
 
 def torch_epochs(processes, batch):
-    """Epochs of the loop in torch, in one process or in several at once."""
+    """Make epochs of the loop in torch, in one process or in several at once."""
     if processes == 1:
         return points.torch_epoch("wgan_gp", batch)
     workers = [harness.Worker("one thread", 0, batch) for _ in range(processes)]
@@ -122,7 +125,7 @@ def torch_epochs(processes, batch):
 
 
 def one_thread(batch):
-    """The loop in a process of one thread."""
+    """Make the loop in a process of one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -130,20 +133,20 @@ def one_thread(batch):
 
 
 def stacked(lanes, batch):
-    """Runs batched by hand: every weight has an axis of runs, and so has the data."""
+    """Make runs batched by hand, in which weights and data have an axis of runs."""
     import torch
 
     torch.manual_seed(0)
 
     def network(inputs, outputs):
         sizes = (inputs, 256, 64, outputs)
-        made = []
+        weights = []
         for rows, columns in zip(sizes, sizes[1:], strict=False):
             bound = rows**-0.5  # as nn.Linear
             weight = torch.empty(lanes, rows, columns).uniform_(-bound, bound)
             bias = torch.empty(lanes, 1, columns).uniform_(-bound, bound)
-            made += [weight.requires_grad_(), bias.requires_grad_()]
-        return made
+            weights += [weight.requires_grad_(), bias.requires_grad_()]
+        return weights
 
     def apply(weights, x):
         for i in range(0, len(weights), 2):
@@ -197,7 +200,7 @@ def compare(batch, counts, rounds, epochs):
     most = max(counts)
     in_turn = {"torch, run after run": ("torch", 1), "torch, one thread": ("one thread", 1)}
     rivals = in_turn | {
-        f"torch, {harness.cores()} processes": ("torch", harness.cores()),
+        f"torch, {cores()} processes": ("torch", cores()),
         **{f"torch, {n} stacked": ("stacked", n) for n in sorted({min(16, most), most})},
     }
     programs = {
