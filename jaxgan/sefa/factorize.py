@@ -27,12 +27,12 @@ TO_RGB = ("first", "last", "all", "none")
 _ROUNDING = 1e-7  # of lengths, beside the largest: the root of that of their squares
 
 
-class Recipe(NamedTuple):
-    """A tool's choices: several tools are called SeFa, and do it differently.
+class Tool(NamedTuple):
+    """The choices of a tool: several are called SeFa, and differ in these.
 
     Attributes:
       normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` leaves it.
-      to_rgb: Rule for conversions to colours: one of ``TO_RGB`` takes part.
+      to_rgb: Conversions to colours that take part: one of ``TO_RGB``.
       whiten: Whether a step is measured by how far codes are spread along it.
     """
 
@@ -41,10 +41,10 @@ class Recipe(NamedTuple):
     whiten: bool = False
 
 
-TOOLS: dict[str, Recipe] = {
-    "genforce": Recipe("unit", "last"),  # the paper's own code
-    "rosinality": Recipe("none", "first"),  # and those that follow it
-    "jaxgan": Recipe("unit", "last", whiten=True),
+TOOLS: dict[str, Tool] = {
+    "genforce": Tool("unit", "last"),  # the paper's own code
+    "rosinality": Tool("none", "first"),  # and those that follow it
+    "jaxgan": Tool("unit", "last", whiten=True),
 }
 
 
@@ -123,13 +123,13 @@ def directions(
             "one layer alone"
         )
     tool = lookup("tool", like, TOOLS)
-    recipe = Recipe(
+    tool = Tool(
         tool.normalisation if normalisation is None else normalisation,
         tool.to_rgb if to_rgb is None else to_rgb,
         tool.whiten if whiten is None else whiten,
     )
-    lookup("normalisation", recipe.normalisation, dict.fromkeys(NORMALISATIONS))
-    lookup("to_rgb rule", recipe.to_rgb, dict.fromkeys(TO_RGB))
+    lookup("normalisation", tool.normalisation, dict.fromkeys(NORMALISATIONS))
+    lookup("to_rgb rule", tool.to_rgb, dict.fromkeys(TO_RGB))
     if not 1 <= k <= generator.latent_dim:
         raise InputError(
             f"{k} directions: there are 1 to {generator.latent_dim}, as many as a code is long"
@@ -137,29 +137,29 @@ def directions(
     if not 0 <= least_spread < np.inf:
         raise InputError(f"a least spread of {least_spread} must be a number from 0")
     groups = select_groups(layers, generator.num_layers)
-    parts = [_strongest(generator, group, k, recipe, least_spread) for group in groups]
+    parts = [_strongest(generator, group, k, tool, least_spread) for group in groups]
     return Directions(
         *(np.concatenate(part) for part in zip(*parts, strict=True)),
         layers=tuple(group for group in groups for _ in range(k)),
-        normalisation=recipe.normalisation,
-        to_rgb=recipe.to_rgb,
-        whitened=recipe.whiten,
+        normalisation=tool.normalisation,
+        to_rgb=tool.to_rgb,
+        whitened=tool.whiten,
         fingerprint=generator.fingerprint,
     )
 
 
 def _strongest(
-    generator: Pretrained, group: tuple[int, ...], k: int, recipe: Recipe, least_spread: float
+    generator: Pretrained, group: tuple[int, ...], k: int, tool: Tool, least_spread: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vectors, values and shares of a group's k strongest directions."""
-    weights = matrices(generator, group, recipe.normalisation, recipe.to_rgb)
+    weights = matrices(generator, group, tool.normalisation, tool.to_rgb)
     if not weights:
         raise InputError(
             f"layers {','.join(map(str, group))} have no matrix to factorise: their only one "
-            f"leads to colours, and of those the rule {recipe.to_rgb!r} takes none here"
+            f"leads to colours, and of those the rule {tool.to_rgb!r} takes none here"
         )
     rows = np.concatenate([rows for _, rows in weights])
-    values, vectors = _factorise(rows, generator.code_covariance if recipe.whiten else None)
+    values, vectors = _factorise(rows, generator.code_covariance if tool.whiten else None)
     shares = values / max(values.sum(), np.finfo(float).tiny)
     chosen = np.arange(k)
     if least_spread:

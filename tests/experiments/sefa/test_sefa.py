@@ -518,7 +518,6 @@ def test_tensors_that_are_not_there_are_refused(number, refused):
 
 
 def test_zip_bombs_are_refused(refused):
-    assert "unfolds to far more bytes" in refused(bomb(300 * 2**20))
     assert "does not inflate to its size" in refused(bomb(2**20, 100))
 
 
