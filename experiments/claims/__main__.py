@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments.claims import entries, study
-from experiments.claims.images.entries import SCALES
 from experiments.claims.points import grid
 from experiments.claims.points.cells import POINTS
 from experiments.claims.study import FOLDER, MAX_SEEDS, Study
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         texts={"out": "Folder of the study: its page, its numbers, its runs."},
         without=("name", "tensorboard"),
     )
-    scales = f"Of image runs: one of {', '.join(SCALES)}."
+    scales = f"Of image runs: one of {', '.join(entries.SCALES)}."
     read = line.define(Options, texts={"scale": scales})
 
     def command(check: Callable[[], None]) -> None:

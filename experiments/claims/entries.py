@@ -1,18 +1,34 @@
 """The claims of the reports, by name."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from experiments.claims import report, rules
-from experiments.claims.images import entries as image_entries
+from experiments.claims import report
+from experiments.claims.images import face_entries, fashion_entries
 from experiments.claims.images import parts as image_parts
 from experiments.claims.points import entries as point_entries
 from experiments.claims.points import parts as point_parts
-from experiments.claims.rules import Claim
 from experiments.claims.study import Study
 from jaxgan.errors import lookup
 from jaxgan.metrics import intervals
+from jaxgan.metrics.claims import Claim, cells_of
 
-NAMES = (*point_entries.CLAIMS, *image_entries.CLAIMS)
+# What is trained. "small" is what two CPU cores can do; "report" has the reports' sizes.
+SCALES: dict[str, dict[str, dict[str, Any]]] = {
+    "small": {
+        "faces": {"size": 32, "width": 16, "batch_size": 32, "train_size": 2048},
+        "dense": {"width": 128, "train_size": 60_000},
+        "conv": {"width": 16, "train_size": 12_800},
+    },
+    "report": {
+        "faces": {"size": 64, "width": 64, "batch_size": 512, "train_size": 20_480},
+        "dense": {"width": 128, "train_size": 60_000},
+        "conv": {"width": 128, "train_size": 60_000},
+    },
+}
+
+IMAGES = tuple(sorted([*face_entries.CLAIMS, *fashion_entries.CLAIMS]))  # D, E, S
+NAMES = (*point_entries.CLAIMS, *IMAGES)
 
 LEAD = [
     f"{point_parts.SCORES} {image_parts.SCORES} Epochs are passes over the training data.",
@@ -49,29 +65,32 @@ def claims(
       data: Points: built-in data or a path.
       data_key: Variable of a ``.mat`` file.
       names: Names in ``NAMES``; all by default.
-      scale: Of the claims about images: a name in ``image_entries.SCALES``.
+      scale: Of the claims about images: a name in ``SCALES``.
 
     Raises:
       InputError: If data cannot be read, there is no such claim or scale, or one of the
         claims cannot be tested on the data.
     """
-    lookup("scale", scale, image_entries.SCALES)
+    sizes = lookup("scale", scale, SCALES)
     names = list(names or NAMES)
     for name in names:
         lookup("claim", name, dict.fromkeys(NAMES))
-    return {
-        name: point_entries.claim(name, data, data_key)
-        if name in point_entries.CLAIMS
-        else image_entries.claim(name, scale)
-        for name in names
-    }
+
+    def claim(name: str) -> Claim:
+        if name in point_entries.CLAIMS:
+            return point_entries.claim(name, data, data_key)
+        if name in fashion_entries.CLAIMS:
+            return fashion_entries.claim(name, sizes)
+        return face_entries.claim(name, sizes["faces"])
+
+    return {name: claim(name) for name in names}
 
 
 def study(chosen: Mapping[str, Claim]) -> Study:
     """The study of some claims."""
     return Study(
         "claims",
-        rules.cells_of(chosen.values()),
+        cells_of(chosen.values()),
         intervals.MIN_SEEDS,
         lambda records, command: report.report(chosen, records, command, LEAD),
     )

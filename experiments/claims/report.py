@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.claims.page.page import Section, Table
-from experiments.claims.rules import Claim, Finding, Outcome, Setting, cells_of, decide, lost_of
 from jaxgan.metrics import verdicts
+from jaxgan.metrics.claims import Claim, Finding, Outcome, Setting, cells_of, decide, lost_of
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
+from jaxgan.plots.report_page import Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
 
 

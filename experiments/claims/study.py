@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from experiments.claims.page.page import page
 from experiments.claims.report import Report
 from jaxgan import runs
+from jaxgan.plots.report_page import report_page
 from jaxgan.runs import progress
 from jaxgan.runs import study as runs_study
 from jaxgan.runs.directory import write_csv
@@ -62,7 +62,7 @@ def run(
         facts = {"command": command("")} | ({"data": source} if source else {})
         facts |= _facts(records)
         facts["this call"] = progress.duration(time.monotonic() - began)
-        html = page(report.title, report.lead, report.table, report.sections, facts)
+        html = report_page(report.title, report.lead, report.table, report.sections, facts)
         runs.write_text(directory / f"{study.name}.html", html)
         numbers = {"facts": facts, "entries": report.numbers}
         runs.write_json(directory / f"{study.name}.json", numbers)

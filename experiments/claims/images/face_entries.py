@@ -16,12 +16,11 @@ from experiments.claims.images.parts import (
     seen_by,
     seen_sooner,
 )
-from experiments.claims.page.pictures import Draw, no_pictures
-from experiments.claims.rules import Claim, Measure, Part, Setting, column, diverged, only
 from experiments.common.settings import Recipe
 from experiments.faces.config import DEFAULTS
 from experiments.images.config import Config, Dataset, configure
 from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.metrics.claims import Claim, Draw, Measure, Part, Setting, column, diverged, only
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.records import Cell, Record
 
@@ -174,7 +173,7 @@ CLAIMS = {
             ),
         ),
         "Both are timed in turn, on one device, after the training.",
-        no_pictures,
+        lambda settings, records: [],
     ),
     "D4b": Entry(
         "WGAN-GP runs faster than GAN (until samples are recognisable).",

@@ -8,12 +8,12 @@ import numpy as np
 from experiments.claims.images import fashion, pictures
 from experiments.claims.images.fashion import FASHION, TRAVERSED, TRAVERSED_BY
 from experiments.claims.images.parts import constant
-from experiments.claims.rules import Claim, Measure, Part, Setting, column, diverged
 from experiments.common.settings import Recipe
 from experiments.fashion_mnist.config import DEFAULTS
 from experiments.images.config import Dataset, configure
 from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
+from jaxgan.metrics.claims import Claim, Measure, Part, Setting, column, diverged
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.records import Cell, Record
 

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from experiments.claims.rules import (
+from jaxgan.metrics.claims import (
     Levels,
     Measure,
     Part,

@@ -9,19 +9,21 @@ import numpy as np
 from experiments.claims.images.cells import LOSSES
 from experiments.claims.images.faces import STEP
 from experiments.claims.images.fashion import TRAVERSED, TRAVERSED_BY
-from experiments.claims.page.pictures import Picture, Settings, film, middle, pictures
-from experiments.claims.rules import capped, column, diverged
 from jaxgan.data.cartoon_faces import FACTORS
+from jaxgan.metrics.claims import Setting, capped, column, middle
 from jaxgan.plots import figures, raster
+from jaxgan.plots.report_page import Picture, film, pictures
 from jaxgan.runs.records import Cell, Record, Records
+
+Settings = Mapping[str, Setting]
 
 COLOURS = 64  # of a picture: faces have many
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
 
-def middle_run(runs: Sequence[Record]) -> Record:
+def _middle(runs: Sequence[Record]) -> Record:
     """The run with the median final Fréchet ratio; those that diverged are last."""
-    return runs[middle(capped(runs)[:, -1] + 1e9 * diverged(runs))]
+    return middle(runs, capped(runs)[:, -1])
 
 
 def _band(curves: np.ndarray) -> figures.Band:
@@ -133,7 +135,7 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
     drawings = []
     for name, setting in settings.items():
         (cell,) = setting.values()
-        record = middle_run(records[cell])
+        record = _middle(records[cell])
         panels: Panels = {}
         for i, shifts in enumerate(record.arrays["shifts"][0]):
             most = sorted(range(len(shifts)), key=lambda j: -abs(shifts[j]))[:3]
@@ -164,7 +166,7 @@ def _cells(settings: Settings) -> dict[str, Cell]:
 def _frames(settings: Settings, records: Records) -> dict[str, np.ndarray]:
     """Frames ``[E + 1, N, H, W, C]`` of every cell's middle run, by its name in a picture."""
     return {
-        name.replace(", ", ",\n"): middle_run(records[cell]).arrays["frames"]
+        name.replace(", ", ",\n"): _middle(records[cell]).arrays["frames"]
         for name, cell in _cells(settings).items()
     }
 

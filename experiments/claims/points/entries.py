@@ -18,9 +18,9 @@ from experiments.claims.points.parts import (
     rough_sooner,
 )
 from experiments.claims.points.pictures import draw_points
-from experiments.claims.rules import Claim, Part, Setting, only
 from experiments.points.config import DEFAULTS, configure
 from jaxgan.errors import InputError
+from jaxgan.metrics.claims import Claim, Part, Setting, only
 from jaxgan.runs.records import Cell
 
 GAN, WGAN, GP = "GAN", "WGAN", "WGAN-GP"

@@ -12,20 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from experiments.claims.page.page import Section, Table
-from experiments.claims.page.pictures import Picture, pictures
 from experiments.claims.points.cells import POINTS
 from experiments.claims.points.parts import FIT, SLIGHTLY
 from experiments.claims.points.pictures import draw_points
 from experiments.claims.report import Report, interval, number
-from experiments.claims.rules import diverged
 from experiments.claims.study import Study
 from experiments.points.config import configure
 from jaxgan.errors import InputError
 from jaxgan.metrics import intervals, verdicts
+from jaxgan.metrics.claims import diverged
 from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.plots import figures
+from jaxgan.plots.report_page import Picture, Section, Table, pictures
 from jaxgan.runs.records import Cell, Records
 from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS

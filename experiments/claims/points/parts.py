@@ -6,9 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from experiments.claims import rules
-from experiments.claims.rules import Levels, Measure, Part, column, first_within
-from jaxgan.metrics import verdicts
+from jaxgan.metrics import claims, verdicts
+from jaxgan.metrics.claims import Levels, Measure, Part, column, first_within
 from jaxgan.metrics.verdicts import Range
 
 ROUGH = 2.5  # largest sliced ratio at which the strokes of the M can be told
@@ -26,7 +25,7 @@ SCORES = (
     f"{ROUGH:g}, and good below an exact ratio of {WELL:g}."
 )
 
-capped = partial(rules.capped, worst="worst_sliced")
+capped = partial(claims.capped, worst="worst_sliced")
 
 
 def _fits(records):

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.claims.page.pictures import Picture, Settings, film, middle, pictures
 from experiments.claims.points.parts import ROUGH, capped
-from experiments.claims.rules import column, lost_of
+from jaxgan.metrics.claims import Setting, column, lost_of, middle
 from jaxgan.plots import figures
+from jaxgan.plots.report_page import Picture, film, pictures
 from jaxgan.runs.records import Cell, Record, Records
+
+Settings = Mapping[str, Setting]
 
 ACROSS = 6  # clouds in a row
 OVERLAID = 4  # lines with bands in a panel
@@ -42,7 +44,7 @@ def draw_points(settings: Settings, records: Records) -> list[Picture]:
 
 def _median(cell: Cell, records: Records) -> Record:
     """The run with the median fit; those that diverged are last."""
-    return records[cell][middle(column(records[cell], "fit_ratio"))]
+    return middle(records[cell], column(records[cell], "fit_ratio"))
 
 
 def _curves(path: Path, settings: Settings, records: Records) -> None:
@@ -100,7 +102,7 @@ def _row(
     }
 
 
-def _film(path: Path, setting: Mapping[str, Cell], records: Records) -> None:
+def _film(path: Path, setting: Setting, records: Records) -> None:
     shown = {role: _median(cell, records) for role, cell in setting.items()}
     extent = _extent({cell: records[cell] for cell in setting.values()})
     across = 3 if len(shown) <= 3 else min(ACROSS, math.ceil(len(shown) ** 0.5))

@@ -4,12 +4,11 @@ from html.parser import HTMLParser
 import pytest
 
 from experiments.claims import report as claims_report
-from experiments.claims.page.page import Section, Table, page
-from experiments.claims.page.pictures import Picture
 from experiments.claims.points.parts import CLEARLY, fits_better, rough_about
 from experiments.claims.points.pictures import draw_points
-from experiments.claims.rules import Claim
+from jaxgan.metrics.claims import Claim
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
+from jaxgan.plots.report_page import Picture, Section, Table, report_page
 from jaxgan.runs.records import Cell
 from tests.records import LAB, Config, record, several
 
@@ -58,7 +57,7 @@ def report():
 
 def test_the_page_is_well_formed_and_asks_for_nothing(report):
     facts = {"command": "python -m x", "odd": SENTENCE}
-    text = page(report.title, report.lead, report.table, report.sections, facts)
+    text = report_page(report.title, report.lead, report.table, report.sections, facts)
     text.encode()
     document = Document(text)
     tags = {element["tag"] for element in document.elements}
@@ -96,7 +95,7 @@ def test_the_table_on_top_tells_the_verdicts(report):
 def test_a_verdict_has_its_colour():
     table = Table(["", "a"], [["X1", f"{HOLDS}: somewhere\n{FAILS}"], ["y", UNDECIDED]])
     section = Section("X1", "s", FAILS, [], table, [Picture("c", b"\x89PNG")], "do")
-    document = Document(page("t", [], table, [section], {}))
+    document = Document(report_page("t", [], table, [section], {}))
     spans = [(s["class"], s["text"]) for s in document.all("span") if "class" in s]
     once = [("holds", HOLDS), ("fails", FAILS), ("undecided", UNDECIDED)]
     assert spans == [*once, ("fails", FAILS), *once]

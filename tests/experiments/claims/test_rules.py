@@ -12,7 +12,7 @@ from experiments.claims.points.parts import (
     rough_by,
     rough_sooner,
 )
-from experiments.claims.rules import Claim, decide
+from jaxgan.metrics.claims import Claim, decide
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from jaxgan.runs.records import Cell
 from tests.records import LAB, Config, record, several

@@ -4,10 +4,10 @@ import json
 import pytest
 
 from experiments.claims import study as claims_study
-from experiments.claims.page.page import Table
 from experiments.claims.report import Report
 from experiments.claims.study import Study, command_of, show_plan
 from jaxgan.errors import InputError
+from jaxgan.plots.report_page import Table
 from jaxgan.runs import records
 from jaxgan.runs.records import Cell
 from jaxgan.runs.study import gather

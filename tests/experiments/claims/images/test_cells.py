@@ -6,19 +6,19 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.claims.entries import claims
 from experiments.claims.images import cells, faces, fashion
-from experiments.claims.images.entries import claim as claim_of
 from experiments.claims.images.face_entries import GAN, GP, WASSERSTEIN
 from experiments.claims.images.faces import FACES
 from experiments.claims.images.fashion import FASHION
 from experiments.claims.images.fashion_entries import NETWORK
-from experiments.claims.rules import capped
 from experiments.images import program
 from experiments.images.config import Dataset
 from jaxgan.data import fashion_mnist
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.judges import cartoons
 from jaxgan.judges import fashion as judges_fashion
+from jaxgan.metrics.claims import capped
 from jaxgan.runs import Stopped
 from jaxgan.runs.records import Cell, key
 from jaxgan.runs.study import complete, gather
@@ -31,8 +31,8 @@ def configurations():
     many = None, Dataset(np.broadcast_to(np.uint8(0), (60_000, 1)), "many")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fashion, "garments", lambda: many)
-        dense = claim_of("E2", "small").settings["dense"][NETWORK].config
-    pair = claim_of("D3", "small").settings[WASSERSTEIN]
+        dense = claims(names=["E2"])["E2"].settings["dense"][NETWORK].config
+    pair = claims(names=["D3"])["D3"].settings[WASSERSTEIN]
     return dense, {role: cell.config.config for role, cell in pair.items()}
 
 
@@ -49,17 +49,20 @@ def small():
         rng.integers(0, 256, (64, 28, 28, 1), np.uint8),
         np.arange(64, dtype=np.int32) % 10,
     )
-    init = jax.jit(cartoons.NETWORK.init)
-    params = init(jax.random.key(0), np.zeros((1, 32, 32, 3)))
+
+    def untrained(network, shape):
+        like = jax.eval_shape(network.init, jax.random.key(0), np.zeros(shape))
+        return jax.tree.map(lambda x: rng.normal(0, 0.1, x.shape).astype(np.float32), like)
+
+    params = untrained(cartoons.NETWORK, (1, 32, 32, 3))
     reader = cartoons.FactorReader(params, tuple(FACTORS), {})
-    init = jax.jit(judges_fashion.Classifier().init)
-    params = init(jax.random.key(0), np.zeros((1, 28, 28, 1)))
+    params = untrained(judges_fashion.Classifier(), (1, 28, 28, 1))
     classifier = judges_fashion.GarmentClassifier(params, 0.1)
     with pytest.MonkeyPatch.context() as patch:
         few = data, Dataset(data.train_images, "few")
         patch.setattr(fashion, "garments", lambda: few)
         patch.setattr(cells, "EVALUATED", 32)
-        patch.setattr(cells, "MOVED", 4)
+        patch.setattr(cells, "MOVED", 32)
         patch.setattr(faces, "HELD_OUT", 40)
         patch.setattr(faces, "TIMED_UPDATES", 2)
         patch.setattr(cartoons, "load_or_train", lambda size: reader)

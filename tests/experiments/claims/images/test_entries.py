@@ -7,26 +7,28 @@ import pytest
 from PIL import Image
 
 from experiments.claims import report as claims_report
+from experiments.claims.entries import IMAGES, SCALES, claims
 from experiments.claims.images import fashion
 from experiments.claims.images.cells import EDITED
-from experiments.claims.images.entries import CLAIMS, SCALES
-from experiments.claims.images.entries import claim as claim_of
 from experiments.claims.images.face_entries import GAN, GP, LISTING, WASSERSTEIN
 from experiments.claims.images.faces import DIRECTIONS, FACES
 from experiments.claims.images.fashion import TRAVERSED
 from experiments.claims.images.fashion_entries import NETWORK
 from experiments.claims.images.parts import RECOGNISABLE
-from experiments.claims.page.pictures import no_pictures
 from experiments.claims.points.parts import fits_well
-from experiments.claims.rules import Claim, cells_of, decide
 from experiments.images.config import Dataset
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.data.fashion_mnist import CLASSES
+from jaxgan.metrics.claims import Claim, cells_of, decide
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from jaxgan.runs.records import Cell, Record
 from tests import records
 
 EPOCHS, SEEDS = 30, 8
+
+
+def claim_of(name, scale="small"):
+    return claims(names=[name], scale=scale)[name]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -65,7 +67,7 @@ def several(arrays=lambda seed: {}, count=SEEDS):
 
 def outcome(name, **roles):
     """The outcome of a claim whose cells of each role have the same records."""
-    claim = claim_of(name, "small")
+    claim = claim_of(name)
     runs = {}
     for setting in claim.settings.values():
         for role, cell in setting.items():
@@ -221,7 +223,7 @@ def test_directions_change_factors_more_than_random_ones_do():
     assert [f.verdict for f in result.findings[:5]] == [HOLDS] * 4 + [FAILS]
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize("scale", SCALES)
 def test_an_entry(name, scale):
     claim = claim_of(name, scale)
@@ -265,9 +267,9 @@ def test_cells_are_those_of_the_report():
     assert text.betas == (0.5, 0.999)
     # One training of GAN serves both settings, and the claims share their cells.
     assert cells[LISTING][GAN] == cells[WASSERSTEIN][GAN]
-    every = cells_of(claim_of(name, "small") for name in CLAIMS)
+    every = cells_of(claim_of(name) for name in IMAGES)
     assert len(every) == 5
-    dense = claim_of("E2", "small").settings["dense"][NETWORK].config
+    dense = claim_of("E2").settings["dense"][NETWORK].config
     assert (dense.model, dense.width, dense.learning_rate) == ("dense", 128, (2e-4,))
 
 
@@ -309,7 +311,7 @@ def shown_of(claims):
 def shown():
     """A report on the claims whose pictures differ in kind."""
     names = ("D1", "D2", "D4", "D5", "E2", "S1")
-    return shown_of({name: claim_of(name, "small") for name in names})
+    return shown_of({name: claim_of(name) for name in names})
 
 
 def test_every_picture_is_drawn(shown):
@@ -331,9 +333,11 @@ def test_a_page_of_claims_about_images(shown):
 
 
 def test_a_page_warns_of_networks_that_differ():
-    cell = Cell(FACES, claim_of("D1", "small").settings[WASSERSTEIN][GP].config)
-    claim = claim_of("D3", "small")
-    claim = claim._replace(settings={"one": {GAN: cell, GP: cell}}, draw=no_pictures)
+    cell = Cell(FACES, claim_of("D1").settings[WASSERSTEIN][GP].config)
+    claim = claim_of("D3")
+    claim = claim._replace(
+        settings={"one": {GAN: cell, GP: cell}}, draw=lambda settings, records: []
+    )
     other = Cell(records.LAB, records.Config("points"))
     # Beside a claim about points, whose runs hold other arrays.
     points = Claim("A1", "", (fits_well(GAN),), {"one": {GAN: other}}, "")

@@ -1,24 +1,38 @@
-"""Claims, and how each is decided on the records of its cells.
+"""Claims about runs, and how each is decided on the records of its cells.
 
 A claim is a sentence, what it says in numbers (``Part``), and the settings under which it is
-tested, where a report leaves some open. A cell may be of any laboratory: parts see records,
-and a measure knows what the arrays of a record mean.
+tested, where the sentence leaves some open. Parts see records, of any laboratory, and a
+measure knows what the arrays of a record mean.
+
+    >>> from jaxgan.runs.records import Laboratory
+    >>> laboratory = Laboratory("toy", 1, lambda name: {"name": name}, lambda lanes, work: [])
+    >>> cells = {name: Cell(laboratory, name) for name in ("old", "new")}
+    >>> def runs(mean):
+    ...     losses = np.random.default_rng(0).normal(mean, size=8)
+    ...     return [Record({"loss": x, "diverged_at": np.array(0)}, {}) for x in losses]
+    >>> loss = Measure("final loss", "", lambda records: column(records, "loss"))
+    >>> part = Part("new ends more than 2 below old", loss, ("old", "new"), Range(low=2))
+    >>> claim = Claim("X1", "New is better.", (part,), {"only": cells}, "A toy.")
+    >>> decide(claim, {cells["old"]: runs(5.0), cells["new"]: runs(1.0)}).overall.verdict
+    'holds'
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.claims.page.pictures import Draw, no_pictures
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.records import Cell, Record, Records
 
 Runs = Sequence[Record]  # of one role, by seed
+Setting = Mapping[str, Cell]  # role to cell; a role is a name that a claim uses for a cell
+# (setting name to setting, records) -> what a page shows of them
+Draw = Callable[[Mapping[str, Setting], Records], Sequence[Any]]
 
 
 def _nowhere(runs: Runs) -> np.ndarray:
@@ -26,74 +40,128 @@ def _nowhere(runs: Runs) -> np.ndarray:
 
 
 class Measure(NamedTuple):
-    """A per-run statistic; its functions return ``[S]`` for the runs of a role."""
+    """A per-run statistic.
+
+    Attributes:
+      name: What it measures.
+      unit: Of it and of differences; empty for a ratio.
+      values: ``runs -> [S]``; finite for a run that diverged too.
+      unbounded: ``runs -> [S]``: where the value is only a lower bound.
+      unknown: ``runs -> [S]``: where the value means nothing, since a run diverged and no
+        value is the worst.
+      apart: ``(runs of one role, of another) -> [S]``: how far apart two runs are, where
+        that is not the difference of their values.
+    """
 
     name: str
-    unit: str  # empty for a ratio
-    values: Callable[[Runs], np.ndarray]  # finite for a run that diverged too
-    unbounded: Callable[[Runs], np.ndarray] = _nowhere  # where the value is a lower bound
-    # Where the value means nothing, since the run diverged and no value is the worst.
+    unit: str
+    values: Callable[[Runs], np.ndarray]
+    unbounded: Callable[[Runs], np.ndarray] = _nowhere
     unknown: Callable[[Runs], np.ndarray] = _nowhere
-    # How far apart the runs of two roles are, where that is not the difference of values.
     apart: Callable[[Runs, Runs], np.ndarray] | None = None
 
 
 class Part(NamedTuple):
-    """One thing that a claim says: a number, or a difference of two, lies in a range."""
+    """One thing that a claim says: a number, or a difference of two, lies in a range.
 
-    rule: str  # in words
+    Attributes:
+      rule: The part in words.
+      measure: Of the number.
+      roles: One role; or two, of which the second's number is taken from the first's, seed
+        by seed, unless the measure says how far apart they are.
+      allowed: Where the mean over seeds lies if the part is true.
+      levels: Other levels, where the part depends on one that was set by eye.
+    """
+
+    rule: str
     measure: Measure
-    roles: tuple[str, ...]  # one; or two, whose difference seed by seed it is about
-    allowed: Range  # where the mean over seeds lies if the part is true
-    levels: "Levels | None" = None  # where the part depends on a level that was set by eye
+    roles: tuple[str, ...]
+    allowed: Range
+    levels: "Levels | None" = None
 
 
 class Levels(NamedTuple):
-    """A part at other levels than its own."""
+    """A part at other levels than its own.
 
-    meaning: str  # of the level, after "had"
+    Attributes:
+      meaning: Of the level, after "had".
+      others: Levels.
+      again: ``level -> part``.
+    """
+
+    meaning: str
     others: tuple[float, ...]
     again: Callable[[float], Part]
 
 
-Setting = Mapping[str, Cell]  # role, a name such as "WGAN", to cell
-
-
 class Claim(NamedTuple):
-    """A sentence of a report, and how it is tested; it holds if all its parts hold."""
+    """A sentence, and how it is tested.
 
-    name: str  # as in A1
+    Attributes:
+      name: Short, such as ``A1``.
+      sentence: What is claimed.
+      parts: The claim holds if each holds.
+      settings: Ways to fill in what the sentence leaves open, by name.
+      note: What was filled in, and why.
+      draw: Makes pictures of the settings.
+    """
+
+    name: str
     sentence: str
     parts: tuple[Part, ...]
-    settings: Mapping[str, Setting]  # ways to fill in what the report leaves open
-    note: str  # what was filled in, and why
-    draw: Draw = no_pictures
+    settings: Mapping[str, Setting]
+    note: str
+    draw: Draw = lambda settings, records: []
 
 
 class Finding(NamedTuple):
-    """The result of one part under one setting, with values and counts by role."""
+    """The result of one part under one setting.
+
+    Attributes:
+      setting: Its name.
+      part: The part.
+      values: Role to numbers by seed.
+      effect: The number or the difference, with its interval over seeds.
+      diverged: Role to the number of seeds that diverged.
+      never: Role to the number of seeds whose value is only a lower bound.
+      verdict: Of this part under this setting.
+    """
 
     setting: str
     part: Part
-    values: dict[str, np.ndarray]  # by seed
-    effect: Interval  # of the number or the difference, over seeds
-    diverged: dict[str, int]  # seeds that diverged; they count as the worst
-    never: dict[str, int]  # seeds whose value is only a lower bound
+    values: dict[str, np.ndarray]
+    effect: Interval
+    diverged: dict[str, int]
+    never: dict[str, int]
     verdict: str
 
 
 class Outcome(NamedTuple):
-    """The result of a claim."""
+    """The result of a claim.
+
+    Attributes:
+      claim: The claim.
+      findings: Of every part under every setting.
+      by_setting: Setting to the verdict over all parts.
+      overall: The verdict over all settings.
+      by_level: The same at other levels, where a part has some.
+    """
 
     claim: Claim
     findings: list[Finding]
-    by_setting: dict[str, str]  # verdict over all parts
-    overall: verdicts.Overall  # over all settings
-    by_level: dict[float, verdicts.Overall]  # the same at other levels
+    by_setting: dict[str, str]
+    overall: verdicts.Overall
+    by_level: dict[float, verdicts.Overall]
 
 
 def decide(claim: Claim, records: Records) -> Outcome:
-    """Test a claim on the records of its cells, which have the same seeds in order."""
+    """Test a claim on the records of its cells.
+
+    Args:
+      claim: The claim.
+      records: Of every cell, by the same seeds in the same order. Each has
+        ``diverged_at``, the epoch in which the run diverged, or 0.
+    """
     findings = _test(claim, records)
     by_setting = _join(findings)
     by_level = {}
@@ -153,7 +221,7 @@ def only(settings: Mapping[str, Setting], *roles: str) -> dict[str, Setting]:
     return {name: {role: setting[role] for role in roles} for name, setting in settings.items()}
 
 
-# Measures of any laboratory.
+# Arrays and measures that any laboratory may have.
 
 
 def column(records: Runs, name: str) -> np.ndarray:
@@ -173,8 +241,14 @@ def lost_of(cells: Iterable[Cell], records: Records) -> str:
 
 
 def capped(records: Runs, worst: str = "worst_ratio") -> np.ndarray:
-    """Curves ``[S, E]``, none above the worst value, which diverged runs get."""
+    """Arrays ``curve`` ``[S, E]``, none above the worst value, which diverged runs get."""
     return verdicts.at_worst(column(records, "curve"), column(records, worst)[:, np.newaxis])
+
+
+def middle(records: Runs, values: np.ndarray) -> Record:
+    """The run with the median value; those that diverged are last."""
+    order = np.lexsort([values, diverged(records)])
+    return records[order[(len(order) - 1) // 2]]
 
 
 @lru_cache

@@ -8,9 +8,8 @@ from PIL import Image
 
 from experiments.claims import entries as claims_entries
 from experiments.claims import study as claims_study
-from experiments.claims.page.page import Section, Table, page
-from experiments.claims.page.pictures import Picture
 from jaxgan.metrics.verdicts import FAILS
+from jaxgan.plots.report_page import Picture, Section, Table, report_page
 from jaxgan.runs.records import Cell
 from tests.records import LAB, Config, record
 
@@ -75,7 +74,7 @@ def texts(tmp_path):
     ]
     facts = {x: x for x in HOSTILE} | {"command": " ".join(HOSTILE)}
     path = tmp_path / "texts.html"
-    path.write_text(page(DATA, HOSTILE, table, sections, facts), "utf-8")
+    path.write_text(report_page(DATA, HOSTILE, table, sections, facts), "utf-8")
     return path
 
 

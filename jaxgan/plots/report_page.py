@@ -1,0 +1,194 @@
+"""One self-contained page of a study: a table on top, then a section for each entry.
+
+It opens from a file, asks no network for anything, runs no script, and can be printed.
+"""
+
+import base64
+import string
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan.plots import pages, raster
+
+LINE = 28  # characters: no shorter line of a table is broken
+COLOURS = 40  # of a picture
+FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 360, 8
+# Words with which a line of a cell begins that has a colour and a sign, and their class.
+MARKS = {"holds": "holds", "does not hold": "fails", "undecided": "undecided"}
+
+
+class Picture(NamedTuple):
+    """A picture of a page.
+
+    Attributes:
+      caption: What it shows.
+      image: An encoded PNG or GIF.
+    """
+
+    caption: str
+    image: bytes
+
+
+class Table(NamedTuple):
+    """A table of text; lines that begin with one of ``MARKS`` get their colour and sign.
+
+    Attributes:
+      head: Names of the columns.
+      rows: Cells by row.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+class Section(NamedTuple):
+    """One entry of a study.
+
+    Attributes:
+      name: Short; where the first cell of a row of the top table is equal, it links here.
+      sentence: What the entry is about.
+      verdict: Begins with one of ``MARKS``, or is empty.
+      notes: Paragraphs.
+      table: The numbers.
+      pictures: Below them.
+      command: What runs just this entry.
+    """
+
+    name: str
+    sentence: str
+    verdict: str
+    notes: Sequence[str]
+    table: Table
+    pictures: Sequence[Picture]
+    command: str
+
+
+def report_page(
+    title: str,
+    lead: Sequence[str],
+    table: Table,
+    sections: Sequence[Section],
+    facts: Mapping[str, str],
+) -> str:
+    """Write the page as HTML, to be saved in UTF-8. Any text is shown as it is.
+
+    Args:
+      title: Of the page.
+      lead: Paragraphs above all: how to read what follows.
+      table: One row per entry.
+      sections: The entries.
+      facts: What was run; the value of ``"command"`` is set as code.
+    """
+    folder = resources.files("jaxgan.plots")
+    html, style = ((folder / f"report_page.{x}").read_text("utf-8") for x in ("html", "css"))
+    names = [section.name for section in sections]
+    anchors = {x: x if x.isidentifier() else f"entry{i}" for i, x in enumerate(names)}
+    return string.Template(html).substitute(
+        policy=pages.policy(style),
+        style=style,
+        title=pages.text(title),
+        lead=_paragraphs(lead),
+        table=_table(table, anchors),
+        sections="\n".join(_section(x, anchors[x.name]) for x in sections),
+        facts=pages.facts(facts),
+    )
+
+
+def _paragraphs(lines: Sequence[str]) -> str:
+    return "\n".join(f"<p>{pages.text(line)}</p>" for line in lines)
+
+
+def _table(table: Table, anchors: Mapping[str, str]) -> str:
+    head = "".join(f'<th scope="col">{pages.text(name)}</th>' for name in table.head)
+    lines = []
+    for row in table.rows:
+        cells = [_marked(cell) for cell in row]
+        if row[0] in anchors:
+            cells[0] = f'<a href="#{anchors[row[0]]}">{cells[0]}</a>'
+        kinds = (" class=long" if _is_long(cell) else "" for cell in row)
+        cells = [f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    body = "\n".join(lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _is_long(cell: str) -> bool:
+    return max(map(len, cell.split("\n"))) > LINE
+
+
+def _marked(cell: str) -> str:
+    """A cell's text, with the words of ``MARKS`` marked."""
+    lines = []
+    for line in cell.split("\n"):
+        known = next((word for word in MARKS if line.startswith(word)), None)
+        shown = pages.text(line.removeprefix(known or ""))
+        if known:
+            shown = f'<span class="{MARKS[known]}">{pages.text(known)}</span>{shown}'
+        lines.append(shown)
+    return "<br>".join(lines)
+
+
+def _section(section: Section, anchor: str) -> str:
+    figures = "\n".join(_figure(picture, section.name) for picture in section.pictures)
+    verdict = f"<p>{_marked(section.verdict)}</p>" if section.verdict else ""
+    return (
+        f'<section id="{anchor}"><h2>{pages.text(section.name)}: '
+        f"{pages.text(section.sentence)}</h2>{verdict}"
+        f'<div class="wide">{_table(section.table, {})}</div>{_paragraphs(section.notes)}'
+        f"{figures}<p class='soft'>Just this: {pages.code(section.command)}</p></section>"
+    )
+
+
+def _figure(picture: Picture, name: str) -> str:
+    moving = picture.image[:4] == b"GIF8"
+    kind = "gif" if moving else "png"
+    data = base64.b64encode(picture.image).decode()
+    caption = pages.text(picture.caption)
+    return (
+        f'<figure{" class=moving" if moving else ""}><div class="wide">'
+        f'<img alt="{pages.text(name)}: {caption}" src="data:image/{kind};base64,{data}"></div>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def pictures(
+    *drawings: tuple[str, str, Callable[[Path], None]], colours: int = COLOURS
+) -> list[Picture]:
+    """Draw pictures that are small enough for a page.
+
+    Args:
+      *drawings: File name, caption, and the function that writes the file.
+      colours: Of a PNG.
+    """
+    encoded = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, caption, write in drawings:
+            path = Path(folder) / name
+            write(path)
+            if path.suffix == ".png":
+                raster.reduce_colours(path, colours)
+            encoded.append(Picture(caption, path.read_bytes()))
+    return encoded
+
+
+def film(
+    path: Path, count: int, draw: Callable[[Path, int], None], colours: int = FILM_COLOURS
+) -> None:
+    """Draw a GIF that is small enough for a page.
+
+    Args:
+      path: GIF to write.
+      count: Number of frames, of which some are drawn, the first and the last among them.
+      draw: Takes the path of a PNG and the number of the frame.
+      colours: Of a frame.
+    """
+    frames = []
+    for number in np.unique(np.linspace(0, count - 1, FILM_FRAMES).astype(int)):
+        frames.append(path.with_name(f"frame_{number:04d}.png"))
+        draw(frames[-1], int(number))
+    raster.gif(path, frames, colours=colours, width=FILM_WIDTH)
