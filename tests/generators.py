@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxgan.convert.generator import Pretrained, Style
-from tests.arrays import normal
+from tests.quick import normal
 
 DIM, LAYERS, SIDE = 6, 4, 4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxgan.networks import mlp
-from tests.arrays import normal, variables
+from tests.quick import normal, variables
 
 
 def test_networks_have_the_layers_of_report_b(key):

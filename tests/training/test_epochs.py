@@ -5,9 +5,10 @@ import pytest
 
 from jaxgan.networks import mlp
 from jaxgan.training.epochs import _shuffled, epoch, interval, steps_per_epoch
-from jaxgan.training.gan import Gan, draw_key, gan
+from jaxgan.training.gan import Gan, GanState, draw_key, gan
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
+from tests.quick import normal, quick_jit, state_of
 
 
 def small():
@@ -20,60 +21,60 @@ def small():
     )
 
 
-def recording_gan():
-    """A GAN that learns nothing and reports which examples it was given."""
+def recording(steps, key, shape, prepare=lambda batch: batch, **options):
+    """One epoch of a GAN that learns nothing: from a step to the batches that it was given.
+
+    Its "generator" is the place where they are written down.
+    """
 
     def step(state, reals):
-        return state.replace(step=state.step + 1), {"seen": reals}
+        batches = state.generator.at[state.step % steps].set(reals)
+        return state.replace(step=state.step + 1, generator=batches), {}
 
-    return Gan(None, step, None, None, 1)
+    recorder = Gan(None, step, None, None, 1)
+    options |= {"prepare": prepare}
+    train = jax.jit(lambda state, data: epoch(recorder, state, data, **options)[0].generator)
+
+    def run(data, start=0, key=key):
+        state = GanState(np.int32(start), key, np.zeros(shape, np.float32), {}, {})
+        return np.asarray(train(state, data))
+
+    return run
 
 
-def seen(state, data, monkeypatch, **options):
-    monkeypatch.setattr(
-        "jaxgan.training.epochs.jnp.mean", lambda x: x
-    )  # keep every step's batches
-    _, metrics = epoch(recording_gan(), state, data, **options)
-    return np.asarray(metrics["seen"])
-
-
-def test_an_epoch_is_one_pass_in_an_order_of_its_own(key, monkeypatch):
-    data = jnp.arange(50)[:, None]
-    state = small().init(key, jnp.zeros((1, 2)))
-    options = {"batch_size": 4, "critic_steps": 3}
-    first = seen(state, data, monkeypatch, **options)
-    assert first.shape == (4, 3, 4, 1)  # 48 of 50 examples
-    assert len(np.unique(first)) == 48
-    again = seen(state, data, monkeypatch, **options)
-    np.testing.assert_array_equal(first, again)
-    second = seen(state.replace(step=jnp.int32(4)), data, monkeypatch, **options)
+def test_an_epoch_is_one_pass_in_an_order_of_its_own(key):
+    data = np.arange(50)[:, None]
+    batches = recording(4, key, (4, 3, 4, 1), batch_size=4, critic_steps=3)
+    first = batches(data)
+    assert len(np.unique(first)) == 48  # of 50 examples
+    assert set(first.ravel()) <= set(range(50))
+    np.testing.assert_array_equal(first, batches(data))
+    second = batches(data, start=4)
     assert len(np.unique(second)) == 48
     assert (first != second).any()
-    other = seen(state.replace(key=jax.random.key(1)), data, monkeypatch, **options)
-    assert (first != other).any()
+    assert (first != batches(data, key=jax.random.key(1))).any()
 
 
-def test_batches_are_prepared(key, monkeypatch):
-    data = jnp.arange(8, dtype=jnp.uint8)[:, None]
-    state = small().init(key, jnp.zeros((1, 2)))
-    halves = seen(
-        state, data, monkeypatch, batch_size=8, prepare=lambda x: x.astype(jnp.float32) / 2
+def test_batches_are_prepared(key):
+    data = np.arange(8, dtype=np.uint8)[:, None]
+    batches = recording(
+        1, key, (1, 1, 8, 1), batch_size=8, prepare=lambda x: x.astype(jnp.float32) / 2
     )
-    np.testing.assert_array_equal(np.sort(halves.ravel()), np.arange(8) / 2)
+    np.testing.assert_array_equal(np.sort(batches(data).ravel()), np.arange(8) / 2)
 
 
 def test_an_interval_is_its_epochs_one_after_another(key):
-    g, data = small(), jax.random.normal(key, (40, 2))
+    g, data = small(), normal(40, 2)
     options = {"batch_size": 8, "critic_steps": 2}
-    first = g.init(key, data[:1])
-    state, metrics = jax.jit(
+    first = state_of(g, key, data[:1])
+    state, metrics = quick_jit(
         lambda state, data: interval(
             g, state, data, epochs=3, measure=lambda s: {"step": s.step}, **options
         )
     )(first, data)
-    expected = first
+    expected, one_epoch = first, quick_jit(lambda s, x: epoch(g, s, x, **options))
     for i in range(3):
-        expected, one = jax.jit(lambda s, x: epoch(g, s, x, **options))(expected, data)
+        expected, one = one_epoch(expected, data)
         np.testing.assert_allclose(metrics["critic_loss"][i], one["critic_loss"], rtol=1e-6)
     np.testing.assert_array_equal(metrics["step"], [2, 4, 6])
     jax.tree.map(
@@ -84,6 +85,16 @@ def test_an_interval_is_its_epochs_one_after_another(key):
     )
 
 
+def test_metrics_of_an_epoch_are_means_over_its_steps(key):
+    def step(state, reals):
+        return state.replace(step=state.step + 1), {"sum": reals.sum()}
+
+    state = GanState(np.int32(0), key, {}, {}, {})
+    data = np.arange(12, dtype=np.float32)[:, None]
+    train = jax.jit(lambda s, x: epoch(Gan(None, step, None, None, 1), s, x, batch_size=3))
+    assert train(state, data)[1] == {"sum": data.sum() / 4}
+
+
 def test_steps_per_epoch_drops_the_incomplete_one():
     assert steps_per_epoch(7000, 64) == 109
     assert steps_per_epoch(7000, 64, 5) == 21
@@ -92,21 +103,21 @@ def test_steps_per_epoch_drops_the_incomplete_one():
 
 @pytest.mark.parametrize("count", [1, 2, 7, 1000, 65536, 65537])
 def test_shuffled_holds_every_number_once(count, key):
-    order = np.asarray(_shuffled(key, count))
+    order = np.asarray(jax.jit(lambda key: _shuffled(key, count))(key))
     np.testing.assert_array_equal(np.sort(order), np.arange(count))
 
 
-def test_every_number_is_as_likely_in_every_place():
-    orders = jax.vmap(lambda key: _shuffled(key, 5))(jax.random.split(jax.random.key(0), 4000))
-    counts = np.stack([(np.asarray(orders) == i).sum(axis=0) for i in range(5)])
+def test_every_number_is_as_likely_in_every_place(key):
+    shuffled = jax.jit(
+        lambda key: jax.vmap(lambda key: _shuffled(key, 5))(jax.random.split(key, 4000))
+    )
+    orders = np.asarray(shuffled(key))
+    counts = np.stack([(orders == i).sum(axis=0) for i in range(5)])
     # 16 degrees of freedom; a fair shuffle exceeds 39.3 once in a thousand times
     assert ((counts - 800) ** 2 / 800).sum() < 39.3
 
 
 def test_draws_differ_by_purpose_and_number(key):
-    keys = {
-        jax.random.key_data(draw_key(key, purpose, number)).tobytes()
-        for purpose in range(4)
-        for number in range(4)
-    }
-    assert len(keys) == 16
+    numbers = np.mgrid[:4, :4].reshape(2, -1)
+    keys = jax.jit(jax.vmap(lambda purpose, number: draw_key(key, purpose, number)))(*numbers)
+    assert len(np.unique(jax.random.key_data(keys), axis=0)) == 16

@@ -11,6 +11,7 @@ from jaxgan.networks import mlp
 from jaxgan.training.gan import STEP, averaged, draw_key, gan, latents
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, objective
 from jaxgan.training.optimizers import OPTIMIZERS, pair
+from tests.quick import normal, quick_jit
 
 LATENT = 3
 STEPS, BATCH = 2, 16
@@ -61,11 +62,7 @@ SETTINGS = {"rate": 1e-2, "critic_rate": 1e-2, "clip": 0.01, "ema": 0.9}
 
 @functools.cache
 def training(variant="gan", optimizer="sgd", networks="mlp", quick=False):
-    """One compiled step for all tests of a kind.
-
-    The quick one takes half the time to compile. It is only for results that are compared
-    with one another: users' programs are optimised.
-    """
+    """One compiled step for all tests of a kind."""
     traces = []
 
     def make(rate, critic_rate, clip, ema):
@@ -77,8 +74,7 @@ def training(variant="gan", optimizer="sgd", networks="mlp", quick=False):
         traces.append(settings)
         return make(**settings).step(state, reals)
 
-    options = {"xla_backend_optimization_level": 0} if quick else {}
-    compiled = jax.jit(step, compiler_options=options)
+    compiled = (quick_jit if quick else jax.jit)(step)
     return Training(
         lambda key, **changes: make(**SETTINGS | changes).init(
             key, np.zeros((1, 2), np.float32)
@@ -92,7 +88,7 @@ def training(variant="gan", optimizer="sgd", networks="mlp", quick=False):
 @pytest.fixture
 def reals():
     """Examples of two critic steps."""
-    return np.random.default_rng(0).normal(3, 1, (STEPS, BATCH, 2)).astype(np.float32)
+    return 3 + normal(STEPS, BATCH, 2)
 
 
 def bits(tree):

@@ -10,6 +10,9 @@ from jaxgan.training.gan import gan
 from jaxgan.training.lanes import over_lanes
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
+from tests.quick import normal, quick_jit
+
+COUNT, DEVICES = 8, 4
 
 
 def train_one(seed, hyper, data):
@@ -26,53 +29,95 @@ def train_one(seed, hyper, data):
     return state.generator.params, metrics
 
 
-def lanes_of(count, key):
+def lanes_of(count):
     hyper = {
-        "rate": jnp.linspace(1e-4, 1e-2, count),
-        "weight": jnp.linspace(0.1, 10, count),
-        "clip": jnp.linspace(0.5, 1, count),
+        "rate": np.linspace(1e-4, 1e-2, count, dtype=np.float32),
+        "weight": np.linspace(0.1, 10, count, dtype=np.float32),
+        "clip": np.linspace(0.5, 1, count, dtype=np.float32),
     }
-    return jnp.arange(count), hyper, jax.random.normal(key, (count, 64, 2))
+    return np.arange(count), hyper, normal(count, 64, 2)
 
 
-@pytest.mark.parametrize("devices", [1, 4])
-@pytest.mark.parametrize("count", [1, 3, 8])
-def test_a_lane_equals_the_same_run_alone(devices, count, key):
-    args = lanes_of(count, key)
-    mesh = training_devices.mesh(jax.devices()[:devices])
-    together = jax.jit(over_lanes(train_one, mesh))(*args)
-    assert {len(x) for x in jax.tree.leaves(together)} == {count}
-    for i in range(count):
-        alone = jax.jit(train_one)(*jax.tree.map(lambda x, i=i: x[i], args))
-        jax.tree.map(
-            lambda x, y, i=i: np.testing.assert_allclose(x[i], y, rtol=1e-5, atol=1e-7),
-            together,
-            alone,
-        )
+def mesh_of(devices):
+    return training_devices.mesh(jax.devices()[:devices])
 
 
-def test_lanes_need_no_communication(key):
-    args = lanes_of(8, key)
-    text = jax.jit(over_lanes(train_one)).lower(*args).compile().as_text()
+def alone(train, args):
+    """Results of a compiled run of one lane, for every lane."""
+    lanes = [train(*jax.tree.map(lambda x, i=i: x[i], args)) for i in range(len(args[0]))]
+    return jax.tree.map(lambda *x: np.stack(x), *lanes)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """The lanes of the quick tests."""
+    return quick_jit(over_lanes(train_one, mesh_of(DEVICES))).lower(*lanes_of(COUNT)).compile()
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    return jax.jit(train_one)
+
+
+def assert_equal(together, separate):
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), together, separate
+    )
+
+
+def test_a_lane_equals_the_same_run_alone(compiled):
+    args = lanes_of(COUNT)
+    assert_equal(compiled(*args), alone(quick_jit(train_one), args))
+
+
+def test_lanes_need_no_communication(compiled):
+    text = compiled.as_text()
     for word in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
         assert word not in text
 
 
-def test_accelerator_form_gives_the_same_lanes(key):
+def test_accelerator_form_gives_the_same_lanes(compiled):
     """What a GPU would run, run here."""
-    args = lanes_of(3, key)
-    expected = jax.jit(over_lanes(train_one))(*args)
-    batched = jax.jit(over_lanes(train_one, in_turn=False))(*args)
+    args = lanes_of(COUNT)
+    batched = quick_jit(over_lanes(train_one, mesh_of(DEVICES), in_turn=False))(*args)
     jax.tree.map(
         # batched matrix products sum in another order; eight Adam steps follow
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4),
         batched,
-        expected,
+        compiled(*args),
     )
 
 
-def test_keyword_arguments_reach_every_lane_whole(key):
-    table = jax.random.normal(key, (7, 2))
-    lanes = jnp.arange(5)
-    out = jax.jit(over_lanes(lambda lane, table: table[lane]))(lanes, table=table)
-    np.testing.assert_array_equal(out, table[:5])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 4])
+@pytest.mark.parametrize("count", [1, 3, 6])  # six lanes are filled up to eight
+def test_optimised_lanes_equal_optimised_runs(devices, count, optimised):
+    args = lanes_of(count)
+    together = jax.jit(over_lanes(train_one, mesh_of(devices)))(*args)
+    assert_equal(together, alone(optimised, args))
+
+
+@pytest.mark.parametrize("in_turn", [None, False])
+@pytest.mark.parametrize("devices", [1, 4])
+@pytest.mark.parametrize("count", [1, 3, 6, 8])
+def test_any_number_of_lanes_fits_any_number_of_devices(devices, count, in_turn):
+    def function(seed, hyper, table):
+        return {"seed": seed, "sum": table[seed] + hyper["rate"]}
+
+    args, table = ((np.arange(count), {"rate": normal(count)}), normal(9, 2))
+    lanes = over_lanes(function, mesh_of(devices), in_turn=in_turn)
+    together = jax.jit(lanes)(*args, table=table)  # keyword arguments reach every lane whole
+    np.testing.assert_array_equal(together["seed"], np.arange(count))
+    expected = table[:count] + args[1]["rate"][:, None]
+    np.testing.assert_array_equal(together["sum"], expected)
+
+
+def test_a_cpu_runs_lanes_in_turn():
+    """Where it is not told otherwise."""
+
+    def loops(**options):
+        lanes = over_lanes(jnp.sin, mesh_of(1), **options)
+        return str(jax.make_jaxpr(lanes)(np.zeros(3, np.float32))).count("scan[")
+
+    assert loops() == loops(in_turn=jax.default_backend() == "cpu")
+    assert loops(in_turn=True) > loops(in_turn=False)
