@@ -93,9 +93,9 @@ def divergence(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return before, np.where(before[:, -1], 0, np.argmin(before, axis=1) + 1)
 
 
-def records(arrays: Iterable[Arrays], seconds: float) -> Iterator[Record]:
-    """Records of the arrays of each lane, timed as they come, after ``seconds`` of training."""
-    began = time.monotonic()
+def records(arrays: Iterable[Arrays], notes: Arrays) -> Iterator[Record]:
+    """Records of the arrays of each lane, timed as they come, after the training of ``notes``."""
+    seconds, began = float(notes["seconds"][0]) / len(notes["finite"]), time.monotonic()
     for each in arrays:
         now = time.monotonic()
         yield Record(each, {"seconds": seconds + now - began})

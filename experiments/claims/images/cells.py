@@ -130,8 +130,7 @@ def run(
             **measure(jax.tree.map(lambda x: x[i], state)),
         }
 
-    seconds = float(notes["seconds"][0]) / count
-    return claims_lanes.records(map(arrays, range(count)), seconds)
+    return claims_lanes.records(map(arrays, range(count)), notes)
 
 
 def make_sample(config: Config, dataset: Dataset) -> Sample:

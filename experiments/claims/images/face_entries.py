@@ -218,12 +218,7 @@ CLAIMS = {
 
 
 def claim(name: str, size: Mapping[str, Any]) -> Claim:
-    """A claim about faces.
-
-    Args:
-      name: In ``CLAIMS``.
-      size: ``size`` in pixels, ``width``, ``batch_size`` and ``train_size``.
-    """
+    """A claim about faces, by its name in ``CLAIMS`` and the entry ``faces`` of a scale."""
     sentence, parts, note, draw, roles = CLAIMS[name]
     note = f"{_note(size)} {note}".strip()
     return Claim(name, sentence, parts, only(_settings(size), *roles), note, draw)

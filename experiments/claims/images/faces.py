@@ -67,11 +67,6 @@ def shapes(cell: Faces) -> dict[str, tuple[int | None, ...]]:
     }
 
 
-def data(config: Config) -> Dataset:
-    """Cartoons to train on, and after them those held out."""
-    return _cartoons(config.train_size + HELD_OUT, config.size)
-
-
 @lru_cache(maxsize=2)
 def _cartoons(count: int, size: int) -> Dataset:
     return Dataset(cartoon_faces.load(count, size=size).images, f"{count}-{size}")
@@ -89,7 +84,8 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     drawn and raised along the former.
     """
     config, beside = wanted[0].cell.config
-    dataset, params = data(config), cartoons.load_or_train(config.size).params
+    dataset = _cartoons(config.train_size + HELD_OUT, config.size)
+    params = cartoons.load_or_train(config.size).params
     seen, held_out = np.split(dataset.images, [config.train_size])
     scorer = cells.make_scorer(
         lambda images: cartoons.read(params, images)[1],

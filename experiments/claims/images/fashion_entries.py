@@ -113,9 +113,9 @@ def _agreement(records: Sequence[Record]) -> np.ndarray:
     return cosines.mean(axis=-1)
 
 
-def _part(rule: str, measure: str, values, least: float) -> Part:
-    measured = Measure(measure, "", values, unknown=diverged)
-    return Part(rule, measured, (NETWORK,), Range(low=least))
+def _above(least: float, rule: str, name: str, values) -> Part:
+    measure = Measure(name, "", values, unknown=diverged)
+    return Part(rule, measure, (NETWORK,), Range(low=least))
 
 
 def _towards(dimension: int) -> Part:
@@ -128,12 +128,12 @@ def _towards(dimension: int) -> Part:
         lost = -shift[:, [CLASSES.index(name) for name in left]].sum(axis=-1)
         return np.minimum(gained, lost)
 
-    return _part(
+    return _above(
+        MOVES,
         f"as dimension {dimension} is raised, {before} lose and {after} gain over {MOVES:g} of "
         "the samples",
         f"the smaller of what {before} lose and {after} gain in share",
         values,
-        MOVES,
     )
 
 
@@ -143,19 +143,19 @@ def _e2(sizes: Sizes) -> Claim:
         f"Moving one latent dimension by ±{TRAVERSED_BY:g} moves samples towards particular "
         "classes.",
         (
-            _part(
+            _above(
+                MOVES,
                 f"the shares of classes, lowered and raised, differ by over {MOVES:g} in total "
                 "variation",
                 "total variation between the shares of classes, mean of 5 dimensions",
                 _distance,
-                MOVES,
             ),
-            _part(
+            _above(
+                AGREES,
                 "a dimension moves the classes alike with every seed: cosine of a seed's "
                 f"shifts of shares with the mean of the others' above {AGREES:g}",
                 "cosine of a seed's shifts with the other seeds'",
                 _agreement,
-                AGREES,
             ),
             *map(_towards, TRAVERSED),
         ),
@@ -169,11 +169,7 @@ CLAIMS = {"E1": _e1, "E2": _e2}
 
 
 def claim(name: str, sizes: Sizes) -> Claim:
-    """A claim about Fashion-MNIST.
-
-    Args:
-      name: In ``CLAIMS``.
-      sizes: Model to ``width`` and ``train_size``.
+    """A claim about Fashion-MNIST, by its name in ``CLAIMS``.
 
     Raises:
       InputError: If Fashion-MNIST is not there, or not all of it.

@@ -1,7 +1,7 @@
 """What claims about images say in numbers: measures, levels and parts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -83,9 +83,9 @@ def _drift(loss: str) -> Measure:
     return Measure(f"{name}in 4 to 6", "ln", values, unknown=diverged)
 
 
-def _levels(again: Callable[[float], Part]) -> Levels:
-    meaning = f"recognisable meant another Fréchet ratio than {RECOGNISABLE:g}"
-    return Levels(meaning, OTHER_LEVELS, again)
+_levels = partial(
+    Levels, f"recognisable meant another Fréchet ratio than {RECOGNISABLE:g}", OTHER_LEVELS
+)
 
 
 def seen_by(role: str, epoch: int, level: float = RECOGNISABLE) -> Part:

@@ -42,11 +42,9 @@ def digest(source: str, key: str) -> str:
 
 
 def cost(config: Config) -> float:
-    """Seconds of one core for a run, roughly.
-
-    From timings of a fixed part and a part that grows with weights times examples, of each
-    critic update; then exact distances.
-    """
+    """Seconds of one core for a run, roughly."""
+    # From timings: each critic update has a fixed part and one that grows with weights times
+    # examples; then exact distances.
     sizes = (2, *config.critic_widths, 1), (config.latent_dim, *config.generator_widths, 2)
     weights = sum(a * b for size in sizes for a, b in zip(size, size[1:], strict=False))
     updates = config.epochs * config.train_size / config.batch_size
@@ -133,8 +131,7 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
         }
 
     with ThreadPoolExecutor() as pool:
-        seconds = float(notes["seconds"][0]) / count
-        yield from claims_lanes.records(pool.map(measure, range(count)), seconds)
+        yield from claims_lanes.records(pool.map(measure, range(count)), notes)
 
 
 def _start(config: Config, cloud: np.ndarray, seed: int) -> lanes.Lane:

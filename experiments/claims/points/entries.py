@@ -42,12 +42,7 @@ class Entry(NamedTuple):
 
 
 def claim(name: str, data: str, data_key: str) -> Claim:
-    """A claim about points.
-
-    Args:
-      name: In ``CLAIMS``.
-      data: Built-in data or a path.
-      data_key: Variable of a ``.mat`` file.
+    """A claim about points, by its name in ``CLAIMS``.
 
     Raises:
       InputError: If the data cannot be read, or the claim not be tested on it.

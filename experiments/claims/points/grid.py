@@ -87,15 +87,8 @@ def grid(
 ) -> dict[Entry, dict[float, Cell]]:
     """Cells by (variant, optimizer) and learning rate.
 
-    Penalty weights and clip bounds are the points laboratory's defaults of a variant.
-
-    Args:
-      data: Built-in data or a path.
-      data_key: Variable of a ``.mat`` file.
-      variants: Names in ``OBJECTIVES``.
-      optimizers: Names in ``OPTIMIZERS``.
-      epochs: Of every run.
-      **settings: Instead of report B's.
+    Penalty weights and clip bounds are the points laboratory's defaults of a variant; other
+    ``settings`` replace report B's.
     """
     common = _SETTINGS | {"epochs": epochs, "data": data, "data_key": data_key} | settings
 
@@ -126,10 +119,7 @@ def study(entries: Grid) -> Study:
 def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Report:
     """Rank variants and optimizers by the best rate of each.
 
-    Args:
-      entries: The cells.
-      records: Of every cell, by seed.
-      command: The command that runs one optimizer, by its name and those of the variants.
+    ``command`` is the command that runs one optimizer, by its name and those of variants.
     """
     fits = {
         entry: {rate: FIT.values(records[cell]) for rate, cell in rates.items()}

@@ -1,7 +1,6 @@
 """What claims about points say in numbers: measures, levels and parts."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -48,9 +47,9 @@ def _at(epoch: int) -> Measure:
     return Measure(name, "", lambda records: capped(records)[:, epoch - 1])
 
 
-def _levels(again: Callable[[float], Part]) -> Levels:
-    meaning = f"a rough fit meant another sliced ratio than {ROUGH:g}"
-    return Levels(meaning, OTHER_LEVELS, again)
+_levels = partial(
+    Levels, f"a rough fit meant another sliced ratio than {ROUGH:g}", OTHER_LEVELS
+)
 
 
 def fits_better(better: str, worse: str, margin: float = SLIGHTLY) -> Part:
