@@ -12,5 +12,7 @@ def to_float(batch: Any) -> Any:
 
 def to_uint8(images: Any) -> np.ndarray:
     """Convert what a generator makes, float around [-1, 1], to bytes; NaN becomes mid grey."""
-    levels = np.rint((np.nan_to_num(np.asarray(images)) + 1) * 127.5)
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    levels = np.nan_to_num(np.asarray(images, np.float32))
+    levels += 1
+    levels *= 127.5
+    return np.rint(levels).clip(0, 255).astype(np.uint8)
