@@ -94,7 +94,7 @@ def divergence(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def records(arrays: Iterable[Arrays], notes: Arrays) -> Iterator[Record]:
-    """Records of the arrays of each lane, timed as they come, after the training of ``notes``."""
+    """Records of the arrays of each lane as they come; their seconds include training."""
     seconds, began = float(notes["seconds"][0]) / len(notes["finite"]), time.monotonic()
     for each in arrays:
         now = time.monotonic()
