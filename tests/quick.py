@@ -43,8 +43,10 @@ def state_of(gan, key, example, scale=0.1):
 
     def net(shapes):
         zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes.opt)
-        params, stats = _filled((shapes.params, shapes.stats), scale)
-        return replace(shapes, params=params, stats=stats, opt=zeros)
+        stats = jax.tree_util.tree_map_with_path(
+            lambda path, x: np.full(x.shape, path[-1].key == "var", x.dtype), shapes.stats
+        )
+        return replace(shapes, params=_filled(shapes.params, scale), stats=stats, opt=zeros)
 
     generator, critic = net(shapes.generator), net(shapes.critic)
     return replace(

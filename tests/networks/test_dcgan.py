@@ -1,37 +1,69 @@
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgan.errors import InputError
 from jaxgan.networks import dcgan, fashion
+from jaxgan.networks.layers import NORMS
 from jaxgan.training.gan import STEP, draw_key, gan, latents
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
+from tests.quick import normal, state_of, variables
 
 LATENT, WIDTH, SIZE, BATCH = 6, 4, 32, 8
 
 
-@pytest.mark.parametrize("size", dcgan.SIZES)
-@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
-def test_shapes(size, norm, key):
-    generator = dcgan.Generator(size, 2, 3, norm)
-    critic = dcgan.Critic(size, 2, norm)
-    z = jax.random.normal(key, (3, LATENT))
-    images, _ = generator.init_with_output(key, z)
-    chex.assert_shape(images, (3, size, size, 3))
-    assert float(jnp.abs(images).max()) <= 1
-    scores, _ = critic.init_with_output(key, images)
+PAIRS = {
+    **{
+        f"dcgan {size} {norm}": (
+            (dcgan.Generator(size, 2, 3, norm), dcgan.Critic(size, 2, norm)),
+            (size, size, 3),
+        )
+        for size in dcgan.SIZES
+        for norm in NORMS
+    },
+    "fashion, dense": ((fashion.DenseGenerator(8), fashion.DenseCritic(8)), (28, 28, 1)),
+    **{
+        f"fashion {norm}": (
+            (fashion.ConvGenerator(8, norm), fashion.ConvCritic(8, norm)),
+            (28, 28, 1),
+        )
+        for norm in ("batch", "none")
+    },
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_shapes(name, key):
+    (generator, critic), shape = PAIRS[name]
+    images, _ = jax.eval_shape(generator.init_with_output, key, np.zeros((3, LATENT)))
+    chex.assert_shape(images, (3, *shape))
+    scores, _ = jax.eval_shape(critic.init_with_output, key, images)
     chex.assert_shape(scores, (3,))
 
 
+@pytest.mark.parametrize("name", ["dcgan 32 layer", "dcgan 32 none", "fashion, dense"])
+def test_images_lie_in_their_range_and_scores_do_not(name):
+    (generator, critic), shape = PAIRS[name]
+    z, images = normal(3, LATENT), normal(3, *shape)
+
+    @jax.jit
+    def both(weights, critic_weights):
+        return generator.apply(weights, z), critic.apply(critic_weights, 100 * images)
+
+    images, scores = both(variables(generator, z), variables(critic, images))
+    assert 0.1 < np.abs(images).max() <= 1
+    assert np.abs(scores).max() > 1 or "layer" in name
+    assert len(np.unique(scores)) == 3
+
+
 def test_report_d_has_its_shapes(key):
-    params = jax.eval_shape(dcgan.Generator().init, key, jnp.zeros((1, 200)))["params"]
+    params = jax.eval_shape(dcgan.Generator().init, key, np.zeros((1, 200)))["params"]
     kernels = [params[f"ConvTranspose_{i}"]["kernel"].shape for i in range(5)]
     channels = [200, 512, 256, 128, 64, 3]
     assert kernels == [(4, 4, o, i) for i, o in zip(channels, channels[1:], strict=False)]
-    params = jax.eval_shape(dcgan.Critic().init, key, jnp.zeros((1, 64, 64, 3)))["params"]
+    params = jax.eval_shape(dcgan.Critic().init, key, np.zeros((1, 64, 64, 3)))["params"]
     kernels = [params[f"Conv_{i}"]["kernel"].shape for i in range(5)]
     channels = [3, 64, 128, 256, 512, 1]
     assert kernels == [(4, 4, i, o) for i, o in zip(channels, channels[1:], strict=False)]
@@ -39,27 +71,14 @@ def test_report_d_has_its_shapes(key):
 
 def test_a_size_that_the_networks_lack_is_refused(key):
     with pytest.raises(InputError, match="32, 64, 128 pixels, not 48"):
-        dcgan.Generator(48).init(key, jnp.zeros((1, 2)))
-
-
-@pytest.mark.parametrize("norm", ["batch", "none"])
-def test_fashion_networks(norm, key):
-    z = jax.random.normal(key, (3, LATENT))
-    for generator, critic in (
-        (fashion.DenseGenerator(8), fashion.DenseCritic(8)),
-        (fashion.ConvGenerator(8, norm), fashion.ConvCritic(8, norm)),
-    ):
-        images, _ = generator.init_with_output(key, z)
-        chex.assert_shape(images, (3, 28, 28, 1))
-        scores, _ = critic.init_with_output(key, images)
-        chex.assert_shape(scores, (3,))
+        dcgan.Generator(48).init(key, np.zeros((1, 2)))
 
 
 def test_report_e_has_its_shapes(key):
-    params = jax.eval_shape(fashion.ConvCritic().init, key, jnp.zeros((1, 28, 28, 1)))["params"]
+    params = jax.eval_shape(fashion.ConvCritic().init, key, np.zeros((1, 28, 28, 1)))["params"]
     kernels = [params[f"Conv_{i}"]["kernel"].shape for i in range(3)]
     assert kernels == [(3, 3, 1, 64), (3, 3, 64, 128), (3, 3, 128, 128)]
-    params = jax.eval_shape(fashion.ConvGenerator().init, key, jnp.zeros((1, 100)))["params"]
+    params = jax.eval_shape(fashion.ConvGenerator().init, key, np.zeros((1, 100)))["params"]
     kernels = [params[f"ConvTranspose_{i}"]["kernel"].shape for i in range(3)]
     assert kernels == [(3, 3, 128, 128), (4, 4, 64, 128), (3, 3, 1, 64)]
     assert params["Dense_0"]["bias"].size == 6272
@@ -75,6 +94,7 @@ def torch_pair(torch, state, norm):
     def batch_norm(params):
         layer = nn.BatchNorm2d(params["scale"].size)
         layer.weight.data = torch.tensor(np.array(params["scale"]).ravel())
+        layer.bias.data = torch.tensor(np.array(params["bias"]).ravel())
         return layer
 
     g, c = state.generator.params, state.critic.params
@@ -118,8 +138,8 @@ def test_training_follows_a_torch_twin(variant, key):
     norm = "batch" if variant == "gan" else "none"
     networks = dcgan.Generator(SIZE, WIDTH), dcgan.Critic(SIZE, WIDTH, norm)
     g = gan(*networks, objective(variant), pair("sgd", 0.02), latent_dim=LATENT)
-    reals = jnp.tanh(jax.random.normal(key, (1, BATCH, SIZE, SIZE, 3)))
-    state = g.init(key, reals[0, :1])
+    reals = np.tanh(normal(1, BATCH, SIZE, SIZE, 3))
+    state = state_of(g, key, reals[0, :1])
     generator, critic = torch_pair(torch, state, norm)
     optimizers = [torch.optim.SGD(net.parameters(), 0.02) for net in (generator, critic)]
     entropy = torch.nn.functional.binary_cross_entropy_with_logits
@@ -128,17 +148,23 @@ def test_training_follows_a_torch_twin(variant, key):
         return torch.tensor(np.array(x)).permute(0, 3, 1, 2).contiguous()
 
     real = tensor(reals[0])
+
+    @jax.jit
+    def draws(count):
+        """Latents and the penalty's random shares."""
+        latent_keys, penalty_keys = jax.random.split(draw_key(key, STEP, count), (2, 1))
+        share = jax.random.uniform(penalty_keys[0], (BATCH, 1, 1, 1))
+        return latents(latent_keys[0], BATCH, LATENT)[:, None, None, :], share
+
     step = jax.jit(g.step)
     for count in range(3):
         state, metrics = step(state, reals)
-        latent_keys, penalty_keys = jax.random.split(draw_key(key, STEP, count), (2, 1))
-        z = latents(latent_keys[0], BATCH, LATENT)
-        fake = generator(tensor(z[:, None, None, :]))
+        z, share = map(tensor, draws(count))
+        fake = generator(z)
         for_real, for_fake = critic(real), critic(fake.detach())
         if variant == "gan":
             loss = entropy(for_real, torch.ones(BATCH)) + entropy(for_fake, torch.zeros(BATCH))
         else:
-            share = tensor(jax.random.uniform(penalty_keys[0], (BATCH, 1, 1, 1)))
             between = (real + share * (fake.detach() - real)).requires_grad_()
             (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
             penalty = 10 * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
@@ -170,13 +196,14 @@ def test_training_follows_a_torch_twin(variant, key):
         convolutions = [module for module in theirs if isinstance(module, kind)]
         name = "ConvTranspose" if kind is torch.nn.ConvTranspose2d else "Conv"
         for i, module in enumerate(convolutions):
-            kernel = mine.params[f"{name}_{i}"]["kernel"]
+            kernel = np.asarray(mine.params[f"{name}_{i}"]["kernel"])
             close(kernel.transpose(3, 2, 0, 1), module.weight)
         norms = [module for module in theirs if isinstance(module, torch.nn.BatchNorm2d)]
         for i, module in enumerate(norms):
-            stats = mine.stats["batch_stats"][f"BatchNorm_{i}"]
+            stats = jax.tree.map(np.asarray, mine.stats["batch_stats"][f"BatchNorm_{i}"])
             close(stats["mean"].ravel(), module.running_mean)
             close(stats["var"].ravel(), module.running_var)
     generator.eval()
-    z = latents(key, 5, LATENT)
-    close(g.sample(state, z).transpose(0, 3, 1, 2), generator(tensor(z[:, None, None, :])))
+    z = normal(5, LATENT)
+    images = np.asarray(jax.jit(g.sample)(state, z))
+    close(images.transpose(0, 3, 1, 2), generator(tensor(z[:, None, None, :])))
