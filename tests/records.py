@@ -30,10 +30,10 @@ def record(fit=1.2, first=10, epochs=100, seed=0, diverged=0):
     return Record({name: np.asarray(x) for name, x in arrays.items()}, facts)
 
 
-def several(count=8, fit=1.2, spread=0.05, first=10, **given):
+def several(count=8, fit=1.2, spread=0.05, first=10, **settings):
     rng = np.random.default_rng(1)
     return [
-        record(fit + x, first + i % 3, seed=i, **given)
+        record(fit + x, first + i % 3, seed=i, **settings)
         for i, x in enumerate(spread * rng.normal(size=count))
     ]
 

@@ -15,7 +15,7 @@ adds those that are missing.
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = line.define(Options, texts={"scale": scales})
 
     def command(check: Callable[[], None]) -> None:
-        given = {name: value for name, value in read().items() if value is not None}
-        options = Options(**given)
-        chosen = _choose(options, given)
+        present = read()
+        options = Options(**present)
+        chosen = _choose(options, present)
         directory, fresh = Path(line.shared.out), line.shared.fresh
         if line.shared.dry_run:
             study.show_plan(chosen, directory, options.seeds, fresh=fresh)
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             out = line.shared.out if line.values["out"].present else ""
             return study.command_of(settings, options.only or [], out, entry)
 
-        shown = {*given, "seeds"} - {"only"}
+        shown = {*present, "seeds"} - {"only"}
         of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
         runtime.setup()
         report = study.run(
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return line.run(command, argv)
 
 
-def _choose(options: Options, given: dict[str, Any]) -> Study:
+def _choose(options: Options, present: Mapping[str, Any]) -> Study:
     """The study that the flags ask for."""
     if not 0 < options.seeds <= MAX_SEEDS:
         raise InputError(f"--seeds={options.seeds}: must be from 1 to {MAX_SEEDS}")
@@ -104,12 +104,12 @@ def _choose(options: Options, given: dict[str, Any]) -> Study:
         raise InputError("--only needs a value")
     data = options.data, options.data_key
     if options.study == "grid":
-        if "scale" in given:
+        if "scale" in present:
             raise InputError("--scale goes with --study=claims; a grid is about points")
         names = grid.chosen(options.only)
         return grid.study(grid.grid(*data, *names, options.epochs))
     if options.study == "claims":
-        if "epochs" in given:
+        if "epochs" in present:
             raise InputError("--epochs goes with --study=grid; a claim says its own")
         return entries.study(entries.claims(*data, options.only, scale=options.scale))
     raise InputError(f"--study={options.study}: choose from claims, grid")

@@ -71,7 +71,7 @@ def run(
 
 
 def _facts(records: Records) -> dict[str, str]:
-    """Where the runs come from."""
+    """The provenance of the runs, in words."""
     facts = [record.facts for each in records.values() for record in each]
 
     def distinct(values) -> str:

@@ -1,4 +1,5 @@
 from . import (
+    claims,
     colour,
     coverage,
     frechet,
@@ -17,6 +18,7 @@ from .neighbours import PRDC
 __all__ = [
     "PRDC",
     "KernelDistance",
+    "claims",
     "colour",
     "coverage",
     "fid",

@@ -54,7 +54,7 @@ class Laboratory(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Where a program trains.
+    """The place and the callbacks of a program that trains.
 
     Attributes:
       directory: For checkpoints; holds those that an interrupted process left of the same
@@ -190,7 +190,7 @@ def _commit(folder: Path) -> str:
 
 
 def provenance(laboratory: Laboratory) -> dict[str, Any]:
-    """Where the numbers of a run come from, beside its settings."""
+    """The commit, machine and versions behind the numbers of a run."""
     device = jax.devices()[0]
     return {
         "commit": commit(laboratory.train),

@@ -45,8 +45,8 @@ def _settings(size: Mapping[str, Any]) -> dict[str, Setting]:
         common = {"epochs": 30, "latent_dim": 200, "ema": 0.0}
         names = {"variant": (variant,), "optimizer": (optimizer,)}
         counted = Dataset(np.empty(size["train_size"]), "")  # nothing is read from it
-        given = {**size, **common, **names, **settings}
-        return configure(DEFAULTS, Recipe({}), given, counted)[0]
+        every = {**size, **common, **names, **settings}
+        return configure(DEFAULTS, Recipe({}), every, counted)[0]
 
     gan = cell("gan", "sgd", rates)
     penalised = {

@@ -1,4 +1,4 @@
-"""What claims about images say in numbers: measures, levels and parts."""
+"""Measures and parts of claims about images."""
 
 import math
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ def _every(config: Config) -> int:
 
 
 def _marks(config: Config) -> list[int]:
-    """Epochs after which a frame is kept, 0 among them; all but the last at one distance."""
+    """Epochs with a frame, 0 among them; all but the last are at one distance."""
     return [*range(0, config.epochs, _every(config)), config.epochs]
 
 

@@ -1,4 +1,4 @@
-"""What claims about points say in numbers: measures, levels and parts."""
+"""Measures and parts of claims about points."""
 
 import math
 from functools import partial

@@ -43,7 +43,7 @@ def garments():
 # Verdicts on records of runs that never ran.
 
 
-def record(seed=0, **given):
+def record(seed=0, **changes):
     """A record of either laboratory."""
     noise = 0.01 * np.random.default_rng(seed).normal()
     arrays = {
@@ -56,7 +56,7 @@ def record(seed=0, **given):
         "relative_cost": 1.0 + noise,
         "shifts": np.full((2, DIRECTIONS, len(FACTORS)), 0.1 + noise),
         "shares": np.full((len(TRAVERSED), 3, 10), 0.1),
-        **given,
+        **changes,
     }
     return Record({name: np.asarray(x) for name, x in arrays.items()}, {})
 

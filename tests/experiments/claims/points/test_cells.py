@@ -73,9 +73,9 @@ def test_a_record_is_what_the_laboratory_measures(study, cell_of, data):
     good, bad = study.values()
     for seed, record in enumerate(good):
         np.testing.assert_array_equal(record.arrays["curve"], [x[seed] for x in curves])
-    kept = jax.tree.map(lambda x: x[:2], starts)
+    two = jax.tree.map(lambda x: x[:2], starts)
     generated = [np.asarray(x)[:2] for x in functions.each(program.final_samples)(state)]
-    results, samples = fit.evaluate(kept, cloud, generated)
+    results, samples = fit.evaluate(two, cloud, generated)
     ratios = [float(record.arrays["fit_ratio"]) for record in good]
     assert ratios == results["fit_ratio"].tolist()
     for seed, record in enumerate(good):
