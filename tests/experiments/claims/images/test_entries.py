@@ -21,6 +21,7 @@ from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.metrics.claims import Claim, cells_of, decide
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
+from jaxgan.plots.report_page import report_page
 from jaxgan.runs.records import Cell, Record
 from tests import records
 
@@ -330,6 +331,8 @@ def test_a_page_of_claims_about_images(shown):
     assert [len(section.pictures) for section in shown.sections] == [3, 1, 0, 1, 2, 2]
     assert "Pictures of D1 belong here too." in shown.sections[1].notes
     assert shown.lead == ["Lead."]
+    html = report_page(shown.title, shown.lead, shown.table, shown.sections, {})
+    assert len(html) < 2**20
 
 
 def test_a_page_warns_of_networks_that_differ():

@@ -234,7 +234,8 @@ def test_lanes_over_four_devices_equal_those_of_one_exactly(cell_of):
         functions = program_of(cell_of, devices)
         state, metrics = functions.advance(functions.init(), 3)
         samples = functions.each(program.final_samples)(state)
-        results.append(jax.device_get((metrics, samples)))
+        frame = functions.each(program.generate)(state)
+        results.append(jax.device_get((metrics, samples, frame)))
         assert len(metrics["critic_loss"].sharding.device_set) == devices
     jax.tree.map(np.testing.assert_array_equal, *results)
 
