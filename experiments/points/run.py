@@ -16,6 +16,7 @@ from experiments.points.lanes import lanes_of
 from jaxgan.data.points import PointCloud
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, loop, programs, to_json
+from jaxgan.runs.directory import write_csv
 
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def run_all(
     results = programs.run_all(folders, directory, run_one, identify, fresh=fresh)
     cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
     rows = tables.rows(to_json(cells))
-    tables.write(directory / "summary.csv", rows)
+    write_csv(directory / "summary.csv", rows)
     done = {x: folders[x] for x, result in results.items() if not isinstance(result, Diverged)}
     if len(cells) > 1 and done:
         tables.draw_grid(directory / "clouds.png", done)

@@ -1,7 +1,5 @@
 """The table and the figure of a sweep, over all its cells."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +10,6 @@ import numpy as np
 from tabulate import tabulate
 
 from experiments.points.config import Config
-from jaxgan import runs
 from jaxgan.plots import figures
 
 SETTINGS = (
@@ -85,15 +82,6 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
                 pair = row[f"{name}_mean"], row[f"{name}_ema_mean"]
                 lines[-1].append(", ".join(f"{x:.{digits}f}" for x in pair))
     print(tabulate(lines, tablefmt="plain", disable_numparse=True))
-
-
-def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``summary.csv``."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, table[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    runs.write_text(path, text.getvalue())
 
 
 def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
