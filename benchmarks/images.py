@@ -50,7 +50,7 @@ def jax_program(model, variant):
         "batch_size": BATCH,
     }
     (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), flags, dataset)
-    (values,) = config.cells()
+    (values,) = config.combinations()
     g = images_program.build(config, values, SHAPE[model][2])
     state = jax.jit(g.init)(jax.random.key(0), pixels.to_float(jax.numpy.asarray(data[:1])))
     advance = jax.jit(

@@ -30,7 +30,7 @@ def settings(config: Training) -> dict[str, Any]:
 def static(identity: Mapping[str, Any], config: Training) -> Hashable:
     """Everything but the values that are traced: equal for lanes of one program."""
     fixed = [(name, value) for name, value in identity.items() if name not in _TRACED]
-    return repr(fixed), tuple(config.cells()[0])
+    return repr(fixed), tuple(config.combinations()[0])
 
 
 def train(

@@ -70,7 +70,7 @@ class Training:
         """Generator updates in one epoch."""
         return steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
-    def cells(self) -> list[dict[str, float]]:
+    def combinations(self) -> list[dict[str, float]]:
         """List the combinations of traced values, each shared by ``seeds`` lanes."""
         values: dict[str, tuple[float, ...]] = {"learning_rate": self.learning_rate}
         if self.critic_learning_rate is not None:
@@ -144,7 +144,9 @@ def resolve(
             if optimizer != favourite:
                 settings |= defaults.by_optimizer[optimizer]
             if optimizer != favourite or "learning_rate" in stronger:
-                settings["critic_learning_rate"] = None  # the default went with the other
+                settings["critic_learning_rate"] = (
+                    None  # the default belongs to the other optimizer
+                )
             settings |= stronger | {"variant": variant, "optimizer": optimizer}
             settings.setdefault("penalty", entry.penalty)
             weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
@@ -162,7 +164,7 @@ def resolve(
     return programs
 
 
-def distinct(configs: list[Any]) -> list[Any]:
+def require_distinct(configs: list[Any]) -> list[Any]:
     """Return the configurations.
 
     Raises:
@@ -181,7 +183,7 @@ def require(config: Training, holds: bool, name: str, allowed: str) -> None:
         raise InputError(f"--{name}={text}: {allowed}")
 
 
-def whole(config: Training, limits: Mapping[str, int]) -> None:
+def require_whole(config: Training, limits: Mapping[str, int]) -> None:
     """Require whole numbers from 1 to a limit each."""
     for name, limit in limits.items():
         allowed = f"must be a whole number from 1 to {limit}"
@@ -218,7 +220,7 @@ def check(config: Training, count: int) -> None:
         "frame_every": 10**6,
         "checkpoint_every": 10**6,
     }
-    whole(config, limits)
+    require_whole(config, limits)
     require(config, 0 <= config.seed < 2**31 - 4096, "seed", "must be from 0 to 2147479551")
     require(config, 0 <= config.ema < 1, "ema", "must be at least 0 and below 1")
     require(

@@ -23,7 +23,7 @@ from experiments.images.config import Config, configure
 from jaxgan import runs, runtime
 from jaxgan.convert import inception as convert_inception
 from jaxgan.networks import inception
-from jaxgan.runs import programs
+from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
 
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         weights = convert_inception.load(weights_file) if weights_file else None
         dataset, skipped = load(source["data"], source["size"])
         configs = configure(DEFAULTS, recipe, overrides, dataset)
-        folders = programs.folders_of(configs, directory, run.name_of)
+        folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)

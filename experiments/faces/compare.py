@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.images import run
 from experiments.images.config import Config, Dataset
-from experiments.images.program import Purpose, fixed_latents
+from experiments.images.program import LatentSet, fixed_latents
 from jaxgan.metrics import colour, frechet, pyramid
 from jaxgan.plots import raster
 
@@ -31,7 +31,7 @@ def finish(
         real, other = np.split(np.asarray(dataset.images[np.sort(rows_of_data)]), 2)
         real_features = features(real) if features else None
         rows = []
-        for images in sample(state, fixed_latents(config, count, Purpose.MEASURES)):
+        for images in sample(state, fixed_latents(config, count, LatentSet.MEASURES)):
             distances = pyramid.laplacian_sliced_wasserstein(real, images)
             hues = colour.hue_entropy(images)
             rows.append(

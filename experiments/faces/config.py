@@ -73,7 +73,7 @@ TEXTS = {
 
 
 def load(source: str, size: int) -> tuple[Dataset, tuple[tuple[str, str], ...]]:
-    """The images, and what was skipped: (name, reason)."""
+    """Load the images, and the (name, reason) of those that are skipped."""
     if size not in SIZES:
         raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
     if source == "cartoons":

@@ -24,7 +24,7 @@ from experiments.images.config import Config, configure
 from jaxgan import runtime
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
-from jaxgan.runs import programs
+from jaxgan.runs import jobs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim
         dimensions = traverse.dimensions_of(moves.get("traverse"), by, latent_dim)
-        folders = programs.folders_of(configs, directory, run.name_of)
+        folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)

@@ -58,7 +58,7 @@ TEXTS = {
 
 
 def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:
-    """The images, and those to train on."""
+    """Load the data set, and its training images."""
     data = fashion_mnist.load(None if source == "fashion-mnist" else source)
     key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
     return data, Dataset(data.train_images, key)

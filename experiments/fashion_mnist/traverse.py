@@ -8,14 +8,14 @@ import numpy as np
 
 from experiments.images import run
 from experiments.images.config import Config, Dataset
-from experiments.images.program import Purpose, fixed_latents, make_program, make_sampler
+from experiments.images.program import LatentSet, fixed_latents, make_program, make_sampler
 from jaxgan import runs
 from jaxgan.data import fashion_mnist
 from jaxgan.errors import InputError
 from jaxgan.judges import fashion
 from jaxgan.metrics import frechet, intervals, kernels, neighbours
 from jaxgan.plots import figures, raster
-from jaxgan.runs import programs
+from jaxgan.runs import jobs
 
 SHOWN, MOVED = 10, 100  # samples in a figure, and in a measurement
 RESAMPLES = 400
@@ -33,7 +33,7 @@ def finish(
 
     def measure(config, sample, state, directory):
         rows = []
-        for images in sample(state, fixed_latents(config, count, Purpose.MEASURES)):
+        for images in sample(state, fixed_latents(config, count, LatentSet.MEASURES)):
             _, fake = fashion.classify(classifier.params, images)
             rows.append(
                 {
@@ -92,9 +92,9 @@ def traverse(
     """
     folder, title = directory / "traversal", run.title_of(config)
     functions = make_program(config, dataset)
-    state = programs.last_state(directory, functions.init)
+    state = jobs.last_state(directory, functions.init)
     sample = make_sampler(functions)
-    z = fixed_latents(config, MOVED, Purpose.TRAVERSAL)
+    z = fixed_latents(config, MOVED, LatentSet.TRAVERSAL)
 
     def classes(images: np.ndarray) -> np.ndarray:
         return fashion.classify(classifier.params, images)[0]

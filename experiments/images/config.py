@@ -67,12 +67,12 @@ def configure(
             config = Config(**{**settings, "model": model})
             _check(config, dataset)
             configs.append(config)
-    return common_settings.distinct(configs)
+    return common_settings.require_distinct(configs)
 
 
 def _check(config: Config, dataset: Dataset) -> None:
     lookup("model", config.model, PAIRS)
-    common_settings.whole(config, {"width": 1024, "train_size": len(dataset.images)})
+    common_settings.require_whole(config, {"width": 1024, "train_size": len(dataset.images)})
     for name in ("norm", "critic_norm"):
         norm = getattr(config, name)
         require(config, norm in NORMS, name, f"must be one of {', '.join(NORMS)}")

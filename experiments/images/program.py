@@ -14,7 +14,8 @@ from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.training import program
-from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, gan, latents
+from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
+from jaxgan.training.gan import gan as make_gan
 
 SPREAD_SAMPLES = 256
 
@@ -31,22 +32,22 @@ def stack(lanes: Sequence[Lane]) -> Lane:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
 
 
-def lane_of(cell: Mapping[str, float], seed: int) -> Lane:
-    """Make the lane of a cell of settings with a seed."""
-    return Lane(np.int32(seed), {name: np.float32(x) for name, x in cell.items()})
+def lane_of(values: Mapping[str, float], seed: int) -> Lane:
+    """Make the lane of a combination of settings with a seed."""
+    return Lane(np.int32(seed), {name: np.float32(x) for name, x in values.items()})
 
 
 def lanes_of(config: Config) -> Lane:
-    """All lanes of a program: every cell of settings with every seed."""
+    """All lanes of a program: every combination of settings with every seed."""
     seeds = range(config.seed, config.seed + config.seeds)
-    return stack([lane_of(cell, seed) for cell in config.cells() for seed in seeds])
+    return stack([lane_of(values, seed) for values in config.combinations() for seed in seeds])
 
 
 def build(config: Config, values: Mapping[str, Any], channels: int) -> Gan:
     """Build the GAN of one lane from its traced settings."""
     pair = PAIRS[config.model]
     objective, optimizers = settings.parts(config, values)
-    return gan(
+    return make_gan(
         pair.generator(config.size, config.width, channels, config.norm),
         pair.critic(config.size, config.width, config.critic_norm),
         objective,
@@ -86,8 +87,8 @@ def make_program(
     )
 
 
-class Purpose(enum.IntEnum):
-    """Purposes of fixed latents; each has latents of its own."""
+class LatentSet(enum.IntEnum):
+    """Independent sets of fixed latents."""
 
     GRID = 1  # the frames, and the curves of a study
     SAMPLES = 2  # samples.npz, and the edits of a study
@@ -95,9 +96,9 @@ class Purpose(enum.IntEnum):
     TRAVERSAL = 4
 
 
-def fixed_latents(config: Config, count: int, purpose: Purpose) -> jax.Array:
-    """Draw latents ``[count, D]`` that depend on the first seed and the purpose alone."""
-    key = draw_key(jax.random.key(config.seed), EVALUATE, purpose)
+def fixed_latents(config: Config, count: int, which: LatentSet) -> jax.Array:
+    """Draw latents ``[count, D]`` that depend on the first seed and the set alone."""
+    key = draw_key(jax.random.key(config.seed), EVALUATE, which)
     return latents(key, count, config.latent_dim)
 
 

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from experiments.images.config import Config, Dataset
 from experiments.images.program import (
-    Purpose,
+    LatentSet,
     Sampler,
     fixed_latents,
     lanes_of,
@@ -21,7 +21,7 @@ from experiments.images.program import (
 )
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
-from jaxgan.runs import Diverged, loop, programs
+from jaxgan.runs import Diverged, jobs, loop
 from jaxgan.training.gan import GanState, averaged
 
 GRID = 64  # samples in a frame
@@ -73,19 +73,19 @@ def run(
       dataset: What to train on.
       finish: Adds a laboratory's own measures and pictures.
       samples: Images in ``samples.npz``.
-      **options: As ``programs.run`` takes them; it says what is raised.
+      **options: As ``jobs.run`` takes them; it says what is raised.
 
     Returns:
       The summary, as in ``summary.json``.
     """
     directory = Path(directory)
     make = functools.partial(job, config, directory, dataset, finish, samples)
-    return programs.run(directory, settings(dataset, config), make, **options)
+    return jobs.run(directory, settings(dataset, config), make, **options)
 
 
 def job(
     config: Config, directory: Path, dataset: Dataset, finish: Finish, samples: int
-) -> programs.Job:
+) -> jobs.Job:
     """Collect the functions of one run directory."""
     rng = np.random.default_rng(config.seed)
     examples = dataset.images[rng.permutation(config.train_size)[:GRID]]
@@ -93,7 +93,7 @@ def job(
     raster.image_grid(directory / "real_one.png", examples[:1], "a real image", scale=4)
     functions = make_program(config, dataset)
     sample = make_sampler(functions)
-    z = fixed_latents(config, GRID, Purpose.GRID)
+    z = fixed_latents(config, GRID, LatentSet.GRID)
     title = title_of(config)
 
     def draw(epoch, state):
@@ -107,7 +107,7 @@ def job(
         return work
 
     def end(state, records, frames):
-        images = sample(state, fixed_latents(config, samples, Purpose.SAMPLES))[0]
+        images = sample(state, fixed_latents(config, samples, LatentSet.SAMPLES))[0]
         np.savez_compressed(directory / "samples.npz", images=images, seed=config.seed)
         raster.image_grid(directory / "samples.png", images[:GRID], title)
         first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
@@ -123,7 +123,7 @@ def job(
             **finish(config, sample, state, directory),
         }
 
-    return programs.Job(
+    return jobs.Job(
         init=functions.init,
         advance=functions.advance,
         draw=draw,
@@ -162,7 +162,7 @@ def check(
 ) -> None:
     """Refuse directories that hold other runs, before anything is written."""
     identify = functools.partial(settings, dataset)
-    programs.check_all(folders, directory, identify, fresh=fresh)
+    jobs.check_all(folders, directory, identify, fresh=fresh)
 
 
 def run_all(
@@ -193,9 +193,9 @@ def run_all(
     def run_one(config, folder):
         return run(config, folder, dataset, fresh=fresh, **options)
 
-    folders = programs.folders_of(configs, directory, name_of)
+    folders = jobs.folders_of(configs, directory, name_of)
     identify = functools.partial(settings, dataset)
-    results = programs.run_all(folders, directory, run_one, identify, fresh=fresh)
+    results = jobs.run_all(folders, directory, run_one, identify, fresh=fresh)
     return [result for result in results.values() if not isinstance(result, Diverged)]
 
 

@@ -22,7 +22,7 @@ from experiments.points.config import DEFAULTS, RECIPES, TEXTS, Config, configur
 from experiments.points.run import name_of, run_all, settings
 from jaxgan import runtime
 from jaxgan.data import points
-from jaxgan.runs import programs
+from jaxgan.runs import jobs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         variant = DEFAULTS.common["variant"]
         directory = line.run_directory(training_flags.default_name(overrides, variant))
         if line.shared.dry_run:
-            folders = programs.folders_of(configs, directory, name_of)
+            folders = jobs.folders_of(configs, directory, name_of)
             identify = functools.partial(settings, cloud)
-            programs.check_all(folders, directory, identify, fresh=line.shared.fresh)
+            jobs.check_all(folders, directory, identify, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
         runtime.setup()

@@ -182,7 +182,7 @@ def configure(
     configs = [Config(**{"train_size": size, **settings}) for settings in programs]
     for config in configs:
         _check(config, count)
-    return common_settings.distinct(configs)
+    return common_settings.require_distinct(configs)
 
 
 def _check(config: Config, count: int) -> None:

@@ -84,7 +84,7 @@ def summarize(
       finite: Which lanes did not diverge, ``[S]``.
     """
     table = []
-    for i, cell in enumerate(config.cells()):
+    for i, cell in enumerate(config.combinations()):
         lanes = slice(i * config.seeds, (i + 1) * config.seeds)
         by_seed = {name: values[lanes] for name, values in results.items()}
         table.append(

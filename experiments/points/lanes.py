@@ -19,7 +19,7 @@ class Lane(NamedTuple):
     """The start of a run; over lanes every leaf has a leading axis S.
 
     Attributes:
-      seed: Of the split, the weights and all draws.
+      seed: Seed of the split, the weights and all draws.
       train: Points to train on, in the data's own units.
       test: Points held out.
       reference: Those of them that samples are compared with, as many as there are samples.
@@ -66,15 +66,15 @@ def stack(lanes: Sequence[Lane]) -> Lane:
 
 
 def lanes_of(config: Config, cloud: np.ndarray) -> Lane:
-    """All lanes of a program: every cell of settings with every seed."""
+    """All lanes of a program: every combination of settings with every seed."""
     seeds = range(config.seed, config.seed + config.seeds)
     starts = [start(config, cloud, seed) for seed in seeds]
-    return stack([with_values(x, cell) for cell in config.cells() for x in starts])
+    return stack([with_values(x, values) for values in config.combinations() for x in starts])
 
 
-def with_values(lane: Lane, cell: Mapping[str, float]) -> Lane:
+def with_values(lane: Lane, values: Mapping[str, float]) -> Lane:
     """Give a lane its traced settings."""
-    return lane._replace(values={name: np.float32(x) for name, x in cell.items()})
+    return lane._replace(values={name: np.float32(x) for name, x in values.items()})
 
 
 def at(lanes: Lane, index: int) -> Lane:

@@ -17,9 +17,9 @@ def draw_curves(
     """Draw both losses and the sliced ratio by epoch.
 
     Args:
-      path: Of the PNG.
-      config: Of the run.
-      lanes: How many there are.
+      path: Path of the PNG.
+      config: Configuration of the run.
+      lanes: Number of lanes.
       records: Those of ``metrics.jsonl``.
     """
 
@@ -57,12 +57,12 @@ def draw_samples(
     """Draw the first lane's samples beside the points held out.
 
     Args:
-      path: Of the PNG.
-      config: Of the run.
-      lanes: Of the run.
+      path: Path of the PNG.
+      config: Configuration of the run.
+      lanes: Lanes of the run.
       samples: As ``fit.evaluate`` returns them.
       results: As ``fit.evaluate`` returns them.
-      extent: Of every panel.
+      extent: Extent of every panel.
     """
     ratio, ratio_ema = results["fit_ratio"][0], results["fit_ratio_ema"][0]
     figures.clouds(

@@ -15,7 +15,8 @@ from jaxgan.metrics import transport
 from jaxgan.metrics.fit_ratio import DRAWS
 from jaxgan.networks import mlp
 from jaxgan.training import program
-from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key, gan, latents
+from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key, latents
+from jaxgan.training.gan import gan as make_gan
 
 
 class _Traced(NamedTuple):
@@ -49,7 +50,7 @@ def _on_device(lanes: Lane) -> _Traced:
 def build(config: Config, values: Mapping[str, Any]) -> Gan:
     """Build the GAN of one lane from its traced settings."""
     objective, optimizers = settings.parts(config, values)
-    return gan(
+    return make_gan(
         mlp.Generator(config.generator_widths),
         mlp.Critic(config.critic_widths),
         objective,

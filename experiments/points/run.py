@@ -15,7 +15,7 @@ from experiments.points.config import Config
 from experiments.points.lanes import lanes_of
 from jaxgan.data.points import PointCloud
 from jaxgan.plots import figures, raster
-from jaxgan.runs import Diverged, loop, programs, to_json
+from jaxgan.runs import Diverged, jobs, loop, to_json
 from jaxgan.runs.directory import write_csv
 
 
@@ -34,17 +34,17 @@ def run(
       config: What to train.
       directory: Made if missing; a run that it holds goes on.
       cloud: What to train on.
-      **options: As ``programs.run`` takes them; it says what is raised.
+      **options: As ``jobs.run`` takes them; it says what is raised.
 
     Returns:
       The summary, as in ``summary.json``.
     """
     directory = Path(directory)
     make = functools.partial(job, config, directory, cloud)
-    return programs.run(directory, settings(cloud, config), make, **options)
+    return jobs.run(directory, settings(cloud, config), make, **options)
 
 
-def job(config: Config, directory: Path, cloud: PointCloud) -> programs.Job:
+def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
     """Collect the functions of one run directory."""
     lanes = lanes_of(config, cloud.points)
     extent = figures.extent_of(cloud.points)
@@ -76,7 +76,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> programs.Job:
         raster.gif(directory / "training.gif", frames)
         return {"cells": fit.summarize(config, results, fit.finite_lanes(records))}
 
-    return programs.Job(
+    return jobs.Job(
         init=functions.init,
         advance=functions.advance,
         draw=draw,
@@ -93,8 +93,8 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> programs.Job:
 def describe(metrics: Mapping[str, np.ndarray]) -> str:
     """Describe an epoch in one line: medians over lanes."""
     ema = np.median(metrics["sliced_ratio_ema"])
-    fit_ratio = np.median(metrics["sliced_ratio"])
-    return f"{loop.describe(metrics)}  fit {fit_ratio:.2f} (ema {ema:.2f})"
+    sliced_ratio = np.median(metrics["sliced_ratio"])
+    return f"{loop.describe(metrics)}  fit {sliced_ratio:.2f} (ema {ema:.2f})"
 
 
 def name_of(config: Config) -> str:
@@ -119,7 +119,7 @@ def run_all(
       cloud: What to train on.
       fresh: Start every program over.
       began: Start of the time to the first step of the first program.
-      **options: As ``programs.run`` takes them.
+      **options: As ``jobs.run`` takes them.
 
     Returns:
       The rows of the table. A program whose every lane diverged has rows too.
@@ -129,14 +129,14 @@ def run_all(
       Diverged: If every lane of every program diverged.
     """
     directory = Path(directory)
-    folders = programs.folders_of(configs, directory, name_of)
+    folders = jobs.folders_of(configs, directory, name_of)
     starts = {configs[0]: began}
 
     def run_one(config, folder):
         return run(config, folder, cloud, fresh=fresh, began=starts.get(config), **options)
 
     identify = functools.partial(settings, cloud)
-    results = programs.run_all(folders, directory, run_one, identify, fresh=fresh)
+    results = jobs.run_all(folders, directory, run_one, identify, fresh=fresh)
     cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
     rows = tables.rows(to_json(cells))
     write_csv(directory / "summary.csv", rows)
@@ -150,6 +150,6 @@ def _cells(config: Config, result: dict[str, Any] | Diverged) -> list[dict[str, 
     """Summaries of the cells of a program; infinitely bad where it diverged."""
     if not isinstance(result, Diverged):
         return result["cells"]
-    lanes = config.seeds * len(config.cells())
+    lanes = config.seeds * len(config.combinations())
     lost = {name: np.full(lanes, math.inf) for name in fit.RESULTS}
     return fit.summarize(config, lost, np.full(lanes, False))

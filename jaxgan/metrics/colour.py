@@ -9,10 +9,11 @@ _IMAGES = 256
 
 
 class HueEntropy(NamedTuple):
-    """Result of ``hue_entropy``; both are 0 for one hue and at most ``log2(bins)`` bits.
+    """Result of ``hue_entropy``; all are 0 for a single hue.
 
     Attributes:
-      images: Bits, of the dominant hues of images: low if all share one tint.
+      images: Bits, at most ``log2(bins)``, of the dominant hues of images: low if all share
+        one tint.
       images_share: The same over ``log2(bins)``.
       pixels: Bits, of the hues of all pixels: low if few hues occur at all.
       pixels_share: The same over ``log2(bins)``.

@@ -1,4 +1,4 @@
-"""The fit ratio: how far samples are from held-out points, and how far they need be."""
+"""The fit ratio: distance of samples to held-out points, relative to training points."""
 
 import functools
 import math

@@ -37,7 +37,7 @@ def about(value: float, factor: float = math.sqrt(2)) -> Range:
 
 
 def verdict(interval: Interval, allowed: Range) -> str:
-    """Judge a claim by its interval: it holds, does not hold, or is undecided."""
+    """Decide a claim by its interval: it holds, does not hold, or is undecided."""
     if math.isnan(interval.low) or math.isnan(interval.high):
         return UNDECIDED
     if allowed.low <= interval.low and interval.high <= allowed.high:
@@ -94,10 +94,10 @@ def never_within(curves: ArrayLike, level: float) -> np.ndarray:
 
 
 def at_worst(values: ArrayLike, worst: ArrayLike) -> np.ndarray:
-    """Values ``[S]`` where larger is worse, none above its worst, which diverged ones get.
+    """Cap values ``[S]``, of which larger ones are worse, at ``worst``.
 
-    A run that diverged has no number, and is not dropped: it counts as the worst that
-    there is. That nothing counts as worse than it keeps it so.
+    A run that diverged is not dropped: it gets ``worst``. The cap ensures that no run
+    scores worse than a diverged one.
     """
     values, worst = np.asarray(values, float), np.asarray(worst, float)
     return np.where(np.isfinite(values), np.minimum(values, worst), worst)

@@ -120,7 +120,9 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
     """
     config = directory / "config.json"
     try:
-        if not os.path.lexists(directory) or all(map(_is_first, os.listdir(directory))):
+        if not os.path.lexists(directory) or all(
+            map(_is_startup_leftover, os.listdir(directory))
+        ):
             return
         old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
     except PermissionError as error:
@@ -138,8 +140,8 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
             )
 
 
-def _is_first(name: str) -> bool:
-    """Whether a file can be left by a run that was killed as it began: it is no run yet."""
+def _is_startup_leftover(name: str) -> bool:
+    """Whether a run that is killed as it begins can leave this file."""
     return name == "lock" or (name.startswith("tmp_") and name.endswith("_config.json"))
 
 
@@ -247,10 +249,10 @@ class Run:
         write_json(self.directory / "config.json", config)
 
     def _clear(self) -> None:
-        """Delete all but the configuration, so that a kill half way leaves a run.
+        """Delete all but the configuration, so that an interrupted deletion leaves a run.
 
-        The summary goes first and the checkpoints at one stroke: whoever goes on with
-        what is left starts from the beginning.
+        The summary goes first and the checkpoints at one stroke: a later start begins
+        from scratch.
         """
         (self.directory / "summary.json").unlink(missing_ok=True)
         trash = self.directory / "trash"

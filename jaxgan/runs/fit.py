@@ -1,4 +1,4 @@
-"""Training of own networks in one call."""
+"""Train your own networks in one call."""
 
 import contextlib
 import hashlib
@@ -190,7 +190,7 @@ def _array(data: ArrayLike) -> np.ndarray:
             with np.errstate(over="ignore"):
                 x = x.astype(np.float32)
         except (TypeError, ValueError) as error:
-            raise InputError(f"data of type {x.dtype} are no numbers") from error
+            raise InputError(f"data of type {x.dtype} are not numeric") from error
         if not np.isfinite(x).all():
             raise InputError("data must be finite, in float32 too")
     if x.ndim < 2 or not x.size:

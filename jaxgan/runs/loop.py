@@ -1,4 +1,4 @@
-"""The host's loop: resume, advance, judge health, log, draw, save, stop."""
+"""The host's loop: resume, advance, check health, log, draw, save, stop."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +100,7 @@ def intervals(
 
 
 def seconds_apart(seconds: float) -> Callable[[int], bool]:
-    """Make a ``due`` that says yes where the last yes is some time ago."""
+    """Make a ``due`` that is true at most once every ``seconds``."""
     last = time.monotonic()
 
     def due(epoch):
@@ -115,7 +115,7 @@ def seconds_apart(seconds: float) -> Callable[[int], bool]:
 
 
 def _place(x: Any, like: Any) -> Any:
-    """A restored array where ``init`` has it, or the next step would compile again."""
+    """Place a restored array where ``init`` places it, to avoid recompiling."""
     return jax.device_put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
 
 
@@ -242,10 +242,10 @@ def train(
 
 
 class _Health:
-    """Says once of each lane when it diverges or collapses."""
+    """Reports each lane once when it diverges or collapses."""
 
     def __init__(self):
-        self.ill: set[tuple[str, int]] = set()
+        self.reported: set[tuple[str, int]] = set()
 
     def examine(self, epoch: int, metrics: Metrics) -> None:
         finite = finite_epochs(metrics)
@@ -261,8 +261,8 @@ class _Health:
 
     def _report(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():
-            if (text, lane) not in self.ill:
-                self.ill.add((text, lane))
+            if (text, lane) not in self.reported:
+                self.reported.add((text, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
 
 

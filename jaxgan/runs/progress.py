@@ -49,7 +49,7 @@ def say(line: str) -> None:
 
 
 def printable(text: str) -> str:
-    """A line of text without what a terminal would obey."""
+    """Replace the control characters of a line of text."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Records of training runs: one file per run, at a place that says what decided it.
+"""Records of training runs: one file per run, at a path derived from its settings.
 
 A cell is one setting of everything; with a seed it is a lane, one training run. The record
 of a run lies under a digest of its settings, its laboratory and the versions of packages, so
@@ -32,9 +32,9 @@ class Laboratory(NamedTuple):
     """How one kind of cell is trained and measured.
 
     Attributes:
-      name: Differs from those of other laboratories.
-      version: To be raised when a change of the code moves results: runs of another
-        version are trained again.
+      name: Name that no other laboratory has.
+      version: Raise it when a change of the code alters results: runs of another version
+        are trained again.
       identity: ``config -> settings``: all that decides a result but the seed, as JSON.
       train: ``(lanes, work) -> records``: trains lanes of one program and measures them,
         one after the other. The facts of a record have the ``seconds`` that the run took.
@@ -57,10 +57,10 @@ class Work(NamedTuple):
     """The place and the callbacks of a program that trains.
 
     Attributes:
-      directory: For checkpoints; holds those that an interrupted process left of the same
-        lanes.
-      tell: To be called with the share that is done.
-      check: To be called where it is safe to stop; raises ``Stopped`` to do so.
+      directory: Folder of checkpoints; it holds those that an interrupted process left of
+        the same lanes.
+      tell: Call it with the share that is done.
+      check: Call it where it is safe to stop; it raises ``Stopped`` to do so.
     """
 
     directory: Path

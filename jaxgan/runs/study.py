@@ -83,7 +83,7 @@ def _begun(directory: Path, cells: Iterable[Cell]) -> dict[Path, list[Lane]]:
     by_key, programs = {key(cell): cell for cell in cells}, {}
     for path in sorted((directory / "work").glob("*/lanes.json")):
         try:
-            names = [[str(key), int(seed)] for key, seed in json.loads(path.read_text())]
+            names = [[str(name), int(seed)] for name, seed in json.loads(path.read_text())]
         except (OSError, ValueError, TypeError, OverflowError, RecursionError):
             continue
         if path.parent.name == digest(names) and all(name in by_key for name, _ in names):

@@ -1,4 +1,4 @@
-"""The same numbers and pictures for TensorBoard, through the ``tb`` extra."""
+"""Numbers and pictures for TensorBoard; needs the ``tb`` extra."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -24,7 +24,7 @@ def start(**options: Any) -> None:
     jax.distributed.initialize(**options)
 
 
-def mesh(devices: Sequence[Any] | None = None) -> Mesh:
+def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """A mesh with one axis over the devices, by default all of them."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))

@@ -34,7 +34,7 @@ def epoch(
       data: ``[N, ...]``, any dtype that ``prepare`` takes.
       batch_size: B.
       critic_steps: Critic updates per generator update.
-      prepare: Makes a batch of data into what the critic takes, such as a cast.
+      prepare: Converts a batch of data to the critic's input, such as a cast.
 
     Returns:
       The state one epoch on, and each metric's mean over the epoch.

@@ -27,7 +27,7 @@ def over_lanes(
 
     Returns:
       A function of the same arguments with a leading lane axis ``[S, ...]`` on every
-      array, which returns results with that axis. Any S goes: fewer lanes than devices
+      array, which returns results with that axis. Any S works: fewer lanes than devices
       leave devices idle, and a short last round is filled up with copies of the last
       lane, whose results are dropped. Keyword arguments have no lane axis: every lane
       gets the whole of them.
@@ -38,7 +38,7 @@ def over_lanes(
       >>> jax.jit(draws)(jnp.arange(3)).shape
       (3, 5)
     """
-    mesh = devices.mesh() if mesh is None else mesh
+    mesh = devices.make_mesh() if mesh is None else mesh
     if in_turn is None:
         in_turn = mesh.devices.flat[0].platform == "cpu"
 
@@ -50,7 +50,7 @@ def over_lanes(
 
     def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
-        used = devices.mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
+        used = devices.make_mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
         missing = -lanes % used.size
 
         def fill(x):

@@ -21,9 +21,9 @@ class Program(NamedTuple):
     Attributes:
       init: ``() -> state``, leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
-      each: From ``function(gan, state, lane, *whole)`` of one lane, the compiled
-        ``(state, *whole)`` of all lanes, which returns leaves ``[S, ...]``. Every lane gets
-        the whole of the further arguments.
+      each: Compiles ``function(gan, state, lane, *shared)`` of one lane to run over all
+        lanes, as ``(state, *shared)``; the result has leaves ``[S, ...]``. All lanes share
+        the further arguments.
     """
 
     init: Callable[[], GanState]
@@ -52,7 +52,7 @@ def make_program(
         ``train``.
       batch_size: B.
       critic_steps: Critic updates per generator update.
-      prepare: Makes a batch of data into what the critic takes, such as a cast.
+      prepare: Converts a batch of data to the critic's input, such as a cast.
       measure: Further metrics ``{name: []}`` of one lane after each epoch.
       mesh: Devices to spread the lanes over; by default all.
       compiler_options: Of all functions but ``init``.
@@ -81,14 +81,14 @@ def make_program(
         return over_lanes(one, mesh)(state, lanes, data=data)
 
     def each(function):
-        def all_lanes(state, lanes, whole):
-            def one(state, lane, whole):
-                return function(build(lane), state, lane, *whole)
+        def all_lanes(state, lanes, shared):
+            def one(state, lane, shared):
+                return function(build(lane), state, lane, *shared)
 
-            return over_lanes(one, mesh)(state, lanes, whole=whole)
+            return over_lanes(one, mesh)(state, lanes, shared=shared)
 
         compiled = jax.jit(all_lanes, compiler_options=options)
-        return lambda state, *whole: compiled(state, lanes, whole)
+        return lambda state, *shared: compiled(state, lanes, shared)
 
     compiled_init = jax.jit(lambda lanes, data: over_lanes(init, mesh)(lanes, data=data))
     compiled_advance = jax.jit(

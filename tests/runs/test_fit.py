@@ -118,7 +118,7 @@ def test_bad_arguments_are_one_line(data, change, message):
         (np.zeros((0, 2)), "not empty"),
         (np.full((9, 2), np.nan), "finite"),
         (np.full((9, 2), 1e300), "finite, in float32 too"),
-        (np.array([["a", "b"]]), "are no numbers"),
+        (np.array([["a", "b"]]), "are not numeric"),
     ],
 )
 def test_bad_data_are_one_line(data, message):

@@ -96,10 +96,12 @@ def run(
     """
     config, count = configs[0], len(wanted)
     pairs = zip(configs, wanted, strict=True)
-    lanes = program.stack([program.lane_of(x.cells()[0], lane.seed) for x, lane in pairs])
+    lanes = program.stack(
+        [program.lane_of(x.combinations()[0], lane.seed) for x, lane in pairs]
+    )
     functions = program.make_program(config, dataset, lanes)
     sample = program.make_sampler(functions)
-    latents = program.fixed_latents(config, EVALUATED, program.Purpose.GRID)
+    latents = program.fixed_latents(config, EVALUATED, program.LatentSet.GRID)
 
     def watch(epoch, state, metrics, notes):
         images = sample(state, latents)
@@ -135,11 +137,11 @@ def run(
 
 def make_sample(config: Config, dataset: Dataset) -> Sample:
     """Make the function from one lane's state and latents ``[N, D]`` to uint8 images."""
-    gan = program.build(config, config.cells()[0], dataset.images.shape[-1])
+    gan = program.build(config, config.combinations()[0], dataset.images.shape[-1])
     sample = jax.jit(lambda state, z: gan.sample(averaged(state), z))
     return lambda state, z: to_uint8(sample(state, z))
 
 
 def moved_latents(config: Config) -> np.ndarray:
     """Latents ``[MOVED, D]`` from which samples are moved."""
-    return np.asarray(program.fixed_latents(config, MOVED, program.Purpose.SAMPLES))
+    return np.asarray(program.fixed_latents(config, MOVED, program.LatentSet.SAMPLES))

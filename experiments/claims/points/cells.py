@@ -95,7 +95,8 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     seeds = [lane.seed for lane in wanted]
     starts = {seed: _start(config, cloud, seed) for seed in dict.fromkeys(seeds)}
     each = [
-        lanes.with_values(starts[lane.seed], lane.cell.config.cells()[0]) for lane in wanted
+        lanes.with_values(starts[lane.seed], lane.cell.config.combinations()[0])
+        for lane in wanted
     ]
     together = lanes.stack(each)
     functions = program.make_program(config, together)

@@ -11,10 +11,10 @@ from experiments.faces import config as faces
 from experiments.fashion_mnist import config as fashion_mnist
 from experiments.images import run
 from experiments.images.config import Dataset, configure
-from experiments.images.program import Purpose, fixed_latents, make_program, make_sampler
+from experiments.images.program import LatentSet, fixed_latents, make_program, make_sampler
 from jaxgan.data import pixels
 from jaxgan.errors import InputError
-from jaxgan.runs import Stopped, programs
+from jaxgan.runs import Stopped, jobs
 
 
 def holds_what_it_should(folder):
@@ -91,15 +91,15 @@ def test_pixels_reach_the_networks_in_their_range(dataset):
 
 def test_samples_are_those_of_the_last_state(original, dataset, config_of):
     functions = make_program(config_of(seeds=2), dataset)
-    state = programs.last_state(original, functions.init)
-    z = fixed_latents(config_of(), 10, Purpose.SAMPLES)
+    state = jobs.last_state(original, functions.init)
+    z = fixed_latents(config_of(), 10, LatentSet.SAMPLES)
     with np.load(original / "samples.npz") as file:
         np.testing.assert_array_equal(make_sampler(functions)(state, z)[0], file["images"])
 
 
 def test_every_purpose_has_latents_of_its_own(config_of):
-    drawn = [np.asarray(fixed_latents(config_of(), 2, purpose)) for purpose in Purpose]
-    assert len({x.tobytes() for x in drawn}) == len(Purpose)
+    drawn = [np.asarray(fixed_latents(config_of(), 2, purpose)) for purpose in LatentSet]
+    assert len({x.tobytes() for x in drawn}) == len(LatentSet)
 
 
 def test_default_norms_fit_the_penalty(config_of):

@@ -32,7 +32,7 @@ def test_a_sweep_is_one_program_per_variant_and_optimizer():
     configs = configure(
         variant=("gan", "wgan_gp"), optimizer=("sgd", "adam"), penalty_weight=(0.1, 1.0)
     )
-    found = [(c.variant, c.optimizer, len(c.cells())) for c in configs]
+    found = [(c.variant, c.optimizer, len(c.combinations())) for c in configs]
     assert found == [
         ("gan", "sgd", 1),
         ("gan", "adam", 1),
@@ -43,7 +43,7 @@ def test_a_sweep_is_one_program_per_variant_and_optimizer():
 
 def test_cells_are_all_combinations_of_traced_values():
     (config,) = configure(variant=("wgan",), learning_rate=(1e-3, 1e-4), clip=(0.1, 0.2))
-    assert config.cells() == [
+    assert config.combinations() == [
         {"learning_rate": rate, "clip": clip} for rate in (1e-3, 1e-4) for clip in (0.1, 0.2)
     ]
 

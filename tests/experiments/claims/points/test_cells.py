@@ -223,7 +223,7 @@ def test_where_data_was_read_from_decides_nothing(tmp_path, data, key_of):
 def program_of(cell_of, devices):
     config = cell_of(seeds=8).config
     starts = lanes.lanes_of(config, points.load(config.data).points)
-    mesh = training_devices.mesh(jax.devices()[:devices])
+    mesh = training_devices.make_mesh(jax.devices()[:devices])
     return program.make_program(config, starts, mesh)
 
 

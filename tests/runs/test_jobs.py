@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.errors import InputError
-from jaxgan.runs import Diverged, programs
+from jaxgan.runs import Diverged, jobs
 
 
 def job(directory):
@@ -26,7 +26,7 @@ def job(directory):
         names = [path.name for path in frames]
         return {"count": state.tolist(), "records": len(records), "frames": names}
 
-    return programs.Job(
+    return jobs.Job(
         init=lambda: jnp.zeros(2, jnp.int32),
         advance=advance,
         draw=draw,
@@ -41,7 +41,7 @@ def job(directory):
 
 
 def run(directory, **options):
-    return programs.run(directory, {"kind": "test"}, lambda: job(directory), **options)
+    return jobs.run(directory, {"kind": "test"}, lambda: job(directory), **options)
 
 
 def test_a_job_is_done_once(tmp_path, capsys):
@@ -54,7 +54,7 @@ def test_a_job_is_done_once(tmp_path, capsys):
     assert run(tmp_path / "run") == summary
     assert "already complete" in capsys.readouterr().err
     with pytest.raises(InputError, match="was made with kind=test, not other"):
-        programs.run(tmp_path / "run", {"kind": "other"}, lambda: job(tmp_path / "run"))
+        jobs.run(tmp_path / "run", {"kind": "other"}, lambda: job(tmp_path / "run"))
 
 
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
@@ -69,11 +69,11 @@ def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
 def test_the_last_state_is_that_of_the_last_checkpoint(tmp_path):
     run(tmp_path)
     init = job(tmp_path).init
-    assert programs.last_state(tmp_path, init).tolist() == [3, 3]
+    assert jobs.last_state(tmp_path, init).tolist() == [3, 3]
     for folder in (tmp_path / "checkpoints").iterdir():
         (folder / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match="manifest.json is missing or unreadable"):
-        programs.last_state(tmp_path, init)
+        jobs.last_state(tmp_path, init)
 
 
 def settings(config):
@@ -81,14 +81,14 @@ def settings(config):
 
 
 def test_one_program_runs_in_the_directory_and_several_below_it(tmp_path):
-    assert programs.folders_of(["a"], tmp_path, str.upper) == {tmp_path: "a"}
-    folders = programs.folders_of(["a", "b"], tmp_path, str.upper)
+    assert jobs.folders_of(["a"], tmp_path, str.upper) == {tmp_path: "a"}
+    folders = jobs.folders_of(["a", "b"], tmp_path, str.upper)
     assert folders == {tmp_path / "A": "a", tmp_path / "B": "b"}
-    results = programs.run_all(folders, tmp_path, lambda config, folder: config * 2, settings)
+    results = jobs.run_all(folders, tmp_path, lambda config, folder: config * 2, settings)
     assert results == {tmp_path / "A": "aa", tmp_path / "B": "bb"}
-    others = programs.folders_of(["a", "c"], tmp_path, str.upper)
+    others = jobs.folders_of(["a", "c"], tmp_path, str.upper)
     with pytest.raises(InputError, match="was made with programs=A,B, not A,C"):
-        programs.check_all(others, tmp_path, settings)
+        jobs.check_all(others, tmp_path, settings)
 
 
 def test_a_program_that_diverges_does_not_stop_the_others(tmp_path, capsys):
@@ -97,19 +97,19 @@ def test_a_program_that_diverges_does_not_stop_the_others(tmp_path, capsys):
             raise Diverged("no lane is finite")
         return config
 
-    folders = programs.folders_of(["bad", "good"], tmp_path, str)
-    results = programs.run_all(folders, tmp_path, run_one, settings)
+    folders = jobs.folders_of(["bad", "good"], tmp_path, str)
+    results = jobs.run_all(folders, tmp_path, run_one, settings)
     assert isinstance(results[tmp_path / "bad"], Diverged)
     assert results[tmp_path / "good"] == "good"
     assert "bad: no lane is finite" in capsys.readouterr().err
     with pytest.raises(Diverged):
-        programs.run_all({tmp_path / "x": "bad"}, tmp_path / "x", run_one, settings)
+        jobs.run_all({tmp_path / "x": "bad"}, tmp_path / "x", run_one, settings)
 
 
 def test_other_runs_are_refused_before_anything_is_written(tmp_path):
-    folders = programs.folders_of(["a", "b"], tmp_path, str)
-    programs.run_all(folders, tmp_path, lambda config, folder: None, settings)
+    folders = jobs.folders_of(["a", "b"], tmp_path, str)
+    jobs.run_all(folders, tmp_path, lambda config, folder: None, settings)
     run(tmp_path / "b")
     with pytest.raises(InputError, match="b was made with kind=test, not None"):
-        programs.run_all(folders, tmp_path, lambda config, folder: None, settings)
+        jobs.run_all(folders, tmp_path, lambda config, folder: None, settings)
     assert not (tmp_path / "a").exists()

@@ -1,4 +1,4 @@
-"""The programs of one command: each is a job in a run directory of its own."""
+"""The jobs of one command, each in a run directory of its own."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ def run(
     began: float | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Do a job in its run directory, from where an earlier process left it.
+    """Run or resume a job in its run directory.
 
     Args:
       directory: Made if missing.
@@ -153,7 +153,7 @@ def run_all(
 
     Args:
       folders: As ``folders_of`` makes them.
-      directory: Of all of them; locked meanwhile.
+      directory: Folder above all of them; locked meanwhile.
       run_one: Runs one program in its folder.
       settings: What identifies a run.
       fresh: Whether ``run_one`` starts over.
