@@ -54,6 +54,14 @@ def golden(shared):
     return load
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Call whatever drives a browser slow: it starts a dozen processes."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 # In a browser. Nothing of it is downloaded: Debian's package `chromium` and PyPI's
 # `playwright`, which drives it.
 

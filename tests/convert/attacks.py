@@ -188,14 +188,18 @@ def change(content, entry, offset, value):
 
 
 def bomb(size, declared=None):
+    """A zip file whose storage inflates to many zeros, and what size it says that it has."""
     file = BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("root/data.pkl", b"\x80\x02N.")
         archive.writestr("root/data/0", bytes(size))
     content = file.getvalue()
-    if declared is not None:
-        packed = struct.pack("<L", declared)
-        local = content.index(b"root/data/0") - 30
-        content = content[: local + 22] + packed + content[local + 26 :]
-        content = change(content, b"root/data/0", 24, packed)
-    return content
+    return content if declared is None else declare(content, declared)
+
+
+def declare(content, size):
+    """Change the size that the storage of a bomb says it has."""
+    packed = struct.pack("<L", size)
+    local = content.index(b"root/data/0") - 30
+    content = content[: local + 22] + packed + content[local + 26 :]
+    return change(content, b"root/data/0", 24, packed)

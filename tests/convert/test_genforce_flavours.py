@@ -207,7 +207,7 @@ def test_pggan_equals_its_twin(channels, is_fused, latents):
     assert relative(model.images(codes), pggan_twin(arrays, latents, is_fused)) < TOLERANCE
 
 
-@pytest.mark.parametrize("channels", [CHANNELS, FINE])
+@pytest.mark.parametrize("channels", [CHANNELS, pytest.param(FINE, marks=pytest.mark.slow)])
 def test_stylegan_equals_its_twin(channels, latents):
     arrays = stylegan_arrays(channels)
     model = open_with(genforce_stylegan.find, arrays)
@@ -525,7 +525,7 @@ def test_pggan_gives_the_images_of_genforce(reference):
         assert relative(images, wanted) < TOLERANCE
 
 
-@pytest.mark.parametrize("size", [32, 128])
+@pytest.mark.parametrize("size", [32, pytest.param(128, marks=pytest.mark.slow)])
 def test_stylegan_gives_the_images_of_genforce(size, reference):
     model, expected = reference(f"stylegan_{size}", genforce_stylegan.find)
     psi, layers = float(expected["psi"]), int(expected["trunc_layers"])

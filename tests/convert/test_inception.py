@@ -1,5 +1,6 @@
 """Files are stood in for by their arrays: a whole one is 90 MB."""
 
+import functools
 import os
 import zipfile
 
@@ -50,8 +51,9 @@ SAME = {
 }
 
 
+@functools.cache
 def shapes():
-    image = jnp.zeros((1, SIZE, SIZE, 3))
+    image = np.zeros((1, SIZE, SIZE, 3))
     tree = jax.eval_shape(Inception().init, jax.random.key(0), image)["params"]
     return {
         name.removesuffix(".kernel"): leaf.shape
@@ -60,13 +62,10 @@ def shapes():
     }
 
 
-SHAPES = shapes()
-
-
 def content(kind):
     """Arrays like those of a file: unit number n of the network has weights n."""
     arrays = {}
-    for number, (unit, (high, wide, inputs, outputs)) in enumerate(SHAPES.items(), 1):
+    for number, (unit, (high, wide, inputs, outputs)) in enumerate(shapes().items(), 1):
         name = unit if kind == "plain" else "net.layers." + inception._SCRIPT[unit]
         for part, key in PARTS[kind].items():
             shape = (outputs, inputs, high, wide) if part == "weight" else (outputs,)
@@ -90,8 +89,8 @@ def load(monkeypatch):
 
 def test_every_array_of_a_state_dict_finds_its_place(load):
     params = traverse_util.flatten_dict(load(content("plain")), sep=".")
-    assert len(params) == 2 * len(SHAPES)
-    for number, (unit, shape) in enumerate(SHAPES.items(), 1):
+    assert len(params) == 2 * len(shapes())
+    for number, (unit, shape) in enumerate(shapes().items(), 1):
         kernel, bias = params[f"{unit}.kernel"], params[f"{unit}.bias"]
         assert (kernel.shape, bias.shape) == (shape, (1, 1, 1, shape[3]))
         assert (kernel.dtype, bias.dtype) == (np.float32, np.float32)
@@ -101,7 +100,7 @@ def test_every_array_of_a_state_dict_finds_its_place(load):
 
 def test_the_names_of_the_archive_mean_the_same_units(load):
     arrays = content("script")
-    assert len(set(arrays)) == 4 * len(SHAPES)
+    assert len(set(arrays)) == 4 * len(shapes())
     numbers = dict.fromkeys(SAME)
     for i, name in enumerate(SAME.values()):
         key = f"net.layers.{name}.weight"

@@ -11,6 +11,7 @@ from jaxgan.judges import cartoons as judges_cartoons
 from jaxgan.judges import fitting
 from jaxgan.judges.cartoons import NETWORK
 from tests.generators import line_of
+from tests.quick import quick_jit
 
 SAYS = "training a reader of the factors of cartoons of 16 pixels, once"
 
@@ -35,12 +36,9 @@ def untrained(monkeypatch):
     monkeypatch.setattr(judges_cartoons, "fit", fit)
 
 
+@pytest.mark.slow
 def test_the_reader_learns():
-    train = jax.jit(  # compiled in a hurry: that takes longer than to run
-        judges_cartoons.fit,
-        static_argnames="epochs",
-        compiler_options={"xla_backend_optimization_level": 0},
-    )
+    train = quick_jit(judges_cartoons.fit, static_argnames="epochs")
     cartoons, held_out = (cartoon_faces.load(count, count, 16) for count in (1024, 256))
     targets = standardised(cartoons.factors).astype(np.float32)
     params = train(cartoons.images, targets, epochs=8)

@@ -52,8 +52,14 @@ DRAWS = {  # name to draws of a shape and their mean
 }
 
 
-@pytest.mark.parametrize("seeds", [8, 32])
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("seeds", [8, pytest.param(32, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if "skewed" in name else pytest.param(name, marks=pytest.mark.slow)
+        for name in DRAWS
+    ],
+)
 def test_the_coverage_of_bootstrap_t(name, seeds):
     """Nominal 95 %: between 92 % and 98 % of 500 draws."""
     draw, mean = DRAWS[name]

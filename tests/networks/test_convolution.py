@@ -116,7 +116,14 @@ def slope(convolve, w, geometry):
     return penalty
 
 
-@pytest.mark.parametrize("case", ["dcgan", "whole image", "fashion, remainder", "tall"])
+def cases(quick, *slow):
+    """The first case is enough for a quick run."""
+    return pytest.mark.parametrize(
+        "case", [quick, *(pytest.param(case, marks=pytest.mark.slow) for case in slow)]
+    )
+
+
+@cases("dcgan", "whole image", "fashion, remainder", "tall")
 def test_second_derivatives_are_those_of_a_plain_convolution(case):
     """Also where lanes are mapped by ``vmap``, as an accelerator does it."""
     geometry, inputs, outputs = CASES[case]
@@ -134,7 +141,7 @@ def test_second_derivatives_are_those_of_a_plain_convolution(case):
             assert float(np.abs(a - b).max() / np.abs(b).max()) < 1e-5
 
 
-@pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
+@cases("fashion, remainder", "dcgan", "whole image")
 def test_second_derivatives_by_finite_differences(case):
     geometry, inputs, outputs = CASES[case]
     with jax.enable_x64(True):
@@ -159,9 +166,7 @@ def convolutions(function, *args):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="how XLA compiles for a CPU")
-@pytest.mark.parametrize(
-    "case", ["dcgan", "dcgan, large", "fashion", "fashion, remainder", "last rows left out"]
-)
+@cases("dcgan", "dcgan, large", "fashion", "fashion, remainder", "last rows left out")
 def test_in_a_loop_every_convolution_lies_as_the_fast_kernel_wants(case):
     """XLA's CPU backend has a fast kernel for one layout, which it makes outside loops only.
 

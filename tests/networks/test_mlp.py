@@ -36,7 +36,10 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize("inputs", [1, 2, 4, 5, 64, 65])  # on both sides of the changes of form
+# on both sides of the changes of form
+@pytest.mark.parametrize(
+    "inputs", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 4, 5, 64, 65]
+)
 def test_products_and_their_derivatives_are_those_of_plain_ones(inputs):
     def penalty(product):
         def inner(*args):

@@ -117,6 +117,7 @@ def test_mapping_takes_a_direction_of_latents_not_their_length():
     assert not np.allclose(apply(weights, -z), w)
 
 
+@pytest.mark.slow
 def test_initial_weights_keep_unit_size(key):
     # Equalised learning rates are there for this; the bounds are loose, for one draw.
     z = normal(64, 128)

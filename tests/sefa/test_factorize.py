@@ -414,7 +414,7 @@ def assert_images(images, expected):
 MOVED = (
     "genforce_pggan_32",
     "genforce_stylegan_32",
-    "genforce_stylegan_128",
+    pytest.param("genforce_stylegan_128", marks=pytest.mark.slow),
     "genforce_stylegan2_32",
     "nvlabs_stylegan2_ada_32",
 )
