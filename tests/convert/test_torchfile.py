@@ -763,15 +763,16 @@ def sealed(content, rng):
     return packed.getvalue()
 
 
+@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("title", "damage"),
     [*((title, mutated) for title in NAMES), ("zip.pth", sealed), ("script.pt", sealed)],
 )
-def test_damage_raises_the_one_exception(title, damage, file):
+def test_damage_raises_the_one_exception(title, damage, count, file):
     content = (FILES / title).read_bytes()
     rng = np.random.default_rng(0)
-    outcomes = [outcome(file(damage(content, rng))) for _ in range(500)]
-    assert sum(isinstance(found, CheckpointError) for found in outcomes) > 150
+    outcomes = [outcome(file(damage(content, rng))) for _ in range(count)]
+    assert sum(isinstance(found, CheckpointError) for found in outcomes) > 0.3 * count
 
 
 def harmless(content):
@@ -796,18 +797,19 @@ def harmless(content):
     return found | set(range(at + 12, at + 16))
 
 
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("title", ["zip.pth", "script.pt"])
-def test_no_flipped_bit_of_a_zip_goes_unseen(title, file):
+def test_no_flipped_bit_of_a_zip_goes_unseen(title, step, file):
     content = (FILES / title).read_bytes()
     bits = np.random.default_rng(0).integers(0, 8, len(content))
-    unseen = set()
-    for at, bit in enumerate(bits):
-        change = bytes([content[at] ^ 1 << int(bit)])
+    unseen, places = set(), range(0, len(content), step)
+    for at in places:
+        change = bytes([content[at] ^ 1 << int(bits[at])])
         found = outcome(file(content[:at] + change + content[at + 1 :]))
         if not isinstance(found, CheckpointError):
             unseen.add(at)
             assert_same(found, EXPECTED[title])
-    assert unseen == harmless(content)
+    assert unseen == harmless(content) & set(places)
 
 
 @pytest.mark.parametrize("title", NAMES)

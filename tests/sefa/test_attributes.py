@@ -94,6 +94,7 @@ def test_a_clear_effect_is_named_with_its_sign():
     assert falling.minus == "older"
 
 
+@pytest.mark.slow
 def test_noise_gets_no_name():
     """At most 5 % of 100 panels, of 4 directions by 3 attributes, may have any name at all.
 

@@ -15,7 +15,7 @@ def small():
     return gan(
         mlp.Generator((8,)),
         mlp.Critic((8,)),
-        objective("wgan_gp"),
+        objective("gan"),
         pair("adam", 1e-3),
         latent_dim=2,
     )
