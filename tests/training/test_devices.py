@@ -9,7 +9,7 @@ from jaxgan.training import devices
 from jaxgan.training.gan import gan
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, state_of
+from tests.quick import normal, quick_jit, state_of
 
 BATCH, WIDTH = 64, 32
 
@@ -33,15 +33,15 @@ def product_rows(compiled):
 def test_data_parallel_step_equals_the_serial_one(key):
     """SGD: Adam would turn the rounding of gradients near zero into whole steps."""
     reals = normal(2, BATCH, 2)
-    serial, mesh = make(), devices.mesh()
+    serial, mesh = make(), devices.make_mesh()
     assert mesh.size == 4
     parallel = make(constrain=devices.constrain(mesh))
     state = state_of(serial, key, reals[0, :1])
     placed = devices.replicate(mesh, state)
     batches = devices.shard(mesh, reals, axis=1)
     assert batches.sharding.spec == PartitionSpec(None, "data")
-    step = jax.jit(serial.step).lower(state, reals).compile()
-    parallel_step = jax.jit(parallel.step).lower(placed, batches).compile()
+    step = quick_jit(serial.step).lower(state, reals).compile()
+    parallel_step = quick_jit(parallel.step).lower(placed, batches).compile()
     # Each device pushes its own latents through the generator, a share of the batch.
     assert str(BATCH) not in product_rows(parallel_step)
     assert str(BATCH) in product_rows(step)  # the test can fail

@@ -39,7 +39,7 @@ def lanes_of(count):
 
 
 def mesh_of(devices):
-    return training_devices.mesh(jax.devices()[:devices])
+    return training_devices.make_mesh(jax.devices()[:devices])
 
 
 def alone(train, args):
