@@ -52,6 +52,10 @@ RECIPES = {
 TEXTS = {
     "data": "Folder of the four IDX files; fashion-mnist finds or downloads them.",
     "model": "Pair of networks: dense, conv; a list.",
+    "norm": "Norm of the convolutional generator: batch, layer or none.",
+    "critic_norm": (
+        "Norm of the convolutional critic; by default batch, or none with a penalty."
+    ),
     "width": "Channels or units of the networks' widest layers.",
     "train_size": "Images to train on, the first ones; by default all.",
 }

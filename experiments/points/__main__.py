@@ -6,7 +6,7 @@
     python -m experiments.points --recipe=report_b --data=points.mat
 
 The first command takes one to two minutes on two CPU cores and ends with a fit
-ratio (see ``fit.evaluate``) near 1, which a perfect generator scores. The run
+ratio (see ``jaxgan.metrics.fit_ratio``) near 1, which a perfect generator scores. The run
 directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
 The same command again goes on where it stopped.
 """
@@ -32,9 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command(check: Callable[[], None]) -> None:
         overrides = read()
-        source = DEFAULTS.common | overrides
-        cloud = points.load(source["data"], source["data_key"])
-        configs = configure(**overrides, cloud=cloud)
+        load = functools.cache(points.load)
+        configs = configure(**overrides, load=load)
+        cloud = load(configs[0].data, configs[0].data_key)
         variant = DEFAULTS.common["variant"]
         directory = line.run_directory(training_flags.default_name(overrides, variant))
         if line.shared.dry_run:

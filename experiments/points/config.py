@@ -1,6 +1,7 @@
 """Settings of the points laboratory: configurations, defaults, the reports' recipes."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from experiments.common import settings as common_settings
@@ -154,7 +155,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 def configure(
-    recipe: str | None = None, *, cloud: points.PointCloud | None = None, **overrides: Any
+    recipe: str | None = None,
+    *,
+    load: Callable[[str, str], points.PointCloud] = points.load,
+    **overrides: Any,
 ) -> list[Config]:
     """Resolve settings into programs: one per variant and optimizer.
 
@@ -163,7 +167,7 @@ def configure(
 
     Args:
       recipe: A name in ``RECIPES``.
-      cloud: The points, where they have been read already.
+      load: Reads the data.
       **overrides: Fields of ``Config``; ``variant`` and ``optimizer`` are lists of names.
         ``None`` means not given. A penalty weight or clip bound goes to the variants
         that have one.
@@ -175,9 +179,7 @@ def configure(
     programs = common_settings.resolve(
         DEFAULTS, common_settings.recipe_of(recipe, RECIPES), overrides
     )
-    if cloud is None:
-        cloud = points.load(programs[0]["data"], programs[0]["data_key"])
-    count = len(cloud.points)
+    count = len(load(programs[0]["data"], programs[0]["data_key"]).points)
     size = 7000 if count >= 8000 else int(0.8 * count)
     configs = [Config(**{"train_size": size, **settings}) for settings in programs]
     for config in configs:

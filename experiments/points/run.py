@@ -135,14 +135,18 @@ def run_all(
     def run_one(config, folder):
         return run(config, folder, cloud, fresh=fresh, began=starts.get(config), **options)
 
+    rows: list[dict[str, Any]] = []
+
+    def finish(results):
+        cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
+        rows.extend(tables.rows(to_json(cells)))
+        write_csv(directory / "summary.csv", rows)
+        done = {x: folders[x] for x, y in results.items() if not isinstance(y, Diverged)}
+        if len(cells) > 1 and done:
+            tables.draw_grid(directory / "clouds.png", done)
+
     identify = functools.partial(settings, cloud)
-    results = jobs.run_all(folders, directory, run_one, identify, fresh=fresh)
-    cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
-    rows = tables.rows(to_json(cells))
-    write_csv(directory / "summary.csv", rows)
-    done = {x: folders[x] for x, result in results.items() if not isinstance(result, Diverged)}
-    if len(cells) > 1 and done:
-        tables.draw_grid(directory / "clouds.png", done)
+    jobs.run_all(folders, directory, run_one, identify, finish, fresh=fresh)
     return rows
 
 

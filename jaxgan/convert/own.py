@@ -69,7 +69,9 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     """
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
-        raise InputError(f"{path} is a folder without a {FILE}: give an image run, or a file")
+        raise InputError(
+            f"{path} is a folder without a {FILE}: give a complete image run, or a file"
+        )
     arrays = npz.read(file)
     settings = _settings(file, arrays.pop("settings", None))
     if settings["model"] == OWN:

@@ -13,7 +13,7 @@ DRAWS = 10  # samples in a mean distance: one draw of a thousand points is off b
 
 
 def fit_ratio(
-    clouds: ArrayLike, train: np.ndarray, reference: np.ndarray, seed: int = 0
+    clouds: ArrayLike, train: ArrayLike, reference: ArrayLike, seed: int = 0
 ) -> float:
     """Measure how well samples fit: 1 is perfect, larger is worse.
 
@@ -34,17 +34,20 @@ def fit_ratio(
     return mean_distance(clouds, reference) / least if least else math.inf
 
 
-def mean_distance(clouds: ArrayLike, reference: np.ndarray) -> float:
+def mean_distance(clouds: ArrayLike, reference: ArrayLike) -> float:
     """Mean exact distance of clouds ``[DRAWS, N, 2]`` to held-out points ``[N, 2]``."""
-    return float(np.mean([transport.wasserstein(x, reference) for x in np.asarray(clouds)]))
+    return float(
+        np.mean([transport.wasserstein(x, reference) for x in np.asarray(clouds, float)])
+    )
 
 
-def floor(train: np.ndarray, reference: np.ndarray, seed: int) -> float:
+def floor(train: ArrayLike, reference: ArrayLike, seed: int) -> float:
     """Mean exact distance of samples of the training points to the held-out points.
 
     Equal calls compute it once.
     """
-    return _floor(train.tobytes(), reference.tobytes(), seed)
+    clouds = (np.ascontiguousarray(x, np.float64) for x in (train, reference))
+    return _floor(*(x.tobytes() for x in clouds), seed)
 
 
 @functools.lru_cache(maxsize=256)

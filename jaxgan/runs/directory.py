@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -15,13 +16,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxgan.errors import InputError
 from jaxgan.runtime import replacing
 
+_LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -106,13 +108,30 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+class Ways(NamedTuple):
+    """What a caller can do about a directory that holds something else, in words."""
+
+    another: str = "give another --name or --out"
+    anew: str = "--fresh starts over, --name makes another run"
+
+
+_FLAGS = Ways()
+
+
+def compare(
+    directory: Path,
+    settings: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    ways: Ways = _FLAGS,
+) -> None:
     """Refuse a directory that holds another run; reads only.
 
     Args:
       directory: Of the run, may be missing.
       settings: Of the run that is to be in it.
       fresh: Allow any run, since it will be deleted.
+      ways: Ends the error lines.
 
     Raises:
       InputError: If it holds a run with other settings (the line names the field, the
@@ -129,20 +148,20 @@ def compare(directory: Path, settings: Mapping[str, Any], *, fresh: bool = False
         raise InputError(f"cannot read {directory}: {error.strerror}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{directory} exists and is not a run of jaxgan; give another --name or --out"
+            f"{directory} exists and is not a run of jaxgan; {ways.another}"
         ) from error
     new = to_json(settings)
     for name in {} if fresh else dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):
             raise InputError(
                 f"{directory} was made with {name}={_plain(old.get(name))}, not "
-                f"{_plain(new.get(name))}; --fresh starts over, --name makes another run"
+                f"{_plain(new.get(name))}; {ways.anew}"
             )
 
 
 def _is_startup_leftover(name: str) -> bool:
     """Whether a run that is killed as it begins can leave this file."""
-    return name == "lock" or (name.startswith("tmp_") and name.endswith("_config.json"))
+    return name in ("lock", "config.json.tmp") or bool(_LEFTOVER.match(name))
 
 
 def _plain(value: Any) -> str:
@@ -159,16 +178,24 @@ class Run:
       settings: Everything that decides the result. A directory with other settings is
         refused.
       fresh: Delete what an earlier run left in the directory.
+      ways: Ends the error lines.
 
     Raises:
       InputError: If the directory cannot be written, is in use by another process, or
         holds a run with other settings.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, Any], *, fresh: bool = False):
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        ways: Ways = _FLAGS,
+    ):
         self.directory = Path(directory)
         self.settings = to_json(settings)
-        compare(self.directory, settings, fresh=fresh)
+        compare(self.directory, settings, fresh=fresh, ways=ways)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.directory / "lock", "w")  # noqa: SIM115
@@ -180,9 +207,12 @@ class Run:
             self._lock.close()
             raise InputError(f"{directory} is in use by another process") from error
         try:
-            compare(self.directory, settings, fresh=fresh)  # now that no one else writes
-            for leftover in self.directory.glob("tmp_*_*"):  # of a write that was killed
-                leftover.unlink()
+            compare(
+                self.directory, settings, fresh=fresh, ways=ways
+            )  # now that no one else writes
+            for path in self.directory.iterdir():
+                if _LEFTOVER.match(path.name) and path.is_file():  # of a write that was killed
+                    path.unlink()
             if fresh:
                 self._clear()
             if fresh or not (self.directory / "config.json").exists():

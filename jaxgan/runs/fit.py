@@ -2,13 +2,14 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike
 
@@ -17,12 +18,14 @@ from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import loop
-from jaxgan.runs.directory import Run, Stopped, deferred_signals
+from jaxgan.runs.directory import Run, Stopped, Ways, deferred_signals
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
 from jaxgan.training.program import make_program
 
 SPREAD_SAMPLES = 256  # generated examples whose spread is measured after each epoch
+_RESERVED = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
+_WAYS = Ways("give another directory", "fresh=True starts over")
 SAVE_EVERY = 1.0  # seconds between checkpoints, at least
 
 
@@ -56,7 +59,8 @@ def fit(
     directory: str | Path | None = None,
     every: int = 1,
     on_interval: Callable[[int, GanState, dict[str, np.ndarray]], None] | None = None,
-    measure: Callable[[Gan, GanState], dict[str, jax.Array]] | None = None,
+    measure: Callable[[Gan, GanState], dict[str, Array]] | None = None,
+    settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
     mesh: Mesh | None = None,
 ) -> Fit:
@@ -83,11 +87,15 @@ def fit(
         during the call) and the metrics ``{name: [S, E]}`` of the interval.
       measure: ``(gan, state) -> {name: []}`` of one seed: further metrics after each
         epoch, compiled into the program.
+      settings: Whatever else decides the result, such as learning rates, by name: a
+        directory with other settings is refused. By itself ``fit`` compares the data, the
+        shapes of the networks and its own arguments, but not losses and optimizers.
       fresh: Start over, deleting an earlier run in the directory.
       mesh: Devices to spread the seeds over; by default all.
 
     Raises:
-      InputError: If an argument is out of range, or the directory holds another run.
+      InputError: If an argument is out of range, or the directory holds a run of other
+        data, networks, arguments or ``settings``.
       Diverged: If no seed has a finite loss any more; the last checkpoint is from before.
       KeyboardInterrupt: After Ctrl-C, once the state is saved.
       SystemExit: After SIGTERM, likewise, with code 143.
@@ -104,22 +112,10 @@ def fit(
       (3, 2)
     """
     x = _array(data)
-    counts = {"epochs": epochs, "batch_size": batch_size, "critic_steps": critic_steps}
-    for name, value in (counts | {"seeds": seeds, "every": every}).items():
-        if value < 1:
-            raise InputError(f"{name}={value} must be at least 1")
-    steps = steps_per_epoch(len(x), batch_size, critic_steps)
-    if not steps:
-        raise InputError(
-            f"one generator update takes {critic_steps} batches of {batch_size}, and there "
-            f"are {len(x)} examples"
-        )
+    count = {"epochs": epochs, "batch_size": batch_size, "critic_steps": critic_steps}
+    _check(count | {"seeds": seeds, "every": every}, seed, len(x))
     prepare = to_float if x.dtype == np.uint8 else (lambda batch: batch)
-    spread = _spread(x, prepare)
-
-    def metrics_of(gan, state, lane):
-        return spread(gan, state) | (measure(gan, state) if measure else {})
-
+    metrics_of, names = _metrics(gan, x, prepare, measure)
     program = make_program(
         lambda lane: gan,
         _Lane(np.arange(seed, seed + seeds, dtype=np.int32)),
@@ -127,33 +123,28 @@ def fit(
         batch_size=batch_size,
         critic_steps=critic_steps,
         prepare=prepare,
-        measure=metrics_of,
+        measure=lambda gan, state, lane: metrics_of(gan, state),
         mesh=mesh,
         compiler_options=compiler_options(),
     )
     history: list[dict[str, np.ndarray]] = []
 
     def note(epoch, state, metrics):
-        history.append(metrics)
+        if directory is None:
+            history.append(metrics)
         if on_interval:
             on_interval(epoch, state, metrics)
 
-    settings = {
-        "batch_size": batch_size,
-        "critic_steps": critic_steps,
-        "seed": seed,
-        "seeds": seeds,
-        "data_sha256": hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest(),
-        "networks": _layout(program.init),
-    }
     with contextlib.ExitStack() as stack:
         check = stack.enter_context(deferred_signals())
         run = None
         if directory is not None:
-            run = stack.enter_context(Run(Path(directory), settings, fresh=fresh))
-            if len(run.records()) > epochs:
-                done = f"{directory} holds {len(run.records())} epochs"
-                raise InputError(f"epochs={epochs}, and {done}; fresh=True starts over")
+            identity = {name: count[name] for name in ("batch_size", "critic_steps")}
+            identity |= {"seed": seed, "seeds": seeds, "metrics": names}
+            identity |= _digests(x, program.init) | dict(settings or {})
+            run = Run(Path(directory), identity, fresh=fresh, ways=_WAYS)
+            stack.enter_context(run)
+            _check_extension(run, epochs)
         try:
             states = loop.train(
                 run,
@@ -164,60 +155,121 @@ def fit(
                     on_interval=note,
                 ),
                 epochs=epochs,
-                steps_per_epoch=steps,
+                steps_per_epoch=steps_per_epoch(len(x), batch_size, critic_steps),
                 every=every,
                 due=loop.seconds_apart(SAVE_EVERY),
                 check=check,
             )
+            if run:
+                first = jax.tree.map(lambda x: x[0], averaged(states).generator.variables)
+                model = {"model": own.OWN, "latent_dim": gan.latent_dim}
+                own.save(run.directory / own.FILE, model, first)
+            check()
         except Stopped as stop:
             if stop.code == 130:
                 raise KeyboardInterrupt from None
             raise SystemExit(stop.code) from None
-        if run is None:
-            joined = {n: np.concatenate([x[n] for x in history], axis=1) for n in history[0]}
-            return Fit(states, joined)
-        records = run.records()
-        names = [name for name in records[0] if name not in ("epoch", "step")]
-        columns = {n: np.array([x[n] for x in records], np.float32).T for n in names}
-        _save_generator(Path(directory or "") / own.FILE, gan, states)
-        return Fit(states, columns)
+        return Fit(states, _columns(run.records()) if run else _joined(history))
+
+
+def _check(counts: dict[str, int], seed: int, examples: int) -> None:
+    """Refuse arguments that are out of range."""
+    for name, value in (counts | {"seed": seed}).items():
+        if not isinstance(value, int | np.integer):
+            raise InputError(f"{name}={value!r} must be a whole number")
+    for name, value in counts.items():
+        if value < 1:
+            raise InputError(f"{name}={value} must be at least 1")
+    if not 0 <= seed <= 2**31 - counts["seeds"]:
+        raise InputError(f"seed={seed} must be from 0 to {2**31 - counts['seeds']}")
+    batch_size, critic_steps = counts["batch_size"], counts["critic_steps"]
+    if not steps_per_epoch(examples, batch_size, critic_steps):
+        raise InputError(
+            f"one generator update takes {critic_steps} batches of {batch_size}, and there "
+            f"are {examples} examples"
+        )
+
+
+def _check_extension(run: Run, epochs: int) -> None:
+    """Refuse to train for fewer epochs than a directory holds."""
+    done = len(run.records())
+    if done > epochs:
+        raise InputError(
+            f"epochs={epochs}, and {run.directory} holds {done} epochs; fresh=True starts over"
+        )
 
 
 def _array(data: ArrayLike) -> np.ndarray:
-    x = np.asarray(data)
-    if x.dtype != np.uint8:
-        try:
+    """Make the data an array of uint8 or of finite float32."""
+    try:
+        x = np.asarray(data)
+        if x.dtype.kind not in "biuf" and x.dtype != jnp.bfloat16:
+            raise TypeError
+        if x.dtype != np.uint8:
             with np.errstate(over="ignore"):
-                x = x.astype(np.float32)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"data of type {x.dtype} are not numeric") from error
-        if not np.isfinite(x).all():
-            raise InputError("data must be finite, in float32 too")
+                x = x.astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise InputError("data are not numeric, or their rows differ in length") from error
+    if x.dtype != np.uint8 and not np.isfinite(x).all():
+        raise InputError("data must be finite, in float32 too")
     if x.ndim < 2 or not x.size:
         raise InputError(f"data of shape {list(x.shape)} must be [N, ...], not empty")
     return x
 
 
-def _spread(data: np.ndarray, prepare: Callable[[Any], Any]):
-    """Make the measure of the spread of generated examples as a share of the data's."""
+def _metrics(
+    gan: Gan,
+    data: np.ndarray,
+    prepare: Callable[[Any], Any],
+    measure: Callable[[Gan, GanState], dict[str, Array]] | None,
+) -> tuple[Callable[[Gan, GanState], dict[str, Array]], list[str]]:
+    """Join the spread with the caller's measures, and name the latter.
+
+    Raises:
+      InputError: If ``measure`` returns anything but numbers by new names.
+    """
     real = np.asarray(prepare(data[: 8 * SPREAD_SAMPLES]), np.float32)
     size = np.sqrt(real.var(axis=0).mean()) or 1.0
 
-    def measure(gan, state):
+    def spread(gan, state):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, gan.latent_dim)
         return {"spread": jnp.sqrt(gan.sample(state, z).var(axis=0).mean()) / size}
 
-    return measure
+    if measure is None:
+        return spread, []
+    key = jax.eval_shape(jax.random.key, 0)
+    example = jax.ShapeDtypeStruct((1, *real.shape[1:]), np.float32)
+    values: Any = jax.eval_shape(lambda key, x: measure(gan, gan.init(key, x)), key, example)
+    if not isinstance(values, dict) or any(
+        getattr(x, "shape", None) != () or x.dtype.kind not in "biuf" for x in values.values()
+    ):
+        raise InputError("measure must return {name: number}, each an array of shape []")
+    if taken := values.keys() & _RESERVED:
+        raise InputError(f"measure must not return {min(taken)!r}, which has a meaning already")
+
+    def joined(gan, state):
+        floats = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), measure(gan, state))
+        return spread(gan, state) | floats
+
+    return joined, sorted(values)
 
 
-def _layout(init: Callable[[], GanState]) -> str:
-    """Digest of the paths, shapes and types of a state: other networks have another."""
+def _digests(data: np.ndarray, init: Callable[[], GanState]) -> dict[str, str]:
+    """Identify the data by content, and the networks by paths, shapes and types."""
     leaves = jax.tree.leaves_with_path(jax.eval_shape(init))
     text = "".join(f"{jax.tree_util.keystr(path)} {x.dtype}{x.shape}\n" for path, x in leaves)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return {
+        "data_sha256": hashlib.sha256(np.ascontiguousarray(data).data).hexdigest(),
+        "networks": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
 
 
-def _save_generator(path: Path, gan: Gan, states: GanState) -> None:
-    """Write the averaged generator of the first seed, for ``jaxgan.load``."""
-    first = jax.tree.map(lambda x: x[0], averaged(states).generator.variables)
-    own.save(path, {"model": "own", "latent_dim": gan.latent_dim}, first)
+def _joined(history: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Join the metrics of all intervals along epochs: ``{name: [S, E]}``."""
+    return {name: np.concatenate([x[name] for x in history], axis=1) for name in history[0]}
+
+
+def _columns(records: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Turn the records of a run into metrics ``{name: [S, E]}``."""
+    names = [name for name in records[0] if name not in ("epoch", "step")]
+    return {name: np.array([x[name] for x in records], np.float32).T for name in names}

@@ -98,7 +98,7 @@ def run(
             record,
             job.init,
             clock.around(job.advance),
-            Hooks(draw, job.describe, board.numbers) if board else Hooks(draw, job.describe),
+            Hooks(draw, job.describe, board.numbers if board else _ignore),
             epochs=job.epochs,
             steps_per_epoch=job.steps_per_epoch,
             every=job.every,
@@ -109,9 +109,14 @@ def run(
         paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
         frames = [path for path in paths if path.exists()]
         summary = job.finish(state, record.records(), frames)
+        check()
         times = {"first_step_s": clock.first_step, "train_s": clock.total}
         record.finish(summary | times)
         return to_json(summary | times)
+
+
+def _ignore(start: int, records: Sequence[dict[str, Any]]) -> None:
+    """Watch nothing."""
 
 
 def folders_of(
@@ -146,6 +151,7 @@ def run_all(
     directory: Path,
     run_one: Callable[[Config, Path], Summary],
     settings: Callable[[Config], Mapping[str, Any]],
+    finish: Callable[[Mapping[Path, Summary | Diverged]], None] = lambda results: None,
     *,
     fresh: bool = False,
 ) -> dict[Path, Summary | Diverged]:
@@ -156,6 +162,7 @@ def run_all(
       directory: Folder above all of them; locked meanwhile.
       run_one: Runs one program in its folder.
       settings: What identifies a run.
+      finish: Writes what joins the programs, while the directory is locked.
       fresh: Whether ``run_one`` starts over.
 
     Returns:
@@ -178,6 +185,7 @@ def run_all(
             except Diverged as error:
                 say(f"{folder}: {error}")
                 results[folder] = error
+        finish(results)
     failures = [x for x in results.values() if isinstance(x, Diverged)]
     if failures and len(failures) == len(results):
         raise failures[-1]

@@ -78,6 +78,7 @@ def intervals(
             say(f"{checkpoints.parent}: {line}")
         if restored.step and accept(restored.step):
             state, epoch = jax.tree.map(_place, restored.tree, state), restored.step
+        del restored  # a whole state on the host
 
     def save():
         settle()

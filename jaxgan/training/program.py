@@ -95,7 +95,7 @@ def make_program(
         advance, static_argnums=3, donate_argnums=0, compiler_options=options
     )
     return Program(
-        init=lambda: compiled_init(lanes, data),
+        init=lambda: compiled_init(lanes, None if data is None else data[:1]),
         advance=lambda state, epochs: compiled_advance(state, lanes, data, epochs),
         each=each,
     )

@@ -31,6 +31,17 @@ def test_the_ratio_is_what_its_definition_says(clouds):
     assert ratio == pytest.approx(distance / floor, rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", [np.float32, list])
+def test_other_types_of_points_are_the_same_points(clouds, kind):
+    train, reference, samples = (np.round(x, 3) for x in clouds)
+    whole = fit_ratio.fit_ratio(samples, train, reference)
+    other = [
+        x.tolist() if kind is list else x.astype(kind) for x in (samples, train, reference)
+    ]
+    # float32 rounds points to 1e-7
+    assert fit_ratio.fit_ratio(*other) == pytest.approx(whole, rel=1e-5)
+
+
 def test_points_that_are_all_equal_have_no_scale():
     same = np.ones((9, 2))
     assert fit_ratio.fit_ratio(same[None, :4], same, same[:4]) == math.inf

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -91,6 +92,11 @@ def test_another_run_in_the_directory_is_refused(whole, data):
     _, folder = whole
     with pytest.raises(InputError, match="was made with batch_size=32, not 16"):
         jaxgan.fit(gan(), data, epochs=4, directory=folder, **OPTIONS | {"batch_size": 16})
+    with pytest.raises(InputError, match="was made with rate=None, not 2; fresh=True starts"):
+        jaxgan.fit(gan(), data, epochs=4, directory=folder, settings={"rate": 2}, **OPTIONS)
+    measure = {"measure": lambda gan, state: {"steps": state.step}}
+    with pytest.raises(InputError, match="was made with metrics=, not steps"):
+        jaxgan.fit(gan(), data, epochs=4, directory=folder, **OPTIONS, **measure)
     with pytest.raises(InputError, match="was made with data_sha256="):
         jaxgan.fit(gan(), data + 1, epochs=4, directory=folder, **OPTIONS)
     wider = gan()._replace(init=lambda key, x: gan().init(key, x).replace(step=x[0]))
@@ -104,6 +110,12 @@ def test_another_run_in_the_directory_is_refused(whole, data):
         ({"batch_size": 200}, "takes 2 batches of 200, and there are 200 examples"),
         ({"seeds": 0}, "seeds=0 must be at least 1"),
         ({"every": 0}, "every=0 must be at least 1"),
+        ({"seeds": 2.5}, "seeds=2.5 must be a whole number"),
+        ({"seed": 2**31 - 1}, "seed=2147483647 must be from 0 to 2147483646"),
+        ({"measure": lambda gan, state: None}, "must return {name: number}"),
+        ({"measure": lambda gan, state: {"x": jnp.ones(3)}}, "each an array of shape"),
+        ({"measure": lambda gan, state: {"x": state.key[None]}}, "each an array of shape"),
+        ({"measure": lambda gan, state: {"step": state.step}}, "must not return 'step'"),
     ],
 )
 def test_bad_arguments_are_one_line(data, change, message):
@@ -119,6 +131,8 @@ def test_bad_arguments_are_one_line(data, change, message):
         (np.full((9, 2), np.nan), "finite"),
         (np.full((9, 2), 1e300), "finite, in float32 too"),
         (np.array([["a", "b"]]), "are not numeric"),
+        ([[1.0, 2.0], [3.0]], "rows differ in length"),
+        (np.ones((9, 2), complex), "are not numeric"),
     ],
 )
 def test_bad_data_are_one_line(data, message):

@@ -186,6 +186,7 @@ def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypa
     results = {name: np.array([2.0]) for name in fit.RESULTS}
 
     def train_one(config, directory, cloud, **options):
+        directory.mkdir(parents=True, exist_ok=True)
         if config == exploding:
             raise Diverged("no lane is finite any more")
         return {"cells": fit.summarize(config, results, np.array([True]))}
@@ -203,6 +204,7 @@ def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypa
     assert (tmp_path / "sweep" / "clouds.png").exists()
     with pytest.raises(Diverged):
         run.run_all([exploding], tmp_path / "alone", cloud)
+    assert "lsgan" in (tmp_path / "alone" / "summary.csv").read_text()
 
 
 @pytest.mark.slow
