@@ -56,7 +56,7 @@ SMALL = {"model": "dense", "size": 28, "channels": 1}
         SMALL | {"model": "conv", "latent_dim": 3},
         {"latent_dim": 3},
         {"channels": 1, "norm": "layer"},
-        {"size": 64, "norm": "none"},
+        pytest.param({"size": 64, "norm": "none"}, marks=pytest.mark.slow),
     ],
     ids=lambda changes: " ".join(map(str, changes.values())),
 )

@@ -13,7 +13,7 @@ from jaxgan.training.objectives import OBJECTIVES, PENALTIES, objective
 from jaxgan.training.optimizers import OPTIMIZERS, pair
 from tests.quick import normal, quick_jit
 
-LATENT = 3
+LATENT = 5  # more than what mlp takes apart without a product
 STEPS, BATCH = 2, 16
 
 
@@ -36,7 +36,8 @@ class NormCritic(nn.Module):
 
 
 NETWORKS = {
-    "mlp": (mlp.Generator((8, 8)), mlp.Critic((8, 8))),
+    "shallow": (mlp.Generator((8,)), mlp.Critic((8,))),
+    "deep": (mlp.Generator((8, 8)), mlp.Critic((8, 8))),
     "batch_norm": (NormGenerator(), NormCritic()),
 }
 
@@ -62,7 +63,7 @@ SETTINGS = {"rate": 1e-2, "critic_rate": 1e-2, "clip": 0.01, "ema": 0.9}
 
 
 @functools.cache
-def training(variant="gan", optimizer="sgd", networks="mlp", quick=False):
+def training(variant="gan", optimizer="sgd", networks="shallow", quick=False):
     """One compiled step for all tests of a kind."""
     traces = []
 
@@ -133,7 +134,7 @@ def test_every_variant_trains_each_network_alone_and_both(variant, key, reals):
 @pytest.mark.parametrize("variant", [name for name in OBJECTIVES if name not in TWINS])
 def test_every_variant_trains_as_its_users_compile_it(variant, key, reals):
     """Those with a twin are compiled so in any case."""
-    assert_contract(training(variant), key, reals)
+    assert_contract(training(variant, networks="deep"), key, reals)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -152,7 +153,7 @@ def test_every_optimizer_trains_and_keeps_weights_clipped(optimizer, key, reals)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", OBJECTIVES)
+@pytest.mark.parametrize("variant", [name for name in OBJECTIVES if name != "wgan_gp"])
 def test_batch_statistics_go_with_every_variant(variant, key, reals):
     assert_contract(training(variant, networks="batch_norm", quick=True), key, reals)
 
@@ -243,21 +244,23 @@ def torch_twin(torch, params):
 
 
 @pytest.mark.parametrize(
-    ("variant", "optimizer"),
+    ("variant", "optimizer", "networks"),
     [
-        *((variant, "sgd") for variant in TWINS),
-        pytest.param("gan", "rmsprop", marks=pytest.mark.slow),
-        pytest.param("wgan_gp", "rmsprop", marks=pytest.mark.slow),
+        *((variant, "sgd", "shallow") for variant in TWINS),
+        *(
+            pytest.param(variant, "rmsprop", "deep", marks=pytest.mark.slow)
+            for variant in ("gan", "wgan_gp")
+        ),
     ],
 )
-def test_training_follows_a_torch_twin(variant, optimizer, key, reals):
+def test_training_follows_a_torch_twin(variant, optimizer, networks, key, reals):
     """Three whole steps against a loop written in torch, on the same random numbers.
 
     Optimizers that divide by the gradient's size are left out where gradients are near
     zero, as with clipped weights: there they turn rounding into whole steps.
     """
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")
-    run = training(variant, optimizer)
+    run = training(variant, optimizer, networks)
     state = run.start(key)
     generator = torch_twin(torch, state.generator.params)
     critic = torch_twin(torch, state.critic.params)
