@@ -81,8 +81,8 @@ def fit(
       seeds: Number S of seeds: of the weights and all draws.
       seed: The first of them.
       directory: Of the run; made if missing.
-      every: Epochs in an interval, each of which ends with a line on stderr and, but for
-        those that take less than a second, a checkpoint.
+      every: Epochs in an interval, each of which ends with a line on stderr and, at most
+        once a second, a checkpoint.
       on_interval: Called with the number of epochs done, the states ``[S, ...]`` (valid
         during the call) and the metrics ``{name: [S, E]}`` of the interval.
       measure: ``(gan, state) -> {name: []}`` of one seed: further metrics after each

@@ -1,5 +1,6 @@
 """The host's loop: resume, advance, check health, log, draw, save, stop."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,8 +102,8 @@ def intervals(
 
 
 def seconds_apart(seconds: float) -> Callable[[int], bool]:
-    """Make a ``due`` that is true at most once every ``seconds``."""
-    last = time.monotonic()
+    """Make a ``due`` that is true at once, then at most once every ``seconds``."""
+    last = -math.inf
 
     def due(epoch):
         nonlocal last
