@@ -53,7 +53,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(
     tmp_path, original, dataset, config_of, arrays_of
 ):
     def stop_first():
-        if not (tmp_path / "cut" / "frames" / "epoch_0001.png").exists():
+        if not (tmp_path / "cut" / "frames" / "epoch_0002.png").exists():
             raise Stopped(15)
 
     config = config_of(seeds=2)
