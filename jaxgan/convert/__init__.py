@@ -1,11 +1,14 @@
 """Trained generators from files: recognised by their keys, read without running code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
+from numpy.typing import ArrayLike
 
 from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.options import Settings
 
 
 def load(
@@ -13,6 +16,9 @@ def load(
     say: Callable[[str], None] = lambda line: None,
     *,
     network: nn.Module | None = None,
+    weights: str | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+    label: ArrayLike | None = None,
 ) -> Pretrained:
     """Open a generator, whatever flavour it is of.
 
@@ -21,10 +27,17 @@ def load(
         ``.safetensors``), a run directory of jaxgan, MobileStyleGAN as OpenVINO networks
         (a folder, an ``.xml``, or the wheel that holds them), or the name of one that is
         downloaded once: one of ``zoo.GENERATORS``.
-      say: Called with a line before a download.
+      say: Called with a line before a download, and with one about a file of several
+        generators, or one that lacks something.
       network: The generator that ``jaxgan.fit`` trained, as it was passed to ``jaxgan.gan``:
         ``(z [N, D], train=) -> [N, H, H, C]`` with C of 1 or 3. For such a run only, since
         a file holds arrays and no code.
+      weights: Name of the generator to take from a file that holds several, or the end of
+        its name; by default the one that is averaged over training.
+      settings: Settings of the network that its file does not show, such as
+        ``{"final_tanh": True}``.
+      label: Label of a conditional generator: a class, or several or rows of numbers, which
+        latents take in turn.
 
     Raises:
       InputError: If it cannot be read or holds no generator that is known; the line says
@@ -50,4 +63,7 @@ def load(
     """
     from jaxgan.convert import flavours
 
-    return flavours.load(path, say, network)
+    if not isinstance(settings, Settings):
+        settings = Settings(settings or {})
+    generator = flavours.load(path, say, network, weights, settings)
+    return generator if label is None else generator.with_labels(label)

@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.convert.options import label_rows
 from jaxgan.errors import InputError
 
 MAX_LATENT = 4096
 AVERAGED = 4096  # latents whose mean code is used if a file has none
 _BATCHES = 4  # batches of AVERAGED latents for the covariance of codes
+# Random keys are distinct: those of people are seeds, those of the covariance the first
+# few that are folded into seed 0, and that of the mean code is this one, folded in.
+_MEAN = 2**31
 
 
 class Style(NamedTuple):
@@ -43,16 +48,21 @@ class Pretrained:
     Attributes:
       flavour: Network and source, such as ``genforce StyleGAN2``.
       resolution: Height and width of the images in pixels.
-      latent_dim: Length D of a latent and of a code.
+      latent_dim: Length D of a code.
       num_layers: Number L of codes of an image; 0 where an image has one latent instead.
       params: Parameters of both functions.
-      encode: ``(params, z [N, D]) -> [N, D]``: the mapping network, or another function of
-        the latents.
+      encode: ``(params, z [N, Z]) -> [N, D]``: the mapping network, or another function of
+        the latents. A conditional one has a third argument, labels ``[N, num_labels]``.
       synthesise: ``(params, codes) -> [N, H, W, C]``, with codes ``[N, L, D]``, or
-        ``[N, D]`` where ``num_layers`` is 0. C is 1 or 3.
+        ``[N, D]`` where ``num_layers`` is 0. C is 1, 3, or 4 where the last is opacity, from
+        -1 to 1.
       styles: Matrices that codes enter by, from the coarsest layer to the finest.
       average: Mean code ``[D]`` or ``[L, D]`` that truncation moves to; None if the file
         has none.
+      z_dim: Length Z of a latent; D by default.
+      num_labels: Length of a label; 0 if the generator is not conditional.
+      labels: ``[M, num_labels]`` float32, which latents take in turn.
+      origin: Which generator of a file this is, and what else the file holds.
     """
 
     flavour: str
@@ -60,22 +70,40 @@ class Pretrained:
     latent_dim: int
     num_layers: int
     params: Any
-    encode: Callable[[Any, Array], Array]
+    encode: Callable[..., Array]
     synthesise: Callable[[Any, Array], Array]
     styles: tuple[Style, ...]
     average: np.ndarray | None = None
+    z_dim: int = 0
+    num_labels: int = 0
+    labels: np.ndarray | None = None
+    origin: str = ""
 
     def __post_init__(self):
-        if not 0 < self.latent_dim <= MAX_LATENT:
-            raise InputError(
-                f"{self.flavour} with latents of length {self.latent_dim}: up to {MAX_LATENT} "
-                "are allowed"
-            )
+        object.__setattr__(self, "z_dim", self.z_dim or self.latent_dim)
+        for length in (self.latent_dim, self.z_dim):
+            if not 0 < length <= MAX_LATENT:
+                raise InputError(
+                    f"{self.flavour} with latents of length {length}: up to {MAX_LATENT} are "
+                    "allowed"
+                )
+
+    def with_labels(self, labels: npt.ArrayLike) -> "Pretrained":
+        """Return the generator whose latents have labels, which they take in turn.
+
+        Args:
+          labels: A class, classes ``[M]`` from 0, or rows ``[M, num_labels]``.
+
+        Raises:
+          InputError: If they are none of these, or the generator is not conditional.
+        """
+        rows = label_rows(labels, self.num_labels, self.flavour)
+        return dataclasses.replace(self, labels=rows)
 
     def codes(
         self, z: ArrayLike, truncation: float = 1.0, truncation_layers: int | None = None
     ) -> Array:
-        """Encode latents ``[N, D]`` as codes ``[N, L, D]``; ``[N, D]`` without layers.
+        """Encode latents ``[N, Z]`` as codes ``[N, L, D]``; ``[N, D]`` without layers.
 
         Args:
           z: Standard normal latents.
@@ -84,10 +112,10 @@ class Pretrained:
           truncation_layers: Number of the first layers to truncate; all by default.
 
         Raises:
-          InputError: If an argument has another shape or, on the host, is not finite.
+          InputError: If an argument has another shape or, on the host, is not finite; or if
+            the generator is conditional and has no labels.
         """
-        z = self._check(z, (None, self.latent_dim), "latents")
-        w = self._encode(self._placed, z)
+        w = self._mapped(self._check(z, (None, self.z_dim), "latents"))
         if not self.num_layers:
             return w
         wide = jnp.repeat(w[:, None], self.num_layers, axis=1)
@@ -111,6 +139,8 @@ class Pretrained:
     def images(self, codes: ArrayLike) -> Array:
         """Synthesise images ``[N, H, W, 3]``, float32 around [-1, 1], not clipped.
 
+        Images with opacity are laid over white.
+
         Raises:
           InputError: If the shape of the codes is not ``code_shape`` or, on the host, they
             are not finite.
@@ -128,8 +158,8 @@ class Pretrained:
     def mean_code(self) -> Array:
         """Mean ``[D]`` of the codes of ``AVERAGED`` latents, always the same ones."""
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
-            z = jax.random.normal(jax.random.key(0), (AVERAGED, self.latent_dim))
-            return self._encode(self._placed, z).mean(axis=0)
+            key = jax.random.fold_in(jax.random.key(0), _MEAN)
+            return self._mapped(jax.random.normal(key, (AVERAGED, self.z_dim))).mean(axis=0)
 
     @functools.cached_property
     def code_covariance(self) -> np.ndarray:
@@ -138,8 +168,8 @@ class Pretrained:
             return np.eye(self.latent_dim)
         with jax.ensure_compile_time_eval():
             keys = jax.random.split(jax.random.key(0), _BATCHES)
-            shape = (AVERAGED, self.latent_dim)
-            parts = [self._encode(self._placed, jax.random.normal(key, shape)) for key in keys]
+            shape = (AVERAGED, self.z_dim)
+            parts = [self._mapped(jax.random.normal(key, shape)) for key in keys]
         return np.atleast_2d(np.cov(np.concatenate(parts), rowvar=False, dtype=np.float64))
 
     @functools.cached_property
@@ -151,19 +181,33 @@ class Pretrained:
             digest.update(np.ascontiguousarray(style.weight, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
+    def _mapped(self, z: Array) -> Array:
+        if not self.num_labels:
+            return self._encode(self._placed, z)
+        if self.labels is None:
+            raise InputError(
+                f"the {self.flavour} is conditional: choose a label from 0 to "
+                f"{self.num_labels - 1}, or rows of {self.num_labels} numbers"
+            )
+        rows = jnp.asarray(self.labels)[np.arange(len(z)) % len(self.labels)]
+        return self._encode(self._placed, z, rows)
+
     @functools.cached_property
     def _placed(self) -> Any:
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             return jax.device_put(self.params)
 
     @functools.cached_property
-    def _encode(self) -> Callable[[Any, Array], Array]:
+    def _encode(self) -> Callable[..., Array]:
         return jax.jit(_precise(self.encode))
 
     @functools.cached_property
     def _synthesise(self) -> Callable[[Any, Array], Array]:
         def images(params, codes):
             x = _precise(self.synthesise)(params, codes)
+            if x.shape[3] == 4:
+                opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
+                x = 1 + (x[..., :3] - 1) * opacity
             return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
         return jax.jit(images)

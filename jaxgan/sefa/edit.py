@@ -19,7 +19,7 @@ SPACES = ("z", "w", "w+")
 
 def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any) -> np.ndarray:
     """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``."""
-    z = jax.random.normal(key, (count, generator.latent_dim))
+    z = jax.random.normal(key, (count, generator.z_dim))
     return np.asarray(generator.codes(z, **truncation))
 
 
@@ -83,7 +83,7 @@ def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: 
 
     Args:
       generator: Takes the codes.
-      array: ``z``: latents ``[N, D]``. ``w``: codes ``[N, D]``, the same for all layers.
+      array: ``z``: latents ``[N, Z]``. ``w``: codes ``[N, D]``, the same for all layers.
         ``w+``: codes ``[N, L, D]``, which are taken as they are, without truncation.
       space: One of ``SPACES``.
       **truncation: As for ``Pretrained.codes``.

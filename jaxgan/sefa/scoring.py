@@ -24,6 +24,7 @@ SIZE = 256  # pixels that oracles see
 IN_MEMORY = 200  # images at once
 LINES = 6  # attributes in a direction's table
 ODDS = "log-odds"
+_PEOPLE = 2**31 + 1  # folded into a seed: another number than any seed, and than generators use
 
 
 def panel(
@@ -102,7 +103,7 @@ def meet(audience: Audience, people: int, *, seed: int, **truncation: Any) -> Pe
 
     They are others than those that ``edit.draw_codes`` draws from the same seed.
     """
-    key = jax.random.fold_in(jax.random.key(seed), 1)
+    key = jax.random.fold_in(jax.random.key(seed), _PEOPLE)
     codes = edit.draw_codes(audience.generator, key, max(people, UNMOVED), **truncation)
     return see(audience, codes)
 

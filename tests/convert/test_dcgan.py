@@ -136,9 +136,9 @@ def test_the_generator_is_told_from_what_is_beside_it(prefix):
     np.testing.assert_array_equal(found.styles[0].weight, find(state_of()).styles[0].weight)
 
 
-def test_the_preferred_generator_is_taken():
-    both = {f"ema.{name}": array for name, array in state_of(seed=1).items()}
-    both |= {f"netG_state_dict.{name}": array for name, array in state_of().items()}
+def test_the_averaged_generator_is_taken():
+    both = {f"netG_state_dict.{name}": array for name, array in state_of(seed=1).items()}
+    both |= {f"ema.{name}": array for name, array in state_of().items()}
     np.testing.assert_array_equal(
         find(both).styles[0].weight, find(state_of()).styles[0].weight
     )

@@ -17,6 +17,7 @@ from jaxgan.networks.stylegan import Mapping, Synthesis
 LATENT, CHANNELS, DEPTH = 8, (8, 6, 4), 3
 FINE = (4, 4, 4, 2, 2, 2)  # up to 128 pixels, where StyleGAN fuses the upsampling
 LAYERS = 2 * len(CHANNELS)
+PREFIXES = ("generator_smooth.", "generator.")
 
 # Rounding of float32 through up to 12 layers whose norms divide; 7e-6 was seen.
 TOLERANCE = 2e-5
@@ -312,21 +313,21 @@ def test_the_style_of_pggan_has_a_row_for_each_unit():
         np.testing.assert_array_equal(row, PGGAN["layer0.weight"][c, :, y, x])
 
 
-@pytest.mark.parametrize("prefix", genforce_pggan.PREFIXES)
+@pytest.mark.parametrize("start", ["", "models.", "models.module."])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_preferred_prefix_is_taken(network, prefix):
+def test_the_averaged_generator_is_taken(network, start):
     find, arrays = NETWORKS[network]
-    later = genforce_pggan.PREFIXES[genforce_pggan.PREFIXES.index(prefix) + 1 :]
-    several = {p + name: 0 * array for p in later if p for name, array in arrays.items()}
-    several |= {prefix + name: array for name, array in arrays.items()}
-    model: Any = find(Checkpoint("some.pth", several, several))
+    both = {f"{start}generator.{name}": 0 * array for name, array in arrays.items()}
+    both |= {f"{start}generator_smooth.{name}": array for name, array in arrays.items()}
+    model: Any = find(Checkpoint("some.pth", both, both))
     assert all(style.weight.any() for style in model.styles)
+    assert "generator_smooth, averaged over training; the file also holds" in model.origin
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_damaged_generator_is_not_passed_over(network):
     find, arrays = NETWORKS[network]
-    both = {f"{p}{name}": x for p in genforce_pggan.PREFIXES[:3] for name, x in arrays.items()}
+    both = {f"{p}{name}": x for p in PREFIXES for name, x in arrays.items()}
     for name in arrays:
         damaged = {key: x for key, x in both.items() if key != f"generator_smooth.{name}"}
         with pytest.raises(InputError, match=rf"lacks {re.escape(name)}$"):
@@ -340,7 +341,7 @@ def test_other_networks_are_left_to_others():
     for arrays in ({}, foreign, {"layer0.weight": one, "output0.weight": one}):
         assert open_with(genforce_pggan.find, arrays) is None
         assert open_with(genforce_stylegan.find, arrays) is None
-    for prefix in genforce_pggan.PREFIXES:
+    for prefix in PREFIXES:
         assert open_with(genforce_pggan.find, STYLEGAN, prefix) is None
         assert open_with(genforce_stylegan.find, PGGAN, prefix) is None
 

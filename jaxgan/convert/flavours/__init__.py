@@ -21,6 +21,7 @@ from jaxgan.convert.flavours import (
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 
 FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
@@ -33,19 +34,43 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
 }
 
 
-def load(path: str | Path, say: Callable[[str], None], network: nn.Module | None) -> Pretrained:
+def load(
+    path: str | Path,
+    say: Callable[[str], None],
+    network: nn.Module | None,
+    weights: str | None,
+    settings: Settings,
+) -> Pretrained:
     """Open a generator; arguments and errors as for ``convert.load``."""
+    generator = _open(path, say, network, weights, settings)
+    settings.check(generator.flavour)
+    if generator.origin:
+        say(f"{path}: {generator.origin}")
+    return generator
+
+
+def _open(
+    path: str | Path,
+    say: Callable[[str], None],
+    network: nn.Module | None,
+    weights: str | None,
+    settings: Settings,
+) -> Pretrained:
     if str(path) in zoo.GENERATORS and not os.path.exists(path):
         path = zoo.generator(str(path), say)
     mobile = mobilestylegan.is_path(Path(path))
-    if not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz"):
+    own_run = not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz")
+    if weights is not None and (mobile or own_run):
+        raise InputError(f"{path} holds one generator, so there are no weights to choose")
+    if own_run:
         return own.load(Path(path), network)
     if network is not None:
         raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
     if mobile:
         return mobilestylegan.load(Path(path))
     value = torchfile.read(path)
-    checkpoint = Checkpoint(str(path), value, torchfile.tensors_of(value, path))
+    arrays = torchfile.tensors_of(value, path)
+    checkpoint = Checkpoint(str(path), value, arrays, weights, settings)
     for find in FLAVOURS.values():
         generator = find(checkpoint)
         if generator is not None:

@@ -114,6 +114,7 @@ def assemble(
         synthesise=synthesise,
         styles=tuple(reader.styles),
         average=mean,
+        origin=state.origin,
     )
 
 

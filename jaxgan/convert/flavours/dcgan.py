@@ -1,12 +1,13 @@
 """The DCGAN of PyTorch's tutorial and of countless courses, with ``main.0.weight``."""
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
 import numpy as np
 from jax import Array
 
-from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks import dcgan
 
@@ -22,10 +23,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If the generator is damaged, or of a size that ``networks.dcgan`` lacks.
     """
-    prefix = checkpoint.prefix(_MARKS, ("netG_state_dict.", "netG.", "generator."))
-    if prefix is None:
+    arrays = checkpoint.choose(_MARKS, FLAVOUR)
+    if arrays is None:
         return None
-    arrays = StateDict(checkpoint, prefix, FLAVOUR)
     # A batch norm lies between two stages, so it also shows where a weight is missing.
     weights = [f"main.{3 * i}.weight" in arrays for i in range(len(arrays.names()))]
     norms = [f"main.{3 * i - 2}.weight" in arrays for i in range(len(weights))]
@@ -63,7 +63,8 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     network = dcgan.Generator(size, channels, weight.shape[1])
     style = Style("main.0.weight", 0, first.transpose(1, 2, 3, 0).reshape(-1, latent_dim))
     variables = {"params": params, "batch_stats": stats}
-    return pretrained(FLAVOUR, size, latent_dim, network, variables, (style,))
+    generator = pretrained(FLAVOUR, size, latent_dim, network, variables, (style,))
+    return dataclasses.replace(generator, origin=arrays.origin)
 
 
 def pretrained(

@@ -17,14 +17,6 @@ from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks.pggan import Generator, pixel_norm
 
-# Prefixes of a generator, the preferred one first: the weights averaged over training before
-# the last ones, and a published file before one to resume training from.
-PREFIXES = (
-    "generator_smooth.",
-    "models.generator_smooth.",
-    "generator.",
-    "models.generator.",
-)
 ACTIVATED = math.sqrt(2)  # gain of weights before an activation
 
 _MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
@@ -44,10 +36,11 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If the keys are of this flavour, but an array is missing, unknown or of
         another shape, or the network is conditional or not fully grown.
     """
-    prefix = checkpoint.prefix(_MARKS, PREFIXES)
-    if prefix is None:
+    # A synthesis network of genforce has layers of the same names.
+    prefixes = [p for p in checkpoint.prefixes(_MARKS) if not p.endswith("synthesis.")]
+    state = checkpoint.choose_among(prefixes, "genforce PGGAN")
+    if state is None:
         return None
-    state = StateDict(checkpoint, prefix, "genforce PGGAN")
     blocks = count_blocks(state, "")
     check_lod(state, "lod")
     biases: list[np.ndarray] = []
@@ -82,6 +75,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         encode=lambda _, z: pixel_norm(z),
         synthesise=synthesise,
         styles=(Style("layer0.weight", 0, rows),),
+        origin=state.origin,
     )
 
 

@@ -13,7 +13,6 @@ from jax import Array
 
 from jaxgan.convert.flavours.genforce_pggan import (
     ACTIVATED,
-    PREFIXES,
     check_lod,
     count_blocks,
     doubling,
@@ -38,10 +37,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If the keys are of this flavour, but an array is missing, unknown or of
         another shape, or the network is conditional or not fully grown.
     """
-    prefix = checkpoint.prefix(_MARKS, PREFIXES)
-    if prefix is None:
+    state = checkpoint.choose(_MARKS, "genforce StyleGAN")
+    if state is None:
         return None
-    state = StateDict(checkpoint, prefix, "genforce StyleGAN")
     if "mapping.label_weight" in state:
         raise state.error("it has mapping.label_weight; conditional networks are not supported")
     blocks = count_blocks(state, "synthesis.")
@@ -72,6 +70,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         synthesise=synthesise,
         styles=styles,
         average=average,
+        origin=state.origin,
     )
 
 

@@ -1,8 +1,7 @@
 """StyleGAN2 in the form of genforce's PyTorch repositories (GenForce, SeFa)."""
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
-from jaxgan.convert.flavours.genforce_pggan import PREFIXES
-from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.generator import Pretrained
 
 
@@ -12,10 +11,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If its arrays are not those of such a network.
     """
-    start = checkpoint.prefix(_MARKS, PREFIXES)
-    if start is None:
+    state = checkpoint.choose(_MARKS, "genforce StyleGAN2")
+    if state is None:
         return None
-    state = StateDict(checkpoint, start, "genforce StyleGAN2")
     blocks = max(
         state.count(r"synthesis\.output(\d+)\."),
         state.count(r"synthesis\.layer(\d+)\.") // 2 + 1,

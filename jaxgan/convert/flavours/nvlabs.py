@@ -28,11 +28,10 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
       InputError: If its arrays are not those of such a network, or it is conditional, of
         another architecture than ``skip``, or not of three colours.
     """
-    start = checkpoint.prefix(_MARKS, ("G_ema.", "G."))
-    if start is None:
+    state = checkpoint.choose(_MARKS, "NVlabs StyleGAN2")
+    if state is None:
         return None
-    state = StateDict(checkpoint, start, "NVlabs StyleGAN2")
-    module = _module(checkpoint.value, start)
+    module = _module(checkpoint.value, state.prefix)
     _check(state, module)
     resolution = state.count(r"synthesis\.b(\d+)\.") - 1
     blocks = resolution.bit_length() - 2

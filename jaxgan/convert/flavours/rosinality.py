@@ -14,17 +14,19 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     Raises:
       InputError: If its arrays are not those of such a network.
     """
-    start = checkpoint.prefix(_MARKS, ("g_ema.", "g."))
-    if start is None:
+    state = checkpoint.choose(_MARKS, _FLAVOUR)
+    if state is None:
         return None
-    state = StateDict(checkpoint, start, _FLAVOUR)
     blocks = max(
         state.count(r"to_rgbs\.(\d+)\.") + 1,
         (state.count(r"convs\.(\d+)\.") + 1) // 2 + 1,
         state.count(r"noises\.noise_(\d+)$") // 2 + 1,
     )
     # The mean code is beside the generator, with the rest of a training run.
-    beside = StateDict(checkpoint, "", _FLAVOUR) if start else state
+    beside = state
+    if state.prefix:
+        around = state.prefix.removesuffix(".").rpartition(".")[0]
+        beside = StateDict(checkpoint, f"{around}." if around else "", _FLAVOUR)
     return assemble(
         state,
         _FORM,

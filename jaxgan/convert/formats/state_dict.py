@@ -1,46 +1,76 @@
 """The arrays of a checkpoint, each of which a flavour takes exactly once."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from jaxgan.convert.formats import owners
 from jaxgan.convert.formats._pickle import legible
+from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 
 
-class Checkpoint(NamedTuple):
-    """The content of a file.
+@dataclass(eq=False)
+class Checkpoint:
+    """The content of a file, and what a user says about it.
 
     Attributes:
       path: Path of the file, for messages.
       value: Result of ``torchfile.read``.
       arrays: Result of ``torchfile.tensors``, whose names are joined by dots.
+      weights: The generator to take, as ``convert.load`` has it.
+      settings: Settings that the file does not show.
     """
 
     path: str
     value: Any
     arrays: Mapping[str, np.ndarray]
+    weights: str | None = None
+    settings: Settings = field(default_factory=lambda: Settings({}))
 
-    def prefix(self, marks: Sequence[str], preferred: Sequence[str] = ()) -> str | None:
-        """Find the prefix of the names of a network's arrays, with its dot.
+    def choose(self, marks: Sequence[str], flavour: str) -> "StateDict | None":
+        """Choose a generator, the averaged one if the file holds several.
 
         Args:
-          marks: Names that only this kind of network has. With a preferred prefix, or none,
-            half of them are enough, so that a damaged network is not passed over.
-          preferred: Prefixes to try first, in this order.
+          marks: Names that only this kind of network has. Half of them are enough, so that
+            a damaged network is not passed over.
+          flavour: Name of the flavour in messages.
 
         Returns:
-          The prefix; None if there is no such network.
+          Its arrays; None if there is no such network.
+
+        Raises:
+          InputError: If there are several, and their names do not say which one is averaged.
         """
-        for start in (*preferred, ""):
-            if 2 * sum(start + mark in self.arrays for mark in marks) >= len(marks):
-                return start
-        ending = "." + marks[0]
-        starts = (name[: 1 - len(ending)] for name in self.arrays if name.endswith(ending))
-        whole = (s for s in starts if all(s + mark in self.arrays for mark in marks))
-        return next(whole, None)
+        return self.choose_among(self.prefixes(marks), flavour)
+
+    def prefixes(self, marks: Sequence[str]) -> list[str]:
+        """List the prefixes, each with its dot, under which half of the names lie."""
+        counts = Counter(
+            name.removesuffix(mark)
+            for mark in marks
+            for name in self.arrays
+            if name == mark or name.endswith(f".{mark}")
+        )
+        return [prefix for prefix, count in counts.items() if 2 * count >= len(marks)]
+
+    def choose_among(self, prefixes: Iterable[str], flavour: str) -> "StateDict | None":
+        """Choose one of several prefixes, each with its dot; otherwise as ``choose``."""
+        prefixes = [prefix for prefix in prefixes if not owners.is_optimizer(prefix)]
+        if not prefixes:
+            return None
+        chosen = owners.choose(prefixes, self.arrays, self.weights)
+        if chosen is None:
+            raise InputError(
+                f"{self.path} holds several generators ({flavour}): {owners.spell(prefixes)}; "
+                "choose one by its name with weights"
+                + (f", not {self.weights[:80]!r}" if self.weights else "")
+            )
+        return StateDict(self, chosen, flavour, owners.origin(chosen, prefixes, self.arrays))
 
 
 class StateDict:
@@ -48,10 +78,12 @@ class StateDict:
 
     Attributes:
       flavour: Name of the flavour in messages.
+      prefix: The prefix, with its dot; empty for the whole file.
+      origin: Which generator of the file this is, and what else the file holds.
     """
 
-    def __init__(self, checkpoint: Checkpoint, prefix: str, flavour: str):
-        self.flavour = flavour
+    def __init__(self, checkpoint: Checkpoint, prefix: str, flavour: str, origin: str = ""):
+        self.flavour, self.prefix, self.origin = flavour, prefix, origin
         self._path = checkpoint.path
         self._left = {
             name.removeprefix(prefix): array

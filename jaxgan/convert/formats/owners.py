@@ -1,0 +1,92 @@
+"""The choice among several generators in a file, by what their names say."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+WRAPPERS = {"module", "_orig_mod"}  # of torch's parallel and compiled modules
+_AVERAGED = {  # words, in names of generators whose weights are averaged over training
+    *("ema", "emas", "avg", "average", "averaged", "smooth", "smoothed", "shadow", "polyak"),
+    *("swa", "running", "gs", "ge", "test"),
+}
+_OPTIMIZER = {"optim", "optimizer", "optimizers", "opt"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+TOP = "."  # name of a generator that has none
+
+
+def choose(
+    prefixes: Sequence[str], arrays: Mapping[str, np.ndarray], wanted: str | None
+) -> str | None:
+    """Choose one of the prefixes of generators.
+
+    Args:
+      prefixes: Prefixes of names, with their dots.
+      arrays: All arrays of the file.
+      wanted: Name of the generator to take, or the end of it; None for the averaged one.
+
+    Returns:
+      The prefix; None if there is none of that name, or several that differ.
+    """
+    if wanted is not None:
+        ends = [p for p in prefixes if f".{name_of(p)}".endswith(f".{wanted}")]
+        exact = [p for p in prefixes if name_of(p) == wanted]
+        return _only(exact or ends, arrays)
+    averaged = [p for p in prefixes if is_averaged(p, arrays)]
+    return _only(averaged or list(prefixes), arrays)
+
+
+def name_of(prefix: str) -> str:
+    """Return the name of a generator as a user writes it: ``g_ema`` of ``g_ema.module.``."""
+    parts = prefix.removesuffix(".").split(".")
+    return ".".join(part for part in parts if part not in WRAPPERS) or TOP
+
+
+def is_averaged(prefix: str, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether the name, or a count of averaged models beside it, says so."""
+    if _words(prefix) & _AVERAGED:
+        return True
+    beside = prefix.removesuffix("module.")
+    return beside != prefix and f"{beside}n_averaged" in arrays
+
+
+def is_optimizer(prefix: str) -> bool:
+    """Tell whether a prefix is that of an optimizer's state."""
+    return bool(_words(prefix) & _OPTIMIZER)
+
+
+def spell(prefixes: Sequence[str]) -> str:
+    """List the names of generators in a message."""
+    return ", ".join(ascii(name_of(prefix)[:80])[1:-1] for prefix in prefixes[:10])
+
+
+def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str:
+    """Say which generator of a file was taken, and what else there was."""
+    name = name_of(prefix)
+    others = [other for other in prefixes if other != prefix]
+    said = "the file's only generator" if name == TOP else f"generator {spell([prefix])}"
+    if is_averaged(prefix, arrays):
+        said += ", averaged over training"
+    elif others and name == TOP:
+        said = "the generator at the top of the file"
+    return said + (f"; the file also holds {spell(others)}" if others else "")
+
+
+def _only(prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Return the first of the prefixes if all hold the same arrays; None otherwise."""
+    if not prefixes:
+        return None
+    first, *others = prefixes
+    return first if all(_same(first, other, arrays) for other in others) else None
+
+
+def _same(first: str, other: str, arrays: Mapping[str, np.ndarray]) -> bool:
+    mine = {n.removeprefix(first): a for n, a in arrays.items() if n.startswith(first)}
+    theirs = {n.removeprefix(other): a for n, a in arrays.items() if n.startswith(other)}
+    return mine.keys() == theirs.keys() and all(
+        np.array_equal(array, theirs[name]) for name, array in mine.items()
+    )
+
+
+def _words(prefix: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(prefix)}

@@ -1,0 +1,165 @@
+"""What a user says about a file of weights: settings that it does not show, and labels."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxgan.errors import InputError
+
+_T = TypeVar("_T", bound=bool | int | float | str)
+_LABELS = "which are a number or a row of numbers each"
+
+
+class Settings:
+    """Settings of a network that leave no trace in its file, such as ``final_tanh``.
+
+    Args:
+      values: ``{name: value}``.
+      whole: Whether the values are all settings of a training run. Those that no flavour
+        reads are then no error.
+    """
+
+    def __init__(self, values: Mapping[str, Any], *, whole: bool = False):
+        self._values, self._whole = dict(values), whole
+        self._known: set[str] = set()
+
+    def get(self, name: str, default: _T) -> _T:
+        """Return a setting, of the type of its default.
+
+        Raises:
+          InputError: If it is of another type.
+        """
+        self._known.add(name)
+        value: Any = self._values.get(name, default)
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        if type(value) is not type(default):
+            raise InputError(
+                f"the setting {name}={str(value)[:40]} must be of the type of {default!r}, its "
+                "default"
+            )
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the user gave a setting."""
+        return name in self._values
+
+    def check(self, flavour: str) -> None:
+        """Refuse settings that nothing has read.
+
+        Raises:
+          InputError: If there are some.
+        """
+        unread = [name for name in self._values if name not in self._known]
+        if unread and not self._whole:
+            known = ", ".join(sorted(self._known)) or "none"
+            raise InputError(
+                f"a {flavour} has no setting {str(unread[0])[:40]}; it reads {known}"
+            )
+
+
+def read_settings(text: str) -> Settings:
+    """Read ``name=value,name=value``, or a ``.json`` file of a training run's settings.
+
+    In the file, settings count wherever they are nested; those of ``mapping_kwargs`` are
+    named ``mapping_...``.
+
+    Raises:
+      InputError: If it is neither.
+    """
+    if text.endswith(".json"):
+        try:
+            content = json.loads(Path(text).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            kind = type(error).__name__
+            raise InputError(f"{text} is no readable JSON file ({kind})") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{text} holds no settings: it is no JSON object")
+        return Settings(_flat(content), whole=True)
+    values = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"settings {part[:40]!r} must be name=value, or a .json file")
+        values[name.strip()] = _parse(value.strip())
+    return Settings(values)
+
+
+def _parse(text: str) -> Any:
+    try:
+        value = json.loads(text.lower() if text in ("True", "False") else text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float | str) else text
+
+
+def _flat(content: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            values |= _flat(value, "mapping_" if name == "mapping_kwargs" else "")
+        else:
+            values[start + name] = value
+    return values
+
+
+def read_labels(path: str | Path) -> np.ndarray:
+    """Read the labels of a file: whole numbers ``[N]``, or rows ``[N, C]`` of numbers.
+
+    Args:
+      path: An ``.npy``, a text file with a row per line, or the ``dataset.json`` of NVlabs'
+        repositories.
+
+    Raises:
+      InputError: If it holds no labels.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".json":
+            pairs = json.loads(path.read_text("utf-8"))["labels"]
+            labels = np.array([label for _, label in pairs])
+        elif path.suffix == ".npy":
+            labels = np.load(path, allow_pickle=False)
+        else:
+            lines = path.read_text("utf-8").replace(",", " ").split("\n")
+            labels = np.array(
+                [list(map(float, line.split())) for line in lines if line.strip()]
+            )
+            labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError, EOFError) as error:
+        raise InputError(f"{path} holds no labels, {_LABELS}") from error
+    if labels.dtype.kind not in "fiu" or labels.ndim not in (1, 2) or not labels.size:
+        raise InputError(f"{path} holds no labels, {_LABELS}")
+    return labels
+
+
+def label_rows(labels: ArrayLike, count: int, flavour: str) -> np.ndarray:
+    """Turn labels into rows ``[N, count]`` float32 that a conditional network reads.
+
+    Args:
+      labels: A class, classes ``[N]`` from 0, or rows ``[N, count]``.
+      count: Length of a row.
+      flavour: Name of the generator in messages.
+
+    Raises:
+      InputError: If the labels are none of these.
+    """
+    if not count:
+        raise InputError(f"the {flavour} takes no label: it is not conditional")
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == count and np.isfinite(array).all():
+        return array.astype(np.float32)
+    classes = np.atleast_1d(array)
+    whole = classes.ndim == 1 and classes.size and classes.dtype.kind in "iuf"
+    if not whole or not np.isin(classes, np.arange(count)).all():
+        raise InputError(
+            f"a label of this {flavour} is a class from 0 to {count - 1}, or a row of {count} "
+            "numbers"
+        )
+    return np.eye(count, dtype=np.float32)[classes.astype(int)]
