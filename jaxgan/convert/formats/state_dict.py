@@ -65,11 +65,13 @@ class Checkpoint:
             return None
         chosen = owners.choose(prefixes, self.arrays, self.weights)
         if chosen is None:
-            raise InputError(
-                f"{self.path} holds several generators ({flavour}): {owners.spell(prefixes)}; "
-                "choose one by its name with weights"
-                + (f", not {self.weights[:80]!r}" if self.weights else "")
-            )
+            names = owners.spell(prefixes)
+            if self.weights is None:
+                why = f"holds several generators, {names}: choose one with weights=NAME"
+            else:
+                wanted = ascii(self.weights[:80])
+                why = f"holds not one generator that is named {wanted}, but {names}"
+            raise InputError(f"{self.path} {why} ({flavour})")
         return StateDict(self, chosen, flavour, owners.origin(chosen, prefixes, self.arrays))
 
 
