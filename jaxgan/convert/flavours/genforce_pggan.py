@@ -39,8 +39,11 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     # A synthesis network of genforce has layers of the same names.
     prefixes = [p for p in checkpoint.prefixes(_MARKS) if not p.endswith("synthesis.")]
     state = checkpoint.choose_among(prefixes, "genforce PGGAN")
-    if state is None:
-        return None
+    return None if state is None else assemble(state)
+
+
+def assemble(state: StateDict) -> Pretrained:
+    """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
     blocks = count_blocks(state, "")
     check_lod(state, "lod")
     biases: list[np.ndarray] = []

@@ -38,8 +38,11 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         another shape, or the network is conditional or not fully grown.
     """
     state = checkpoint.choose(_MARKS, "genforce StyleGAN")
-    if state is None:
-        return None
+    return None if state is None else assemble(state)
+
+
+def assemble(state: StateDict) -> Pretrained:
+    """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
     if "mapping.label_weight" in state:
         raise state.error("it has mapping.label_weight; conditional networks are not supported")
     blocks = count_blocks(state, "synthesis.")
