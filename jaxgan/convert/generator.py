@@ -55,7 +55,7 @@ class Pretrained:
         the latents. A conditional one has a third argument, labels ``[N, num_labels]``.
       synthesise: ``(params, codes) -> [N, H, W, C]``, with codes ``[N, L, D]``, or
         ``[N, D]`` where ``num_layers`` is 0. C is 1, 3, or 4 where the last is opacity, from
-        -1 to 1.
+        -1 to 1. With ``transforms`` it has a third argument, transforms ``[N, 3, 3]``.
       styles: Matrices that codes enter by, from the coarsest layer to the finest.
       average: Mean code ``[D]`` or ``[L, D]`` that truncation moves to; None if the file
         has none.
@@ -63,6 +63,7 @@ class Pretrained:
       num_labels: Length of a label; 0 if the generator is not conditional.
       labels: ``[M, num_labels]`` float32, which latents take in turn.
       origin: Which generator of a file this is, and what else the file holds.
+      transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
     """
 
     flavour: str
@@ -71,13 +72,14 @@ class Pretrained:
     num_layers: int
     params: Any
     encode: Callable[..., Array]
-    synthesise: Callable[[Any, Array], Array]
+    synthesise: Callable[..., Array]
     styles: tuple[Style, ...]
     average: np.ndarray | None = None
     z_dim: int = 0
     num_labels: int = 0
     labels: np.ndarray | None = None
     origin: str = ""
+    transforms: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "z_dim", self.z_dim or self.latent_dim)
@@ -136,17 +138,29 @@ class Pretrained:
         mean = jnp.broadcast_to(mean, codes.shape[1:])[None]
         return mean + factor.astype(np.float32) * (codes - mean)
 
-    def images(self, codes: ArrayLike) -> Array:
+    def images(self, codes: ArrayLike, transform: ArrayLike | None = None) -> Array:
         """Synthesise images ``[N, H, W, 3]``, float32 around [-1, 1], not clipped.
 
         Images with opacity are laid over white.
 
+        Args:
+          codes: Of shape ``code_shape``.
+          transform: ``[3, 3]`` or ``[N, 3, 3]``, where images are drawn: see ``placement``.
+
         Raises:
-          InputError: If the shape of the codes is not ``code_shape`` or, on the host, they
-            are not finite.
+          InputError: If an argument has another shape or, on the host, is not finite; or if
+            there is a transform and ``transforms`` is false.
         """
         codes = self._check(codes, self.code_shape, "codes")
-        return self._synthesise(self._placed, codes)
+        if not self.transforms:
+            if transform is not None:
+                raise InputError(f"{self.flavour} cannot turn or shift what it draws")
+            return self._synthesise(self._placed, codes)
+        transform = np.eye(3) if transform is None else transform
+        shape = (3, 3) if np.ndim(transform) == 2 else (len(codes), 3, 3)
+        transform = self._check(transform, shape, "transforms")
+        transform = jnp.broadcast_to(transform.reshape(-1, 3, 3), (len(codes), 3, 3))
+        return self._synthesise(self._placed, codes, transform)
 
     @property
     def code_shape(self) -> tuple[int | None, ...]:
@@ -202,9 +216,9 @@ class Pretrained:
         return jax.jit(_precise(self.encode))
 
     @functools.cached_property
-    def _synthesise(self) -> Callable[[Any, Array], Array]:
-        def images(params, codes):
-            x = _precise(self.synthesise)(params, codes)
+    def _synthesise(self) -> Callable[..., Array]:
+        def images(params, *codes):
+            x = _precise(self.synthesise)(params, *codes)
             if x.shape[3] == 4:
                 opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
                 x = 1 + (x[..., :3] - 1) * opacity
@@ -229,6 +243,22 @@ class Pretrained:
         if not np.isfinite(x).all():
             raise InputError(f"the {what} are not all finite")
         return jnp.asarray(x)
+
+
+def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:
+    """Return the transform ``[3, 3]`` that turns and then shifts images.
+
+    It maps a place in the image, ``(x, y, 1)``, to the one that is drawn there. Sides have
+    length 1, the origin is the centre, and y points down.
+
+    Args:
+      degrees: Angle, counter-clockwise.
+      right: Shift as a share of the image's width.
+      down: Shift as a share of its height.
+    """
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    back = np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1]])
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ back
 
 
 def _precise(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ from jaxgan.convert.flavours import (
     mobilestylegan,
     nvlabs,
     rosinality,
+    stylegan3,
 )
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
@@ -30,6 +31,7 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
     "genforce StyleGAN2": genforce_stylegan2.find,
     "rosinality StyleGAN2": rosinality.find,
     "NVlabs StyleGAN2": nvlabs.find,
+    "NVlabs StyleGAN3": stylegan3.find,
     "DCGAN": dcgan.find,
 }
 

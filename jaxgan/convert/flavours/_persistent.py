@@ -1,0 +1,40 @@
+"""Settings in the modules that NVlabs' repositories pickle: data of a class, never run."""
+
+from typing import Any
+
+from jaxgan.convert.formats._objects import Inert
+
+
+def module(value: Any, prefix: str) -> Any:
+    """Return the object in a file whose arrays have that prefix; None if there is none."""
+    for name in prefix.split(".")[:-1]:
+        value = value.get(name) if isinstance(value, dict) else part(value, name)
+    return value if _is_module(value) else None
+
+
+def part(holder: Any, name: str) -> Any:
+    """Return a part of a module; None if it has none of that name."""
+    return _parts(holder).get(name)
+
+
+def settings(holder: Any, name: str) -> list[Any]:
+    """List the values of a setting in a module and in those inside it.
+
+    They come from the arguments of constructors and from attributes. Defaults of
+    constructors are in attributes only.
+    """
+    if not _is_module(holder):
+        return []
+    held = (holder.state, holder.state.get("_init_kwargs"))
+    values = [x[name] for x in held if isinstance(x, dict) and name in x]
+    inner = (settings(inside, name) for inside in _parts(holder).values())
+    return values + [value for found in inner for value in found]
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Inert) and isinstance(value.state, dict)
+
+
+def _parts(holder: Any) -> dict[str, Any]:
+    parts = holder.state.get("_modules") if _is_module(holder) else None
+    return parts if isinstance(parts, dict) else {}

@@ -1,0 +1,311 @@
+"""StyleGAN3, configurations T and R, in the form of NVlabs' repository stylegan3."""
+
+import functools
+import math
+import numbers
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxgan.convert.flavours import _persistent
+from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
+from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.options import Settings
+from jaxgan.networks import stylegan3
+from jaxgan.networks.resampling import Resampling, Signal, resampling, signals
+
+_FLAVOUR = "NVlabs StyleGAN3"
+_INPUT = "synthesis.input."
+_MARKS = (f"{_INPUT}freqs", f"{_INPUT}phases", f"{_INPUT}affine.weight")
+_NAME = re.compile(r"(synthesis\.L(\d{1,2})_(\d{1,4})_\d{1,5}\.)weight")
+_RATE = 0.01  # learning rate of the mapping network, a factor of its weights and biases
+_EPSILON = 1e-8  # of demodulation, as a share of a style's mean square
+_SIDES = (16, 4096)
+_RANGES: dict[str, tuple[Any, float, float]] = {  # of settings: default, least, most
+    "num_critical": (2, 1, 97),
+    "first_cutoff": (2.0, 0.1, 1e4),
+    "first_stopband": (2**2.1, 1, 1e4),
+    "last_stopband_rel": (2**0.3, 1, 10),
+    "margin_size": (10, 0, 1000),
+    "output_scale": (0.25, 1e-9, 1e9),
+    "filter_size": (6, 1, 64),
+    "lrelu_upsampling": (2, 1, 2),
+    "conv_clamp": (256.0, 1e-9, 1e30),
+}
+
+_Ask = Callable[[str], Any]
+
+
+def find(checkpoint: Checkpoint) -> Pretrained | None:
+    """Open the averaged generator, or the only one; None if there is none of this flavour.
+
+    Layers in float16 run in float32, with the same clamps. Settings that arrays do not show
+    are those of the object that was pickled. For a bare state dict they are the user's, or
+    else NVlabs' defaults.
+
+    Raises:
+      InputError: If its arrays are not those of such a network with these settings.
+    """
+    state = checkpoint.choose(_MARKS, _FLAVOUR)
+    if state is None:
+        return None
+    module = _persistent.module(checkpoint.value, state.prefix)
+    pickled = _persistent.part(module, "synthesis")
+    ask = functools.partial(_setting, state, pickled, checkpoint.settings)
+    rates = _persistent.settings(_persistent.part(module, "mapping"), "lr_multiplier")
+    if any(rate != _RATE for rate in rates):
+        raise state.error(f"its mapping network has an lr_multiplier other than {_RATE}")
+    layers = _layers(state)
+    return _assemble(state, layers, _is_radial(state, next(iter(layers)), checkpoint), ask)
+
+
+def _is_radial(state: StateDict, layer: str, checkpoint: Checkpoint) -> bool:
+    """Tell whether filters are radial: as they are stored, or as the user says."""
+    usual = state.shape(f"{layer}weight")[-1:] == (1,)
+    chosen = checkpoint.settings.get("use_radial_filters", usual)
+    stored = f"{layer}down_filter"
+    return len(state.shape(stored)) == 2 if stored in state else chosen
+
+
+def _assemble(state: StateDict, layers: dict[str, int], radial: bool, ask: _Ask) -> Pretrained:
+    """Assemble a generator from all arrays of ``state``."""
+    reader = _Reader(state)
+    synthesis, network = reader.synthesis(layers, radial, ask)
+    params, depth, labels = reader.mapping()
+    z_dim = len(params["dense_0"]["kernel"]) - reader.dim * bool(labels)
+    params = {"mapping": params, "synthesis": synthesis, "transform": reader.transform()}
+    count = len(layers) + 1
+    mean = None
+    if "mapping.w_avg" in state:
+        mean = state.take_mean("mapping.w_avg", count, reader.dim)
+    state.finish()
+    mapping = stylegan3.Mapping(depth, reader.dim)
+
+    def encode(params: Any, *latents: Array) -> Any:
+        return mapping.apply({"params": params["mapping"]}, *latents)
+
+    def synthesise(params: Any, codes: Array, transform: Array) -> Any:
+        transform = params["transform"] @ transform
+        return network.apply({"params": params["synthesis"]}, codes, transform)
+
+    return Pretrained(
+        flavour=state.flavour,
+        resolution=list(layers.values())[-1],
+        latent_dim=reader.dim,
+        num_layers=count,
+        params=jax.tree.map(jnp.asarray, params),
+        encode=encode,
+        synthesise=synthesise,
+        styles=tuple(reader.styles),
+        average=mean,
+        z_dim=z_dim,
+        num_labels=labels,
+        origin=state.origin,
+        transforms=True,
+    )
+
+
+def _layers(state: StateDict) -> dict[str, int]:
+    """Return prefixes of layers, the conversion to colours last, and sizes they state."""
+    matches = filter(None, map(_NAME.fullmatch, state.names()))
+    found = {int(match[2]): (match[1], int(match[3])) for match in matches}
+    if len(found) < 3 or sorted(found) != list(range(len(found))):
+        raise state.error(f"it has layers {sorted(found)}, not 0 to 14 or such")
+    layers = dict(found[i] for i in range(len(found)))
+    side = list(layers.values())[-1]
+    if not _SIDES[0] <= side <= _SIDES[1] or side.bit_count() != 1:
+        allowed = f"a power of 2 from {_SIDES[0]} to {_SIDES[1]}"
+        raise state.error(f"its {side} pixels are not {allowed}")
+    return layers
+
+
+def _setting(state: StateDict, pickled: Any, user: Settings, name: str) -> Any:
+    """Return a setting of the object that was pickled, or of the user, or the default."""
+    default, least, most = _RANGES[name]
+    values = _persistent.settings(pickled, name) or [user.get(name, default)]
+    if name == "conv_clamp" and all(value is None for value in values):
+        return None
+    kind: Any = numbers.Integral if isinstance(default, int) else numbers.Real
+    same = all(isinstance(value, kind) and value == values[0] for value in values)
+    if not same or not least <= values[0] <= most:
+        what = "whole number" if isinstance(default, int) else "number"
+        raise state.error(f"its {name} is not one {what} from {least:g} to {most:g}")
+    return type(default)(values[0])
+
+
+def _design(
+    state: StateDict, sizes: list[int], kernel: int, radial: bool, ask: _Ask
+) -> tuple[Signal, tuple[Resampling, ...]]:
+    """Design the signal of the waves and the filters of the layers.
+
+    Raises:
+      InputError: If the settings give other sizes than the file states.
+    """
+    layers, critical = len(sizes) - 1, ask("num_critical")
+    if critical >= layers:
+        raise state.error(f"its num_critical is {critical}, of {layers} layers")
+    taps, oversampling = ask("filter_size"), ask("lrelu_upsampling")
+    try:
+        bands = signals(
+            sizes[-1],
+            layers=layers,
+            critical=critical,
+            first_cutoff=ask("first_cutoff"),
+            first_stopband=ask("first_stopband"),
+            last_stopband=ask("last_stopband_rel"),
+            margin=ask("margin_size"),
+        )
+        ways = tuple(
+            resampling(
+                *(bands[max(i - 1, 0)], bands[i], kernel),
+                taps=taps,
+                oversampling=oversampling,
+                radial=radial and i < layers - critical,
+            )
+            for i in range(layers)
+        )
+    except ValueError as error:  # of scipy: there is no room for a filter's bands
+        raise state.error("its settings leave no room for filters") from error
+    designed = [band.size for band in bands]
+    if designed != sizes:
+        raise state.error(f"its layers have sizes {sizes}; its settings give {designed}")
+    return bands[0], ways
+
+
+class _Reader:
+    """Takes the arrays of a network into its tree of parameters.
+
+    Attributes:
+      dim: Length of a code.
+      styles: The styles so far.
+    """
+
+    def __init__(self, state: StateDict):
+        self.styles: list[Style] = []
+        self._state = state
+        self._affine = state.take(f"{_INPUT}affine.weight", (4, None))
+        self.dim = self._affine.shape[1]
+
+    def synthesis(
+        self, layers: dict[str, int], radial: bool, ask: _Ask
+    ) -> tuple[dict[str, Any], stylegan3.Synthesis]:
+        """Return the parameters of the network, and the network."""
+        *names, last = layers
+        kernel = self._state.shape(f"{names[0]}weight")[-1]
+        band, ways = _design(self._state, list(layers.values()), kernel, radial, ask)
+        params: dict[str, Any] = {"input": self._input()}
+        channels = [len(params["input"]["kernel"])]
+        for i, (name, way) in enumerate(zip(names, ways, strict=True)):
+            params[f"layer_{i}"] = self._layer(name, i + 1, channels[-1], kernel)
+            channels.append(params[f"layer_{i}"]["bias"].size)
+            self._check_filter(f"{name}up_filter", way.up_filter)
+            self._check_filter(f"{name}down_filter", way.down_filter)
+        params["to_rgb"] = self._to_rgb(last, len(layers), channels[-1])
+        network = stylegan3.Synthesis(
+            channels=tuple(channels),
+            band=band,
+            resamplings=ways,
+            kernel_size=kernel,
+            colours=params["to_rgb"]["bias"].size,
+            clamp=ask("conv_clamp"),
+            scale=ask("output_scale"),
+        )
+        return params, network
+
+    def mapping(self) -> tuple[dict[str, Any], int, int]:
+        """Return the parameters, the number of layers, and the length of a label."""
+        params, labels = {}, 0
+        if "mapping.embed.weight" in self._state:
+            params["embed"] = self._dense("mapping.embed.", None)
+            labels = len(params["embed"]["kernel"])
+        depth = max(self._state.count(r"mapping\.fc(\d{1,2})\."), 1)
+        for i in range(depth):
+            dense = self._dense(f"mapping.fc{i}.", self.dim if i else None)
+            params[f"dense_{i}"] = {name: _RATE * array for name, array in dense.items()}
+        return params, depth, labels
+
+    def transform(self) -> np.ndarray:
+        name = f"{_INPUT}transform"
+        if name not in self._state:
+            return np.eye(3, dtype=np.float32)
+        return self._state.take(name, (3, 3))
+
+    def _input(self) -> dict[str, Any]:
+        """Take the waves, their mixture, and the affine map of their place."""
+        state = self._state
+        weight = state.take(f"{_INPUT}weight", (None, None))
+        waves = len(weight)
+        if weight.shape[1] != waves:
+            raise state.error(
+                f"its {_INPUT}weight has shape {list(weight.shape)}, not a square"
+            )
+        return {
+            "frequencies": state.take(f"{_INPUT}freqs", (waves, 2)).T,
+            "phases": state.take(f"{_INPUT}phases", (waves,))[None],
+            "kernel": weight.T / math.sqrt(waves),
+            "placement": {
+                "kernel": self._affine.T / math.sqrt(self.dim),
+                "bias": state.take(f"{_INPUT}affine.bias", (4,)),
+            },
+        }
+
+    def _layer(self, name: str, code: int, inputs: int, kernel: int) -> dict[str, Any]:
+        """Take a layer, whose kernel has a mean square of 1 per output before demodulation."""
+        weight = self._state.take(f"{name}weight", (None, inputs, kernel, kernel))
+        size = np.sqrt(np.square(weight).mean(axis=(1, 2, 3), keepdims=True))
+        weight = weight / np.maximum(size, np.finfo(np.float32).tiny)
+        squares = np.square(weight).sum(axis=(2, 3)).T + np.float32(_EPSILON / inputs)
+        return {
+            "kernel": self._gain(name) * weight.transpose(2, 3, 1, 0),
+            "squares": squares,
+            "bias": self._bias(name, len(weight)),
+            "style": self._style(name, code, inputs, to_rgb=False),
+        }
+
+    def _to_rgb(self, name: str, code: int, inputs: int) -> dict[str, Any]:
+        weight = self._state.take(f"{name}weight", (None, inputs, 1, 1))
+        if len(weight) not in (1, 3, 4):
+            raise self._state.error(
+                f"its images have {len(weight)} channels; 1, 3 or 4 are read"
+            )
+        return {
+            "kernel": self._gain(name) * weight[:, :, 0, 0].T / np.float32(math.sqrt(inputs)),
+            "bias": self._bias(name, len(weight)),
+            "style": self._style(name, code, inputs, to_rgb=True),
+        }
+
+    def _style(self, name: str, code: int, inputs: int, to_rgb: bool) -> dict[str, Any]:
+        name = f"{name}affine."
+        weight = self._state.take(f"{name}weight", (inputs, self.dim))
+        self.styles.append(Style(f"{name}weight", code, weight, to_rgb))
+        bias = self._state.take(f"{name}bias", (inputs,))
+        return {"kernel": weight.T / math.sqrt(self.dim), "bias": bias}
+
+    def _dense(self, name: str, inputs: int | None) -> dict[str, Any]:
+        weight = self._state.take(f"{name}weight", (self.dim, inputs))
+        bias = self._state.take(f"{name}bias", (self.dim,))
+        return {"kernel": weight.T / math.sqrt(weight.shape[1]), "bias": bias}
+
+    def _bias(self, name: str, outputs: int) -> np.ndarray:
+        return self._state.take(f"{name}bias", (outputs,))[None, None, None]
+
+    def _gain(self, name: str) -> np.ndarray:
+        """Return the scale to an average magnitude of 1 of a layer's input."""
+        square = self._state.take(f"{name}magnitude_ema", ())
+        if square <= 0:
+            raise self._state.error(f"its {name}magnitude_ema is not above 0")
+        return 1 / np.sqrt(square)
+
+    def _check_filter(self, name: str, designed: np.ndarray) -> None:
+        """Compare a filter with the designed one. A bare state dict may lack filters."""
+        if name not in self._state or (designed.shape == (1,) and not self._state.shape(name)):
+            return self._state.drop(name)
+        stored = self._state.take(name, designed.shape)
+        if not np.allclose(stored, designed, atol=1e-6):
+            raise self._state.error(f"its {name} is not the filter that its settings give")
+        return None

@@ -1,0 +1,195 @@
+"""The generator of StyleGAN3, configurations T and R: its layers do not alias.
+
+Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423.
+
+A layer is nonlinear at a higher rate, so that what this adds above the band of its output is
+filtered out. Gains of the equalised learning rate, the scale of a
+kernel before demodulation and that of the average magnitude of a layer's input are not part
+of the network: they are multiplied into its weights.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from flax.linen import initializers as init
+from jax import Array, lax
+
+from jaxgan.networks.convolution import Geometry, correlate
+from jaxgan.networks.pggan import pixel_norm
+from jaxgan.networks.resampling import Resampling, Signal, lower_rate, raise_rate
+
+_scaled = init.variance_scaling(1.0, "fan_in", "normal")
+
+
+class Mapping(nn.Module):
+    """Map latents to codes: ``[N, Z] -> [N, features]``.
+
+    Labels ``[N, C]`` are embedded, and stand beside the latents.
+
+    Attributes:
+      depth: Number of layers.
+      features: Length of a code.
+    """
+
+    depth: int = 2
+    features: int = 512
+
+    @nn.compact
+    def __call__(self, z: Array, labels: Array | None = None) -> Array:
+        x = pixel_norm(z)
+        if labels is not None:
+            embedded = nn.Dense(self.features, kernel_init=_scaled, name="embed")(labels)
+            x = jnp.concatenate([x, pixel_norm(embedded)], axis=1)
+        for i in range(self.depth):
+            dense = nn.Dense(self.features, kernel_init=_scaled, name=f"dense_{i}")
+            x = 2**0.5 * nn.leaky_relu(dense(x), 0.2)
+        return x
+
+
+class Input(nn.Module):
+    """Make waves that a code turns and shifts: ``[N, D] -> [N, size, size, channels]``.
+
+    Attributes:
+      channels: Number of waves, and of their mixtures.
+      band: The signal.
+    """
+
+    channels: int
+    band: Signal
+
+    @nn.compact
+    def __call__(self, code: Array, transform: Array) -> Array:
+        frequencies = self.param("frequencies", self._waves, (2, self.channels))
+        phases = self.param("phases", init.uniform(1.0), (1, self.channels))
+        still = init.constant(jnp.array([1.0, 0, 0, 0]))
+        placed = nn.Dense(4, kernel_init=init.zeros, bias_init=still, name="placement")(code)
+        placed = placed / jnp.linalg.norm(placed[:, :2], axis=1, keepdims=True)
+        frequencies, shifts = self._place(placed, transform, frequencies)
+        wave = self._at_samples(frequencies) + (phases + shifts)[:, None, None]
+        room = self.band.rate / 2 - self.band.cutoff
+        excess = (jnp.linalg.norm(frequencies, axis=1) - self.band.cutoff) / room
+        height = (1 - excess).clip(0, 1)
+        x = jnp.sin(2 * np.pi * wave) * height[:, None, None]
+        return x @ self.param("kernel", _scaled, (self.channels, self.channels))
+
+    def _place(self, placed: Array, transform: Array, frequencies: Array) -> Any:
+        """Return waves ``[N, 2, C]`` and phases ``[N, C]`` of a canvas that is transformed."""
+        cos, sin, right, down = placed.T
+        turn = jnp.stack([jnp.stack([cos, -sin], 1), jnp.stack([sin, cos], 1)], 1)
+        moved = transform[:, :2] - jnp.stack([right, down], 1)[:, :, None] * transform[:, 2:]
+        whole = turn @ moved
+        shifts = jnp.einsum("ic,ni->nc", frequencies, whole[:, :, 2])
+        return jnp.einsum("ic,nij->njc", frequencies, whole[:, :, :2]), shifts
+
+    def _at_samples(self, frequencies: Array) -> Array:
+        """Return phases ``[N, size, size, C]`` of waves ``[N, 2, C]`` at the samples."""
+        size, rate = self.band.size, self.band.rate
+        places = jnp.asarray((np.arange(size) + 0.5 - size / 2) / rate, jnp.float32)
+        x, y = frequencies[:, 0, None, None], frequencies[:, 1, None, None]
+        return x * places[None, None, :, None] + y * places[None, :, None, None]
+
+    def _waves(self, key: Any, shape: tuple[int, int]) -> Array:
+        """Draw waves, uniform in a disc."""
+        radius, angle = init.uniform(1.0)(key, shape)
+        radius, angle = self.band.cutoff * jnp.sqrt(radius), 2 * np.pi * angle
+        return jnp.stack([radius * jnp.cos(angle), radius * jnp.sin(angle)])
+
+
+class Layer(nn.Module):
+    """Apply a modulated convolution and a nonlinearity: ``[N, H, W, I], [N, D] -> [N, ...]``.
+
+    Demodulation needs ``squares`` ``[I, features]``, the sums of the kernel's squares over
+    the taps.
+
+    Attributes:
+      features: Output channels.
+      kernel_size: Taps of the convolution along an axis.
+      resampling: What happens around the nonlinearity.
+      clamp: Bound after the nonlinearity; None for none.
+    """
+
+    features: int
+    kernel_size: int
+    resampling: Resampling
+    clamp: float | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        _, high, wide, inputs = x.shape
+        k = self.kernel_size
+        kernel = self.param("kernel", _scaled, (k, k, inputs, self.features))
+        squares = self.param("squares", lambda _: jnp.square(kernel).sum(axis=(0, 1)))
+        bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
+        style = _style(code, inputs)
+        scale = lax.rsqrt(jnp.square(style) @ squares)
+        y: Any = correlate(
+            x * style[:, None, None], kernel, Geometry((high, wide), k, 1, k - 1)
+        )
+        y = raise_rate(y * scale[:, None, None] + bias, self.resampling)
+        return lower_rate(_clamp(2**0.5 * nn.leaky_relu(y, 0.2), self.clamp), self.resampling)
+
+
+class ToRGB(nn.Module):
+    """Apply a modulated 1x1 convolution to colours: ``[N, H, W, C] -> [N, H, W, colours]``.
+
+    Attributes:
+      colours: Output channels.
+      clamp: Bound on the output; None for none.
+    """
+
+    colours: int = 3
+    clamp: float | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, code: Array) -> Array:
+        kernel = self.param("kernel", _scaled, (x.shape[3], self.colours))
+        bias = self.param("bias", init.zeros, (1, 1, 1, self.colours))
+        style = _style(code, x.shape[3])
+        return _clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
+
+
+class Synthesis(nn.Module):
+    """Map codes to images around [-1, 1]: ``[N, L, D], [N, 3, 3] -> [N, H, W, colours]``.
+
+    Code 0 turns and shifts the waves, layer i reads code i + 1 and the conversion to colours
+    the last. A transform maps a place in the image, ``(x, y, 1)`` with sides of 1 and the
+    origin in the centre, to that where the waves are read.
+
+    Attributes:
+      channels: Channels of the waves and then of the layers.
+      band: The signal of the waves.
+      resamplings: Those of the layers.
+      kernel_size: Taps of their convolutions along an axis.
+      colours: Channels of an image.
+      clamp: Bound on the output of each layer and of the conversion to colours; None for
+        none.
+      scale: Factor of the output.
+    """
+
+    channels: tuple[int, ...]
+    band: Signal
+    resamplings: tuple[Resampling, ...]
+    kernel_size: int = 3
+    colours: int = 3
+    clamp: float | None = 256.0
+    scale: float = 0.25
+
+    @nn.compact
+    def __call__(self, codes: Array, transform: Array) -> Array:
+        x = Input(self.channels[0], self.band, name="input")(codes[:, 0], transform)
+        layers = zip(self.channels[1:], self.resamplings, strict=True)
+        for i, (features, way) in enumerate(layers):
+            layer = Layer(features, self.kernel_size, way, self.clamp, name=f"layer_{i}")
+            x = layer(x, codes[:, i + 1])
+        to_rgb = ToRGB(self.colours, self.clamp, name="to_rgb")
+        return self.scale * to_rgb(x, codes[:, len(self.resamplings) + 1])
+
+
+def _style(code: Array, channels: int) -> Array:
+    return nn.Dense(channels, kernel_init=_scaled, bias_init=init.ones, name="style")(code)
+
+
+def _clamp(x: Array, bound: float | None) -> Array:
+    return x if bound is None else x.clip(-bound, bound)
