@@ -15,6 +15,7 @@ from jaxgan.convert.flavours import (
     genforce_stylegan,
     genforce_stylegan2,
     mobilestylegan,
+    mobilestylegan_ckpt,
     nvlabs,
     rosinality,
     stylegan3,
@@ -29,6 +30,7 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
     "genforce PGGAN": genforce_pggan.find,
     "genforce StyleGAN": genforce_stylegan.find,
     "genforce StyleGAN2": genforce_stylegan2.find,
+    "MobileStyleGAN": mobilestylegan_ckpt.find,  # its teacher looks like the next one
     "rosinality StyleGAN2": rosinality.find,
     "NVlabs StyleGAN2": nvlabs.find,
     "NVlabs StyleGAN3": stylegan3.find,
@@ -77,7 +79,7 @@ def _open(
         generator = find(checkpoint)
         if generator is not None:
             return generator
-    known = ", ".join([*FLAVOURS, mobilestylegan.FLAVOUR, "a run of jaxgan"])
+    known = ", ".join([*FLAVOURS, "a run of jaxgan"])
     raise InputError(
         f"{path} holds {_content(value, checkpoint.arrays)}, and no generator that is known: "
         f"{known}"

@@ -1,103 +1,90 @@
-"""MobileStyleGAN in the form of two OpenVINO networks."""
+"""MobileStyleGAN in the form of two OpenVINO networks.
 
-import os
-from collections.abc import Mapping
+Names of files, operations and arrays change when OpenVINO saves a network, and it changes
+the graph as well: it multiplies constants, leaves out reshapes, and in half precision puts a
+conversion after each array. So the arrays are found by the path from the input to the output.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from jaxgan.convert.flavours._mobilestylegan import FLAVOUR, assemble
 from jaxgan.convert.formats import _pickle, _zip, torchfile
 from jaxgan.convert.formats.openvino import Graph
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
-from jaxgan.networks import mobilestylegan, stylegan2
 
-FLAVOUR = "MobileStyleGAN"
-NETWORKS = ("MappingNetwork", "SynthesisNetwork")
+NETWORKS = ("MappingNetwork", "SynthesisNetwork")  # names of the files as they are exported
+_OTHERS = ("generator.npz", "config.json")  # what other folders of a generator hold
 _FREE_BYTES = 2**24  # any wheel may unfold to so many
+_MAX_NETWORKS = 16  # in a folder
+_MAX_STYLE = 16  # operations from a code to the factor of an image
+_CLOSE = 1e-3  # numbers of half precision are equal
 
 
 def is_path(path: Path) -> bool:
     """Tell whether ``load`` reads a path."""
-    return path.suffix in (".xml", ".whl") or os.path.exists(path / f"{NETWORKS[1]}.xml")
+    if path.suffix == ".bin":
+        return path.with_suffix(".xml").is_file()
+    if path.suffix in (".xml", ".whl"):
+        return True
+    if not path.is_dir() or any((path / name).exists() for name in _OTHERS):
+        return False
+    return any(path.glob("*.xml"))
 
 
 def load(path: Path) -> Pretrained:
     """Read the two networks.
 
     Args:
-      path: A folder with the ``.xml`` and ``.bin`` of each, one of the ``.xml``, or a wheel
-        that holds them.
+      path: A folder with the ``.xml`` and ``.bin`` of each, whatever their names, one of
+        these files, or a wheel that holds them.
 
     Raises:
       InputError: If a file is missing, damaged, or that of another network.
     """
-    files = _files(path)
-    mapping, synthesis = (
-        Graph(f"{path}: {name}", files[f"{name}.xml"], files[f"{name}.bin"])
-        for name in NETWORKS
-    )
-    arrays = _mapping_arrays(mapping) | _synthesis_arrays(synthesis)
-    state = StateDict(Checkpoint(str(path), None, arrays), "", FLAVOUR)
-    reader = _Reader(state)
-    blocks = max(state.count(r"m\.layers\.(\d+)\."), 1)
-    params = {"synthesis": reader.synthesis(blocks), "mapping": reader.mapping()}
-    state.finish()
-    return pretrained(params, tuple(reader.styles))
+    graphs = {
+        name: Graph(f"{path}: {name}", xml, constants)
+        for name, (xml, constants) in _files(path).items()
+    }
+    arrays = _mapping_arrays(_only(path, graphs, "mapping"))
+    arrays |= _synthesis_arrays(_only(path, graphs, "synthesis"))
+    return assemble(StateDict(Checkpoint(str(path), None, arrays), "", FLAVOUR))
 
 
-def pretrained(params: Mapping[str, Any], styles: tuple[Style, ...]) -> Pretrained:
-    """Make a generator from parameters of ``stylegan2.Mapping`` and ``Synthesis``."""
-    synthesis = params["synthesis"]
-    blocks = sum(name.startswith("up_") for name in synthesis)
-    widths = [synthesis[f"layer_{b}_1"]["bias"].size for b in range(blocks)]
-    mapping = stylegan2.Mapping(len(params["mapping"]))
-    network = mobilestylegan.Synthesis((synthesis["const"].shape[3], *widths))
-
-    def encode(params: Any, z: Array) -> Any:
-        return mapping.apply({"params": params["mapping"]}, z)
-
-    def synthesise(params: Any, codes: Array) -> Any:
-        return network.apply({"params": params["synthesis"]}, codes)
-
-    return Pretrained(
-        flavour=FLAVOUR,
-        resolution=8 * 2**blocks,
-        latent_dim=styles[0].weight.shape[1],
-        num_layers=3 * blocks + 2,
-        params=jax.tree.map(jnp.asarray, params),
-        encode=encode,
-        synthesise=synthesise,
-        styles=styles,
-    )
+def _files(path: Path) -> dict[str, tuple[bytes, bytes]]:
+    """Read the ``.xml`` and the ``.bin`` of each network by name."""
+    if path.suffix == ".whl":
+        entries = _entries(path)
+        names = [name.removesuffix(".xml") for name in entries if name.endswith(".xml")]
+        names = _named(path, [name for name in names if f"{name}.bin" in entries])
+        return {name: (entries[f"{name}.xml"], entries[f"{name}.bin"]) for name in names}
+    folder = path if path.is_dir() else path.parent
+    names = {file.stem for file in folder.glob("*.xml")}
+    if folder != path:
+        names.add(path.stem)
+    return {
+        name: (_content(folder / f"{name}.xml"), _content(folder / f"{name}.bin"))
+        for name in _named(path, sorted(names))
+    }
 
 
-def _files(path: Path) -> dict[str, bytes]:
-    """Read the four files by name."""
-    names = [f"{network}.{kind}" for network in NETWORKS for kind in ("xml", "bin")]
-    if path.suffix != ".whl":
-        folder = path if path.is_dir() else path.parent
-        return {name: _content(folder / name) for name in names}
+def _entries(path: Path) -> dict[str, bytes]:
+    """Read the files in a wheel, without their folders."""
     try:
         data = torchfile.content(path)
-        budget = _pickle.Budget(
-            _pickle.MAX_STEPS, torchfile.MAX_UNFOLDING * len(data) + _FREE_BYTES
-        )
-        entries = {
-            name.decode("utf-8", "replace").rpartition("/")[2]: bytes(content)
-            for name, content in _zip.read(data, budget).items()
-        }
+        allowed = torchfile.MAX_UNFOLDING * len(data) + _FREE_BYTES
+        entries = _zip.read(data, _pickle.Budget(_pickle.MAX_STEPS, allowed))
     except _pickle.Refused as error:
         raise InputError(f"{path} {error}") from error
-    for name in names:
-        if name not in entries:
-            raise InputError(f"{path} holds no {name}")
-    return {name: entries[name] for name in names}
+    return {
+        name.decode("utf-8", "replace").rpartition("/")[2]: bytes(content)
+        for name, content in entries.items()
+    }
 
 
 def _content(path: Path) -> bytes:
@@ -107,129 +94,208 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path} {error}") from error
 
 
+def _named(path: Path, names: Sequence[str]) -> Sequence[str]:
+    """Choose the networks to read by their names, if those are the exporter's."""
+    asked = path.suffix in (".xml", ".bin") and path.stem not in NETWORKS
+    if set(NETWORKS) <= set(names) and not asked:
+        return NETWORKS
+    if len(names) > _MAX_NETWORKS:
+        raise InputError(f"{path} has {len(names)} .xml beside it, more than {_MAX_NETWORKS}")
+    return names
+
+
+def _only(path: Path, graphs: Mapping[str, Graph], part: str) -> Graph:
+    """Return the mapping network, or the synthesis network, which has convolutions."""
+    networks = {}
+    for name, graph in graphs.items():
+        kinds = {node.kind for node in graph.nodes.values()}
+        convolves = "Convolution" in kinds
+        if "MatMul" in kinds and convolves == (part == "synthesis"):
+            networks[name] = graph
+    if path.stem in networks and not path.is_dir():
+        return networks[path.stem]
+    if len(networks) != 1:
+        held = ", ".join(ascii(name[:80])[1:-1] for name in networks)
+        raise InputError(
+            f"{path} needs one {part} network of a {FLAVOUR}, an .xml with its .bin, "
+            + (f"not {held}" if networks else "which is missing")
+        )
+    return next(iter(networks.values()))
+
+
+class _Step(NamedTuple):
+    """An operation with constants on the path from the input to the output.
+
+    Attributes:
+      kind: Its type; ``Style`` is a product with a style.
+      arrays: Its constants; of a style the weight ``[C, D]``, the bias ``[C]`` and a factor
+        of both.
+    """
+
+    kind: str
+    arrays: tuple[np.ndarray, ...]
+
+
+_HAAR = ("GroupConvolutionBackpropData",) * 2  # along both axes, for the band of means
+_WITH_CONSTANT = (
+    *("Add", "Multiply", "MatMul", "PReLU", "Convolution", "GroupConvolution"),
+    _HAAR[0],
+)
+_WITHOUT = (  # those that join bands, take one, or only change a shape
+    *("Result", "Convert", "Reshape", "Squeeze", "Unsqueeze", "Broadcast", "Tile"),
+    *("Add", "VariadicSplit", "Split", "StridedSlice", "Slice"),
+)
+
+
+def _steps(graph: Graph) -> list[_Step]:
+    """Return the operations with constants from the input to the output."""
+    steps: list[_Step] = []
+    number, seen = graph.result(), set()
+    while number is not None:
+        if number in seen:
+            raise graph.error("runs in a circle")
+        seen.add(number)
+        step, number = _step(graph, number)
+        if step is not None:
+            steps.append(step)
+    return steps[::-1]
+
+
+def _step(graph: Graph, number: int) -> tuple[_Step | None, int | None]:
+    """Return an operation if it has constants, and the number of the one before it."""
+    node, inputs = graph.nodes[number], graph.inputs(number)
+    if node.kind == "Const":
+        return _Step("Const", (graph.constant(number),)), None
+    if node.kind == "Multiply" and len(inputs) == 2:
+        if any(graph.nodes[source].kind == "Parameter" for source in inputs):
+            return None, None  # the pixel norm
+        for style, image in (inputs, inputs[::-1]):
+            arrays = _style(graph, style)
+            if arrays is not None:
+                return _Step("Style", arrays), image
+    constant = _constant(graph, number)
+    if constant is not None:
+        return _Step(node.kind, (constant,)), _other(graph, number)
+    if node.kind not in _WITHOUT or not inputs:
+        raise graph.error(f"has {ascii(node.kind[:40])[1:-1]}, which no {FLAVOUR} has there")
+    return None, inputs[0]
+
+
+def _style(graph: Graph, number: int) -> tuple[np.ndarray, ...] | None:
+    """Return weight, bias and factor of a style; None if the operation is none."""
+    bias, factor = None, np.ones((), np.float32)
+    for _ in range(_MAX_STYLE):
+        kind, constant = graph.nodes[number].kind, _constant(graph, number)
+        match kind:
+            case "MatMul" if constant is not None and bias is not None:
+                return constant, bias, factor
+            case "Add" if constant is not None and bias is None:
+                bias = constant.ravel()
+            case "Multiply" if constant is not None and constant.size == 1 and bias is None:
+                factor = factor * constant.reshape(())
+            case "Reshape" | "Unsqueeze" if graph.inputs(number):
+                pass
+            case _:
+                return None
+        number = graph.inputs(number)[0] if constant is None else _other(graph, number)
+    return None
+
+
+def _constant(graph: Graph, number: int) -> np.ndarray | None:
+    """Return the constant of an operation on one array and one constant."""
+    node, inputs = graph.nodes[number], graph.inputs(number)
+    sources = [source for source in inputs if graph.nodes[source].kind == "Const"]
+    if node.kind not in _WITH_CONSTANT or len(inputs) != 2 or len(sources) != 1:
+        return None
+    constant = graph.constant(sources[0])
+    transposed = node.kind == "MatMul" and node.data.get("transpose_b") != "true"
+    return constant.T if transposed else constant
+
+
+def _other(graph: Graph, number: int) -> int:
+    """Return the number of the array of such an operation."""
+    return next(s for s in graph.inputs(number) if graph.nodes[s].kind != "Const")
+
+
+def _split(steps: Sequence[_Step], kind: str) -> list[list[_Step]]:
+    """Split steps so that each part begins with one of a kind; those before are left out."""
+    starts = [i for i, step in enumerate(steps) if step.kind == kind]
+    ends = [*starts[1:], len(steps)]
+    return [list(steps[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _check(graph: Graph, name: str, steps: Sequence[_Step], kinds: Sequence[str]) -> None:
+    """Check the operations of a layer, and the slope of its leaky ReLU."""
+    actual = [step.kind for step in steps]
+    if actual != list(kinds):
+        has = ", ".join(ascii(kind[:40])[1:-1] for kind in actual[:8])
+        raise graph.error(f"has {has} in {name}, not {', '.join(kinds)}")
+    for step in steps:
+        if step.kind == "PReLU" and not np.allclose(step.arrays[0], 0.2, atol=_CLOSE):
+            raise graph.error(f"has a leaky ReLU in {name} whose slope is not 0.2")
+
+
 def _mapping_arrays(graph: Graph) -> dict[str, np.ndarray]:
-    """Return weight ``[out, in]`` and bias of each dense layer, whose names mean nothing."""
     arrays = {}
-    layers = [number for number, node in graph.nodes.items() if node.kind == "MatMul"]
-    for i, layer in enumerate(layers):
-        bias = graph.source(graph.user(layer, "Add"), "Reshape")
-        arrays[f"mapping.{i}.weight"] = graph.constant(graph.source(layer, "Const"))
-        arrays[f"mapping.{i}.bias"] = graph.constant(graph.source(bias, "Const"))
+    for i, steps in enumerate(_split(_steps(graph), "MatMul")):
+        _check(graph, f"layer {i}", steps, ("MatMul", "Add", "PReLU", "Multiply"))
+        weight, bias, _, gain = (step.arrays[0] for step in steps)
+        if not np.allclose(gain, 2**0.5, atol=_CLOSE):
+            raise graph.error(f"has a factor after layer {i} that is not the root of 2")
+        arrays[f"mapping.{i}.weight"] = weight
+        arrays[f"mapping.{i}.bias"] = bias.ravel()
     return arrays
 
 
 def _synthesis_arrays(graph: Graph) -> dict[str, np.ndarray]:
-    """Return the arrays with readable names, and under such names the arrays beside them."""
-    arrays = {
-        node.name: graph.constant(number)
-        for number, node in graph.nodes.items()
-        if node.kind == "Const" and node.name.startswith("m.")
-    }
-    for name in list(arrays):
-        if name.endswith("modulation.weight"):
-            product = graph.user(graph.number(name), "MatMul")
-            shaped = graph.user(graph.user(product, "Add"), "Reshape")
-            scaled = graph.user(shaped, "Multiply")
-            if not name.endswith("up.modulation.weight"):
-                scale = graph.constant(graph.source(scaled, "Const"))
-                arrays[name.replace("weight", "scale")] = scale
-        elif name.endswith((".conv1.bias", ".conv2.bias")):
-            noisy = graph.source(graph.user(graph.number(name), "Add"), "Add")
-            weight = graph.source(graph.source(noisy, "Convolution"), "Const")
-            noise = graph.source(noisy, "Const")
-            arrays[name.replace("bias", "weight")] = graph.constant(weight)
-            arrays[name.replace("bias", "noise")] = graph.constant(noise)
+    steps = _steps(graph)
+    parts = _split(steps, "Style")
+    blocks = max((len(parts) - 2) // 3, 1)
+    names = [f"layers.{b}.{part}" for b in range(blocks) for part in ("up", "conv1", "conv2")]
+    names = ["conv1", *names, f"layers.{blocks - 1}.to_img"]
+    if len(parts) != len(names) or steps[0].kind != "Const":
+        raise graph.error(f"has {len(parts)} styles, not two and three for each block")
+    arrays = {"input.input": steps[0].arrays[0]}
+    for name, part in zip(names, parts, strict=True):
+        weight, bias, factor = part[0].arrays
+        conv = "" if name.endswith("up") else ".conv"
+        if name.endswith("up"):
+            _check(graph, name, part, ("Style", *_HAAR))
+            factor = factor * _haar_factor(graph, name, part)
+        elif name.endswith("to_img"):
+            _check(graph, name, part, ("Style", "Convolution", "Add", *_HAAR))
+            haar = _haar_factor(graph, name, part)
+            arrays[f"{name}.conv.weight"] = part[1].arrays[0] * haar
+            arrays[f"{name}.bias"] = part[2].arrays[0] * haar
+        else:
+            arrays |= _layer_arrays(graph, name, part)
+        arrays[f"{name}{conv}.modulation.weight"] = weight
+        arrays[f"{name}{conv}.modulation.bias"] = bias
+        arrays[f"{name}{conv}.modulation.scale"] = factor
     return arrays
 
 
-class _Reader:
-    """Takes the arrays of both networks into trees of parameters.
-
-    In ``networks.mobilestylegan`` the four bands of channels lie one after another. In the
-    files the three bands of differences alternate, so the parameters are reordered.
-
-    Attributes:
-      styles: The styles so far.
-    """
-
-    def __init__(self, state: StateDict):
-        self.styles: list[Style] = []
-        self._state = state
-        self._dim: Any = None
-
-    def synthesis(self, blocks: int) -> dict[str, Any]:
-        const = self._state.take("m.input.input", (1, None, 4, 4))
-        width = const.shape[1]
-        params = {
-            "const": const.transpose(0, 2, 3, 1),
-            "layer": self._layer("m.conv1", width, 4, split=False),
-        }
-        for b in range(blocks):
-            name, side = f"m.layers.{b}", 8 * 2**b
-            if width % 4:
-                raise self._state.error(f"its {name} cannot part {width} channels in four")
-            params[f"up_{b}"] = self._style(f"{name}.up", width)
-            for i in range(2):
-                inputs = width if i else width // 4
-                layer = self._layer(f"{name}.conv{i + 1}", inputs, side)
-                params[f"layer_{b}_{i}"] = layer
-                width = layer["bias"].size
-        name = f"m.layers.{blocks - 1}.to_img"
-        weight = self._state.take(f"{name}.conv.weight", (12, width, 1, 1))
-        bias = self._state.take(f"{name}.bias", (1, 12, 1, 1))
-        params["to_rgb_style"] = self._style(f"{name}.conv", width, to_rgb=True)
-        params["to_rgb"] = {"kernel": weight[:, :, 0, 0].T, "bias": bias.ravel()}
-        return _reorder_bands(params, blocks)
-
-    def mapping(self) -> dict[str, Any]:
-        params = {}
-        for i in range(max(self._state.count(r"mapping\.(\d+)\."), 1)):
-            weight = self._state.take(f"mapping.{i}.weight", (self._dim, self._dim))
-            bias = self._state.take(f"mapping.{i}.bias", (self._dim,))
-            params[f"dense_{i}"] = {"kernel": weight.T, "bias": bias}
-        return params
-
-    def _layer(self, name: str, inputs: int, side: int, split: bool = True) -> dict[str, Any]:
-        params: dict[str, Any] = {"style": self._style(f"{name}.conv", inputs)}
-        weight = self._state.take(
-            f"{name}.weight", (None, inputs, 1, 1) if split else (inputs, inputs, 3, 3)
-        )
-        if split:
-            taps = self._state.take(f"{name}.conv.weight_dw", (inputs, 1, 1, 3, 3))
-            params |= {"taps": taps[:, 0, 0].transpose(1, 2, 0), "kernel": weight[:, :, 0, 0].T}
-        else:
-            params["kernel"] = weight.transpose(2, 3, 1, 0)
-        noise = self._state.take(f"{name}.noise", (1, 1, side, side))
-        bias = self._state.take(f"{name}.bias", (1, len(weight), 1, 1))
-        return params | {
-            "noise": noise.transpose(0, 2, 3, 1),
-            "bias": bias.transpose(0, 2, 3, 1),
-        }
-
-    def _style(self, name: str, inputs: int, to_rgb: bool = False) -> dict[str, Any]:
-        name = f"{name}.modulation"
-        weight = self._state.take(f"{name}.weight", (inputs, self._dim))
-        bias = self._state.take(f"{name}.bias", (1, inputs))
-        scale = 1.0
-        if f"{name}.scale" in self._state:
-            scale = self._state.take(f"{name}.scale", (1, 1, 1, 1)).item()
-        self._dim = weight.shape[1]
-        self.styles.append(Style(f"{name}.weight", len(self.styles), weight, to_rgb))
-        return {"Dense_0": {"kernel": weight.T * scale, "bias": bias[0] * scale}}
+def _layer_arrays(graph: Graph, name: str, steps: Sequence[_Step]) -> dict[str, np.ndarray]:
+    """Return the arrays of a convolution, which has a noise and a bias, or their sum."""
+    shifts = [step.arrays[0] for step in steps if step.kind == "Add"]
+    added = ("Add",) * min(max(len(shifts), 1), 2)
+    taps = () if name == "conv1" else ("GroupConvolution",)
+    _check(graph, name, steps, ("Style", *taps, "Convolution", *added, "PReLU"))
+    arrays = {f"{name}.weight": steps[1 + len(taps)].arrays[0]}
+    if taps:
+        array = steps[1].arrays[0]
+        arrays[f"{name}.conv.weight_dw"] = array.reshape(-1, 1, *array.shape[-2:])
+    if len(shifts) == 1:
+        noise = shifts[0].mean(axis=1, keepdims=True, dtype=np.float64)
+        bias = shifts[0].mean(axis=(2, 3), keepdims=True, dtype=np.float64) - noise.mean()
+        shifts = [noise, bias]
+    return arrays | {f"{name}.noise": shifts[0], f"{name}.bias": shifts[1]}
 
 
-def _reorder_bands(params: dict[str, Any], blocks: int) -> dict[str, Any]:
-    """Reorder parameters so that bands lie one after another."""
-
-    def reorder(x: np.ndarray) -> np.ndarray:
-        quarter = x.shape[-1] // 4
-        mean, differences = x[..., :quarter], x[..., quarter:]
-        return np.concatenate([mean, *(differences[..., i::3] for i in range(3))], axis=-1)
-
-    for b in range(blocks):
-        before = params[f"layer_{b - 1}_1" if b else "layer"]
-        before |= {name: reorder(before[name]) for name in ("kernel", "bias")}
-        style = params[f"up_{b}"]["Dense_0"]
-        style |= {name: reorder(style[name]) for name in style}
-    params["to_rgb"] = {name: reorder(x) for name, x in params["to_rgb"].items()}
-    return params
+def _haar_factor(graph: Graph, name: str, steps: Sequence[_Step]) -> np.ndarray:
+    """Return the factor of an inverse Haar transform, which half precision changes."""
+    filters = [step.arrays[0].astype(np.float32) for step in steps if step.kind in _HAAR]
+    for taps in filters:
+        if taps.shape[1:] not in ((1, 1, 2, 1), (1, 1, 1, 2)) or np.ptp(taps):
+            raise graph.error(f"has another wavelet in {name} than that of Haar")
+    return np.asarray(2 * filters[0].flat[0] * filters[1].flat[0])

@@ -9,6 +9,8 @@ import numpy as np
 from jaxgan.errors import InputError
 
 _MAX_XML = 2**22  # ten times the bytes of a network of 900 operations
+_CONVERSIONS = ("Convert", "Reshape", "Squeeze", "Unsqueeze")
+_MAX_CONVERSIONS = 4  # one after another
 _DTYPES = {"f32": np.float32, "f16": np.float16, "i32": np.int32, "i64": np.int64}
 
 
@@ -20,14 +22,12 @@ class Node(NamedTuple):
       kind: Type, such as ``Convolution``; ``Const`` is an array.
       data: Attributes as text.
       inputs: Numbers of the nodes that it reads, by port.
-      users: Numbers of the nodes that read it.
     """
 
     name: str
     kind: str
     data: dict[str, str]
     inputs: dict[int, int]
-    users: list[int]
 
 
 class Graph:
@@ -35,53 +35,46 @@ class Graph:
 
     Attributes:
       nodes: Number to node.
-      numbers: Name of a node to its number.
     """
 
     def __init__(self, path: str, xml: bytes, constants: bytes):
         self._path = path
         self._constants = constants
         self.nodes = self._parse(xml)
-        self.numbers = {node.name: number for number, node in self.nodes.items()}
 
     def error(self, why: str) -> InputError:
         """Make the error to raise, in one line."""
         return InputError(f"{self._path} {why}")
 
-    def number(self, name: str) -> int:
-        """Return the number of the node of that name.
-
-        Raises:
-          InputError: If there is none.
-        """
-        if name not in self.numbers:
-            raise self.error(f"lacks {name}")
-        return self.numbers[name]
-
-    def user(self, number: int, kind: str) -> int:
-        """Return the one node of a kind that reads a node.
+    def result(self) -> int:
+        """Return the number of the node that gives the network's only output.
 
         Raises:
           InputError: If there is none, or more than one.
         """
-        users = [user for user in self.nodes[number].users if self.nodes[user].kind == kind]
-        if len(users) != 1:
-            name = self.nodes[number].name
-            raise self.error(f"has {len(users)} {kind} after {ascii(name[:80])}, not one")
-        return users[0]
+        results = [number for number, node in self.nodes.items() if node.kind == "Result"]
+        if len(results) != 1:
+            raise self.error(f"has {len(results)} outputs, not one")
+        return results[0]
 
-    def source(self, number: int, kind: str) -> int:
-        """Return the one node of a kind that a node reads.
+    def inputs(self, number: int) -> list[int]:
+        """Return the numbers of the nodes that a node reads, in the order of its ports.
 
-        Raises:
-          InputError: If there is none, or more than one.
+        An array that is converted to another type or shape counts as the array: files of
+        half precision convert each one.
         """
-        inputs = self.nodes[number].inputs.values()
-        sources = [source for source in inputs if self.nodes[source].kind == kind]
-        if len(sources) != 1:
-            name = self.nodes[number].name
-            raise self.error(f"has {len(sources)} {kind} before {ascii(name[:80])}, not one")
-        return sources[0]
+        inputs = self.nodes[number].inputs
+        return [self._array(inputs[port]) for port in sorted(inputs)]
+
+    def _array(self, number: int) -> int:
+        """Return the array that a node converts, or the node itself."""
+        source = number
+        for _ in range(_MAX_CONVERSIONS):
+            node = self.nodes[source]
+            if node.kind not in _CONVERSIONS or 0 not in node.inputs:
+                break
+            source = node.inputs[0]
+        return source if self.nodes[source].kind == "Const" else number
 
     def constant(self, number: int) -> np.ndarray:
         """Return the array of a ``Const`` node.
@@ -90,17 +83,22 @@ class Graph:
           InputError: If the node is of another kind or some of its bytes are missing.
         """
         node = self.nodes[number]
+        kind = node.data.get("element_type", "f32")
+        if kind not in _DTYPES:
+            raise self.error(
+                f"has an array {ascii(node.name[:80])} of {ascii(kind[:20])}; "
+                f"{', '.join(_DTYPES)} are read"
+            )
         try:
             if node.kind != "Const":
                 raise ValueError
-            dtype = np.dtype(_DTYPES[node.data["element_type"]])
+            dtype = np.dtype(_DTYPES[kind])
             shape = tuple(int(size) for size in node.data["shape"].split(",") if size.strip())
             offset, size = int(node.data["offset"]), int(node.data["size"])
-            if min(*shape, offset, 0) < 0 or math.prod(shape) * dtype.itemsize != size:
+            count = math.prod(shape)
+            if min((*shape, offset)) < 0 or not 0 < count * dtype.itemsize == size:
                 raise ValueError
-            return np.frombuffer(self._constants, dtype, math.prod(shape), offset).reshape(
-                shape
-            )
+            return np.frombuffer(self._constants, dtype, count, offset).reshape(shape)
         except (KeyError, ValueError) as error:
             raise self.error(f"has no readable array {ascii(node.name[:80])}") from error
 
@@ -114,13 +112,12 @@ class Graph:
                 data = layer.find("data")
                 attributes = {} if data is None else dict(data.attrib)
                 number = int(layer.attrib["id"])
-                nodes[number] = Node(
-                    layer.attrib["name"], layer.attrib["type"], attributes, {}, []
-                )
+                nodes[number] = Node(layer.attrib["name"], layer.attrib["type"], attributes, {})
             for edge in root.iterfind("./edges/edge"):
                 start, end = int(edge.attrib["from-layer"]), int(edge.attrib["to-layer"])
+                if start not in nodes:
+                    raise KeyError
                 nodes[end].inputs[int(edge.attrib["to-port"])] = start
-                nodes[start].users.append(end)
         except _Forbidden as error:
             raise self.error("declares a document type, which may name anything") from error
         except (ElementTree.ParseError, KeyError, ValueError, LookupError) as error:
