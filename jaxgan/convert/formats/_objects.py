@@ -1,6 +1,5 @@
-"""The objects that a checkpoint may name: functions of this module, and inert objects."""
+"""The names that a checkpoint may use: functions of this module, and inert objects."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,20 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.convert.formats import _ndarrays
 from jaxgan.convert.formats._arrays import (
     DTYPES,
     UNTYPED,
     Storage,
-    check_bools,
     check_shape,
-    count_elements,
     itemsize,
     tensor,
     view_of,
 )
-from jaxgan.convert.formats._pickle import Budget, Name, Refused, key, kind, legible
+from jaxgan.convert.formats._bounds import Budget, Refused
+from jaxgan.convert.formats._inert import Inert, Name, key, kind, legible
 
-_NUMPY_CODES = {f"{dtype.kind}{dtype.itemsize}" for dtype in DTYPES.values()}
 _STORAGES = {  # dtype of a storage class
     "torch.HalfStorage": "float16",
     "torch.BFloat16Storage": "bfloat16",
@@ -39,21 +37,6 @@ _STORAGES = {  # dtype of a storage class
 }
 
 
-@dataclass(eq=False, slots=True)
-class Inert:
-    """An object of a file without its class: data, and no behaviour.
-
-    Attributes:
-      name: Name of its class.
-      state: Its state, mostly ``{attribute: value}``.
-      meta: Notes in an NVlabs object, such as its source text, which never runs.
-    """
-
-    name: str
-    state: Any = None
-    meta: dict = field(default_factory=dict)
-
-
 @dataclass
 class Objects:
     """Resolves the names and objects in a pickle stream.
@@ -65,6 +48,7 @@ class Objects:
       declares: Whether storages are only declared, and their bytes not known yet.
       declared: Dtype and number of elements of each storage that the stream names.
       unfilled: Arrays by id that wait for their content.
+      names: Names of the stream by their text.
     """
 
     budget: Budget
@@ -73,25 +57,26 @@ class Objects:
     declares: bool = False
     declared: dict[str, tuple[str, int]] = field(default_factory=dict)
     unfilled: dict[int, np.ndarray] = field(default_factory=dict)
+    names: dict[str, Name] = field(default_factory=dict)
 
     def find(self, module: str, name: str) -> Any:
         """Resolve a global name."""
         text = f"{module}.{name}"
-        if text in _CALLS:
-            return Name(text, call=partial(_call, self, text))
-        if text in _CLASSES:
-            return Name(text, new=_CLASSES[text])
-        if text in _STORAGES or text == "numpy.ndarray":
-            return Name(text)
         if module == "torch" and name in DTYPES:
             return text
-        if module.split(".")[0] == "__torch__":
-            return Name(text, new=partial(Inert, text))
-        raise Refused(f"names {legible(text)}; only arrays, containers and settings are read")
+        if text not in self.names:
+            call = partial(_call, self, text) if text in _CALLS else None
+            self.names[text] = Name(text, call)
+        return self.names[text]
 
-    def persistent(self, identity: Any) -> Storage:
-        """Return the storage ``('storage', class, key, device, elements)``."""
+    def persistent(self, identity: Any) -> Any:
+        """Return the storage ``('storage', class, key, device, elements)``, or a class.
+
+        A storage of a class that is not known is inert.
+        """
         match identity:
+            case (str(tag), Name() as name, *_) if tag == "module":
+                return name
             case (str(tag), Name(text=text), str(name), str(), int(count), *rest) if (
                 tag == "storage" and len(rest) < 2
             ):
@@ -99,8 +84,10 @@ class Objects:
             case _:
                 raise Refused("asks for a stored object that is not a storage")
         dtype = _STORAGES.get(text)
+        if dtype is None and not self.declares:
+            return Inert(text, args=(name,))
         if dtype is None or self.stored is None or count < 0:
-            raise Refused(f"asks for a storage of {text} where there is none")
+            raise Refused(f"asks for a storage of {legible(text)} where there is none")
         if self.declared.setdefault(name, (dtype, count)) != (dtype, count):
             raise Refused(f"describes the storage {legible(name)} in two ways")
         size = count * itemsize(dtype)
@@ -112,42 +99,31 @@ class Objects:
     def build(self, target: Any, state: Any) -> None:
         """Give an object its state."""
         match target, state:
-            case Inert(state=None), _:
-                target.state = state
-            case dict(), dict():
-                pass  # attributes of an ordered dictionary: the versions of modules
-            case np.dtype(), (int(), str(order), *_) if order in ("<", "|", "="):
-                pass  # little-endian already
-            case np.ndarray(), (int(), tuple(shape), np.dtype() as dtype, turned, bytes(raw)):
-                self._fill(target, shape, dtype, turned is True, raw)
+            case dict(), _:
+                pass  # attributes of a dictionary, such as the versions of modules
+            case np.ndarray(), tuple():
+                if self.unfilled.pop(id(target), None) is None:
+                    raise Refused("sets the content of an array twice")
+                _ndarrays.fill(self.budget, target, state)
             case _:
                 raise Refused(f"sets the state of a {kind(target)} in a way that is not known")
 
-    def _fill(self, array, shape, dtype, fortran, raw) -> None:
-        check_shape(shape)
-        if self.unfilled.pop(id(array), None) is None:
-            raise Refused("sets the content of an array twice")
-        if math.prod(shape) * dtype.itemsize != len(raw):
-            raise Refused(f"has an array of shape {list(shape)} with {len(raw)} bytes")
-        self.budget.take(count_elements(shape) * dtype.itemsize)
-        array.__setstate__((1, shape, dtype, fortran, raw))
-        check_bools(array)
-        array.flags.writeable = False
+    def array(self, state: tuple | None = None) -> np.ndarray:
+        """Make an array that waits for its content, or has it."""
+        array = np.empty(0, np.uint8)
+        self.unfilled[id(array)] = array
+        if state is not None:
+            self.build(array, state)
+        return array
 
 
 def _rebuild_tensor(objects: Objects, args: tuple) -> Any:
     match args:
         case (Storage() as storage, int(offset), tuple(size), tuple(stride), *rest):
-            if storage.dtype == UNTYPED:
-                raise Refused("has a tensor without a dtype")
-            match rest:
-                case [] | [_, _] | [_, _, None]:
-                    pass
-                case [_, _, dict(views)] if not views:
-                    pass
-                case _:
-                    raise Refused("has a tensor that is a conjugate or negative view")
-            return tensor(objects.budget, storage, storage.dtype, (offset, size, stride))
+            views = rest[2] if len(rest) > 2 else None  # "conjugate", "negative"
+            plain = views is None or (type(views) is dict and not views)
+            if storage.dtype != UNTYPED and plain:
+                return tensor(objects.budget, storage, storage.dtype, (offset, size, stride))
     return NotImplemented
 
 
@@ -187,7 +163,9 @@ def _ordered_dict(objects: Objects, args: tuple) -> Any:
         case ():
             return {}
         case ([*pairs],) if all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
-            return {key(name): value for name, value in pairs}
+            return {key(name, i): value for i, (name, value) in enumerate(pairs)}
+        case (dict(entries),):
+            return entries
     return NotImplemented
 
 
@@ -215,7 +193,7 @@ def _first(objects: Objects, args: tuple) -> Any:
 def _set(objects: Objects, args: tuple) -> Any:
     match args:
         case ([*members],):
-            return {key(member) for member in members}
+            return {key(member, i) for i, member in enumerate(members)}
     return NotImplemented
 
 
@@ -225,37 +203,58 @@ def _no_bytes(objects: Objects, args: tuple) -> Any:
 
 def _encode(objects: Objects, args: tuple) -> Any:
     match args:
-        case (str(text), str(encoding)) if encoding == "latin1":
-            objects.budget.take(len(text))
-            try:
-                return text.encode("latin1")
-            except UnicodeEncodeError:
-                pass
-    return NotImplemented
-
-
-def _dtype(objects: Objects, args: tuple) -> Any:
-    match args:
-        case (str(code), *_) if len(code) < 5 and code.lstrip("<|=") in _NUMPY_CODES:
-            return np.dtype("<" + code.lstrip("<|="))
+        case (str(text), str(encoding)) if encoding in ("latin1", "latin-1"):
+            return _ndarrays.octets(objects.budget, text)
     return NotImplemented
 
 
 def _scalar(objects: Objects, args: tuple) -> Any:
+    return _ndarrays.scalar(objects.budget, args)
+
+
+def _from_buffer(objects: Objects, args: tuple) -> Any:
     match args:
-        case (np.dtype() as dtype, bytes(raw)) if len(raw) == dtype.itemsize:
-            array = np.frombuffer(raw, dtype)
-            check_bools(array)
-            return array[0]
+        case (raw, Inert() as dtype, tuple(shape), str(order)):
+            return objects.array((1, shape, dtype, order == "F", raw))
     return NotImplemented
 
 
 def _unfilled_array(objects: Objects, args: tuple) -> Any:
     match args:
         case (Name(text="numpy.ndarray"), (int(),), _):
-            array = np.empty(0, np.uint8)
-            objects.unfilled[id(array)] = array
-            return array
+            return objects.array()
+    return NotImplemented
+
+
+def _typed_tensor(objects: Objects, args: tuple) -> Any:
+    """Rebuild a tensor of a class of its own, as one of torch's."""
+    match args:
+        case (Name(call=call), Name(), tuple(inner), *_) if call is not None:
+            return call(inner)
+    return NotImplemented
+
+
+def _new(objects: Objects, args: tuple) -> Any:
+    """Make an object as the first protocols do: class, base, and the value of the base."""
+    match args:
+        case (Name() as name, Name(text=base), value):
+            made = name.call(()) if name.call is not None else Inert(name.text)
+            match made, value:
+                case dict(), dict():
+                    return value
+                case Inert(), dict() if base.endswith(".dict"):
+                    made.items = value
+                case Inert(), list() if base.endswith(".list"):
+                    made.members = value
+            return made
+    return NotImplemented
+
+
+def _new_object(objects: Objects, args: tuple) -> Any:
+    match args:
+        case (Name() as name, *rest):
+            rest = tuple(rest)
+            return name.call(rest) if name.call is not None else Inert(name.text, args=rest)
     return NotImplemented
 
 
@@ -264,23 +263,36 @@ def _call(objects: Objects, text: str, args: tuple) -> Any:
     copied = [arg for arg in args[:8] if isinstance(arg, list | tuple | dict)]
     objects.budget.step(len(args) + sum(map(len, copied)))
     value = _CALLS[text](objects, args)
-    if value is NotImplemented:
-        raise Refused(f"calls {text} with arguments that are not known")
-    return value
+    return Inert(text, args=args) if value is NotImplemented else value
+
+
+def _no_entries(objects: Objects, args: tuple) -> Any:
+    return {}
 
 
 _CALLS: dict[str, Callable[[Objects, tuple], Any]] = {
     "__builtin__.bytes": _no_bytes,
+    "__builtin__.frozenset": _set,
     "__builtin__.set": _set,
     "_codecs.encode": _encode,
+    "builtins.frozenset": _set,
     "builtins.set": _set,
+    "collections.Counter": _ordered_dict,
     "collections.OrderedDict": _ordered_dict,
+    "collections.defaultdict": _no_entries,
+    "copy_reg.__newobj__": _new_object,
+    "copy_reg._reconstructor": _new,
+    "copyreg.__newobj__": _new_object,
+    "copyreg._reconstructor": _new,
+    "dnnlib.util.EasyDict": _no_entries,
     "numpy._core.multiarray._reconstruct": _unfilled_array,
     "numpy._core.multiarray.scalar": _scalar,
+    "numpy._core.numeric._frombuffer": _from_buffer,
     "numpy.core.multiarray._reconstruct": _unfilled_array,
     "numpy.core.multiarray.scalar": _scalar,
-    "numpy.dtype": _dtype,
+    "numpy.core.numeric._frombuffer": _from_buffer,
     "torch.Size": _size,
+    "torch._tensor._rebuild_from_type_v2": _typed_tensor,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": _rebuild_parameter,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
@@ -294,8 +306,4 @@ _CALLS: dict[str, Callable[[Objects, tuple], Any]] = {
     "torch.jit._pickle.restore_type_tag": _first,
     "torch.storage._load_from_bytes": _load_from_bytes,
     "torch_utils.persistence._reconstruct_persistent_obj": _persistent_object,
-}
-_CLASSES: dict[str, Callable[[], Any]] = {
-    "argparse.Namespace": partial(Inert, "argparse.Namespace"),
-    "dnnlib.util.EasyDict": dict,
 }

@@ -1,76 +1,30 @@
 """An interpreter of the pickle opcodes that checkpoints need, and of no others.
 
 It imports and calls nothing that the file names. A name goes to the reader's ``find``, which
-returns a function of its own or refuses. Steps, stack, memo, texts and numbers are bounded
-before anything is allocated.
+may know a function of its own for it; a name without one makes inert objects. Steps, stack,
+memo, texts and numbers are bounded before anything is allocated.
 """
 
 import pickletools
-import re
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-MAX_STEPS = 1_000_000  # opcodes of a file, with those of the files inside it
+from jaxgan.convert.formats._bounds import MAX_STEPS, Budget, Refused
+from jaxgan.convert.formats._inert import Inert, Name, key, kind, legible, text_of
+from jaxgan.convert.formats._source import MAX_NAME, MAX_TEXT, Source
+
+__all__ = ["MAX_STEPS", "MAX_TEXT", "Budget", "Refused", "legible", "load"]
+
 MAX_STACK = 500_000
 MAX_MEMO = 500_000
-MAX_TEXT = 4 * 2**20  # bytes of one string
-MAX_NAME = 256  # bytes, of a module or of a class
-MAX_INT_BYTES = 32
 
 _CODES = {op.name: ord(op.code) for op in pickletools.opcodes}
 _NAMES = {code: name for name, code in _CODES.items()}
 _STOP = _CODES["STOP"]
 
 
-class Refused(Exception):
-    """The file is damaged or not allowed; the message is one line without the path."""
-
-
-@dataclass
-class Budget:
-    """The cost that reading may still have, however deep files are nested.
-
-    Attributes:
-      steps: Pickle opcodes.
-      bytes: Bytes in memory: inflated, nested, or in arrays.
-    """
-
-    steps: int
-    bytes: int
-
-    def take(self, count: int) -> None:
-        """Pay for ``count`` bytes before they are allocated."""
-        if count > self.bytes:
-            raise Refused("unfolds to far more bytes than it has")
-        self.bytes -= count
-
-    def step(self, count: int = 1) -> None:
-        """Pay for work that takes as long as ``count`` opcodes."""
-        self.steps -= count
-        if self.steps < 0:
-            raise Refused(f"takes more work than {MAX_STEPS} pickle opcodes")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Name:
-    """The meaning of a name in a file.
-
-    Attributes:
-      text: Module and name, joined by a dot.
-      call: Called with the tuple of arguments where the file calls the name; None if it
-        must not.
-      new: Makes an empty object where the file wants one; None if it must not.
-    """
-
-    text: str
-    call: Callable[[tuple], Any] | None = None
-    new: Callable[[], Any] | None = None
-
-
 class Reader(Protocol):
-    """Resolves the names and objects in a pickle stream, and refuses those it does not know."""
+    """Resolves the names and objects in a pickle stream."""
 
     def find(self, module: str, name: str) -> Any:
         """Resolve a global name."""
@@ -105,61 +59,13 @@ def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, 
     return value, machine.position
 
 
-def key(value: Any) -> Any:
-    """Return the value if it may be a key of a dictionary or a member of a set.
-
-    Its hash must neither recurse nor collide at an attacker's will.
-    """
-    if type(value) is int and abs(value) >= 2**60:
-        raise Refused("has a whole number beyond 2**60 as a key")
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    raise Refused(f"has a {kind(value)} as a key; keys are text or numbers")
-
-
-def kind(value: Any) -> str:
-    """Name the kind of a value in a message."""
-    return value.text if isinstance(value, Name) else type(value).__name__.lstrip("_")
-
-
-def legible(text: str) -> str:
-    """Spell a text of the file on one line of a message."""
-    plain = re.fullmatch(r"[\w.]{1,600}", text, re.ASCII)
-    return text if plain else ascii(text[:80])
-
-
-class _Machine:
+class _Machine(Source):
     def __init__(self, data: bytes, start: int, reader: Reader):
-        self.data = data
-        self.position = start
+        super().__init__(data, start)
         self.reader = reader
         self.stack = []
         self.marks = []  # heights of the stack
         self.memo = {}
-
-    def take(self, count: int) -> bytes:
-        end = self.position + count
-        if end > len(self.data):
-            raise Refused("is cut short inside its pickle")
-        content = self.data[self.position : end]
-        self.position = end
-        return content
-
-    def number(self, count: int, signed: bool = False) -> int:
-        return int.from_bytes(self.take(count), "little", signed=signed)
-
-    def line(self) -> str:
-        end = self.data.find(b"\n", self.position, self.position + MAX_NAME + 1)
-        if end < 0:
-            raise Refused(f"has a name of more than {MAX_NAME} bytes in its pickle")
-        content = self.take(end - self.position)
-        self.position = end + 1
-        return _text(content)
-
-    def text(self, size: int) -> str:
-        if size > MAX_TEXT:
-            raise Refused(f"has a text of more than {MAX_TEXT >> 20} MiB in its pickle")
-        return _text(self.take(size))
 
     def push(self, value: Any) -> None:
         if len(self.stack) >= MAX_STACK:
@@ -195,6 +101,8 @@ class _Machine:
     def put(self, index: int) -> None:
         if len(self.memo) >= MAX_MEMO:
             raise Refused(f"has more than {MAX_MEMO} memo entries in its pickle")
+        if not 0 <= index < 2**32:  # so that no two have one hash
+            raise Refused("has a damaged pickle: a memo entry has no number")
         self.memo[index] = self.top()
 
     def get(self, index: int) -> None:
@@ -204,68 +112,84 @@ class _Machine:
 
     def protocol(self) -> None:
         version = self.number(1)
-        if not 2 <= version <= 5:
-            raise Refused(f"has pickle protocol {version}; 2 to 5 are read")
+        if version > 5:
+            raise Refused(f"has pickle protocol {version}; 0 to 5 are read")
 
-    def long(self) -> None:
-        size = self.number(1)
-        if size > MAX_INT_BYTES:
-            raise Refused(f"has a whole number of more than {MAX_INT_BYTES} bytes")
-        self.push(self.number(size, signed=True))
-
-    def target(self, wanted: type) -> Any:
+    def target(self, wanted: type, part: str = "") -> Any:
+        """Return the container on top of the stack, or that part of an inert object."""
         value = self.top()
+        if type(value) is Inert and part:
+            if getattr(value, part) is None:
+                setattr(value, part, wanted())
+            return getattr(value, part)
         if type(value) is not wanted:
             raise Refused(f"has a damaged pickle: {kind(value)} where {wanted.__name__} is due")
         return value
 
     def append(self, items: list) -> None:
-        self.target(list).extend(items)
+        self.target(list, "members").extend(items)
 
     def set_items(self, items: list) -> None:
+        into = self.target(dict, "items")
+        into.update(self.entries(items, len(into)))
+
+    def entries(self, items: list, count: int = 0) -> dict:
+        """Pair keys and values that alternate."""
         if len(items) % 2:
             raise Refused("has a damaged pickle: a key without a value")
-        into = self.target(dict)
-        for index in range(0, len(items), 2):
-            into[key(items[index])] = items[index + 1]
+        pairs = zip(items[::2], items[1::2], strict=True)
+        return {key(name, count + i): value for i, (name, value) in enumerate(pairs)}
 
     def add_items(self, items: list) -> None:
-        self.target(set).update([key(item) for item in items])
+        if type(self.top()) is Inert:
+            self.append(items)
+        else:
+            self.target(set).update(self.members(items))
 
-    def name(self, module: Any, name: Any) -> None:
+    def members(self, items: list) -> list:
+        return [key(item, i) for i, item in enumerate(items)]
+
+    def name(self, module: Any, name: Any) -> Any:
         if type(module) is not str or type(name) is not str:
             raise Refused("has a damaged pickle: a name is not text")
         if max(len(module), len(name)) > MAX_NAME:
             raise Refused(f"has a name of more than {MAX_NAME} bytes in its pickle")
-        self.push(self.reader.find(module, name))
+        return self.reader.find(module, name)
 
-    def reduce(self) -> None:
-        name, arguments = self.last(2)
-        if type(name) is not Name or name.call is None or type(arguments) is not tuple:
+    def call(self, name: Any, arguments: Any, settings: Any = None) -> None:
+        """Push the result of a function of the reader, or an object that does nothing."""
+        if type(name) not in (Name, Inert) or type(arguments) is not tuple:
             raise Refused(f"calls {kind(name)}, which is not a function here")
-        self.push(name.call(arguments))
+        if settings:
+            self.push(Inert(text_of(name), args=(arguments, settings)))
+        elif type(name) is Name and name.call is not None:
+            self.push(name.call(arguments))
+        else:
+            self.push(Inert(text_of(name), args=arguments))
 
-    def new(self) -> None:
-        name, arguments = self.last(2)
-        if type(name) is not Name or name.new is None or type(arguments) is not tuple:
-            raise Refused(f"makes an object of {kind(name)}, which is not a class here")
-        if arguments:
-            raise Refused(f"makes an object of {kind(name)} with arguments")
-        self.push(name.new())
+    def call_marked(self, *name: Any) -> None:
+        """Call a name, or the one after the mark, with all that follows the mark."""
+        items = [*name, *self.since_mark()]
+        if not items:
+            raise Refused("has a damaged pickle: a name is missing")
+        self.call(items[0], tuple(items[1:]))
+
+    def discard(self) -> None:
+        if self.marks and len(self.stack) == self.marks[-1]:
+            self.marks.pop()
+        else:
+            self.pop()
 
     def build(self) -> None:
         state = self.pop()
-        self.reader.build(self.top(), state)
+        target = self.top()
+        if type(target) is Inert:
+            target.state = state
+        else:
+            self.reader.build(target, state)
 
 
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise Refused("has a text that is not UTF-8 in its pickle") from error
-
-
-_STEPS: dict[int, Callable[[_Machine], None]] = {
+_STEPS: dict[int, Callable[[_Machine], Any]] = {
     _CODES[name]: step
     for name, step in {
         "PROTO": _Machine.protocol,
@@ -277,13 +201,22 @@ _STEPS: dict[int, Callable[[_Machine], None]] = {
         "BININT": lambda m: m.push(m.number(4, signed=True)),
         "BININT1": lambda m: m.push(m.number(1)),
         "BININT2": lambda m: m.push(m.number(2)),
-        "LONG1": _Machine.long,
-        "BINFLOAT": lambda m: m.push(struct.unpack(">d", m.take(8))[0]),
-        "BINSTRING": lambda m: m.push(m.text(m.number(4))),
-        "SHORT_BINSTRING": lambda m: m.push(m.text(m.number(1))),
-        "BINUNICODE": lambda m: m.push(m.text(m.number(4))),
-        "SHORT_BINUNICODE": lambda m: m.push(m.text(m.number(1))),
+        "INT": lambda m: m.push(m.number_line()),
+        "LONG": lambda m: m.push(m.number_line()),
+        "LONG1": lambda m: m.push(m.long(1)),
+        "LONG4": lambda m: m.push(m.long(4)),
+        "FLOAT": lambda m: m.push(m.real_line()),
+        "BINFLOAT": lambda m: m.push(m.real()),
+        "STRING": lambda m: m.push(m.octets_line()),
+        "BINSTRING": lambda m: m.push(m.octets(4)),
+        "SHORT_BINSTRING": lambda m: m.push(m.octets(1)),
+        "UNICODE": lambda m: m.push(m.text_line()),
+        "BINUNICODE": lambda m: m.push(m.text(4)),
+        "BINUNICODE8": lambda m: m.push(m.text(8)),
+        "SHORT_BINUNICODE": lambda m: m.push(m.text(1)),
         "BINBYTES": lambda m: m.push(m.take(m.number(4))),
+        "BINBYTES8": lambda m: m.push(m.take(m.number(8))),
+        "BYTEARRAY8": lambda m: m.push(m.take(m.number(8))),
         "SHORT_BINBYTES": lambda m: m.push(m.take(m.number(1))),
         "EMPTY_TUPLE": lambda m: m.push(()),
         "TUPLE1": lambda m: m.push(m.last(1)),
@@ -291,22 +224,33 @@ _STEPS: dict[int, Callable[[_Machine], None]] = {
         "TUPLE3": lambda m: m.push(m.last(3)),
         "TUPLE": lambda m: m.push(tuple(m.since_mark())),
         "EMPTY_LIST": lambda m: m.push([]),
+        "LIST": lambda m: m.push(m.since_mark()),
         "APPEND": lambda m: m.append([m.pop()]),
         "APPENDS": lambda m: m.append(m.since_mark()),
         "EMPTY_DICT": lambda m: m.push({}),
+        "DICT": lambda m: m.push(m.entries(m.since_mark())),
         "SETITEM": lambda m: m.set_items(list(m.last(2))),
         "SETITEMS": lambda m: m.set_items(m.since_mark()),
         "EMPTY_SET": lambda m: m.push(set()),
+        "FROZENSET": lambda m: m.push(set(m.members(m.since_mark()))),
         "ADDITEMS": lambda m: m.add_items(m.since_mark()),
+        "POP": _Machine.discard,
+        "POP_MARK": _Machine.since_mark,
+        "DUP": lambda m: m.push(m.top()),
+        "PUT": lambda m: m.put(m.number_line()),
         "BINPUT": lambda m: m.put(m.number(1)),
         "LONG_BINPUT": lambda m: m.put(m.number(4)),
         "MEMOIZE": lambda m: m.put(len(m.memo)),
+        "GET": lambda m: m.get(m.number_line()),
         "BINGET": lambda m: m.get(m.number(1)),
         "LONG_BINGET": lambda m: m.get(m.number(4)),
-        "GLOBAL": lambda m: m.name(m.line(), m.line()),
-        "STACK_GLOBAL": lambda m: m.name(*m.last(2)),
-        "REDUCE": _Machine.reduce,
-        "NEWOBJ": _Machine.new,
+        "GLOBAL": lambda m: m.push(m.name(m.name_line(), m.name_line())),
+        "STACK_GLOBAL": lambda m: m.push(m.name(*m.last(2))),
+        "REDUCE": lambda m: m.call(*m.last(2)),
+        "NEWOBJ": lambda m: m.call(*m.last(2)),
+        "NEWOBJ_EX": lambda m: m.call(*m.last(3)),
+        "INST": lambda m: m.call_marked(m.name(m.name_line(), m.name_line())),
+        "OBJ": _Machine.call_marked,
         "BUILD": _Machine.build,
         "BINPERSID": lambda m: m.push(m.reader.persistent(m.pop())),
     }.items()

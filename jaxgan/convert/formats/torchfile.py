@@ -13,29 +13,30 @@ bytes than their shape (expanded tensors). Copy an array before changing it.
 """
 
 import math
-from collections.abc import Iterator
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxgan.convert.formats import _pickle, _zip
+from jaxgan.convert.formats import _pickle, _walk, _zip
 from jaxgan.convert.formats._arrays import DTYPES, Storage, align, itemsize, tensor
-from jaxgan.convert.formats._objects import Inert, Objects
-from jaxgan.convert.formats._pickle import Budget, Name, Refused, kind, legible
+from jaxgan.convert.formats._bounds import MAX_STEPS, Budget, Refused
+from jaxgan.convert.formats._inert import Inert, legible
+from jaxgan.convert.formats._objects import Objects
 from jaxgan.errors import InputError
+
+__all__ = ["CheckpointError", "Inert", "content", "read", "tensors", "tensors_of"]
 
 MAX_FILE_BYTES = 2**32 - 1
 MAX_UNFOLDING = 8  # bytes in memory for each byte of the file,
 FREE_BYTES = 256 * 2**20  # beyond the first so many
 MAX_NESTING = 2  # depth of files inside files
-MAX_DEPTH = 100  # depth of containers inside containers
-MAX_VALUES = 1_000_000  # in the result; shared ones count wherever they appear
-MAX_TENSOR_NAME = 256
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the stream container
 _STREAM_PROTOCOL = 1001
+_OLD_PICKLE = re.compile(rb"[]}(]|c[\w.]+\r?\n[\w.]+\r?\n")  # without its protocol
 _SAFETENSORS_KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C": "complex"}
 
 
@@ -61,14 +62,10 @@ def read(path: str | Path) -> Any:
     """
     try:
         data = content(Path(path))
-        budget = Budget(_pickle.MAX_STEPS, MAX_UNFOLDING * len(data) + FREE_BYTES)
+        budget = Budget(MAX_STEPS, MAX_UNFOLDING * len(data) + FREE_BYTES)
         if Path(path).suffix.lower() == ".safetensors":
             return _safetensors(data, budget)
-        value = _container(data, budget, 0)
-        for _, leaf in _leaves(value, _inside):
-            if isinstance(leaf, Name | Storage):
-                raise Refused(f"holds a bare {kind(leaf)}")
-        return value
+        return _container(data, budget, 0)
     except Refused as error:
         raise CheckpointError(f"{path} {error}") from error
     except Exception as error:  # no known damage gets here
@@ -94,16 +91,15 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
 def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
     """Return the arrays of a result of ``read``, as ``tensors`` does."""
     arrays = {}
-    for names, leaf in _leaves(value, _inside_module):
-        if not isinstance(leaf, np.ndarray):
-            continue
-        if sum(map(len, names)) + len(names) > MAX_TENSOR_NAME:
-            limit = f"{MAX_TENSOR_NAME} characters"
-            raise CheckpointError(f"{path} has a tensor with a name of more than {limit}")
-        name = ".".join(names)
-        if name in arrays:
-            raise CheckpointError(f"{path} has two tensors named {legible(name)}")
-        arrays[name] = leaf
+    try:
+        for place, leaf in _walk.leaves(value):
+            if not isinstance(leaf, np.ndarray) or leaf.dtype.kind not in "biufc":
+                continue
+            name = _walk.name_of(place)
+            if arrays.setdefault(name, leaf) is not leaf:
+                raise Refused(f"has two tensors named {legible(name)}")
+    except Refused as error:
+        raise CheckpointError(f"{path} {error}") from error
     return arrays
 
 
@@ -153,14 +149,28 @@ def _container(data: bytes, budget: Budget, nesting: int) -> Any:
     objects = Objects(budget, partial(_container, budget=budget, nesting=nesting + 1))
     if data.startswith(b"PK\3\4"):
         return _read_zip(data, objects)
-    if not data.startswith(b"\x80"):
+    if data.startswith(b"\x80"):
+        return _read_pickles(data, objects)
+    if not _OLD_PICKLE.match(data):
         raise Refused(_foreign(data))
+    try:
+        return _read_pickles(data, objects)
+    except Refused as error:
+        raise Refused(f"{_foreign(data)}; as a pickle it {error}") from error
+
+
+def _read_pickles(data: bytes, objects: Objects) -> Any:
+    """Read a pickle, or several as a tuple, or a stream, which begins with one."""
     value, end = _load(data, 0, objects)
     if type(value) is int and value == _MAGIC:
         return _read_stream(data, end, objects)
-    if end != len(data):
-        raise Refused("has bytes after the end of its pickle")
-    return value
+    values = [value]
+    while end != len(data):
+        if data[end : end + 1] != data[:1]:
+            raise Refused("has bytes after the end of its pickle")
+        value, end = _load(data, end, objects)
+        values.append(value)
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _foreign(data: bytes) -> str:
@@ -235,53 +245,3 @@ def _read_stream(data: bytes, start: int, objects: Objects) -> Any:
     if end != len(data):
         raise Refused("has bytes after its last storage")
     return _load(data, start, objects)[0]
-
-
-def _leaves(root: Any, inside: Any) -> Iterator[tuple[list[str], Any]]:
-    """Yield each value that is no container, depth first, with the names that lead to it.
-
-    The list of names is a single one, which changes from leaf to leaf.
-    """
-    names, levels = [], [iter([("", root)])]
-    values = 0
-    while levels:
-        step = next(levels[-1], None)
-        del names[max(len(levels) - 2, 0) :]
-        if step is None:
-            levels.pop()
-            continue
-        values += 1
-        if values > MAX_VALUES:
-            raise Refused(f"unfolds to more than {MAX_VALUES} values")
-        name, value = step
-        if len(levels) > 1:
-            names.append(name)
-        items = inside(value)
-        if items is None:
-            yield names, value
-        elif len(levels) > MAX_DEPTH:
-            raise Refused(f"has containers more than {MAX_DEPTH} deep, or inside themselves")
-        else:
-            levels.append(((str(name), item) for name, item in items))
-
-
-def _inside(value: Any) -> Any:
-    """Return pairs of name and value in a container; None if the value is none."""
-    if isinstance(value, Inert):
-        return ("state", value.state), ("meta", value.meta)
-    if isinstance(value, dict):
-        return value.items()
-    return enumerate(value) if isinstance(value, list | tuple) else None
-
-
-def _inside_module(value: Any) -> Any:
-    """Return the same, but the attributes of an object, and the state dict of a module."""
-    match value:
-        case Inert(state={"_parameters": dict(), "_buffers": dict(), "_modules": dict()}):
-            parts = (value.state[part] for part in ("_parameters", "_buffers", "_modules"))
-            return (item for part in parts for item in part.items())
-        case Inert(state=dict()):
-            return value.state.items()
-        case Inert():
-            return (("state", value.state),)
-    return _inside(value)

@@ -1,0 +1,120 @@
+"""The values that are spelled in a pickle stream: numbers, texts and bytes, within bounds."""
+
+import codecs
+import re
+import struct
+
+from jaxgan.convert.formats._bounds import Refused
+
+MAX_TEXT = 4 * 2**20  # bytes of one text
+MAX_NAME = 256  # bytes, of a module or of a class
+MAX_INT_BYTES = 32
+_MAX_DIGITS = 80  # of a number in a line
+
+
+class Source:
+    """The bytes of a pickle stream, and how far they are read.
+
+    Attributes:
+      data: The bytes.
+      position: Index of the next one.
+    """
+
+    def __init__(self, data: bytes, start: int):
+        self.data = data
+        self.position = start
+
+    def take(self, count: int) -> bytes:
+        """Read so many bytes."""
+        end = self.position + count
+        if end > len(self.data):
+            raise Refused("is cut short inside its pickle")
+        content = self.data[self.position : end]
+        self.position = end
+        return content
+
+    def number(self, count: int, signed: bool = False) -> int:
+        """Read a whole number of so many bytes."""
+        return int.from_bytes(self.take(count), "little", signed=signed)
+
+    def long(self, width: int) -> int:
+        """Read a whole number after its size, a number of ``width`` bytes."""
+        size = self.number(width)
+        if size > MAX_INT_BYTES:
+            raise Refused(f"has a whole number of more than {MAX_INT_BYTES} bytes")
+        return self.number(size, signed=True)
+
+    def real(self) -> float:
+        """Read a number of 8 bytes."""
+        return struct.unpack(">d", self.take(8))[0]
+
+    def text(self, width: int) -> str:
+        """Read a text after its size."""
+        size = self.number(width)
+        if size > MAX_TEXT:
+            raise Refused(f"has a text of more than {MAX_TEXT >> 20} MiB in its pickle")
+        return _decode(self.take(size))
+
+    def octets(self, width: int) -> str:
+        """Read a text of Python 2, each byte of which is a character, after its size."""
+        return self.take(self.number(width)).decode("latin1")
+
+    def line(self, what: str, limit: int) -> bytes:
+        """Read a line of at most so many bytes."""
+        end = self.data.find(b"\n", self.position, self.position + limit + 1)
+        if end < 0:
+            raise Refused(f"has a {what} of more than {limit} bytes in its pickle")
+        content = self.take(end - self.position)
+        self.position = end + 1
+        return content
+
+    def name_line(self) -> str:
+        """Read a name in a line."""
+        return _decode(self.line("name", MAX_NAME))
+
+    def number_line(self) -> int:
+        """Read a whole number in a line; 00 and 01 are truth values."""
+        line = self.line("number", _MAX_DIGITS)
+        if line in (b"00", b"01"):
+            return line == b"01"
+        if not re.fullmatch(rb"[+-]?[0-9]+L?", line):
+            raise Refused("has a damaged number in its pickle")
+        return int(line.removesuffix(b"L"))
+
+    def real_line(self) -> float:
+        """Read a number in a line."""
+        try:
+            return float(self.line("number", _MAX_DIGITS))
+        except ValueError as error:
+            raise Refused("has a damaged number in its pickle") from error
+
+    def text_line(self) -> str:
+        """Read a text in a line."""
+        try:
+            text = self.line("text", MAX_TEXT).decode("raw-unicode-escape")
+            text.encode()  # halves of surrogate pairs cannot be printed
+        except UnicodeError as error:
+            raise Refused("has a damaged text in its pickle") from error
+        return text
+
+    def octets_line(self) -> str:
+        """Read a text of Python 2 in quotes in a line; each byte is a character."""
+        line = self.line("text", len(self.data)).strip()
+        escapes = line.replace(rb"\\", b"")
+        if (
+            not re.fullmatch(rb"'.*'|\".*\"", line, re.DOTALL)
+            or len(line) < 2
+            or re.search(rb"\\(?![\\'\"nrt]|x[0-9a-fA-F]{2})", escapes)
+        ):
+            raise Refused("has a damaged text in its pickle")
+        try:
+            return codecs.escape_decode(line[1:-1])[0].decode("latin1")
+        except ValueError as error:
+            raise Refused("has a damaged text in its pickle") from error
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Refused("has a text that is not UTF-8 in its pickle") from error

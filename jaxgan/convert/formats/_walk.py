@@ -1,0 +1,151 @@
+"""The arrays and objects inside the content of a file, with the names that lead to them."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from jaxgan.convert.formats._bounds import Refused
+from jaxgan.convert.formats._inert import Inert
+
+MAX_DEPTH = 100  # depth of containers inside containers
+MAX_VALUES = 1_000_000  # shared ones count wherever they appear
+MAX_NAME = 256  # characters of the name of a tensor
+
+_PARTS = ("_parameters", "_buffers", "_modules")  # of a module
+
+
+class Place(NamedTuple):
+    """Where a value is.
+
+    Attributes:
+      above: Place of the container; None for the whole content.
+      name: Name in it.
+      depth: Number of containers around it.
+    """
+
+    above: "Place | None" = None
+    name: str = ""
+    depth: int = 0
+
+
+def name_of(place: Place) -> str:
+    """Join the names that lead to a value by dots.
+
+    Raises:
+      Refused: If the result is longer than ``MAX_NAME``.
+    """
+    names, size, here = [], 0, place
+    while here.above is not None:
+        names.append(here.name)
+        size += len(here.name) + 1
+        here = here.above
+    if size > MAX_NAME:
+        raise Refused(f"has a tensor with a name of more than {MAX_NAME} characters")
+    return ".".join(reversed(names))
+
+
+def leaves(root: Any) -> Iterator[tuple[Place, Any]]:
+    """Yield each value that is no container, and each object that is not like one.
+
+    Containers are dictionaries, lists, tuples, modules, and objects of TorchScript. They
+    come first, depth first. The attributes of other objects come after them, each object
+    once, so that objects which refer to one another, as trainers do, have an end.
+
+    Raises:
+      Refused: If there are more than ``MAX_VALUES``, or containers inside themselves or more
+        than ``MAX_DEPTH`` deep. Among attributes, these are left out.
+    """
+    walk = _Walk()
+    yield from walk.down(Place(), root, strict=True)
+    while walk.later:
+        place, holder = walk.later.popleft()
+        for name, value in _attributes(holder):
+            here = Place(place, name, place.depth + 1)
+            yield from walk.down(here, value, strict=False)
+
+
+class _Walk:
+    def __init__(self):
+        self.left = MAX_VALUES
+        self.seen = set()
+        self.later = deque()
+
+    def down(self, place: Place, value: Any, strict: bool) -> Iterator[tuple[Place, Any]]:
+        levels = [(None, iter([(place, value)]))]
+        around = set()
+        while levels:
+            container, items = levels[-1]
+            item = next(items, None)
+            if item is None:
+                around.discard(id(container))
+                levels.pop()
+                continue
+            place, value = item
+            self.left -= 1
+            if self.left < 0:
+                raise Refused(f"unfolds to more than {MAX_VALUES} values")
+            self._keep(place, value)
+            inside = _inside(value)
+            if inside is None:
+                yield place, value
+            elif id(value) not in around and place.depth < MAX_DEPTH:
+                around.add(id(value))
+                levels.append((value, _places(place, inside)))
+            elif strict:
+                raise Refused(
+                    f"has containers more than {MAX_DEPTH} deep, or inside themselves"
+                )
+
+    def _keep(self, place: Place, value: Any) -> None:
+        """Keep an object for later."""
+        if isinstance(value, Inert) and place.depth < MAX_DEPTH and id(value) not in self.seen:
+            self.seen.add(id(value))
+            self.later.append((place, value))
+
+
+def _places(above: Place, items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Place, Any]]:
+    for name, value in items:
+        yield Place(above, str(name), above.depth + 1), value
+
+
+def _inside(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    """Return the names and values in a container; None for anything else."""
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, list | tuple):
+        return enumerate(value)
+    if not isinstance(value, Inert):
+        return None
+    state = value.state
+    if _is_module(state):
+        return _state_dict(state)
+    if isinstance(state, dict) and value.name.startswith("__torch__."):
+        return state.items()
+    return None if value.items is None else value.items.items()
+
+
+def _attributes(value: Inert) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of the parts of an object that is not like a container."""
+    state = value.state
+    if _is_module(state):
+        return
+    yield "args", value.args
+    yield "members", value.members
+    if not isinstance(state, dict):
+        yield "state", state
+    elif not value.name.startswith("__torch__."):
+        yield from ((str(name), part) for name, part in state.items())
+
+
+def _is_module(state: Any) -> bool:
+    return isinstance(state, dict) and all(type(state.get(part)) is dict for part in _PARTS)
+
+
+def _state_dict(state: dict) -> Iterator[tuple[Any, Any]]:
+    """Yield what torch's ``state_dict`` of a module has, from the attributes of the module."""
+    hidden = state.get("_non_persistent_buffers_set")
+    hidden = hidden if isinstance(hidden, set) else ()
+    for part in _PARTS:
+        for name, value in state[part].items():
+            if part != "_buffers" or name not in hidden:
+                yield name, value
