@@ -21,9 +21,9 @@ from experiments.explore.pictures import MOST
 from experiments.sefa import config as sefa_config
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan import convert, runs, runtime
+from experiments.sefa.load import load
+from jaxgan import runs, runtime
 from jaxgan.errors import InputError
-from jaxgan.runs import progress
 from jaxgan.sefa import files, naming
 
 
@@ -33,6 +33,10 @@ class Options:
 
     Attributes:
       checkpoint: Generator, as for experiments.sefa.
+      weights: Name of the generator in a file that holds several, as for experiments.sefa.
+      settings: Settings of the network that its file does not show, as for experiments.sefa.
+      label: Label of a conditional generator, a number from 0.
+      labels: File of labels of a conditional generator; people have the first of them.
       layers: Layers to factorise and to move, as for experiments.sefa.
       directions: How many directions, of each group of layers.
       like: Tool whose directions these are, as for experiments.sefa.
@@ -46,6 +50,10 @@ class Options:
     """
 
     checkpoint: str = Config.checkpoint
+    weights: str | None = None
+    settings: str | None = None
+    label: int | None = None
+    labels: str | None = None
     layers: str = Config.layers
     directions: int = Config.directions
     like: str = Config.like
@@ -79,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory = line.run_directory(name)
         server.gradio()
         runtime.setup()
-        generator = convert.load(config.checkpoint, progress.say)
+        generator = load(config)
         directions, names = run.find(config, generator)
         identity = directions._asdict() | dict.fromkeys(("vectors", "values", "shares"))
         identity["directions"] = hashlib.sha256(directions.vectors.tobytes()).hexdigest()[:16]

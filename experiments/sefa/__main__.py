@@ -5,6 +5,7 @@
     python -m experiments.sefa --checkpoint=FILE --layers=0-1 --distance=3 --steps=11
     python -m experiments.sefa --checkpoint=FILE --like=genforce --unit=code
     python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
+    python -m experiments.sefa --checkpoint=FILE --weights=g --label=3
 
 Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch, which
 is not needed to read it, of OpenVINO, or a run of jaxgan's own image laboratories. Writes a
@@ -23,9 +24,9 @@ from pathlib import Path
 
 from experiments.common import flags
 from experiments.sefa.config import check_flags, check_ranges, define
+from experiments.sefa.load import load
 from experiments.sefa.run import codes_of, find, run, settings, show
-from jaxgan import convert, runs, runtime
-from jaxgan.runs import progress
+from jaxgan import runs, runtime
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
         directory = line.run_directory(name + "_attributes" * config.attributes)
         runtime.setup()
-        generator = convert.load(config.checkpoint, progress.say)
+        generator = load(config)
         if line.shared.dry_run:
             directions, _ = find(config, generator)
             identity = settings(config, generator, directions, codes_of(config, generator))

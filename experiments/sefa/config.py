@@ -12,6 +12,7 @@ from jaxgan import sefa
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
+from jaxgan.sefa.edit import SPACES
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 
 UNITS = ("code", "std", "image")
@@ -46,6 +47,13 @@ class Config:
 
     Attributes:
       checkpoint: Path of the generator, or name of one that is downloaded.
+      weights: Name of the generator in a file that holds several, or the end of its name;
+        by default the one that is averaged over training.
+      settings: Settings of the network that its file does not show: name=value,... or a .json
+        file of a training run's settings.
+      label: Label of all people of a conditional generator, a number from 0.
+      labels: File of labels of a conditional generator, which people take in turn: .npy, a
+        text file with a row per line, or dataset.json of NVlabs.
       layers: Layers to factorise and to move: all, or such as 0-1,6; groups with / between.
       directions: How many directions, of each group of layers.
       like: The tool whose directions these are: a name in ``sefa.TOOLS``.
@@ -57,7 +65,8 @@ class Config:
       directions_file: A directions.npz to use instead.
       names: Names of the directions, a list; numbers stand for those that have none.
       samples: Images to edit.
-      codes: An .npz with z, w or w+ to edit instead.
+      codes: A file of codes to edit instead: .npz, .npy, or one of PyTorch, with z, w or w+.
+      space: The codes' space, z, w or w+, where their names and shapes do not say it.
       distance: How far to go either way.
       unit: Unit of distances. ``code``: of the code; ``std``: standard deviations of codes
         along the direction; ``image``: of image change, ``measure.CHANGE`` each.
@@ -79,6 +88,10 @@ class Config:
     """
 
     checkpoint: str = "mobilestylegan-ffhq"
+    weights: str | None = None
+    settings: str | None = None
+    label: int | None = None
+    labels: str | None = None
     layers: str = "all"
     directions: int = 5
     like: str = "jaxgan"
@@ -90,6 +103,7 @@ class Config:
     names: tuple[str, ...] = ()
     samples: int = 5
     codes: str | None = None
+    space: str | None = None
     distance: float = 2.0
     unit: str = "std"
     steps: int = 11
@@ -134,6 +148,8 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--truncation_layers={config.truncation_layers} must not be negative")
     if config.unit not in UNITS:
         raise InputError(f"--unit={config.unit} must be one of {', '.join(UNITS)}")
+    if config.space is not None and config.space not in SPACES:
+        raise InputError(f"--space={config.space} must be one of {', '.join(SPACES)}")
     for name in ("eyes", "attribute_eyes"):
         eyes = getattr(config, name)
         if len(eyes) != 3 or not all(0 < share < 1 for share in eyes):
@@ -145,6 +161,8 @@ def check_ranges(config: Config) -> None:
 
 def check_flags(config: Config) -> None:
     """Raise ``InputError`` if a value is given that nothing reads, beside the others."""
+    if config.label is not None and config.labels is not None:
+        raise InputError("--label and --labels exclude each other")
     if (config.attribute_data is None) != (config.attribute_labels is None):
         raise InputError("--attribute_data and --attribute_labels go together")
     for field in dataclasses.fields(Config):
@@ -152,6 +170,8 @@ def check_flags(config: Config) -> None:
             continue
         if field.name in FACTORISED and config.directions_file:
             raise InputError(f"--{field.name} has no meaning with --directions_file")
+        if field.name == "space" and config.codes is None:
+            raise InputError("--space has no meaning without --codes")
         if field.name in SCORED and not config.attributes:
             raise InputError(f"--{field.name} has no meaning without --attributes")
 

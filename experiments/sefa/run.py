@@ -60,7 +60,8 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
       InputError: If a file holds no codes of this generator.
     """
     if config.codes is not None:
-        return sefa.read_codes(generator, config.codes, **config.truncation_options)
+        options = config.truncation_options
+        return sefa.read_codes(generator, config.codes, config.space, progress.say, **options)
     key = jax.random.key(config.seed)
     return sefa.draw_codes(generator, key, config.samples, **config.truncation_options)
 
@@ -161,6 +162,8 @@ def settings(
     digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
     for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if config.settings is not None and config.settings.endswith(".json"):
+        digest.update(Path(config.settings).read_bytes())
     values = dataclasses.asdict(config) | {"content": digest.hexdigest()[:16]}
     return {name: value for name, value in values.items() if name != "batch_size"}
 
@@ -180,6 +183,7 @@ def _measured(
     shares = measure.layer_shares(generator, directions)
     return {
         "flavour": generator.flavour,
+        "origin": generator.origin,
         "resolution": generator.resolution,
         "fingerprint": generator.fingerprint,
         "layers": [sefa.spell_layers(layers) for layers in directions.layers],
@@ -212,6 +216,7 @@ def _page(
         distances,
         {
             "generator": f"{generator.flavour}, {generator.resolution} pixels",
+            **({"weights": generator.origin} if generator.origin else {}),
             "rows": f"normalisation {directions.normalisation}, to colours {directions.to_rgb}"
             + ", whitened" * directions.whitened,
             "distances in units of": config.unit,

@@ -3,7 +3,8 @@
 Source: Shen and Zhou, arXiv 2007.06600.
 """
 
-from jaxgan.sefa.edit import as_codes, draw_codes, move, path, read_codes
+from jaxgan.sefa.code_files import read_codes
+from jaxgan.sefa.edit import as_codes, draw_codes, move, path
 from jaxgan.sefa.factorize import (
     TOOLS,
     Directions,

@@ -1,7 +1,6 @@
-"""Codes: drawn, read, and moved along directions."""
+"""Codes: drawn, made of arrays, and moved along directions."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,9 +9,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxgan.convert.formats import npz
 from jaxgan.convert.generator import Pretrained
-from jaxgan.errors import InputError
+from jaxgan.errors import InputError, lookup
 
 SPACES = ("z", "w", "w+")
 
@@ -21,20 +19,6 @@ def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any)
     """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``."""
     z = jax.random.normal(key, (count, generator.z_dim))
     return np.asarray(generator.codes(z, **truncation))
-
-
-def read_codes(generator: Pretrained, path: str | Path, **truncation: Any) -> np.ndarray:
-    """Read codes from an ``.npz``, of the last of ``SPACES`` that it holds.
-
-    Raises:
-      InputError: If it holds no codes of this generator.
-    """
-    arrays = npz.read(path)
-    space = next((space for space in reversed(SPACES) if space in arrays), None)
-    if space is None or arrays[space].dtype.kind not in "fiu" or not arrays[space].size:
-        spaces = ", ".join(SPACES)
-        raise InputError(f"{path} holds no codes: an array of numbers named {spaces}")
-    return np.asarray(as_codes(generator, arrays[space], space, **truncation))
 
 
 def move(
@@ -78,6 +62,17 @@ def path(
     )
 
 
+def check_space(generator: Pretrained, space: str) -> None:
+    """Check that a generator has one of ``SPACES``.
+
+    Raises:
+      InputError: If it has not, or there is no such space.
+    """
+    lookup("space", space, dict.fromkeys(SPACES))
+    if space != "z" and not generator.num_layers:
+        raise InputError(f"{generator.flavour} has no space {space}: its codes are latents, z")
+
+
 def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: Any) -> Array:
     """Make codes of an array from one of the generator's spaces.
 
@@ -91,12 +86,9 @@ def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: 
     Raises:
       InputError: If the generator lacks that space, or the array has another shape.
     """
-    if space not in SPACES:
-        raise InputError(f"unknown space {space!r}; choose from {', '.join(SPACES)}")
+    check_space(generator, space)
     if space == "z":
         return generator.codes(array, **truncation)
-    if not generator.num_layers:
-        raise InputError(f"{generator.flavour} has no space {space}: its codes are latents, z")
     if space == "w+":
         return generator.truncate(array)
     if np.ndim(array) != 2:

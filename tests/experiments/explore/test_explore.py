@@ -249,7 +249,7 @@ def arguments_of(folder):
 @pytest.fixture
 def refused(monkeypatch, capsys):
     """The one line with which a command is refused, in this process."""
-    monkeypatch.setattr(convert, "load", lambda path, say=None: generator_of())
+    monkeypatch.setattr(convert, "load", lambda *_, **__: generator_of())
 
     def refused(folder, *arguments):
         assert main([*arguments_of(folder), *arguments]) == 2
@@ -303,7 +303,7 @@ sys.addaudithook(heard)
 layers = int(sys.argv.pop(1))
 from jaxgan import convert
 from tests.generators import linear
-convert.load = lambda path, say=None: linear(layers, scale=0.05)
+convert.load = lambda *_, **__: linear(layers, scale=0.05)
 from experiments.explore.__main__ import main
 assert "gradio" not in sys.modules
 sys.exit(main())

@@ -248,6 +248,7 @@ def test_distances_are_in_standard_deviations(tmp_path):
         ({"eyes": (0.5, 0.4, 0.0)}, "three shares, 0 to 1"),
         ({"attribute_eyes": (0.5, float("nan"), 0.2)}, "--attribute_eyes=0.5,nan,0.2"),
         ({"attribute_samples": 0}, "--attribute_samples=0 must be 1 to 1000"),
+        ({"space": "w"}, "--space has no meaning without --codes"),
         ({"directions_file": "x"}, "--directions has no meaning with --directions_file"),
     ],
 )

@@ -1,0 +1,124 @@
+"""Files of codes, as numpy, PyTorch, projectors and encoders save them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.convert.formats import npz, torchfile
+from jaxgan.convert.generator import Pretrained
+from jaxgan.errors import InputError
+from jaxgan.sefa.edit import SPACES, as_codes, check_space
+
+_NAMED = {"z": ("z",), "w": ("w+", "w"), "w+": ("w+",)}  # spaces of arrays with these names
+_PROJECTED = ".latent"  # end of the names in a file of rosinality's projector
+
+
+def read_codes(
+    generator: Pretrained,
+    path: str | Path,
+    space: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    **truncation: Any,
+) -> np.ndarray:
+    """Read codes from a file, in which nothing is run.
+
+    An array that is named after a space is read, of the last of ``SPACES`` if there are
+    several. Otherwise all arrays are read whose shapes fit the first of these that fits any:
+
+    * ``w+``: ``[N, L, D]``, or ``[L, D]`` of one person,
+    * ``w``: ``[N, D]`` or ``[D]``,
+    * ``z``: ``[N, Z]``, ``[N, Z, 1, 1]`` or ``[Z]``; alone if the generator has no layers.
+
+    An array that is named ``w`` may be ``w+``, as NVlabs' projector saves it. The latents
+    that rosinality's projector saves are ``w+``.
+
+    Args:
+      generator: Takes the codes.
+      path: An ``.npz``, an ``.npy``, or a file of PyTorch.
+      space: One of ``SPACES``, in which to read the arrays instead.
+      say: Called with a line if the array fits another space too, or some arrays fit none.
+      **truncation: As for ``Pretrained.codes``; ``w+`` is not truncated.
+
+    Returns:
+      Codes ``[N, L, D]``, or ``[N, D]`` of a generator without layers.
+
+    Raises:
+      InputError: If the file holds no codes of this generator.
+    """
+    arrays = _arrays(Path(path), generator.num_layers)
+    names = [name for name in SPACES if name in arrays]
+    name = space if space in arrays else names[-1] if names else None
+    if name is not None:
+        arrays = {name: arrays[name]}
+    check_space(generator, space or name or "z")
+    spaces = _NAMED[name] if name else SPACES[::-1] if generator.num_layers else ("z",)
+    if space is not None:
+        spaces = (space,)
+    readings = {one: fit for one in spaces if (fit := _fitting(generator, arrays, one))}
+    shape = list(next(iter(arrays.values())).shape)
+    if not readings:
+        raise InputError(f"{path} holds no codes, {_allowed(generator, spaces)}, but {shape}")
+    taken, *others = readings
+    codes = np.concatenate(readings[taken])
+    if len(readings[taken]) < len(arrays):
+        say(f"{path}: {len(readings[taken])} of {len(arrays)} arrays are codes {taken}")
+    elif others and len(arrays) == 1:
+        other, count = others[0], len(readings[others[0]][0])
+        say(
+            f"{path}: its array {shape} is read as {taken} of {len(codes)}; space={other} "
+            f"reads it as {other} of {count}"
+        )
+    return np.asarray(as_codes(generator, codes, taken, **truncation))
+
+
+def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
+    """Read the arrays of numbers of a file; an array alone has the name ``""``."""
+    readers = {".npz": npz.read, ".npy": _read_npy}
+    arrays = readers.get(path.suffix.lower(), torchfile.tensors)(path)
+    arrays = {n: array for n, array in arrays.items() if array.dtype.kind in "fiu"}
+    arrays = {n: array for n, array in arrays.items() if array.size}
+    if not arrays:
+        raise InputError(f"{path} holds no codes: it has no array of numbers")
+    latents = [array for name, array in arrays.items() if name.endswith(_PROJECTED)]
+    if latents and len({array.shape for array in latents}) == 1:
+        stacked = np.stack(latents)
+        if stacked.ndim == 2:  # the code of every layer
+            stacked = np.repeat(stacked[:, None], layers, axis=1)
+        return {"w+": stacked}
+    return arrays
+
+
+def _read_npy(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return {"": np.lib.format.open_memmap(path, mode="r")}
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # numpy raises nearly anything for a bad header
+        raise InputError(f"{path} is no .npy file of an array of numbers") from error
+
+
+def _fitting(
+    generator: Pretrained, arrays: Mapping[str, np.ndarray], space: str
+) -> list[np.ndarray]:
+    """Return the arrays that fit a space, each with an axis of people."""
+    one = _shape(generator, space)
+    found = []
+    for array in arrays.values():
+        shape = array.shape[:2] if array.shape[2:] == (1, 1) and space == "z" else array.shape
+        if shape[-len(one) :] == one and len(shape) - len(one) in (0, 1):
+            found.append(array.reshape(-1, *one))
+    return found
+
+
+def _shape(generator: Pretrained, space: str) -> tuple[int, ...]:
+    """Return the shape of one person's codes."""
+    if space == "z":
+        return (generator.z_dim,)
+    return (generator.num_layers,) * (space == "w+") + (generator.latent_dim,)
+
+
+def _allowed(generator: Pretrained, spaces: Sequence[str]) -> str:
+    shapes = {space: ", ".join(map(str, _shape(generator, space))) for space in spaces}
+    return " or ".join(f"{space} of shape [N, {shape}]" for space, shape in shapes.items())
