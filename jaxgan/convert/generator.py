@@ -52,7 +52,8 @@ class Pretrained:
       num_layers: Number L of codes of an image; 0 where an image has one latent instead.
       params: Parameters of both functions.
       encode: ``(params, z [N, Z]) -> [N, D]``: the mapping network, or another function of
-        the latents. A conditional one has a third argument, labels ``[N, num_labels]``.
+        the latents; ``[N, L, D]`` if it makes a code for each layer. A conditional one has a
+        third argument, labels ``[N, num_labels]``.
       synthesise: ``(params, codes) -> [N, H, W, C]``, with codes ``[N, L, D]``, or
         ``[N, D]`` where ``num_layers`` is 0. C is 1, 3, or 4 where the last is opacity, from
         -1 to 1. With ``transforms`` it has a third argument, transforms ``[N, 3, 3]``.
@@ -120,7 +121,7 @@ class Pretrained:
         w = self._mapped(self._check(z, (None, self.z_dim), "latents"))
         if not self.num_layers:
             return w
-        wide = jnp.repeat(w[:, None], self.num_layers, axis=1)
+        wide = w if w.ndim == 3 else jnp.repeat(w[:, None], self.num_layers, axis=1)
         return self.truncate(wide, truncation, truncation_layers)
 
     def truncate(
@@ -170,7 +171,7 @@ class Pretrained:
 
     @functools.cached_property
     def mean_code(self) -> Array:
-        """Mean ``[D]`` of the codes of ``AVERAGED`` latents, always the same ones."""
+        """Mean ``[D]`` or ``[L, D]`` of the codes of ``AVERAGED`` latents, always the same."""
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             key = jax.random.fold_in(jax.random.key(0), _MEAN)
             return self._mapped(jax.random.normal(key, (AVERAGED, self.z_dim))).mean(axis=0)
@@ -184,7 +185,8 @@ class Pretrained:
             keys = jax.random.split(jax.random.key(0), _BATCHES)
             shape = (AVERAGED, self.z_dim)
             parts = [self._mapped(jax.random.normal(key, shape)) for key in keys]
-        return np.atleast_2d(np.cov(np.concatenate(parts), rowvar=False, dtype=np.float64))
+        codes = np.concatenate(parts).reshape(-1, self.latent_dim)
+        return np.atleast_2d(np.cov(codes, rowvar=False, dtype=np.float64))
 
     @functools.cached_property
     def fingerprint(self) -> str:

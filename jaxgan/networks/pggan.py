@@ -24,16 +24,18 @@ def pixel_norm(x: Array) -> Array:
 
 
 class Generator(nn.Module):
-    """Map latents to images: ``[N, D] -> [N, H, W, 3]``.
+    """Map latents to images: ``[N, D] -> [N, H, W, colours]``.
 
     Only the direction of a latent counts. H and W are 4, doubled for each resolution after
     the first.
 
     Attributes:
       channels: Width of the two layers of each resolution, the coarsest first.
+      colours: Channels of an image.
     """
 
     channels: tuple[int, ...]
+    colours: int = 3
 
     @nn.compact
     def __call__(self, z: Array) -> Array:
@@ -48,4 +50,4 @@ class Generator(nn.Module):
                 conv = Conv(features, 3, padding=1, name=name)
             bias = self.param(f"bias_{i}", nn.initializers.zeros, (1, 1, 1, features))
             x = nn.leaky_relu(conv(pixel_norm(x)) + bias, 0.2)
-        return Conv(3, 1, use_bias=True, name="to_rgb")(pixel_norm(x))
+        return Conv(self.colours, 1, use_bias=True, name="to_rgb")(pixel_norm(x))

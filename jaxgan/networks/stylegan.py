@@ -12,27 +12,16 @@ import jax.numpy as jnp
 from flax.linen import initializers as init
 from jax import Array, lax
 
+from jaxgan.networks import stylegan2
 from jaxgan.networks.layers import Conv, ConvTranspose
-from jaxgan.networks.pggan import pixel_norm
 
 _EPSILON = 1e-8
 
 
-class Mapping(nn.Module):
-    """Map latents, of which only the direction counts, to codes: ``[N, D] -> [N, D]``.
+class Mapping(stylegan2.Mapping):
+    """Map latents to codes as StyleGAN2 does, with activations that have no gain."""
 
-    Attributes:
-      depth: Number of layers.
-    """
-
-    depth: int = 8
-
-    @nn.compact
-    def __call__(self, z: Array) -> Array:
-        x = pixel_norm(z)
-        for i in range(self.depth):
-            x = nn.leaky_relu(nn.Dense(z.shape[1], name=f"dense_{i}")(x), 0.2)
-        return x
+    gain: float = 1.0
 
 
 class Epilogue(nn.Module):
@@ -74,16 +63,18 @@ def blur(x: Array) -> Array:
 
 
 class Synthesis(nn.Module):
-    """Map codes of the layers to images: ``[N, L, D] -> [N, H, W, 3]``.
+    """Map codes of the layers to images: ``[N, L, D] -> [N, H, W, colours]``.
 
     L is two for each resolution. H and W are 4, doubled for each resolution after the
     first.
 
     Attributes:
       channels: Width of the two layers of each resolution, the coarsest first.
+      colours: Channels of an image.
     """
 
     channels: tuple[int, ...]
+    colours: int = 3
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
@@ -95,4 +86,4 @@ class Synthesis(nn.Module):
             elif i:
                 x = blur(ConvTranspose(features, 4, stride=2, padding=1, name=name)(x))
             x = Epilogue(name=f"epilogue_{i}")(x, codes[:, i])
-        return Conv(3, 1, use_bias=True, name="to_rgb")(x)
+        return Conv(self.colours, 1, use_bias=True, name="to_rgb")(x)

@@ -1,7 +1,7 @@
 """The generator of StyleGAN2: a mapping network and a synthesis network.
 
 Source: Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv
-1912.04958, with skip connections of images; the clamp is from arXiv 2006.06676.
+1912.04958; the clamp is from arXiv 2006.06676.
 
 Gains of the equalised learning rate are not part of the network: they are multiplied into
 its weights. A style scales the input of a convolution and demodulation its output, so that
@@ -18,6 +18,8 @@ from jax import Array, lax
 from jaxgan.networks.convolution import Geometry, correlate, spread
 from jaxgan.networks.pggan import pixel_norm
 
+ARCHITECTURES = ("skip", "orig", "resnet")
+
 _EPSILON = 1e-8
 _BLUR = (0.25, 0.75)  # outer and inner taps; all four sum to 2, since every second pixel is 0
 _scaled = init.variance_scaling(1.0, "fan_in", "normal")
@@ -25,19 +27,42 @@ _scaled_transposed = init.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, 
 
 
 class Mapping(nn.Module):
-    """Map latents to codes: ``[N, D] -> [N, D]``.
+    """Map latents to codes: ``[N, Z] -> [N, features]``.
+
+    Labels ``[N, C]`` are embedded and stand beside the latents.
 
     Attributes:
       depth: Number of layers.
+      features: Length of a code; Z by default.
+      hidden: Units of the layers before the last; ``features`` by default.
+      embedding: Length of an embedded label; Z by default.
+      joint: Whether a latent and its label are normalised as one vector, not each alone.
+      gain: Factor of the activations.
     """
 
     depth: int = 8
+    features: int | None = None
+    hidden: int | None = None
+    embedding: int | None = None
+    joint: bool = False
+    gain: float = 2**0.5
 
     @nn.compact
-    def __call__(self, z: Array) -> Array:
-        x = pixel_norm(z)
+    def __call__(self, z: Array, labels: Array | None = None) -> Array:
+        latent = z.shape[1]
+        parts = [z]
+        if labels is not None:
+            embed = nn.Dense(self.embedding or latent, kernel_init=_scaled, name="embed")
+            parts.append(embed(labels))
+        if self.joint:
+            x = pixel_norm(jnp.concatenate(parts, axis=1))
+        else:
+            x = jnp.concatenate([pixel_norm(part) for part in parts], axis=1)
+        features = self.features or latent
         for i in range(self.depth):
-            x = _activate(nn.Dense(z.shape[1], kernel_init=_scaled, name=f"dense_{i}")(x))
+            units = features if i == self.depth - 1 else self.hidden or features
+            dense = nn.Dense(units, kernel_init=_scaled, name=f"dense_{i}")
+            x = self.gain * nn.leaky_relu(dense(x), 0.2)
         return x
 
 
@@ -80,24 +105,26 @@ class Layer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Apply a modulated 1x1 convolution to colours: ``[N, H, W, C], [N, D] -> [N, H, W, 3]``.
+    """Apply a modulated 1x1 convolution: ``[N, H, W, C], [N, D] -> [N, H, W, colours]``.
 
     Attributes:
       clamp: Bound on the output; None for none.
+      colours: Channels of an image.
     """
 
     clamp: float | None = None
+    colours: int = 3
 
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
         style = _style(code, x.shape[3])
-        kernel = self.param("kernel", _scaled, (x.shape[3], 3))
-        bias = self.param("bias", init.zeros, (1, 1, 1, 3))
+        kernel = self.param("kernel", _scaled, (x.shape[3], self.colours))
+        bias = self.param("bias", init.zeros, (1, 1, 1, self.colours))
         return _clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
 
 
 class Synthesis(nn.Module):
-    """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, 3]``.
+    """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, colours]``.
 
     Layer i reads code i. Conversion b to colours reads code 2b + 1, as does the layer after
     it, so L is twice the number of resolutions.
@@ -106,22 +133,34 @@ class Synthesis(nn.Module):
       channels: Channels at 4, 8, 16 pixels and so on. H and W are the last of these.
       clamp: Bound on the output of each layer and of each conversion to colours; None for
         none.
+      colours: Channels of an image.
+      architecture: One of ``ARCHITECTURES``: an image is the sum of those of all
+        resolutions (``skip``) or that of the last one, whose layers follow one another
+        (``orig``) or stand beside a connection at each resolution (``resnet``).
     """
 
     channels: tuple[int, ...]
     clamp: float | None = None
+    colours: int = 3
+    architecture: str = "skip"
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         const = self.param("const", init.normal(1.0), (1, 4, 4, self.channels[0]))
         x = jnp.broadcast_to(const, (len(codes), *const.shape[1:]))
-        x = Layer(self.channels[0], clamp=self.clamp, name="layer_0")(x, codes[:, 0])
-        image = ToRGB(self.clamp, name="to_rgb_0")(x, codes[:, 1])
-        for b, features in enumerate(self.channels[1:], 1):
-            for i, up in ((2 * b - 1, True), (2 * b, False)):
-                x = Layer(features, up, self.clamp, name=f"layer_{i}")(x, codes[:, i])
-            colours = ToRGB(self.clamp, name=f"to_rgb_{b}")(x, codes[:, 2 * b + 1])
-            image = _enlarge_image(image) + colours
+        image: Any = None
+        for b, features in enumerate(self.channels):
+            before = x
+            for i in (2 * b - 1, 2 * b) if b else (0,):
+                layer = Layer(features, i % 2 == 1, self.clamp, name=f"layer_{i}")
+                x = layer(x, codes[:, i])
+            if b and self.architecture == "resnet":
+                kernel = self.param(f"skip_{b}", _scaled, (before.shape[3], features))
+                x = 0.5**0.5 * (x + _enlarge_image(before @ kernel))
+            if self.architecture == "skip" or b == len(self.channels) - 1:
+                to_rgb = ToRGB(self.clamp, self.colours, name=f"to_rgb_{b}")
+                colours = to_rgb(x, codes[:, 2 * b + 1])
+                image = colours if image is None else _enlarge_image(image) + colours
         return image
 
 

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgan.convert.flavours import genforce_stylegan2, nvlabs, rosinality
+from jaxgan.convert.flavours import basicsr, genforce_stylegan2, nvlabs, rosinality
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats._objects import Inert
 from jaxgan.convert.formats.state_dict import Checkpoint
+from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan2 import Mapping, Synthesis
 
@@ -38,7 +39,7 @@ def side(i):
     return 4 * 2 ** ((i + 1) // 2)
 
 
-def make_network(seed=0, noise=1.0):
+def make_network(seed=0, noise=1.0, colours=3, architecture="skip"):
     rng = np.random.default_rng(seed)
 
     def normal(*shape, scale=1.0):
@@ -57,12 +58,17 @@ def make_network(seed=0, noise=1.0):
         inputs, outputs = CHANNELS[i // 2], CHANNELS[(i + 1) // 2]
         noises = {"noise": normal(side(i), side(i)), "strength": normal(scale=noise)}
         layers.append(part(outputs, inputs, 3) | noises)
+    rgbs = [part(colours, c, 1) for c in CHANNELS]
+    if architecture != "skip":
+        rgbs[:-1] = [None] * (len(CHANNELS) - 1)
+    skips = [normal(o, i, 1, 1) for i, o in itertools.pairwise(CHANNELS)]
     return {
         "dense": [(normal(DIM, DIM, scale=100), normal(DIM, scale=30)) for _ in range(DEPTH)],
         "average": normal(DIM),
         "const": normal(CHANNELS[0], 4, 4),
         "layers": layers,
-        "rgbs": [part(3, c, 1) for c in CHANNELS],
+        "rgbs": rgbs,
+        "skips": skips if architecture == "resnet" else [],
     }
 
 
@@ -127,6 +133,27 @@ def as_rosinality(network):
     return arrays | {"latent_avg": network["average"]}
 
 
+def as_basicsr(network):
+    """The names of BasicSR, which does not store its blurs."""
+    new_names = {
+        r"^g_ema\.": "params_ema.",
+        r"input\.input": "constant_input.weight",
+        r"\.(to_rgbs?\d*\.|to_rgbs\.\d\.)conv\.": r".\1modulated_conv.",
+        r"\.(conv1|convs\.\d)\.": r".style_\1.",
+        r"(style_conv.*)\.conv\.": r"\1.modulated_conv.",
+        r"(style_conv.*)\.noise\.weight": r"\1.weight",
+        r"\.style\.": ".style_mlp.",
+        r"noise_(\d)$": r"noise\1",
+    }
+    arrays = {}
+    for name, array in as_rosinality(network).items():
+        for old, new in new_names.items():
+            name = re.sub(old, new, name)
+        if "kernel" not in name:
+            arrays[name] = array
+    return arrays
+
+
 def as_nvlabs(network):
     arrays = {"mapping.w_avg": network["average"], "synthesis.b4.const": network["const"]}
     for i, (weight, bias) in enumerate(network["dense"]):
@@ -142,14 +169,19 @@ def as_nvlabs(network):
             f"{name}.affine.bias": layer["style_bias"] + 1,
             f"{name}.resample_filter": BLUR / 64,
         }
+    for b, skip in enumerate(network["skips"], 1):
+        name = f"synthesis.b{4 * 2**b}.skip"
+        arrays |= {f"{name}.weight": skip, f"{name}.resample_filter": BLUR / 64}
     for b, rgb in enumerate(network["rgbs"]):
         name = f"synthesis.b{4 * 2**b}"
+        arrays[f"{name}.resample_filter"] = BLUR / 64
+        if rgb is None:
+            continue
         arrays |= {
             f"{name}.torgb.weight": rgb["weight"],
             f"{name}.torgb.bias": rgb["bias"],
             f"{name}.torgb.affine.weight": rgb["style"],
             f"{name}.torgb.affine.bias": rgb["style_bias"] + 1,
-            f"{name}.resample_filter": BLUR / 64,
         }
     return {f"G_ema.{name}": array for name, array in arrays.items()}
 
@@ -157,6 +189,7 @@ def as_nvlabs(network):
 FLAVOURS = {
     "genforce": (genforce_stylegan2, as_genforce, "generator_smooth."),
     "rosinality": (rosinality, as_rosinality, "g_ema."),
+    "basicsr": (basicsr, as_basicsr, "params_ema."),
     "nvlabs": (nvlabs, as_nvlabs, "G_ema."),
 }
 AVERAGES = ("generator_smooth.truncation.w_avg", "latent_avg", "G_ema.mapping.w_avg")
@@ -167,8 +200,9 @@ def written(flavour, **changes):
     return FLAVOURS[flavour][1](make_network(**changes))
 
 
-def find(flavour, arrays, value=None):
-    return FLAVOURS[flavour][0].find(Checkpoint("file", value, arrays))
+def find(flavour, arrays, value=None, **settings):
+    checkpoint = Checkpoint("file", value, arrays, settings=Settings(settings))
+    return FLAVOURS[flavour][0].find(checkpoint)
 
 
 def module(settings=None, **inside):
@@ -186,6 +220,10 @@ def inside(part, settings):
     return {"G_ema": module(**{part: module(layer=module(settings))})}
 
 
+def dense_with(**settings):
+    return {"G_ema": module(mapping=module(fc0=module(settings)))}
+
+
 # The same computed one example at a time, in float64, with kernels that are modulated,
 # zeros between the pixels, and two-dimensional filters.
 
@@ -196,8 +234,13 @@ def activated(x):
 
 def mapped(network, z):
     x = z.astype(float) / np.sqrt((z.astype(float) ** 2).mean(axis=1, keepdims=True) + 1e-8)
+    return dense(network, x)
+
+
+def dense(network, x):
+    """The layers of the mapping network, of any sizes."""
     for weight, bias in network["dense"]:
-        x = activated(x @ weight.T * (0.01 / np.sqrt(DIM)) + 0.01 * bias)
+        x = activated(x @ weight.T * (0.01 / np.sqrt(weight.shape[1])) + 0.01 * bias)
     return x
 
 
@@ -236,25 +279,34 @@ def enlarged(x, kernel):
     return filtered(y, (1, 1), 4)
 
 
+def doubled(image):
+    between = np.zeros((len(image), 2 * image.shape[1], 2 * image.shape[2]))
+    between[:, ::2, ::2] = image
+    return filtered(between, (2, 1), 4)
+
+
 def painted(network, codes, clamp=np.inf):
-    """Image ``[H, W, 3]`` of codes ``[L, D]``."""
+    """Image ``[H, W, C]`` of codes ``[L, D]``."""
     x, image = network["const"].astype(float), None
+    before = x
     for i, layer in enumerate(network["layers"]):
+        before = x if i % 2 else before
         x = (enlarged if i % 2 else plain)(x, kernel_of(layer, codes[i], demodulate=True))
         x = x + layer["noise"][None] * layer["strength"] + layer["bias"][:, None, None]
         x = np.clip(activated(x), -clamp, clamp)
         if i % 2:
             continue
+        if i and network["skips"]:
+            skip = network["skips"][i // 2 - 1][:, :, 0, 0]
+            y = np.einsum("oi,ihw->ohw", skip / np.sqrt(skip.shape[1]), before)
+            x = (x + doubled(y)) / np.sqrt(2)
         rgb = network["rgbs"][i // 2]
+        if rgb is None:
+            continue
         kernel = kernel_of(rgb, codes[i + 1], demodulate=False)[:, :, 0, 0]
         colours = np.einsum("oi,ihw->ohw", kernel, x) + rgb["bias"][:, None, None]
         colours = np.clip(colours, -clamp, clamp)
-        if image is None:
-            image = colours
-        else:
-            between = np.zeros((3, 2 * image.shape[1], 2 * image.shape[2]))
-            between[:, ::2, ::2] = image
-            image = filtered(between, (2, 1), 4) + colours
+        image = colours if image is None else doubled(image) + colours
     assert image is not None
     return image.transpose(1, 2, 0)
 
@@ -263,7 +315,7 @@ def latents(count=2):
     return np.random.default_rng(1).standard_normal((count, DIM)).astype(np.float32)
 
 
-def test_three_flavours_are_one_network():
+def test_flavours_are_one_network():
     first, *others = (find(flavour, written(flavour)) for flavour in FLAVOURS)
     for other in others:
         assert other.flavour != first.flavour
@@ -277,8 +329,8 @@ def test_three_flavours_are_one_network():
         assert other.fingerprint == first.fingerprint
     z = latents()
     images = [p.images(p.codes(z, 0.7)) for p in (first, *others)]
-    np.testing.assert_array_equal(images[1], images[0])
-    np.testing.assert_array_equal(images[2], images[0])
+    for other in images[1:]:
+        np.testing.assert_array_equal(other, images[0])
 
 
 def test_parameters_are_those_that_the_network_makes_itself():
@@ -380,6 +432,7 @@ def test_a_file_without_any_network_is_passed_over(flavour):
 PREFIXES = {
     "genforce": ("generator_smooth.", "generator."),
     "rosinality": ("g_ema.", "g."),
+    "basicsr": ("params_ema.", "params."),
     "nvlabs": ("G_ema.", "G."),
 }
 
@@ -416,6 +469,8 @@ def test_mean_code_may_be_missing_or_one_per_layer(flavour):
     (name,) = [name for name in AVERAGES if name in arrays]
     without = {n: a for n, a in arrays.items() if n != name}
     assert find(flavour, without).average is None
+    one = find(flavour, arrays | {name: arrays[name][None]}).average
+    np.testing.assert_array_equal(one, arrays[name])
     each = np.arange(LAYERS * DIM, dtype=np.float32)
     for shape in ((LAYERS * DIM,), (LAYERS, DIM)):
         found = find(flavour, arrays | {name: each.reshape(shape)})
@@ -465,9 +520,14 @@ def test_damage_of_any_array_is_one_line_that_names_it(flavour, damage):
 @every_flavour
 def test_any_axis_of_another_length_is_refused(flavour):
     arrays = written(flavour)
+    latents = re.compile(
+        r"mapping\.(dense|fc)0\.weight|style\.1\.weight|\.style_mlp\.1\.weight"
+    )
     for name, array in arrays.items():
         for axis in range(array.ndim):
             for size in (0, 1, array.shape[axis] + 1):
+                if axis == 1 and size and latents.search(name):
+                    continue  # latents may have any length
                 if size != array.shape[axis]:
                     shape = (*array.shape[:axis], size, *array.shape[axis + 1 :])
                     # Where this is the array that tells a size, others are named.
@@ -485,7 +545,7 @@ def test_arrays_that_nothing_takes_are_refused(flavour, name):
 def test_other_blurs_are_refused(flavour):
     arrays = written(flavour)
     blurs = [n for n in arrays if n.endswith(("kernel", "resample_filter"))]
-    assert len(blurs) == {"genforce": 3, "rosinality": 4, "nvlabs": 8}[flavour]
+    assert len(blurs) == {"genforce": 3, "rosinality": 4, "basicsr": 0, "nvlabs": 8}[flavour]
     for name in blurs:
         line = error(flavour, arrays | {name: np.ones_like(arrays[name]) / 16})
         assert name.removeprefix(FLAVOURS[flavour][2]) in line
@@ -493,8 +553,9 @@ def test_other_blurs_are_refused(flavour):
 
 @every_flavour
 def test_a_single_resolution_is_refused(flavour):
-    four = ("layer0", "output0", "early", "conv1.", "to_rgb1", "input", "noise_0", "b4.")
-    shared = ("mapping", "style.", "upsample.kernel", "w_avg")
+    four = ("layer0", "output0", "early", "conv1.", "to_rgb1", "input", "noise_0", "noise0")
+    four += ("b4.",)
+    shared = ("mapping", "style.", "style_mlp.", "upsample.kernel", "w_avg")
     arrays = written(flavour)
     prefix = FLAVOURS[flavour][2]
     few = {
@@ -508,26 +569,27 @@ def test_a_single_resolution_is_refused(flavour):
 
 
 NV = "G_ema."
-LABELS = {f"{NV}mapping.embed.weight": np.zeros((DIM, 3), np.float32)}
+EMBED = f"{NV}mapping.embed."
+LABELS = {f"{EMBED}weight": np.zeros((DIM, 3), np.float32)}
+BOTH = LABELS | {f"{EMBED}bias": np.zeros(DIM, np.float32)}
 SKIP = {f"{NV}synthesis.b8.skip.weight": np.zeros((6, 8, 1, 1), np.float32)}
-GREY = {f"{NV}synthesis.b4.torgb.weight": np.zeros((1, 8, 1, 1), np.float32)}
 ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
 
 
 @pytest.mark.parametrize(
     ("more", "value", "words"),
     [
-        (LABELS, None, "conditional"),
-        (SKIP, None, "its architecture is 'resnet'; only 'skip' is read"),
-        (GREY, None, r"its images have \[1\] channels; only 3 are read"),
+        (LABELS, None, r"it lacks mapping\.embed\.bias"),
+        (BOTH, None, r"its mapping\.fc0\.weight takes 8 of a label, no latent"),
+        (SKIP, None, r"it lacks synthesis\.b16\.skip\.weight"),
         (ODD, None, "its 24 pixels are not 4 times a power of 2"),
         ({}, clamped(256, None), "conv_clamp is not one positive number"),
         ({}, clamped(256, 128), "conv_clamp is not one positive number"),
         ({}, clamped(0, 0), "conv_clamp is not one positive number"),
         ({}, clamped("much"), "conv_clamp is not one positive number"),
-        ({}, inside("mapping", {"activation": "swish"}), "activation is 'swish'; only lrelu"),
+        ({}, dense_with(activation="swish"), "activation is 'swish'; only lrelu"),
         ({}, inside("synthesis", {"activation": "relu"}), "only lrelu or linear is read"),
-        ({}, inside("mapping", {"_init_kwargs": {"lr_multiplier": 1}}), "multiplier is '1'"),
+        ({}, dense_with(_init_kwargs={"lr_multiplier": 1}), "multiplier is '1'"),
         ({}, inside("synthesis", {"lr_multiplier": 0.01}), "multiplier is '0.01'; only 1 is"),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
@@ -537,9 +599,9 @@ def test_networks_of_nvlabs_that_are_not_read(more, value, words):
     assert re.search(words, line), line
 
 
-def test_orig_architecture_is_refused():
-    arrays = {n: a for n, a in written("nvlabs").items() if "torgb" not in n or "b16." in n}
-    assert "its architecture is 'orig'" in error("nvlabs", arrays)
+def test_images_of_two_channels_are_refused():
+    arrays = as_nvlabs(make_network(colours=2))
+    assert "its images have 2 channels; only 1, 3 or 4 are read" in error("nvlabs", arrays)
 
 
 @pytest.mark.parametrize("kind", ["float16", "float64"])

@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks import stylegan2
 
-_RATE = 0.01  # learning rate of the mapping network, a factor of its weights and biases
+COLOURS = (1, 3, 4)  # channels of images: grey, colours, colours and opacity
+
+_MAX_BLOCKS = 11  # up to 4096 pixels
 _FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
@@ -24,8 +27,10 @@ class Part(NamedTuple):
       weight: Name of the kernel ``[O, I, k, k]``.
       bias: Name of the bias ``[O]``.
       style: Prefix of the weight ``[I, D]`` and the bias ``[I]`` of the style.
-      noise: Name of the noise ``[H, W]``; none in a conversion to colours.
-      strength: Name of the factor of the noise.
+      noise: Name of the noise ``[H, W]``; none in a conversion to colours. If a file holds
+        the noise of no layer, it is drawn.
+      strength: Name of the factor of the noise. A file that holds neither is of a network
+        without noise.
     """
 
     weight: str
@@ -43,13 +48,17 @@ class Form(NamedTuple):
       const: Name of the input ``[C, 4, 4]`` of the first layer.
       layer: Number i of a layer to its names.
       to_rgb: Number b of a conversion to colours to its names.
-      filters: Number of resolutions to the names of the blur kernels.
+      filters: Number of resolutions to the names of the blur kernels. A file may hold none.
       filter_sum: Sum of a blur kernel.
       flipped: Whether the kernels of upsampling layers are those of the convolution that
         is transposed; otherwise they are flipped along both axes.
       style_shift: Number to add to a style's bias, so that it is the scale at a code of 0.
       ones: Numbers of axes of length one before and after an array, where there are some,
         by ``const``, ``filter``, ``rgb_bias`` or an attribute of ``Part``.
+      skip: Number b of a resolution from 1 to the kernel ``[O, I, 1, 1]`` of the connection
+        beside its layers, which only some networks have.
+      embed: As for ``_mapping.Names``.
+      label: As for ``_mapping.Names``.
     """
 
     dense: Callable[[int], str]
@@ -61,6 +70,9 @@ class Form(NamedTuple):
     flipped: bool
     style_shift: float
     ones: Mapping[str, tuple[int, int]]
+    skip: Callable[[int], str] | None = None
+    embed: str = ""
+    label: str = ""
 
 
 def assemble(
@@ -71,6 +83,8 @@ def assemble(
     blocks: int,
     average: tuple[StateDict, str],
     clamp: float | None = None,
+    wscale: bool = True,
+    tanh: bool = False,
 ) -> Pretrained:
     """Assemble a generator from all arrays of ``state``.
 
@@ -81,89 +95,112 @@ def assemble(
       blocks: Number of resolutions 4, 8 and so on.
       average: Arrays that may hold the mean code, and its name.
       clamp: Bound of ``networks.stylegan2.Synthesis``.
+      wscale: Whether a weight is stored without its gain, which depends on its inputs.
+      tanh: Whether an image is the hyperbolic tangent of the network's output.
 
     Raises:
       InputError: If an array is missing, misshapen or left over.
     """
     depth, blocks = max(depth, 1), max(blocks, 2)  # the smallest network has all its parts
-    reader = _Reader(state, form)
-    synthesis, channels = reader.synthesis(blocks)
-    params = {"mapping": reader.mapping(depth), "synthesis": synthesis}
-    for name in form.filters(blocks):
-        reader.check_filter(name)
+    if blocks > _MAX_BLOCKS:
+        raise state.error(f"its layers are of {blocks} resolutions, not of 2 to {_MAX_BLOCKS}")
+    reader = _Reader(state, form, blocks, wscale)
+    synthesis, network = reader.synthesis(clamp)
+    encoder = _mapping.take(
+        state,
+        _mapping.Names(form.dense, form.embed, form.label),
+        depth=depth,
+        features=reader.latent_dim,
+        layers=2 * blocks,
+        wscale=wscale,
+    )
+    reader.check_filters()
     holder, name = average
     mean = holder.take_mean(name, 2 * blocks, reader.latent_dim) if name in holder else None
     state.finish()
 
-    mapping = stylegan2.Mapping(depth)
-    network = stylegan2.Synthesis(channels, clamp)
-
-    def encode(params: Any, z: Array) -> Any:
-        return mapping.apply({"params": params["mapping"]}, z)
-
     def synthesise(params: Any, codes: Array) -> Any:
-        return network.apply({"params": params["synthesis"]}, codes)
+        images: Any = network.apply({"params": params["synthesis"]}, codes)
+        return jnp.tanh(images) if tanh else images
 
     return Pretrained(
         flavour=state.flavour,
         resolution=2 ** (blocks + 1),
         latent_dim=reader.latent_dim,
         num_layers=2 * blocks,
-        params=jax.tree.map(jnp.asarray, params),
-        encode=encode,
+        params=jax.tree.map(jnp.asarray, {"mapping": encoder.params, "synthesis": synthesis}),
+        encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),
         average=mean,
-        origin=state.origin,
+        z_dim=encoder.z_dim,
+        num_labels=encoder.num_labels,
+        origin=state.origin + reader.note,
     )
 
 
 class _Reader:
-    """Takes the arrays of a network into its tree of parameters.
+    """Takes the arrays of a synthesis network into its tree of parameters.
 
     Attributes:
       latent_dim: Length of a code; None before the first style.
       styles: The styles so far.
+      note: What is to be said about the noise.
     """
 
-    def __init__(self, state: StateDict, form: Form):
+    def __init__(self, state: StateDict, form: Form, blocks: int, wscale: bool):
         self.latent_dim: Any = None
         self.styles: list[Style] = []
-        self._state = state
-        self._form = form
+        self._state, self._form, self._blocks, self._wscale = state, form, blocks, wscale
+        layers = [form.layer(i) for i in range(2 * blocks - 1)]
+        self._has_noise = any(part.noise in state for part in layers)
+        self._has_strength = any(part.strength in state for part in layers)
+        self.note = ""
+        if self._has_strength and not self._has_noise:
+            self.note = "; its noise is drawn from a fixed seed, for the file holds none"
 
-    def synthesis(self, blocks: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """Return the parameters, and the channels of each resolution."""
-        const = self._take("const", self._form.const, (None, 4, 4))
-        width = len(const)
-        params = {"const": const.transpose(1, 2, 0)[None], "layer_0": self._layer(0, width)}
-        params["to_rgb_0"] = self._to_rgb(0, width)
-        channels = [width]
-        for b in range(1, blocks):
-            params[f"layer_{2 * b - 1}"] = self._layer(2 * b - 1, width)
-            width = params[f"layer_{2 * b - 1}"]["bias"].size
-            params[f"layer_{2 * b}"] = self._layer(2 * b, width)
-            params[f"to_rgb_{b}"] = self._to_rgb(b, width)
+    def synthesis(self, clamp: float | None) -> tuple[dict[str, Any], stylegan2.Synthesis]:
+        """Return the parameters, and the network."""
+        form, architecture = self._form, self._architecture()
+        const = self._take("const", form.const, (None, 4, 4))
+        params: dict[str, Any] = {"const": const.transpose(1, 2, 0)[None]}
+        channels: list[int] = []
+        width, colours = len(const), 0
+        for b in range(self._blocks):
+            before = width
+            for i in (2 * b - 1, 2 * b) if b else (0,):
+                params[f"layer_{i}"] = self._layer(i, width)
+                width = params[f"layer_{i}"]["bias"].size
             channels.append(width)
-        return params, tuple(channels)
+            if architecture == "resnet" and b and form.skip:
+                weight = self._state.take(form.skip(b), (width, before, 1, 1))
+                params[f"skip_{b}"] = weight[:, :, 0, 0].T * self._gain(before)
+            if architecture == "skip" or b == self._blocks - 1:
+                params[f"to_rgb_{b}"] = self._to_rgb(b, width, colours or None)
+                colours = params[f"to_rgb_{b}"]["bias"].size
+        if colours not in COLOURS:
+            raise self._state.error(
+                f"its images have {colours} channels; only 1, 3 or 4 are read"
+            )
+        return params, stylegan2.Synthesis(tuple(channels), clamp, colours, architecture)
 
-    def mapping(self, depth: int) -> dict[str, Any]:
-        dim = self.latent_dim
-        params = {}
-        for i in range(depth):
-            name = self._form.dense(i)
-            weight = self._state.take(f"{name}weight", (dim, dim))
-            bias = self._state.take(f"{name}bias", (dim,))
-            params[f"dense_{i}"] = {
-                "kernel": weight.T * (_RATE / math.sqrt(dim)),
-                "bias": bias * _RATE,
-            }
-        return params
+    def check_filters(self) -> None:
+        """Check that the blur kernels are those of the network, if the file holds any."""
+        names = self._form.filters(self._blocks)
+        for name in names if any(name in self._state for name in names) else ():
+            kernel = self._take("filter", name, (4, 4))
+            if not np.allclose(kernel, _FILTER * self._form.filter_sum, atol=1e-6):
+                why = f"its {name} is not the blur [1, 3, 3, 1] of that network"
+                raise self._state.error(why)
 
-    def check_filter(self, name: str) -> None:
-        kernel = self._take("filter", name, (4, 4))
-        if not np.allclose(kernel, _FILTER * self._form.filter_sum, atol=1e-6):
-            raise self._state.error(f"its {name} is not the blur [1, 3, 3, 1] of that network")
+    def _architecture(self) -> str:
+        """Tell which of ``stylegan2.ARCHITECTURES`` the names of arrays show."""
+        skip, state = self._form.skip, self._state
+        if skip and any(skip(b) in state for b in range(1, self._blocks)):
+            return "resnet"
+        parts = [self._form.to_rgb(b) for b in range(self._blocks - 1)]
+        names = [name for part in parts for name in (part.weight, f"{part.style}weight")]
+        return "skip" if any(name in state for name in names) else "orig"
 
     def _layer(self, i: int, inputs: int) -> dict[str, Any]:
         """Take layer i; the odd ones enlarge, and only they change the number of channels."""
@@ -172,24 +209,33 @@ class _Reader:
         weight = self._take("weight", part.weight, (None if up else inputs, inputs, 3, 3))
         if up and not self._form.flipped:
             weight = weight[:, :, ::-1, ::-1]
-        kernel = weight.transpose((2, 3, 0, 1) if up else (2, 3, 1, 0)) / math.sqrt(9 * inputs)
-        side = 4 * 2 ** ((i + 1) // 2)
-        noise = self._take("noise", part.noise, (side, side))
-        noise = noise * self._take("strength", part.strength, ())
+        axes = (2, 3, 0, 1) if up else (2, 3, 1, 0)
+        kernel = weight.transpose(axes) * self._gain(9 * inputs)
         return {
             "kernel": kernel,
             "squares": stylegan2.tap_squares(kernel, up),
-            "noise": noise[None, :, :, None],
+            "noise": self._noise(part, i)[None, :, :, None],
             "bias": self._take("bias", part.bias, (len(weight),))[None, None, None],
             "style": self._style(part, i, inputs, to_rgb=False),
         }
 
-    def _to_rgb(self, b: int, inputs: int) -> dict[str, Any]:
+    def _noise(self, part: Part, i: int) -> np.ndarray:
+        """Take or draw the noise ``[H, W]`` of layer i."""
+        shape = (4 * 2 ** ((i + 1) // 2),) * 2
+        if not (self._has_noise or self._has_strength):
+            return np.zeros(shape, np.float32)
+        if self._has_noise:
+            noise = self._take("noise", part.noise, shape)
+        else:
+            noise = np.random.default_rng(i).standard_normal(shape, np.float32)
+        return noise * self._take("strength", part.strength, ())
+
+    def _to_rgb(self, b: int, inputs: int, colours: int | None) -> dict[str, Any]:
         part = self._form.to_rgb(b)
-        weight = self._take("weight", part.weight, (3, inputs, 1, 1))
+        weight = self._take("weight", part.weight, (colours, inputs, 1, 1))
         return {
-            "kernel": weight[:, :, 0, 0].T / math.sqrt(inputs),
-            "bias": self._take("rgb_bias", part.bias, (3,))[None, None, None],
+            "kernel": weight[:, :, 0, 0].T * self._gain(inputs),
+            "bias": self._take("rgb_bias", part.bias, (len(weight),))[None, None, None],
             "style": self._style(part, 2 * b + 1, inputs, to_rgb=True),
         }
 
@@ -200,13 +246,15 @@ class _Reader:
         self.latent_dim = weight.shape[1]
         self.styles.append(Style(name, layer, weight, to_rgb))
         return {
-            "kernel": weight.T / math.sqrt(self.latent_dim),
+            "kernel": weight.T * self._gain(self.latent_dim),
             "bias": bias + self._form.style_shift,
         }
+
+    def _gain(self, inputs: int) -> float:
+        """Return the factor of weights with that many inputs."""
+        return 1 / math.sqrt(inputs) if self._wscale else 1.0
 
     def _take(self, kind: str, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         before, after = self._form.ones.get(kind, (0, 0))
         array = self._state.take(name, (1,) * before + shape + (1,) * after)
-        if not array.size:
-            raise self._state.error(f"its {name} is empty")
         return array.reshape(array.shape[before : array.ndim - after])

@@ -1,8 +1,12 @@
 """PGGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
 
-Settings that leave no trace in a file are assumed to have their defaults: an equalised
-learning rate, no tanh at the end, and, unless the widths show otherwise, kernels that are
-not fused with the upsampling.
+Settings that leave no trace in a file have their defaults, unless the user gives them:
+
+* ``use_wscale``, an equalised learning rate (true);
+* ``final_tanh``, a tanh at the end (false);
+* ``fused_scale``, kernels that are fused with the upsampling (false, unless the widths show
+  otherwise);
+* ``label_size``, how many of the last inputs are a label (0).
 """
 
 import math
@@ -10,11 +14,14 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.flavours._stylegan2 import COLOURS
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.options import Settings
 from jaxgan.networks.pggan import Generator, pixel_norm
 
 ACTIVATED = math.sqrt(2)  # gain of weights before an activation
@@ -27,23 +34,26 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     """Open the generator of a checkpoint; None if there is none of this flavour.
 
     Codes are latents with a mean square of one. The generator scales its input to that, so
-    an edited code is scaled again.
+    an edited code is scaled again. A label stands behind the latent in a code.
 
     The rows of the style matrix are the units of the first layer, in the order of its
-    weights: the 16 pixels of a channel, bottom right first, then those of the next.
+    weights: the 16 pixels of a channel, bottom right first, then those of the next. Labels
+    have columns of zeros: no direction changes them.
 
     Raises:
       InputError: If the keys are of this flavour, but an array is missing, unknown or of
-        another shape, or the network is conditional or not fully grown.
+        another shape, or the network is not fully grown.
     """
     # A synthesis network of genforce has layers of the same names.
     prefixes = [p for p in checkpoint.prefixes(_MARKS) if not p.endswith("synthesis.")]
     state = checkpoint.choose_among(prefixes, "genforce PGGAN")
-    return None if state is None else assemble(state)
+    return None if state is None else assemble(state, checkpoint.settings)
 
 
-def assemble(state: StateDict) -> Pretrained:
+def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
     """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
+    settings = settings or Settings({})
+    wscale, tanh = settings.get("use_wscale", True), settings.get("final_tanh", False)
     blocks = count_blocks(state, "")
     check_lod(state, "lod")
     biases: list[np.ndarray] = []
@@ -52,51 +62,72 @@ def assemble(state: StateDict) -> Pretrained:
         biases.append(state.take(f"layer{i}.bias", shape))
     channels = tuple(len(bias) for bias in biases[::2])
     first = state.take("layer0.weight", (channels[0], None, 4, 4))
-    latent = first.shape[1]
-    if latent > _MAX_LATENT:
-        more = f"has {latent} inputs, more than the {_MAX_LATENT} of a latent"
-        raise state.error(f"its layer0.weight {more}; conditional networks are not supported")
-
-    params = _take_convolutions(state, channels, first)
+    labels = _count_labels(state, first.shape[1], settings.get("label_size", 0))
+    fused = settings.get("fused_scale", _is_fused(state, channels))
+    params = _take_convolutions(state, channels, first, fused, wscale)
     params |= {f"bias_{i}": bias[None, None, None] for i, bias in enumerate(biases)}
-    params["to_rgb"] = take_to_rgb(state, "", channels)
+    params["to_rgb"] = take_to_rgb(state, "", channels, wscale)
     state.finish()
 
-    generator = Generator(channels)
+    generator = Generator(channels, params["to_rgb"]["bias"].size)
+
+    def encode(params: Any, z: Array, *labels: Array) -> Array:
+        return jnp.concatenate([pixel_norm(z), *labels], axis=1)
 
     def synthesise(params: Any, codes: Array) -> Array:
         images: Any = generator.apply({"params": params}, codes)
-        return images
+        return jnp.tanh(images) if tanh else images
 
-    rows = first.transpose(0, 2, 3, 1).reshape(-1, latent)
+    rows = first.transpose(0, 2, 3, 1).reshape(-1, first.shape[1])
+    rows = np.where(np.arange(first.shape[1]) < first.shape[1] - labels, rows, 0)
     return Pretrained(
         flavour=state.flavour,
         resolution=2 ** (blocks + 1),
-        latent_dim=latent,
+        latent_dim=first.shape[1],
         num_layers=0,
         params=jax.device_put(params),
-        encode=lambda _, z: pixel_norm(z),
+        encode=encode,
         synthesise=synthesise,
         styles=(Style("layer0.weight", 0, rows),),
+        z_dim=first.shape[1] - labels,
+        num_labels=labels,
         origin=state.origin,
     )
 
 
+def _count_labels(state: StateDict, inputs: int, labels: int) -> int:
+    """Return how many of the inputs are a label.
+
+    Raises:
+      InputError: If there are too many or too few of the others.
+    """
+    if not 0 <= labels < inputs:
+        raise state.error(f"its layer0.weight has {inputs} inputs, and not {labels} labels")
+    if not labels and inputs > _MAX_LATENT:
+        more = f"{inputs} inputs, more than the {_MAX_LATENT} of a latent"
+        how = "where it is conditional, say how many are labels with the setting label_size"
+        raise state.error(f"its layer0.weight has {more}: {how}")
+    return labels
+
+
 def _take_convolutions(
-    state: StateDict, channels: tuple[int, ...], first: np.ndarray
+    state: StateDict,
+    channels: tuple[int, ...],
+    first: np.ndarray,
+    fused: bool,
+    wscale: bool,
 ) -> dict[str, Any]:
     """Take the weights of all layers but the ``first``, and return the kernels of all."""
     # A convolution of one pixel to 4x4 is the transposed one with the flipped kernel.
-    kernel = (first * gain(first, ACTIVATED))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+    kernel = (first * gain(first, ACTIVATED, wscale))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
     params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
-    fused = _is_fused(state, channels)
     for i in range(1, 2 * len(channels)):
         inputs, features = channels[(i - 1) // 2], channels[i // 2]
         if fused and i % 2 == 0:
             weight = state.take(f"layer{i}.weight", (inputs, features, 3, 3)).swapaxes(0, 1)
         else:
             weight = state.take(f"layer{i}.weight", (features, inputs, 3, 3))
-        weight = weight * gain(weight, ACTIVATED)
+        weight = weight * gain(weight, ACTIVATED, wscale)
         kernel = weight.transpose(2, 3, 1, 0) if i % 2 else doubling(weight, fused)
         params[f"conv_{i}"] = {"kernel": kernel}
     return params
@@ -133,9 +164,12 @@ def check_lod(state: StateDict, name: str) -> None:
         raise state.error(f"its {name} is {lod:g}; networks that still grow are not supported")
 
 
-def gain(weight: np.ndarray, activation: float) -> float:
-    """Return the factor of weights ``[O, I, ...]`` with an equalised learning rate."""
-    return activation / math.sqrt(weight[0].size)
+def gain(weight: np.ndarray, activation: float, wscale: bool) -> float:
+    """Return the factor of weights ``[O, I, ...]`` with an equalised learning rate.
+
+    It is 1 without ``wscale``: then the weights hold it.
+    """
+    return activation / math.sqrt(weight[0].size) if wscale else 1.0
 
 
 def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
@@ -154,13 +188,20 @@ def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
 
 
 def take_to_rgb(
-    state: StateDict, prefix: str, channels: tuple[int, ...]
+    state: StateDict, prefix: str, channels: tuple[int, ...], wscale: bool
 ) -> dict[str, np.ndarray]:
-    """Take all conversions to colours; return the last, which a grown network uses."""
-    params = {}
+    """Take all conversions to colours; return the last, which a grown network uses.
+
+    Raises:
+      InputError: If an array is missing or misshapen.
+    """
+    params, colours = {}, None
     for i, features in enumerate(channels):
-        weight = state.take(f"{prefix}output{i}.weight", (3, features, 1, 1))
-        bias = state.take(f"{prefix}output{i}.bias", (3,))
-        kernel = (weight * gain(weight, 1)).transpose(2, 3, 1, 0)
+        weight = state.take(f"{prefix}output{i}.weight", (colours, features, 1, 1))
+        colours = len(weight)
+        bias = state.take(f"{prefix}output{i}.bias", (colours,))
+        kernel = (weight * gain(weight, 1, wscale)).transpose(2, 3, 1, 0)
         params = {"kernel": kernel, "bias": bias[None, None, None]}
+    if colours not in COLOURS:
+        raise state.error(f"its images have {colours} channels; only 1, 3 or 4 are read")
     return params

@@ -1,16 +1,24 @@
 """The first StyleGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
 
-Settings that leave no trace in a file are assumed to have their defaults: an equalised
-learning rate, a hundredth of it in the mapping network, no tanh at the end, and kernels
-that are fused with the upsampling to 128 pixels and more.
+Settings that leave no trace in a file have their defaults, unless the user gives them:
+
+* ``use_wscale``, an equalised learning rate (true);
+* ``final_tanh``, a tanh at the end (false);
+* ``fused_scale``, kernels that are fused with the upsampling: ``true``, ``false``, or
+  ``auto``, the default, for those to 128 pixels and more.
+
+The learning rate of the mapping network is a hundredth of the others.
 """
 
+import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.flavours.genforce_pggan import (
     ACTIVATED,
     check_lod,
@@ -21,12 +29,14 @@ from jaxgan.convert.flavours.genforce_pggan import (
 )
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.options import Settings
+from jaxgan.errors import InputError
 from jaxgan.networks.stylegan import Mapping, Synthesis
 
 FUSED_FROM = 128  # pixels after an upsampling that is fused
 
 _MARKS = ("synthesis.lod", "synthesis.layer0.const", "synthesis.layer0.apply_noise.noise")
-_MAPPING_RATE = 0.01
+_NAMES = _mapping.Names("mapping.dense{}.".format, label="mapping.label_weight")
 _BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
@@ -35,99 +45,119 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
     Raises:
       InputError: If the keys are of this flavour, but an array is missing, unknown or of
-        another shape, or the network is conditional or not fully grown.
+        another shape, or the network is not fully grown.
     """
     state = checkpoint.choose(_MARKS, "genforce StyleGAN")
-    return None if state is None else assemble(state)
+    return None if state is None else assemble(state, checkpoint.settings)
 
 
-def assemble(state: StateDict) -> Pretrained:
+def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
     """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
-    if "mapping.label_weight" in state:
-        raise state.error("it has mapping.label_weight; conditional networks are not supported")
+    settings = settings or Settings({})
+    wscale, tanh = settings.get("use_wscale", True), settings.get("final_tanh", False)
     blocks = count_blocks(state, "synthesis.")
     check_lod(state, "synthesis.lod")
-    params: dict[str, Any] = {"mapping": _take_mapping(state, 2 * blocks)}
-    depth, latent = len(params["mapping"]), len(params["mapping"]["dense_0"]["bias"])
-    params["synthesis"], channels, styles = _take_synthesis(state, blocks, latent)
+    reader = _Reader(state, _fused_from(settings), wscale)
+    params, synthesis = reader.synthesis(blocks)
+    latent = reader.latent_dim
+    encoder = _mapping.take(
+        state,
+        _NAMES,
+        depth=max(state.count(r"mapping\.dense(\d+)\."), 1),
+        features=latent,
+        layers=2 * blocks,
+        kind=Mapping,
+        gain=ACTIVATED,
+        wscale=wscale,
+    )
     average = state.take_mean("truncation.w_avg", 2 * blocks, latent)
     state.finish()
 
-    mapping, synthesis = Mapping(depth), Synthesis(channels)
-
-    def encode(params: Any, z: Array) -> Array:
-        codes: Any = mapping.apply({"params": params["mapping"]}, z)
-        return codes
-
     def synthesise(params: Any, codes: Array) -> Array:
         images: Any = synthesis.apply({"params": params["synthesis"]}, codes)
-        return images
+        return jnp.tanh(images) if tanh else images
 
     return Pretrained(
         flavour=state.flavour,
         resolution=2 ** (blocks + 1),
         latent_dim=latent,
         num_layers=2 * blocks,
-        params=jax.device_put(params),
-        encode=encode,
+        params=jax.device_put({"mapping": encoder.params, "synthesis": params}),
+        encode=encoder.encode,
         synthesise=synthesise,
-        styles=styles,
+        styles=tuple(reader.styles),
         average=average,
+        z_dim=encoder.z_dim,
+        num_labels=encoder.num_labels,
         origin=state.origin,
     )
 
 
-def _take_mapping(state: StateDict, num_layers: int) -> dict[str, Any]:
-    bias = state.take("mapping.dense0.bias", (None,))
-    latent, depth = len(bias), state.count(r"mapping\.dense(\d+)\.")
-    params = {}
-    for i in range(depth):
-        name = f"mapping.dense{i}"
-        if state.shape(f"{name}.weight") == (num_layers * latent, latent):
-            raise state.error(f"its {name} makes a code for each layer, which is not supported")
-        weight = state.take(f"{name}.weight", (latent, latent))
-        bias = state.take(f"{name}.bias", (latent,)) if i else bias
-        kernel = weight.T * (_MAPPING_RATE * gain(weight, ACTIVATED))
-        params[f"dense_{i}"] = {"kernel": kernel, "bias": bias * _MAPPING_RATE}
-    return params
+def _fused_from(settings: Settings) -> float:
+    """Return from how many pixels on an upsampling is fused."""
+    try:
+        fused: Any = settings.get("fused_scale", "auto")
+    except InputError:
+        fused = settings.get("fused_scale", False)
+    if fused not in ("auto", True, False):
+        raise InputError(f"the setting fused_scale={fused[:40]} must be auto, true or false")
+    return FUSED_FROM if fused == "auto" else 0 if fused else math.inf
 
 
-def _take_synthesis(
-    state: StateDict, blocks: int, latent: int
-) -> tuple[dict[str, Any], tuple[int, ...], tuple[Style, ...]]:
-    """Return the parameters, the width of each resolution, and the styles."""
-    params: dict[str, Any] = {}
-    widths: list[int] = []
-    styles = []
-    for i in range(2 * blocks):
-        name, size = f"synthesis.layer{i}", 4 * 2 ** (i // 2)
-        bias = state.take(f"{name}.bias", (widths[-1] if i % 2 else None,))
-        features = len(bias)
-        if i == 0:
-            const = state.take(f"{name}.const", (1, features, 4, 4))
-            params["const"] = const.transpose(0, 2, 3, 1)
-        else:
-            weight = state.take(f"{name}.weight", (features, widths[-1], 3, 3))
-            weight = weight * gain(weight, ACTIVATED)
-            kernel = weight.transpose(2, 3, 1, 0)
-            if i % 2 == 0:
-                _check_blur(state, f"{name}.blur.kernel", features)
-                kernel = doubling(weight, fused=size >= FUSED_FROM)
-            params[f"conv_{i}"] = {"kernel": kernel}
-        style = state.take(f"{name}.style.weight", (2 * features, latent))
-        shift = state.take(f"{name}.style.bias", (2 * features,))
-        shift[:features] += 1
-        params[f"epilogue_{i}"] = {
-            "noise": state.take(f"{name}.apply_noise.noise", (1, 1, size, size))[0, 0],
-            "strength": state.take(f"{name}.apply_noise.weight", (features,)),
-            "bias": bias,
-            "style": {"kernel": style.T * gain(style, 1), "bias": shift},
-        }
-        widths.append(features)
-        styles.append(Style(f"{name}.style.weight", i, style))
-    channels = tuple(widths[::2])
-    params["to_rgb"] = take_to_rgb(state, "synthesis.", channels)
-    return params, channels, tuple(styles)
+class _Reader:
+    """Takes the arrays of a synthesis network into its tree of parameters.
+
+    Attributes:
+      latent_dim: Length of a code; None before the first style.
+      styles: The styles so far.
+    """
+
+    def __init__(self, state: StateDict, fused_from: float, wscale: bool):
+        self.latent_dim: Any = None
+        self.styles: list[Style] = []
+        self._state, self._fused_from, self._wscale = state, fused_from, wscale
+
+    def synthesis(self, blocks: int) -> tuple[dict[str, Any], Synthesis]:
+        """Return the parameters, and the network."""
+        params: dict[str, Any] = {}
+        widths: list[int] = []
+        for i in range(2 * blocks):
+            name, size = f"synthesis.layer{i}", 4 * 2 ** (i // 2)
+            bias = self._state.take(f"{name}.bias", (widths[-1] if i % 2 else None,))
+            features = len(bias)
+            if i == 0:
+                const = self._state.take(f"{name}.const", (1, features, 4, 4))
+                params["const"] = const.transpose(0, 2, 3, 1)
+            else:
+                shape = (features, widths[-1], 3, 3)
+                params[f"conv_{i}"] = {"kernel": self._kernel(i, name, shape, size)}
+            noise = self._state.take(f"{name}.apply_noise.noise", (1, 1, size, size))
+            params[f"epilogue_{i}"] = {
+                "noise": noise[0, 0],
+                "strength": self._state.take(f"{name}.apply_noise.weight", (features,)),
+                "bias": bias,
+                "style": self._style(i, name, features),
+            }
+            widths.append(features)
+        channels = tuple(widths[::2])
+        params["to_rgb"] = take_to_rgb(self._state, "synthesis.", channels, self._wscale)
+        return params, Synthesis(channels, params["to_rgb"]["bias"].size)
+
+    def _kernel(self, i: int, name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
+        weight = self._state.take(f"{name}.weight", shape)
+        weight = weight * gain(weight, ACTIVATED, self._wscale)
+        if i % 2:
+            return weight.transpose(2, 3, 1, 0)
+        _check_blur(self._state, f"{name}.blur.kernel", len(weight))
+        return doubling(weight, fused=size >= self._fused_from)
+
+    def _style(self, i: int, name: str, features: int) -> dict[str, np.ndarray]:
+        weight = self._state.take(f"{name}.style.weight", (2 * features, self.latent_dim))
+        bias = self._state.take(f"{name}.style.bias", (2 * features,))
+        bias[:features] += 1
+        self.latent_dim = weight.shape[1]
+        self.styles.append(Style(f"{name}.style.weight", i, weight))
+        return {"kernel": weight.T * gain(weight, 1, self._wscale), "bias": bias}
 
 
 def _check_blur(state: StateDict, name: str, features: int) -> None:

@@ -1,4 +1,10 @@
-"""StyleGAN2 in the form of genforce's PyTorch repositories (GenForce, SeFa)."""
+"""StyleGAN2 in the form of genforce's PyTorch repositories (GenForce, SeFa).
+
+Settings that leave no trace in a file have their defaults, unless the user gives them:
+
+* ``use_wscale``, an equalised learning rate (true);
+* ``final_tanh``, a tanh at the end (false).
+"""
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
 from jaxgan.convert.formats.state_dict import Checkpoint
@@ -24,6 +30,8 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         depth=state.count(r"mapping\.dense(\d+)\."),
         blocks=blocks,
         average=(state, "truncation.w_avg"),
+        wscale=checkpoint.settings.get("use_wscale", True),
+        tanh=checkpoint.settings.get("final_tanh", False),
     )
 
 
@@ -58,5 +66,7 @@ _FORM = Form(
     flipped=False,
     style_shift=1.0,
     ones={"const": (1, 0), "noise": (2, 0), "filter": (2, 0)},
+    embed="mapping.LabelEmbed.",
+    label="mapping.label_weight",
 )
 _MARKS = (_FORM.const, _layer(0).strength)

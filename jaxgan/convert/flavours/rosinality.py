@@ -5,11 +5,20 @@ from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 
 _FLAVOUR = "rosinality StyleGAN2"
-_AVERAGE = "latent_avg"
+AVERAGE = "latent_avg"  # name of the mean code
+ONES = {  # as in ``Form``
+    "const": (1, 0),
+    "weight": (1, 0),
+    "noise": (2, 0),
+    "strength": (1, 0),
+    "rgb_bias": (1, 2),
+}
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
     """Open the averaged generator, or the only one; None if there is none of this flavour.
+
+    A file without noise gets that of a fixed seed, and ``origin`` says so.
 
     Raises:
       InputError: If its arrays are not those of such a network.
@@ -22,18 +31,25 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         (state.count(r"convs\.(\d+)\.") + 1) // 2 + 1,
         state.count(r"noises\.noise_(\d+)$") // 2 + 1,
     )
-    # The mean code is beside the generator, with the rest of a training run.
-    beside = state
-    if state.prefix:
-        around = state.prefix.removesuffix(".").rpartition(".")[0]
-        beside = StateDict(checkpoint, f"{around}." if around else "", _FLAVOUR)
     return assemble(
         state,
         _FORM,
         depth=state.count(r"style\.(\d+)\.") - 1,  # number 0 is the pixel norm
         blocks=blocks,
-        average=(beside, _AVERAGE),
+        average=(find_average(checkpoint, state), AVERAGE),
     )
+
+
+def find_average(checkpoint: Checkpoint, state: StateDict) -> StateDict:
+    """Return the arrays that hold the mean code, of the generator or around it.
+
+    It is stored with the rest of a training run, however deep the generator is in there.
+    """
+    start = state.prefix
+    while start and f"{start}{AVERAGE}" not in checkpoint.arrays:
+        outer = start[:-1].rpartition(".")[0]
+        start = f"{outer}." if outer else ""
+    return state if start == state.prefix else StateDict(checkpoint, start, state.flavour)
 
 
 def _layer(i: int) -> Part:
@@ -68,12 +84,6 @@ _FORM = Form(
     filter_sum=4.0,
     flipped=True,
     style_shift=0.0,
-    ones={
-        "const": (1, 0),
-        "weight": (1, 0),
-        "noise": (2, 0),
-        "strength": (1, 0),
-        "rgb_bias": (1, 2),
-    },
+    ones=ONES,
 )
 _MARKS = (_FORM.const, _layer(0).weight, _to_rgb(0).weight)

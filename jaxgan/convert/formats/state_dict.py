@@ -141,14 +141,14 @@ class StateDict:
         return array
 
     def take_mean(self, name: str, layers: int, dim: int) -> np.ndarray:
-        """Take a mean code ``[D]``, or ``[L, D]`` where each layer has its own, flat or not.
+        """Take a mean code ``[D]`` or ``[1, D]``, or one for each layer, ``[L, D]`` or flat.
 
         Raises:
           InputError: As for ``take``.
         """
         shape = self.shape(name)
         if shape not in ((layers, dim), (layers * dim,)):
-            return self.take(name, (dim,))
+            return self.take(name, (1, dim) if shape == (1, dim) else (dim,)).reshape(dim)
         return self.take(name, shape).reshape(layers, dim)
 
     def drop(self, name: str) -> None:

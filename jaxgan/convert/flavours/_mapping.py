@@ -1,0 +1,118 @@
+"""The mapping networks of StyleGAN and StyleGAN2, with labels and without."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax import Array
+
+from jaxgan.convert.formats.state_dict import StateDict
+from jaxgan.networks import stylegan2
+
+RATE = 0.01  # learning rate of a mapping network, a factor of its weights and biases
+
+
+class Names(NamedTuple):
+    """Names of the arrays of a mapping network in a flavour.
+
+    Attributes:
+      dense: Layer i to the prefix of its weight ``[out, in]`` and bias ``[out]``.
+      embed: Prefix of the weight ``[E, C]`` and the bias ``[E]`` that embed labels. Labels
+        and latents are normalised each alone.
+      label: Name of the matrix ``[C, E]`` that embeds labels instead. Labels and latents
+        are normalised together.
+    """
+
+    dense: Callable[[int], str]
+    embed: str = ""
+    label: str = ""
+
+
+class Encoder(NamedTuple):
+    """A mapping network.
+
+    Attributes:
+      network: The network.
+      layers: Number of codes that it makes of a latent, each for a layer; 0 for one code
+        for all.
+      params: Its parameters.
+      z_dim: Length of a latent.
+      num_labels: Length of a label; 0 if there are none.
+    """
+
+    network: stylegan2.Mapping
+    layers: int
+    params: dict[str, Any]
+    z_dim: int
+    num_labels: int
+
+    def encode(self, params: Any, z: Array, *labels: Array) -> Any:
+        """Apply the network to latents, as ``Pretrained.encode`` does."""
+        codes: Any = self.network.apply({"params": params["mapping"]}, z, *labels)
+        return codes.reshape(len(z), self.layers, -1) if self.layers else codes
+
+
+def take(
+    state: StateDict,
+    names: Names,
+    *,
+    depth: int,
+    features: int,
+    layers: int,
+    kind: type[stylegan2.Mapping] = stylegan2.Mapping,
+    gain: float = 1.0,
+    wscale: bool = True,
+) -> Encoder:
+    """Take the arrays of a mapping network.
+
+    Args:
+      state: Arrays of a generator.
+      names: Their names.
+      depth: Number of layers.
+      features: Length of a code.
+      layers: Number of codes of an image.
+      kind: Class of the network.
+      gain: Factor of all weights.
+      wscale: Whether a weight is stored without its gain, which depends on its inputs.
+
+    Raises:
+      InputError: If an array is missing or misshapen.
+    """
+    params, joint = _take_embedding(state, names, wscale)
+    num_labels, embedding = params["embed"]["kernel"].shape if params else (0, 0)
+    inputs = hidden = None
+    z_dim = 0
+    many = False
+    for i in range(depth):
+        name, units = names.dense(i), hidden
+        if i == depth - 1:
+            many = state.shape(f"{name}weight")[:1] == (layers * features,)
+            units = features = layers * features if many else features
+        weight = state.take(f"{name}weight", (units, inputs))
+        bias = state.take(f"{name}bias", (len(weight),))
+        inputs = weight.shape[1]
+        if i == 0:
+            z_dim, hidden = inputs - embedding, len(weight)
+        scale = RATE * (gain / math.sqrt(inputs) if wscale else 1)
+        params[f"dense_{i}"] = {"kernel": weight.T * scale, "bias": bias * RATE}
+        inputs = len(weight)
+    if z_dim <= 0:
+        raise state.error(f"its {names.dense(0)}weight takes {embedding} of a label, no latent")
+    network = kind(depth, features, hidden, embedding or None, joint)
+    return Encoder(network, layers if many else 0, params, z_dim, num_labels)
+
+
+def _take_embedding(state: StateDict, names: Names, wscale: bool) -> tuple[dict, bool]:
+    """Take what embeds labels, and tell whether they are normalised with the latents."""
+    if names.label and names.label in state:
+        kernel = state.take(names.label, (None, None))
+        bias = np.zeros(kernel.shape[1], np.float32)
+        return {"embed": {"kernel": kernel, "bias": bias}}, True
+    weight, bias = f"{names.embed}weight", f"{names.embed}bias"
+    if not names.embed or not (weight in state or bias in state):
+        return {}, False
+    kernel = state.take(weight, (None, None)).T
+    shift = state.take(bias, (kernel.shape[1],))
+    scale = 1 / math.sqrt(len(kernel)) if wscale else 1
+    return {"embed": {"kernel": kernel * scale, "bias": shift}}, False
