@@ -179,6 +179,14 @@ def test_half_precision(arrays, tmp_path):
     assert off(half.images(codes), expected) < 2e-6
 
 
+def test_latents_of_another_length(arrays, tmp_path):
+    short = changed("mapping.0.weight", lambda x: x[:, :4])(arrays)
+    generator = convert.load(write(tmp_path / "networks", short))
+    assert (generator.z_dim, generator.latent_dim) == (4, DIM)
+    z = normal(3, 4)
+    assert off(generator.codes(z)[:, 0], encoded(short, z)) < 1e-5
+
+
 @pytest.fixture(scope="module")
 def small():
     """What bes-dev/MobileStyleGAN.pytorch (a9776ff) makes of the network in ``FILES``.
@@ -252,6 +260,7 @@ def test_other_networks_are_refused(arrays, tmp_path, change, words):
         ('type="PReLU"', 'type="Tanh"', "has Tanh, which no MobileStyleGAN has there"),
         ('type="Result"', 'type="Other"', "has 0 outputs, not one"),
         ('type="MatMul"', 'type="Mul"', "which is missing"),
+        ('from-layer="32"', 'from-layer="2"', "lacks mapping.0.weight"),  # to the result
         # The first layer reads its own activation.
         ('from-layer="2" from-port="0" to-layer="4"', 'from-layer="10" to-layer="4"', "circle"),
     ],

@@ -33,7 +33,8 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
     params = {"synthesis": reader.synthesis(blocks), "mapping": reader.mapping()}
     state.finish()
     widths = [params["synthesis"][f"layer_{b}_1"]["bias"].size for b in range(blocks)]
-    mapping = stylegan2.Mapping(len(params["mapping"]))
+    dim = reader.styles[0].weight.shape[1]
+    mapping = stylegan2.Mapping(len(params["mapping"]), dim)
     network = mobilestylegan.Synthesis((params["synthesis"]["const"].shape[3], *widths))
 
     def encode(params: Any, z: Array) -> Any:
@@ -45,7 +46,8 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
     return Pretrained(
         flavour=FLAVOUR,
         resolution=8 * 2**blocks,
-        latent_dim=reader.styles[0].weight.shape[1],
+        latent_dim=dim,
+        z_dim=len(params["mapping"]["dense_0"]["kernel"]),
         num_layers=3 * blocks + 2,
         params=jax.tree.map(jnp.asarray, params),
         encode=encode,
@@ -98,7 +100,8 @@ class _Reader:
     def mapping(self) -> dict[str, Any]:
         params = {}
         for i in range(max(self._state.count(r"mapping\.(\d+)\."), 1)):
-            weight = self._state.take(f"mapping.{i}.weight", (self._dim, self._dim))
+            inputs = self._dim if i else None  # latents may be of another length than codes
+            weight = self._state.take(f"mapping.{i}.weight", (self._dim, inputs))
             bias = self._state.take(f"mapping.{i}.bias", (self._dim,))
             params[f"dense_{i}"] = {"kernel": weight.T, "bias": bias}
         return params

@@ -51,8 +51,9 @@ def load(path: Path) -> Pretrained:
         name: Graph(f"{path}: {name}", xml, constants)
         for name, (xml, constants) in _files(path).items()
     }
-    arrays = _mapping_arrays(_only(path, graphs, "mapping"))
-    arrays |= _synthesis_arrays(_only(path, graphs, "synthesis"))
+    with np.errstate(all="ignore"):  # numbers that are not finite are refused by assemble
+        arrays = _mapping_arrays(_only(path, graphs, "mapping"))
+        arrays |= _synthesis_arrays(_only(path, graphs, "synthesis"))
     return assemble(StateDict(Checkpoint(str(path), None, arrays), "", FLAVOUR))
 
 
@@ -221,7 +222,7 @@ def _split(steps: Sequence[_Step], kind: str) -> list[list[_Step]]:
     """Split steps so that each part begins with one of a kind; those before are left out."""
     starts = [i for i, step in enumerate(steps) if step.kind == kind]
     ends = [*starts[1:], len(steps)]
-    return [list(steps[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return [list(steps[start:end]) for start, end in zip(starts, ends, strict=False)]
 
 
 def _check(graph: Graph, name: str, steps: Sequence[_Step], kinds: Sequence[str]) -> None:
@@ -286,8 +287,11 @@ def _layer_arrays(graph: Graph, name: str, steps: Sequence[_Step]) -> dict[str, 
         array = steps[1].arrays[0]
         arrays[f"{name}.conv.weight_dw"] = array.reshape(-1, 1, *array.shape[-2:])
     if len(shifts) == 1:
-        noise = shifts[0].mean(axis=1, keepdims=True, dtype=np.float64)
-        bias = shifts[0].mean(axis=(2, 3), keepdims=True, dtype=np.float64) - noise.mean()
+        (total,) = shifts
+        if total.ndim != 4:
+            raise graph.error(f"has a sum of shape {list(total.shape)} in {name}, not 4 axes")
+        noise = total.mean(axis=1, keepdims=True, dtype=np.float64)
+        bias = total.mean(axis=(2, 3), keepdims=True, dtype=np.float64) - noise.mean()
         shifts = [noise, bias]
     return arrays | {f"{name}.noise": shifts[0], f"{name}.bias": shifts[1]}
 

@@ -47,8 +47,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         raise student.error(f"it lacks the mapping network: no {_MAPPING} is beside it")
     average = None
     blocks = max(student.count(r"layers\.(\d+)\."), 1)
-    arrays, drawn = _student_arrays(student, blocks)
-    arrays |= _mapping_arrays(mapping)
+    with np.errstate(all="ignore"):  # numbers that are not finite are refused by assemble
+        arrays, drawn = _student_arrays(student, blocks)
+        arrays |= _mapping_arrays(mapping)
     around = _beside(checkpoint, student, _MEAN)
     if around is not None:
         # There the first two layers of a block share a code.
@@ -56,7 +57,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         average = mean[[0, *(3 * b + i for b in range(blocks) for i in (1, 1, 2)), -1]]
     origin = student.origin
     if drawn:
-        origin += "; its noise, which the file lacks, is drawn from a fixed seed"
+        origin += "; its noise is drawn from a fixed seed, for the file holds none"
     whole = Checkpoint(checkpoint.path, None, arrays)
     return assemble(StateDict(whole, "", FLAVOUR, origin), average)
 
