@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -12,6 +11,7 @@ from jax import Array
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.place import place, place_all
 from jaxgan.networks import stylegan2
 
 COLOURS = (1, 3, 4)  # channels of images: grey, colours, colours and opacity
@@ -128,7 +128,7 @@ def assemble(
         resolution=2 ** (blocks + 1),
         latent_dim=reader.latent_dim,
         num_layers=2 * blocks,
-        params=jax.tree.map(jnp.asarray, {"mapping": encoder.params, "synthesis": synthesis}),
+        params=place_all({"mapping": encoder.params, "synthesis": synthesis}),
         encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),
@@ -210,11 +210,12 @@ class _Reader:
         if up and not self._form.flipped:
             weight = weight[:, :, ::-1, ::-1]
         axes = (2, 3, 0, 1) if up else (2, 3, 1, 0)
-        kernel = weight.transpose(axes) * self._gain(9 * inputs)
+        kernel = place(weight.transpose(axes), self._gain(9 * inputs))
+        squares = np.einsum("hwab,hwab->ab", kernel, kernel)
         return {
             "kernel": kernel,
-            "squares": stylegan2.tap_squares(kernel, up),
-            "noise": self._noise(part, i)[None, :, :, None],
+            "squares": squares.T if up else squares,
+            "noise": place(self._noise(part, i)[None, :, :, None]),
             "bias": self._take("bias", part.bias, (len(weight),))[None, None, None],
             "style": self._style(part, i, inputs, to_rgb=False),
         }
@@ -246,7 +247,7 @@ class _Reader:
         self.latent_dim = weight.shape[1]
         self.styles.append(Style(name, layer, weight, to_rgb))
         return {
-            "kernel": weight.T * self._gain(self.latent_dim),
+            "kernel": place(weight.T, self._gain(self.latent_dim)),
             "bias": bias + self._form.style_shift,
         }
 
