@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxgan import sefa
 from jaxgan.convert.flavours import genforce_pggan, genforce_stylegan
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
@@ -24,7 +25,7 @@ PREFIXES = ("generator_smooth.", "generator.")
 TOLERANCE = 2e-5
 
 
-def pggan_arrays(channels=CHANNELS, fused=False, latent=LATENT):
+def pggan_arrays(channels=CHANNELS, fused=False, latent=LATENT, colours=3):
     """A random state dict of genforce's PGGAN."""
     draw = np.random.default_rng(0).standard_normal
     arrays = {"lod": np.zeros(())}
@@ -35,12 +36,12 @@ def pggan_arrays(channels=CHANNELS, fused=False, latent=LATENT):
         arrays[f"layer{i}.bias"] = 0.3 * draw(c)
         before = c
     for i, c in enumerate(channels):
-        arrays[f"output{i}.weight"] = draw((3, c, 1, 1))
-        arrays[f"output{i}.bias"] = 0.3 * draw(3)
+        arrays[f"output{i}.weight"] = draw((colours, c, 1, 1))
+        arrays[f"output{i}.bias"] = 0.3 * draw(colours)
     return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
 
 
-def stylegan_arrays(channels=CHANNELS, depth=DEPTH, latent=LATENT):
+def stylegan_arrays(channels=CHANNELS, depth=DEPTH, latent=LATENT, colours=3):
     """A random state dict of genforce's StyleGAN."""
     draw = np.random.default_rng(0).standard_normal
     arrays = {"synthesis.lod": np.zeros(()), "truncation.w_avg": draw(latent)}
@@ -64,8 +65,8 @@ def stylegan_arrays(channels=CHANNELS, depth=DEPTH, latent=LATENT):
         arrays[f"{name}.style.bias"] = 0.3 * draw(2 * c)
         before = c
     for i, c in enumerate(channels):
-        arrays[f"synthesis.output{i}.weight"] = draw((3, c, 1, 1))
-        arrays[f"synthesis.output{i}.bias"] = 0.3 * draw(3)
+        arrays[f"synthesis.output{i}.weight"] = draw((colours, c, 1, 1))
+        arrays[f"synthesis.output{i}.bias"] = 0.3 * draw(colours)
     return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
 
 
@@ -159,7 +160,7 @@ def mapping_twin(arrays, z, depth=DEPTH):
     return x
 
 
-def synthesis_twin(arrays, codes):
+def synthesis_twin(arrays, codes, fused_from=128):
     arrays = {name: array.astype(float) for name, array in arrays.items()}
     x = arrays["synthesis.layer0.const"].repeat(len(codes), axis=0)
     layers = codes.shape[1]
@@ -174,7 +175,8 @@ def synthesis_twin(arrays, codes):
             if i % 2:
                 x = convolve(x, w)
             else:
-                x = fused(x, w) if 2 * x.shape[2] >= 128 else convolve(double(x), w)
+                is_fused = 2 * x.shape[2] >= fused_from
+                x = fused(x, w) if is_fused else convolve(double(x), w)
                 c = x.shape[1]
                 x = convolve(x.reshape(-1, 1, *x.shape[2:]), at["blur.kernel"][:1])
                 x = x.reshape(len(codes), c, *x.shape[2:])
@@ -494,6 +496,129 @@ def test_resolutions_from_8_to_1024(blocks):
         codes = np.zeros([d or 1 for d in model.code_shape], np.float32)
         images = jax.eval_shape(model.synthesise, model.params, codes)
         assert images.shape == (1, size, size, 3)
+
+
+# Labels, and latents of another length than codes.
+
+LABELS = np.array([[0, 1, 0], [1, 0, 0], [0.5, 0, 2]], np.float32)
+
+
+def test_pggan_takes_labels_behind_latents(latents):
+    arrays = pggan_arrays(latent=LATENT + 3)
+    model = open_with(genforce_pggan.find, arrays, label_size=3)
+    assert (model.z_dim, model.num_labels, model.latent_dim) == (LATENT, 3, LATENT + 3)
+    codes = model.with_labels(LABELS).codes(latents)
+    expected = np.concatenate([pixel_norm(latents), LABELS], axis=1)
+    np.testing.assert_allclose(codes, expected, rtol=1e-6)  # a sum of 8, rounded
+    assert relative(model.images(codes), pggan_twin(arrays, expected)) < TOLERANCE
+
+
+def test_no_direction_of_pggan_changes_a_label():
+    arrays = pggan_arrays(latent=LATENT + 3)
+    model = open_with(genforce_pggan.find, arrays, label_size=3)
+    found = sefa.directions(model, k=LATENT, like="genforce").vectors
+    rows = arrays["layer0.weight"][:, :LATENT].transpose(0, 2, 3, 1).reshape(-1, LATENT)
+    rows = rows.astype(float) / np.linalg.norm(rows.astype(float), axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(rows.T @ rows)
+    assert not found[:, LATENT:].any()
+    cosines = np.abs((found[:, :LATENT] * vectors.T[::-1]).sum(axis=1))
+    assert (cosines > 1 - 1e-6).all()
+
+
+@pytest.mark.parametrize("labels", [0, 3])
+def test_lengths_of_latents_and_labels_of_stylegan(labels, latents):
+    z = latents[:, :5]
+    draw = np.random.default_rng(4).standard_normal
+    arrays = stylegan_arrays() | {
+        "mapping.dense0.weight": 100 * draw((6, 5 + (4 if labels else 0))),
+        "mapping.dense0.bias": 30 * draw(6),
+        "mapping.dense1.weight": 100 * draw((6, 6)),
+        "mapping.dense1.bias": 30 * draw(6),
+        "mapping.dense2.weight": 100 * draw((LATENT, 6)),
+    }
+    inputs = z
+    if labels:
+        arrays["mapping.label_weight"] = draw((labels, 4))
+        inputs = np.concatenate([z, LABELS @ arrays["mapping.label_weight"]], axis=1)
+    model = open_with(genforce_stylegan.find, arrays)
+    assert (model.z_dim, model.latent_dim, model.num_labels) == (5, LATENT, labels)
+    codes = (model.with_labels(LABELS) if labels else model).codes(z)
+    # Rounding of float32 through three layers, of numbers around one.
+    np.testing.assert_allclose(codes[:, 1], mapping_twin(arrays, inputs), atol=2e-6)
+
+
+def test_a_code_of_stylegan_for_each_layer(latents):
+    draw = np.random.default_rng(4).standard_normal
+    arrays = stylegan_arrays() | {
+        "mapping.dense2.weight": 100 * draw((LAYERS * LATENT, LATENT)),
+        "mapping.dense2.bias": 30 * draw(LAYERS * LATENT),
+    }
+    codes = open_with(genforce_stylegan.find, arrays).codes(latents)
+    expected = mapping_twin(arrays, latents).reshape(3, LAYERS, LATENT)
+    np.testing.assert_allclose(codes, expected, atol=2e-6)  # as above
+
+
+# Settings that a file does not show.
+
+
+def test_settings_of_pggan(latents):
+    """A tanh, fused kernels of equal widths, and an image of one channel."""
+    arrays = pggan_arrays((6, 6, 6), colours=1)
+    model = open_with(genforce_pggan.find, arrays, final_tanh=True, fused_scale=True)
+    images = jax.jit(model.synthesise)(model.params, latents)
+    assert relative(images, np.tanh(pggan_twin(arrays, latents, is_fused=True))) < TOLERANCE
+
+
+def test_settings_of_stylegan():
+    arrays = stylegan_arrays(colours=4)
+    model = open_with(genforce_stylegan.find, arrays, final_tanh=True, fused_scale=True)
+    codes = np.random.default_rng(5).standard_normal((1, LAYERS, LATENT)).astype(np.float32)
+    images = jax.jit(model.synthesise)(model.params, codes)
+    assert relative(images, np.tanh(synthesis_twin(arrays, codes, fused_from=0))) < TOLERANCE
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_weights_may_hold_their_gain(network):
+    find, arrays = NETWORKS[network]
+    scaled = dict(arrays)
+    for name, array in arrays.items():
+        if name.endswith("weight") and array.ndim > 1:
+            activated = not re.search("output|style", name)
+            scaled[name] = array * math.sqrt((2 if activated else 1) / array[0].size)
+    found, plain = open_with(find, scaled, use_wscale=False), open_with(find, arrays)
+    chex.assert_trees_all_close(found.params, plain.params, rtol=1e-6)  # products, rounded
+
+
+@pytest.mark.parametrize("value", ["auto", False])
+def test_fused_scale_of_small_images_is_off(value):
+    plain = open_with(genforce_stylegan.find, STYLEGAN)
+    found = open_with(genforce_stylegan.find, STYLEGAN, fused_scale=value)
+    jax.tree.map(np.testing.assert_array_equal, found.params, plain.params)
+
+
+@pytest.mark.parametrize(
+    ("network", "settings", "why"),
+    [
+        ("pggan", {"label_size": 8}, "its layer0.weight has 8 inputs, and not 8 labels"),
+        ("pggan", {"label_size": -1}, "its layer0.weight has 8 inputs, and not -1 labels"),
+        ("pggan", {"fused_scale": True}, "its layer2.weight has shape [6, 8, 3, 3]"),
+        ("stylegan", {"fused_scale": "on"}, "fused_scale=on must be auto, true or false"),
+        ("stylegan", {"fused_scale": 2}, "fused_scale=2 must be of the type of False"),
+    ],
+)
+def test_settings_that_do_not_fit(network, settings, why):
+    find, arrays = NETWORKS[network]
+    with pytest.raises(InputError, match=re.escape(why)):
+        open_with(find, arrays, **settings)
+
+
+def test_images_of_two_channels_are_refused():
+    for find, arrays in (
+        (genforce_pggan.find, pggan_arrays(colours=2)),
+        (genforce_stylegan.find, stylegan_arrays(colours=2)),
+    ):
+        with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are read"):
+            open_with(find, arrays)
 
 
 # Images of genforce's own code, by random weights.

@@ -377,10 +377,13 @@ def test_every_part_of_every_layer_is_used(part):
         assert difference(images[-1], np.asarray(images[0])) > 100 * CLOSE
 
 
-def test_clamp_bounds_layers_and_colours():
+@pytest.mark.parametrize(
+    ("value", "settings"), [(clamped(0.75, 0.75), {}), (None, {"conv_clamp": 0.75})]
+)
+def test_clamp_bounds_layers_and_colours(value, settings):
     network = make_network()
     codes = np.random.default_rng(2).standard_normal((1, LAYERS, DIM)).astype(np.float32)
-    found = find("nvlabs", as_nvlabs(network), clamped(0.75, 0.75)).images(codes)
+    found = find("nvlabs", as_nvlabs(network), value, **settings).images(codes)
     expected = painted(network, codes[0], clamp=0.75)[None]
     assert difference(found, expected) < CLOSE
     free = painted(network, codes[0])[None]
