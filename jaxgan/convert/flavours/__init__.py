@@ -10,7 +10,9 @@ import numpy as np
 
 from jaxgan.convert import own, zoo
 from jaxgan.convert.flavours import (
+    basicsr,
     dcgan,
+    dnnlib_tf,
     genforce_pggan,
     genforce_stylegan,
     genforce_stylegan2,
@@ -32,8 +34,10 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
     "genforce StyleGAN2": genforce_stylegan2.find,
     "MobileStyleGAN": mobilestylegan_ckpt.find,  # its teacher looks like the next one
     "rosinality StyleGAN2": rosinality.find,
+    "BasicSR StyleGAN2": basicsr.find,
     "NVlabs StyleGAN2": nvlabs.find,
     "NVlabs StyleGAN3": stylegan3.find,
+    "PGGAN, StyleGAN and StyleGAN2 of TensorFlow": dnnlib_tf.find,
     "DCGAN": dcgan.find,
 }
 
