@@ -1,4 +1,6 @@
-"""The generator of StyleGAN3, configurations T and R: its layers do not alias.
+"""The synthesis network of StyleGAN3, configurations T and R: its layers do not alias.
+
+Its mapping network is that of StyleGAN2.
 
 Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423.
 
@@ -17,35 +19,10 @@ from flax.linen import initializers as init
 from jax import Array, lax
 
 from jaxgan.networks.convolution import Geometry, correlate
-from jaxgan.networks.pggan import pixel_norm
 from jaxgan.networks.resampling import Resampling, Signal, lower_rate, raise_rate
+from jaxgan.networks.stylegan2 import ToRGB
 
 _scaled = init.variance_scaling(1.0, "fan_in", "normal")
-
-
-class Mapping(nn.Module):
-    """Map latents to codes: ``[N, Z] -> [N, features]``.
-
-    Labels ``[N, C]`` are embedded, and stand beside the latents.
-
-    Attributes:
-      depth: Number of layers.
-      features: Length of a code.
-    """
-
-    depth: int = 2
-    features: int = 512
-
-    @nn.compact
-    def __call__(self, z: Array, labels: Array | None = None) -> Array:
-        x = pixel_norm(z)
-        if labels is not None:
-            embedded = nn.Dense(self.features, kernel_init=_scaled, name="embed")(labels)
-            x = jnp.concatenate([x, pixel_norm(embedded)], axis=1)
-        for i in range(self.depth):
-            dense = nn.Dense(self.features, kernel_init=_scaled, name=f"dense_{i}")
-            x = 2**0.5 * nn.leaky_relu(dense(x), 0.2)
-        return x
 
 
 class Input(nn.Module):
@@ -131,25 +108,6 @@ class Layer(nn.Module):
         return lower_rate(_clamp(2**0.5 * nn.leaky_relu(y, 0.2), self.clamp), self.resampling)
 
 
-class ToRGB(nn.Module):
-    """Apply a modulated 1x1 convolution to colours: ``[N, H, W, C] -> [N, H, W, colours]``.
-
-    Attributes:
-      colours: Output channels.
-      clamp: Bound on the output; None for none.
-    """
-
-    colours: int = 3
-    clamp: float | None = None
-
-    @nn.compact
-    def __call__(self, x: Array, code: Array) -> Array:
-        kernel = self.param("kernel", _scaled, (x.shape[3], self.colours))
-        bias = self.param("bias", init.zeros, (1, 1, 1, self.colours))
-        style = _style(code, x.shape[3])
-        return _clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
-
-
 class Synthesis(nn.Module):
     """Map codes to images around [-1, 1]: ``[N, L, D], [N, 3, 3] -> [N, H, W, colours]``.
 
@@ -183,7 +141,7 @@ class Synthesis(nn.Module):
         for i, (features, way) in enumerate(layers):
             layer = Layer(features, self.kernel_size, way, self.clamp, name=f"layer_{i}")
             x = layer(x, codes[:, i + 1])
-        to_rgb = ToRGB(self.colours, self.clamp, name="to_rgb")
+        to_rgb = ToRGB(self.clamp, self.colours, name="to_rgb")
         return self.scale * to_rgb(x, codes[:, len(self.resamplings) + 1])
 
 

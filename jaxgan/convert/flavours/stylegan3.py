@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgan.convert.flavours import _persistent
+from jaxgan.convert.flavours import _mapping, _persistent
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
@@ -23,7 +23,6 @@ _FLAVOUR = "NVlabs StyleGAN3"
 _INPUT = "synthesis.input."
 _MARKS = (f"{_INPUT}freqs", f"{_INPUT}phases", f"{_INPUT}affine.weight")
 _NAME = re.compile(r"(synthesis\.L(\d{1,2})_(\d{1,4})_\d{1,5}\.)weight")
-_RATE = 0.01  # learning rate of the mapping network, a factor of its weights and biases
 _EPSILON = 1e-8  # of demodulation, as a share of a style's mean square
 _SIDES = (16, 4096)
 _RANGES: dict[str, tuple[Any, float, float]] = {  # of settings: default, least, most
@@ -58,36 +57,50 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     pickled = _persistent.part(module, "synthesis")
     ask = functools.partial(_setting, state, pickled, checkpoint.settings)
     rates = _persistent.settings(_persistent.part(module, "mapping"), "lr_multiplier")
-    if any(rate != _RATE for rate in rates):
-        raise state.error(f"its mapping network has an lr_multiplier other than {_RATE}")
-    layers = _layers(state)
-    return _assemble(state, layers, _is_radial(state, next(iter(layers)), checkpoint), ask)
+    if not all(isinstance(rate, float) and rate == _mapping.RATE for rate in rates):
+        raise state.error(
+            f"its mapping network has an lr_multiplier other than {_mapping.RATE}"
+        )
+    return _assemble(state, _layers(state), checkpoint.settings, ask)
 
 
-def _is_radial(state: StateDict, layer: str, checkpoint: Checkpoint) -> bool:
-    """Tell whether filters are radial: as they are stored, or as the user says."""
-    usual = state.shape(f"{layer}weight")[-1:] == (1,)
-    chosen = checkpoint.settings.get("use_radial_filters", usual)
+def _kernel(state: StateDict, layer: str, user: Settings) -> tuple[int, bool]:
+    """Return the taps of the layers' convolutions, and whether filters are radial.
+
+    A filter in the file shows it; else the user says it.
+    """
+    shape = state.shape(f"{layer}weight")
+    if len(shape) != 4:
+        raise state.error(f"its {layer}weight has shape {list(shape)}, not [O, I, k, k]")
     stored = f"{layer}down_filter"
-    return len(state.shape(stored)) == 2 if stored in state else chosen
+    radial = user.get("use_radial_filters", shape[3] == 1)
+    return shape[3], len(state.shape(stored)) == 2 if stored in state else radial
 
 
-def _assemble(state: StateDict, layers: dict[str, int], radial: bool, ask: _Ask) -> Pretrained:
+def _assemble(
+    state: StateDict, layers: dict[str, int], user: Settings, ask: _Ask
+) -> Pretrained:
     """Assemble a generator from all arrays of ``state``."""
     reader = _Reader(state)
-    synthesis, network = reader.synthesis(layers, radial, ask)
-    params, depth, labels = reader.mapping()
-    z_dim = len(params["dense_0"]["kernel"]) - reader.dim * bool(labels)
-    params = {"mapping": params, "synthesis": synthesis, "transform": reader.transform()}
+    kernel, radial = _kernel(state, next(iter(layers)), user)
+    synthesis, network = reader.synthesis(layers, kernel, radial, ask)
     count = len(layers) + 1
+    encoder = _mapping.take(
+        state,
+        _mapping.Names("mapping.fc{}.".format, "mapping.embed."),
+        depth=max(state.count(r"mapping\.fc(\d{1,2})\."), 1),
+        features=reader.dim,
+        layers=count,
+    )
+    params = {
+        "mapping": encoder.params,
+        "synthesis": synthesis,
+        "transform": reader.transform(),
+    }
     mean = None
     if "mapping.w_avg" in state:
         mean = state.take_mean("mapping.w_avg", count, reader.dim)
     state.finish()
-    mapping = stylegan3.Mapping(depth, reader.dim)
-
-    def encode(params: Any, *latents: Array) -> Any:
-        return mapping.apply({"params": params["mapping"]}, *latents)
 
     def synthesise(params: Any, codes: Array, transform: Array) -> Any:
         transform = params["transform"] @ transform
@@ -99,12 +112,12 @@ def _assemble(state: StateDict, layers: dict[str, int], radial: bool, ask: _Ask)
         latent_dim=reader.dim,
         num_layers=count,
         params=jax.tree.map(jnp.asarray, params),
-        encode=encode,
+        encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),
         average=mean,
-        z_dim=z_dim,
-        num_labels=labels,
+        z_dim=encoder.z_dim,
+        num_labels=encoder.num_labels,
         origin=state.origin,
         transforms=True,
     )
@@ -149,16 +162,17 @@ def _design(
     layers, critical = len(sizes) - 1, ask("num_critical")
     if critical >= layers:
         raise state.error(f"its num_critical is {critical}, of {layers} layers")
-    taps, oversampling = ask("filter_size"), ask("lrelu_upsampling")
+    cutoff, stopband, last = map(ask, ("first_cutoff", "first_stopband", "last_stopband_rel"))
+    margin, taps, oversampling = map(ask, ("margin_size", "filter_size", "lrelu_upsampling"))
     try:
         bands = signals(
             sizes[-1],
             layers=layers,
             critical=critical,
-            first_cutoff=ask("first_cutoff"),
-            first_stopband=ask("first_stopband"),
-            last_stopband=ask("last_stopband_rel"),
-            margin=ask("margin_size"),
+            first_cutoff=cutoff,
+            first_stopband=stopband,
+            last_stopband=last,
+            margin=margin,
         )
         ways = tuple(
             resampling(
@@ -192,11 +206,10 @@ class _Reader:
         self.dim = self._affine.shape[1]
 
     def synthesis(
-        self, layers: dict[str, int], radial: bool, ask: _Ask
+        self, layers: dict[str, int], kernel: int, radial: bool, ask: _Ask
     ) -> tuple[dict[str, Any], stylegan3.Synthesis]:
         """Return the parameters of the network, and the network."""
         *names, last = layers
-        kernel = self._state.shape(f"{names[0]}weight")[-1]
         band, ways = _design(self._state, list(layers.values()), kernel, radial, ask)
         params: dict[str, Any] = {"input": self._input()}
         channels = [len(params["input"]["kernel"])]
@@ -216,18 +229,6 @@ class _Reader:
             scale=ask("output_scale"),
         )
         return params, network
-
-    def mapping(self) -> tuple[dict[str, Any], int, int]:
-        """Return the parameters, the number of layers, and the length of a label."""
-        params, labels = {}, 0
-        if "mapping.embed.weight" in self._state:
-            params["embed"] = self._dense("mapping.embed.", None)
-            labels = len(params["embed"]["kernel"])
-        depth = max(self._state.count(r"mapping\.fc(\d{1,2})\."), 1)
-        for i in range(depth):
-            dense = self._dense(f"mapping.fc{i}.", self.dim if i else None)
-            params[f"dense_{i}"] = {name: _RATE * array for name, array in dense.items()}
-        return params, depth, labels
 
     def transform(self) -> np.ndarray:
         name = f"{_INPUT}transform"
@@ -257,8 +258,9 @@ class _Reader:
     def _layer(self, name: str, code: int, inputs: int, kernel: int) -> dict[str, Any]:
         """Take a layer, whose kernel has a mean square of 1 per output before demodulation."""
         weight = self._state.take(f"{name}weight", (None, inputs, kernel, kernel))
-        size = np.sqrt(np.square(weight).mean(axis=(1, 2, 3), keepdims=True))
-        weight = weight / np.maximum(size, np.finfo(np.float32).tiny)
+        power = np.square(weight, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True)
+        scale = np.sqrt(np.maximum(power, np.finfo(np.float64).tiny))
+        weight = (weight / scale).astype(np.float32)
         squares = np.square(weight).sum(axis=(2, 3)).T + np.float32(_EPSILON / inputs)
         return {
             "kernel": self._gain(name) * weight.transpose(2, 3, 1, 0),
@@ -286,11 +288,6 @@ class _Reader:
         bias = self._state.take(f"{name}bias", (inputs,))
         return {"kernel": weight.T / math.sqrt(self.dim), "bias": bias}
 
-    def _dense(self, name: str, inputs: int | None) -> dict[str, Any]:
-        weight = self._state.take(f"{name}weight", (self.dim, inputs))
-        bias = self._state.take(f"{name}bias", (self.dim,))
-        return {"kernel": weight.T / math.sqrt(weight.shape[1]), "bias": bias}
-
     def _bias(self, name: str, outputs: int) -> np.ndarray:
         return self._state.take(f"{name}bias", (outputs,))[None, None, None]
 
@@ -303,9 +300,8 @@ class _Reader:
 
     def _check_filter(self, name: str, designed: np.ndarray) -> None:
         """Compare a filter with the designed one. A bare state dict may lack filters."""
-        if name not in self._state or (designed.shape == (1,) and not self._state.shape(name)):
-            return self._state.drop(name)
+        if name not in self._state:
+            return
         stored = self._state.take(name, designed.shape)
         if not np.allclose(stored, designed, atol=1e-6):
             raise self._state.error(f"its {name} is not the filter that its settings give")
-        return None
