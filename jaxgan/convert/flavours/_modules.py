@@ -1,0 +1,224 @@
+"""Modules of PyTorch that a file holds: what they say about the layers of a network."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgan.convert.flavours._parts import Part
+from jaxgan.convert.formats._inert import Inert
+from jaxgan.networks.upsampler import Layer, Window
+
+MAX_MODULES = 10_000
+MAX_DEPTH = 100
+SLOPE = 0.2  # of a leaky ReLU whose slope is not known
+_CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
+_SKIPPED = {  # they change nothing here
+    *("Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"),
+    *("Identity", "Flatten", "Unflatten", "UnFlatten", "Reshape", "View"),
+}
+_ACTIVATIONS = {  # attribute with the value, and its default
+    "ELU": ("elu", "alpha", 1.0),
+    "GELU": ("gelu", "", 0.0),
+    "LeakyReLU": ("leaky_relu", "negative_slope", SLOPE),
+    "ReLU": ("relu", "", 0.0),
+    "SELU": ("selu", "", 0.0),
+    "Sigmoid": ("sigmoid", "", 0.0),
+    "SiLU": ("silu", "", 0.0),
+    "Tanh": ("tanh", "", 0.0),
+}
+
+
+class Unknown(Exception):
+    """A module does something that is not read; the message says what, without the path."""
+
+
+class _Leaf(NamedTuple):
+    """A module without modules inside.
+
+    Attributes:
+      path: Its name.
+      module: The object.
+      inside: Path of the container.
+    """
+
+    path: str
+    module: Inert
+    inside: str
+
+
+class Modules:
+    """The modules below a prefix of a file; none if it holds only arrays.
+
+    Attributes:
+      shared: Layers that are no part of a Sequential, so that their order is not known.
+    """
+
+    def __init__(self, value: Any, prefix: str):
+        for name in filter(None, prefix.split(".")):
+            value = dict(_children(value)).get(name)
+        self._kinds: dict[str, str] = {}  # of containers by path
+        self._leaves = list(self._walk("", value, 0))
+        self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
+        self.shared: list[Layer] = []
+        for leaf in self._leaves:
+            loose = self._kinds[leaf.inside] not in ("Sequential", "")
+            if loose and _name(leaf.module) in _ACTIVATIONS:
+                self.shared += _layers(leaf)
+
+    def kinds(self) -> dict[str, str]:
+        """Return the kinds of convolutions by path."""
+        names = {"ConvTranspose2d": "transposed", "Conv2d": "conv"}
+        kinds = {leaf.path: names.get(_name(leaf.module), "") for leaf in self._leaves}
+        return {path: kind for path, kind in kinds.items() if kind}
+
+    def kind(self, path: str) -> str:
+        """Return the name of the class of a module; empty if it is not known."""
+        place = self._places.get(path)
+        return "" if place is None else _name(self._leaves[place].module)
+
+    def attribute(self, path: str, name: str) -> Any:
+        """Return an attribute of a module; None if it is not known."""
+        place = self._places.get(path)
+        return None if place is None else _attribute(self._leaves[place].module, name)
+
+    def window(self, path: str) -> Window | None:
+        """Return the steps of a convolution; None if they are not known.
+
+        Raises:
+          Unknown: If it is dilated, has groups, or is not the same along both axes.
+        """
+        steps = [self.attribute(path, n) for n in ("stride", "padding", "output_padding")]
+        if steps[0] is None or steps[1] is None:
+            return None
+        plain = {"dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}
+        odd = [n for n, usual in plain.items() if self.attribute(path, n) not in (None, usual)]
+        square = [_both(step) for step in (steps[0], steps[1], steps[2] or (0, 0))]
+        if odd or None in square:
+            what = odd[0] if odd else "stride or padding"
+            raise Unknown(f"its {path} has a {what} that is not read here")
+        window = Window(*square)
+        if not 0 < window.stride <= 16 or max(window) > 16:
+            raise Unknown(f"its {path} has a stride or padding that is not from 0 to 16")
+        return window
+
+    def between(self, first: Part, second: Part | None) -> tuple[list[Layer], bool]:
+        """Return the layers without arrays between two others, and if these are all.
+
+        Args:
+          first: A layer.
+          second: The next one that has arrays; None for the end of the network.
+
+        Raises:
+          Unknown: If a module between them is not read here.
+        """
+        start = self._places.get(first.owner, -1)
+        end = self._places.get(second.owner, -1) if second else len(self._leaves)
+        if start < 0 or end < start:
+            return [], False
+        leaves = self._leaves[start + 1 : end]
+        if any(_has_arrays(leaf.module) for leaf in leaves):
+            return [], False
+        inside = [leaf for leaf in leaves if self._kinds[leaf.inside] == "Sequential"]
+        found = [layer for leaf in inside for layer in _layers(leaf)]
+        return found, self._ordered(first.owner, second.owner if second else None)
+
+    def _ordered(self, first: str, second: str | None) -> bool:
+        """Tell whether Sequentials fix the order from one module to the next."""
+        around = _above(first)
+        if second is not None:
+            others = _above(second)
+            joint = max(set(around) & set(others), key=len)
+            around = [path for path in (*around, *others) if path.startswith(joint)]
+        return all(self._kinds[path] in ("Sequential", "") for path in around)
+
+    def _walk(self, path: str, value: Any, depth: int) -> Iterator[_Leaf]:
+        is_module = isinstance(value, Inert)
+        self._kinds[path] = _name(value) if is_module else ""
+        for name, child in _children(value):
+            if not isinstance(child, Inert) or not isinstance(child.state, dict):
+                continue
+            here = f"{path}.{name}" if path else name
+            if _name(child) in _CONTAINERS or any(
+                isinstance(inner, Inert) for _, inner in _children(child)
+            ):
+                if depth < MAX_DEPTH and len(self._kinds) < MAX_MODULES:
+                    yield from self._walk(here, child, depth + 1)
+            else:
+                yield _Leaf(here, child, path)
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names and values inside a dictionary or an object."""
+    match value:
+        case dict():
+            items = value
+        case Inert(state={"_modules": dict(items)}):
+            pass
+        case Inert(state=dict(items)):
+            pass
+        case _:
+            return
+    yield from ((str(name), child) for name, child in items.items())
+
+
+def _layers(leaf: _Leaf) -> list[Layer]:
+    """Return what a module without arrays does."""
+    name = _name(leaf.module)
+    if name in _SKIPPED:
+        return []
+    if name in _ACTIVATIONS:
+        kind, attribute, default = _ACTIVATIONS[name]
+        value = _attribute(leaf.module, attribute)
+        if name == "GELU" and _attribute(leaf.module, "approximate") not in (None, "none"):
+            raise Unknown(f"its {leaf.path} approximates a GELU, which is not read here")
+        return [Layer(kind, value=float(value) if type(value) in (int, float) else default)]
+    if name == "InstanceNorm2d":
+        eps = _attribute(leaf.module, "eps")
+        return [Layer("instance", value=eps if type(eps) is float else 1e-5)]
+    if name in ("Upsample", "UpsamplingNearest2d"):
+        factor = _attribute(leaf.module, "scale_factor")
+        factor = _both(factor) if isinstance(factor, tuple) else factor
+        mode = _attribute(leaf.module, "mode")
+        if mode in (None, "nearest") and factor in (2, 3, 4, 8):
+            return [Layer("enlarge", window=Window(int(factor)))]
+        raise Unknown(f"its {leaf.path} enlarges in a way that is not read here")
+    raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not read here")
+
+
+def _has_arrays(module: Inert) -> bool:
+    state = module.state
+    parts = [state, *(state.get(part) for part in ("_parameters", "_buffers"))]
+    return any(
+        isinstance(value, np.ndarray)
+        for part in parts
+        if isinstance(part, dict)
+        for value in part.values()
+    )
+
+
+def _name(module: Inert) -> str:
+    return module.name.rpartition(".")[2]
+
+
+def _attribute(module: Inert, name: str) -> Any:
+    return module.state.get(name) if isinstance(module.state, dict) else None
+
+
+def _both(pair: Any) -> Any:
+    """Return the number that stands twice in a pair; None if there is none."""
+    match pair:
+        case int() | float():
+            return pair
+        case (first, second) | [first, second] if first == second and type(first) in (
+            int,
+            float,
+        ):
+            return first
+    return None
+
+
+def _above(path: str) -> list[str]:
+    """List the paths of the containers around a module."""
+    pieces = path.split(".")[:-1]
+    return [".".join(pieces[:count]) for count in range(len(pieces) + 1)]

@@ -1,0 +1,241 @@
+"""A DCGAN's layers, in the order in which they are applied, with their parameters."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxgan.convert.flavours import _windows
+from jaxgan.convert.flavours._modules import SLOPE, Modules, Unknown
+from jaxgan.convert.flavours._parts import Part, Step
+from jaxgan.convert.flavours._weights import take_weight
+from jaxgan.convert.formats.state_dict import StateDict
+from jaxgan.convert.generator import Style
+from jaxgan.convert.options import Settings
+from jaxgan.errors import InputError
+from jaxgan.networks.upsampler import ACTIVATIONS, Layer, Window
+
+_SPATIAL = ("transposed", "conv")
+_FINAL = ("tanh", "sigmoid")
+# The generator of PyTorch-GAN, which is widely copied: the names by which it is known, and
+# what they do not show. Its later norms take 0.8 for their epsilon, not their momentum.
+_COPIED = ("l1.0", "conv_blocks.0")
+_COPIED_ACTIVATION, _COPIED_EPSILON = "leaky_relu", 0.8
+
+
+class Stack:
+    """Reads the arrays of a generator, and completes what they do not show.
+
+    Attributes:
+      params: Parameters of an ``Upsampler``.
+      said: What was assumed, a sentence each.
+    """
+
+    def __init__(
+        self, state: StateDict, steps: Sequence[Step], modules: Modules, settings: Settings
+    ):
+        self.params: dict[str, dict[str, np.ndarray]] = {}
+        self.said: list[str] = []
+        self._state, self._modules, self._settings = state, modules, settings
+        self._layers: list[Layer] = []
+        self._windows: list[Window | None] = []
+        self._copied = tuple(step.part.owner for step in steps[:2]) == _COPIED
+        if self._copied:
+            self.said.append(
+                f"{_COPIED_ACTIVATION} and the epsilon {_COPIED_EPSILON} of PyTorch-GAN are "
+                "assumed"
+            )
+        inputs = None
+        for i, step in enumerate(steps):
+            weight = self._step(step, inputs, norms=[s.kind for s in steps[:i]].count("norm"))
+            if i == 0:
+                self.style = _style(step, weight)
+            inputs = step.outputs
+            self._rest(*steps[i : i + 3])
+        if self._layers[-1].kind == "sigmoid":  # [0, 1]
+            two = np.full((1, 1, 1, inputs or 1), 2, np.float32)
+            self._add(Layer("scale"), scale=two, shift=two - 3)
+
+    def choose(self) -> _windows.Choice:
+        """Return the layers with their strides.
+
+        Raises:
+          Unclear: If it is not clear which.
+        """
+        choice = _windows.choose(self._layers, self._windows, self._settings)
+        self.said += [choice.said] if choice.said else []
+        return choice
+
+    def _add(self, layer: Layer, **params: np.ndarray) -> None:
+        if params:
+            self.params[f"layer_{len(self._layers)}"] = params
+        self._layers.append(layer)
+
+    def _step(self, step: Step, inputs: int | None, norms: int) -> Any:
+        """Add the layer of a step, and return its weight."""
+        if step.kind == "prelu":
+            slope = self._state.take(step.part.name("weight"), (None,))
+            self._add(Layer("prelu"), slope=_wide(np.resize(slope, step.outputs)))
+        elif step.kind == "norm":
+            self._norm(step, norms)
+        else:
+            return self._convolution(step, inputs)
+        return None
+
+    def _convolution(self, step: Step, inputs: int | None) -> np.ndarray:
+        part, kind, outputs, k = step
+        weight = take_weight(self._state, step, inputs)
+        units = outputs * k * k if kind == "dense" else outputs
+        bias = np.zeros(units, np.float32)
+        if "bias" in part.shapes:
+            bias = self._state.take(part.name("bias"), (units,))
+        if kind != "dense":
+            self._windows.append(self._modules.window(part.owner))
+            layer = Layer(kind, outputs, k)
+            kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
+            self._add(layer, kernel=kernel, bias=_wide(bias))
+            return weight
+        # A dense layer is the transposed convolution of one pixel.
+        self._windows.append(Window())
+        kernel = weight.reshape(outputs, k, k, -1).transpose(1, 2, 0, 3)
+        layer = Layer("transposed", outputs, k)
+        zeros = _wide(np.zeros(outputs, np.float32))
+        self._add(layer, kernel=np.ascontiguousarray(kernel), bias=zeros)
+        self._add(
+            Layer("scale", side=k), scale=_wide(np.ones_like(bias), k), shift=_wide(bias, k)
+        )
+        return weight
+
+    def _norm(self, step: Step, norms: int) -> None:
+        part, _, channels, _ = step
+        kind = self._modules.kind(part.owner)
+        if kind and not re.fullmatch(r"(Batch|SyncBatch|Instance)Norm(1d|2d)?", kind):
+            raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not read here")
+        shape = (part.length,)
+        scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
+        if "weight" in part.shapes:
+            scale = self._state.take(part.name("weight"), shape)
+            shift = self._state.take(part.name("bias"), shape)
+        eps = self._epsilon(part, norms)
+        side = round((part.length // channels) ** 0.5)
+        if "running_var" not in part.shapes:
+            if kind and not kind.startswith("Instance"):
+                raise Unknown(f"its {part.owner} uses the statistics of a batch, not its own")
+            self._add(Layer("instance", value=eps), scale=_wide(scale), shift=_wide(shift))
+            note = "norms without statistics are read as instance norms"
+            self.said += [note] if not kind and note not in self.said else []
+            return
+        mean, var = (
+            self._state.take(part.name(leaf), shape).astype(np.float64)
+            for leaf in ("running_mean", "running_var")
+        )
+        if (var < 0).any():
+            raise self._state.error(f"its {part.name('running_var')} is negative")
+        factor = scale / np.sqrt(var + eps)
+        shift = shift - mean * factor
+        self._add(
+            Layer("scale", side=side), scale=_wide(factor, side), shift=_wide(shift, side)
+        )
+
+    def _epsilon(self, part: Part, norms: int) -> float:
+        eps = self._modules.attribute(part.owner, "eps")
+        if type(eps) is not float:
+            usual = _COPIED_EPSILON if self._copied and norms else 1e-5
+            eps = self._settings.get("eps", usual)
+        if not 0 < eps < 1e3:
+            raise InputError(f"the epsilon {eps} of a norm must be over 0")
+        return eps
+
+    def _rest(self, step: Step, after: Step | None = None, later: Step | None = None) -> None:
+        """Add the layers without arrays after a step."""
+        layers, all_known = self._modules.between(step.part, after.part if after else None)
+        if not layers and not all_known:
+            layers = self._assumed(step, after, later) if after else self._final()
+        for layer in layers:
+            if layer.kind == "instance":
+                one = _wide(np.ones(step.outputs, np.float32))
+                self._add(layer, scale=one, shift=one - 1)
+            else:
+                self._add(layer)
+
+    def _assumed(self, step: Step, after: Step, later: Step | None) -> list[Layer]:
+        """Return the usual layers between two others.
+
+        Inside a Sequential, the numbers that are left out count those without arrays.
+        """
+        gap = _gap(step, after)
+        if after.kind == "prelu":
+            return []
+        if after.kind == "norm":
+            first = gap and later is not None and _gap(after, later) == 0
+            return [self._activation()] if first else []
+        if gap == 0 or step.kind == "prelu":
+            return []
+        layers = [self._activation()]
+        if after.kind == "conv" and gap is not None:
+            enlarge = Layer("enlarge", window=Window(2))
+            from_dense = step.part.is_vector and len(self._windows) == 1
+            if gap == 1 and from_dense:
+                return [enlarge]
+            return layers + [enlarge] * (gap > 1)
+        if step.kind in _SPATIAL:
+            layers = self._unseen_norm(step, gap) + layers
+        return layers
+
+    def _unseen_norm(self, step: Step, gap: int | None) -> list[Layer]:
+        """Return the norm behind a convolution that may have one without arrays."""
+        norm = self._settings.get("norm", "")
+        if norm == "instance":
+            return [Layer("instance", value=self._settings.get("eps", 1e-5))]
+        if norm not in ("", "none"):
+            raise InputError(f"the setting norm={norm[:40]} must be none or instance")
+        if not norm and gap is not None and gap > 1:
+            raise Unknown(
+                f"{gap} layers after its {step.part.owner} have no arrays: give the setting "
+                "norm=instance or norm=none"
+            )
+        return []
+
+    def _activation(self) -> Layer:
+        shared = [layer for layer in self._modules.shared if layer.kind not in _FINAL]
+        if shared:
+            return shared[0]
+        usual = _COPIED_ACTIVATION if self._copied else "relu"
+        kind = self._settings.get("activation", usual)
+        if kind not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise InputError(f"the setting activation={kind[:40]} must be one of {known}")
+        slope = 0.0
+        if kind in ("leaky_relu", "elu"):
+            slope = self._settings.get("slope", SLOPE if kind == "leaky_relu" else 1.0)
+        return Layer(kind, value=slope)
+
+    def _final(self) -> list[Layer]:
+        shared = [layer for layer in self._modules.shared if layer.kind in _FINAL]
+        if shared:
+            return shared[:1]
+        kind = self._settings.get("final_activation", "tanh")
+        if kind not in (*_FINAL, "none"):
+            allowed = "tanh, sigmoid or none"
+            raise InputError(f"the setting final_activation={kind[:40]} must be {allowed}")
+        return [Layer(kind)] if kind != "none" else []
+
+
+def _gap(first: Step, second: Step) -> int | None:
+    """Count the modules between two of one Sequential; None if they are not of one."""
+    a, b = first.part.number, second.part.number
+    return b[1] - a[1] - 1 if a and b and a[0] == b[0] else None
+
+
+def _style(step: Step, weight: np.ndarray) -> Style:
+    name = step.part.name(step.part.main)
+    if step.kind == "transposed":
+        weight = weight.transpose(1, 2, 3, 0).reshape(-1, len(weight))
+    return Style(name, 0, np.ascontiguousarray(weight))
+
+
+def _wide(vector: np.ndarray, side: int = 1) -> np.ndarray:
+    """Bring ``[C * side * side]`` to ``[1, side, side, C]`` float32."""
+    planes = vector.reshape(1, -1, side, side).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(planes, np.float32)
