@@ -538,6 +538,20 @@ def test_any_axis_of_another_length_is_refused(flavour):
 
 
 @every_flavour
+@pytest.mark.parametrize("digits", [9, 5000])
+def test_a_layer_of_a_huge_number_is_refused(flavour, digits):
+    names = {
+        "genforce": "generator_smooth.synthesis.layer{}.weight",
+        "rosinality": "g_ema.convs.{}.conv.weight",
+        "basicsr": "params_ema.style_convs.{}.weight",
+        "nvlabs": "G_ema.mapping.fc{}.weight",
+    }
+    name = names[flavour].format(digits * "9")
+    line = error(flavour, written(flavour) | {name: np.zeros(3, np.float32)})
+    assert "resolutions, not of 2 to 11" in line or "lacks mapping.fc3.weight" in line
+
+
+@every_flavour
 @pytest.mark.parametrize("name", ["more.weight", "synthesis.labels", "style", "mapping.bias"])
 def test_arrays_that_nothing_takes_are_refused(flavour, name):
     prefix = FLAVOURS[flavour][2]

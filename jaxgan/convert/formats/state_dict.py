@@ -104,7 +104,8 @@ class StateDict:
     def count(self, pattern: str) -> int:
         """Return one more than the largest number that ``pattern`` reads from a name."""
         matches = (re.match(pattern, name) for name in self._left)
-        return max((int(match[1]) + 1 for match in matches if match), default=0)
+        # Python refuses to read numbers of thousands of digits.
+        return max((int(match[1][:18]) + 1 for match in matches if match), default=0)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an array without taking it.
