@@ -8,6 +8,7 @@ from flax import traverse_util
 from jax import lax
 
 from jaxgan.networks.stylegan2 import (
+    ARCHITECTURES,
     Layer,
     Mapping,
     Synthesis,
@@ -115,6 +116,33 @@ def test_mapping_takes_a_direction_of_latents_not_their_length():
     assert len(weights["params"]) == 4
     np.testing.assert_allclose(apply(weights, 7 * z), w, **CLOSE)
     assert not np.allclose(apply(weights, -z), w)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_labels_stand_beside_latents(joint):
+    z, labels = normal(2, 8), normal(2, 3, seed=1)
+    mapping = Mapping(2, features=6, hidden=5, embedding=4, joint=joint)
+    weights = random_like(mapping, z, labels)
+    kernels = {name: layer["kernel"].shape for name, layer in weights["params"].items()}
+    assert kernels == {"embed": (3, 4), "dense_0": (12, 5), "dense_1": (5, 6)}
+    apply = jax.jit(mapping.apply)
+    w = apply(weights, z, labels)
+    assert w.shape == (2, 6)
+    assert not np.allclose(apply(weights, z, labels[::-1]), w)
+    # Only a latent that is normalised alone has no length.
+    assert np.allclose(apply(weights, 7 * z, labels), w, **CLOSE) != joint
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_architectures(architecture, key):
+    codes = jax.ShapeDtypeStruct((2, 6, 8), jnp.float32)
+    network = Synthesis((8, 6, 4), colours=4, architecture=architecture)
+    images, weights = jax.eval_shape(network.init_with_output, key, codes)
+    assert images.shape == (2, 16, 16, 4)
+    params = weights["params"]
+    assert [f"to_rgb_{b}" in params for b in range(3)] == [architecture == "skip"] * 2 + [True]
+    skips = {name: params[name].shape for name in params if name.startswith("skip")}
+    assert skips == ({"skip_1": (8, 6), "skip_2": (6, 4)} if architecture == "resnet" else {})
 
 
 @pytest.mark.slow
