@@ -24,7 +24,7 @@ from experiments.sefa.config import Config
 from experiments.sefa.load import load
 from jaxgan import runs, runtime
 from jaxgan.errors import InputError
-from jaxgan.sefa import files, naming
+from jaxgan.sefa import files, known, naming
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with runs.Run(directory, identity, fresh=line.shared.fresh):
             path = directory / "directions.npz"
             names = files.load(path, generator)[1] if path.exists() else names
-            titles = legible(naming.titles(names, directions.layers, None))
+            suggested = known.names(known.recognise(directions))
+            titles = legible(naming.titles(names, directions.layers, suggested))
             answers = Answers(config, directory, generator, directions, titles)
             app = application(answers, generator)
             check()

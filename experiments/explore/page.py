@@ -4,7 +4,7 @@ import functools
 import html
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from experiments.sefa.config import Config
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.runs import progress
-from jaxgan.sefa import Directions, files
+from jaxgan.sefa import Directions, files, known
 from jaxgan.sefa.naming import titles
 
 SEEDS = 1_000_000  # persons that the button chooses from
+PLACES = {"Turn, in degrees": 180, "Shift, in widths": 0.5}  # sliders, and how far they go
 WAITING = 8  # moves behind the one in work
 
 
@@ -47,10 +48,18 @@ def save(directory: Path, directions: Directions, typed: Sequence[str | None]) -
     return list(titles(names, directions.layers, None))
 
 
+def note(entry: Mapping[str, Any] | None) -> str:
+    """HTML of what a direction does, from its entry of ``known.recognise``."""
+    if entry is None or not entry["name"]:
+        return ""
+    return html.escape(f"+: {entry['plus']}; -: {entry['minus']}")
+
+
 class Answers:
     """What the page shows after each act of a person.
 
-    Controls are the values of person, truncation, layers and K sliders, in this order.
+    Controls are the values of person, truncation, layers and K sliders, in this order; and of
+    two more sliders if the generator can turn and shift what it draws.
 
     Args:
       config: The settings.
@@ -71,7 +80,8 @@ class Answers:
         self.config, self.directory, self.directions = config, directory, directions
         self.names, self.gradio = list(names), server.gradio()
         self.paint = painter(config, generator, directions)
-        self.read = functools.partial(state_of, generator, len(names))
+        self.count = len(names) + len(PLACES) * generator.transforms
+        self.read = functools.partial(state_of, generator, self.count)
 
     def draw(self, *controls: Any, full: bool = False) -> str:
         """HTML of the picture; raises ``InputError`` if a control holds something else."""
@@ -92,7 +102,7 @@ class Answers:
 
     def reset(self, *controls: Any) -> tuple[Any, ...]:
         """Sliders at 0 and the picture; ``controls`` are those before the sliders."""
-        zeros = [0.0] * len(self.names)
+        zeros = [0.0] * self.count
         return *zeros, *self.show(*controls, *zeros)
 
     def rename(self, *typed: Any) -> tuple[Any, ...]:
@@ -112,7 +122,7 @@ class Answers:
     ) -> tuple[bytes, int, str]:
         """The full picture of a link's query: content, HTTP status and media type."""
         try:
-            values = distances.split(",", len(self.names))
+            values = distances.split(",", self.count)
             state = self.read(seed, truncation, layers, *values)
         except InputError as error:
             return str(error).encode(), 400, "text/plain"
@@ -126,7 +136,7 @@ def _status(text: object) -> str:
 def _layout(answers: Answers, generator: Pretrained) -> Any:
     """Gradio's blocks: the controls, and which answer each of them gets."""
     gr, config = answers.gradio, answers.config
-    last, count = generator.num_layers - 1, len(answers.names)
+    last = generator.num_layers - 1
     whole = all(len(layers) > last for layers in answers.directions.layers)
     moving = "all" if whole else "own"
     away = float(f"{config.distance:.2g}")  # so that steps of a slider meet 0
@@ -138,7 +148,7 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
 
     with gr.Blocks(analytics_enabled=False, title="jaxgan") as blocks, gr.Row():
         with gr.Column(scale=6, elem_id="left"):
-            first = answers.draw(config.seed, share, moving, *[0.0] * count)
+            first = answers.draw(config.seed, share, moving, *[0.0] * answers.count)
             picture, message = gr.HTML(first, elem_id="picture"), gr.HTML("", elem_id="message")
         with gr.Column(scale=5):
             with gr.Row(elem_classes="line"):
@@ -147,24 +157,29 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
             with gr.Row(elem_classes="line", visible=last >= 0):
                 truncation = slider(min(0, share), max(1.5, share), share, "Truncation")
                 layers = gr.Textbox(moving, label=f"Layers: own, all, or of 0-{last}")
-            boxes, sliders = [], []
+            boxes, sliders, measured = [], [], known.recognise(answers.directions)
             for k, name in enumerate(answers.names, 1):
                 with gr.Group(elem_classes="direction"):
                     box = gr.Textbox(name, label=f"Name {k}", show_label=False, container=False)
                     boxes.append(box)
                     sliders.append(slider(-away, away, 0, name, show_label=False))
+                if text := note(measured[k - 1]):
+                    gr.HTML(text, elem_classes="note")
+            places = []
+            if generator.transforms:
+                places = [slider(-most, most, 0, label) for label, most in PLACES.items()]
             with gr.Row():
                 zero, keep = (gr.Button(x, min_width=80) for x in ("Reset", "Save names"))
                 larger = generator.resolution > config.size
                 full = gr.Button("Full resolution", min_width=80, visible=larger)
-        controls, out = [seed, truncation, layers, *sliders], [picture, message]
+        controls, out = [seed, truncation, layers, *sliders, *places], [picture, message]
         once: dict[str, Any] = {"concurrency_id": "image", "concurrency_limit": 1}
         once |= {"show_progress": "hidden", "api_visibility": "private"}
-        moves = [x.input for x in (truncation, *sliders)]
+        moves = [x.input for x in (truncation, *sliders, *places)]
         moves += [event for x in (seed, layers) for event in (x.submit, x.blur)]
         gr.on(moves, answers.show, controls, out, trigger_mode="always_last", **once)
         other.click(answers.another, controls, [seed, *out], **once)
-        zero.click(answers.reset, controls[:3], [*sliders, *out], **once)
+        zero.click(answers.reset, controls[:3], [*sliders, *places, *out], **once)
         full.click(functools.partial(answers.show, full=True), controls, out, **once)
         keep.click(answers.rename, boxes, [message, *boxes, *sliders], **once)
         blocks.load(answers.labels, None, [*boxes, *sliders], **once)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.generator import Pretrained, placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.sefa import Directions, move, select_layers, spreads
@@ -33,7 +33,8 @@ class State(NamedTuple):
       seed: The person.
       truncation: Share of the way from the mean code.
       layers: Layers to move; None if each direction moves its own.
-      distances: ``[K]``, one for each direction.
+      distances: ``[K]``, one for each direction. A generator that can turn and shift what it
+        draws has two more: degrees, and a share of the image's width.
     """
 
     seed: int
@@ -45,7 +46,7 @@ class State(NamedTuple):
 def state_of(
     generator: Pretrained, count: int, seed: Any, truncation: Any, layers: Any, *distances: Any
 ) -> State:
-    """Read the controls of ``count`` directions, which may hold any text.
+    """Read the controls, ``count`` distances among them, which may hold any text.
 
     Raises:
       InputError: If one does not hold what it should.
@@ -86,10 +87,12 @@ def painter(
     @functools.lru_cache(REMEMBERED)
     def image(state: State) -> np.ndarray:
         codes = person(state.seed, state.truncation)
-        for step, distance, own in zip(steps, state.distances, directions.layers, strict=True):
+        distances, place = state.distances[: len(steps)], state.distances[len(steps) :]
+        for step, distance, own in zip(steps, distances, directions.layers, strict=True):
             layers = own if state.layers is None else state.layers
             codes = move(codes, step, distance, layers) if distance else codes
-        return to_uint8(generator.images(codes))[0]
+        transform = (placement(*place),) if place else ()
+        return to_uint8(generator.images(codes, *transform))[0]
 
     def alone(state: State) -> np.ndarray:
         with lock:

@@ -66,7 +66,8 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 def facts(entry: dict[str, Any]) -> dict[str, str]:
     """The page's facts about a direction, from its entry in the report."""
-    shown = {"faces seen when moved": f"{entry['seen']:.0%}"}
+    shown = {"measured": entry["measured"]} if "measured" in entry else {}
+    shown["faces seen when moved"] = f"{entry['seen']:.0%}"
     if entry["name"]:
         shown |= {"towards +": entry["plus"], "towards -": entry["minus"]}
     strongest = sorted(entry["shifts"], key=lambda row: -abs(row["in_sd"] or 0))[:3]

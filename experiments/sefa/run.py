@@ -18,10 +18,12 @@ from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
 from jaxgan.judges.oracles import Oracle
 from jaxgan.runs import progress
-from jaxgan.sefa import files, measure, naming, render, scoring
+from jaxgan.sefa import files, known, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
 
 CALIBRATED = 5  # codes that measure the length of an image unit
+# Folded into a seed for them: another number than any seed, and than scoring and generators use.
+_CALIBRATION = 2**31 + 2
 SCORED = 5  # distances at which a person is scored, 0 among them
 MAX_BYTES = 2**29  # of all images
 
@@ -66,6 +68,14 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
     return sefa.draw_codes(generator, key, config.samples, **config.truncation_options)
 
 
+def calibration_codes(config: Config, generator: Pretrained, codes: np.ndarray) -> np.ndarray:
+    """Codes that measure an image unit: of other people, or the first of those of a file."""
+    if config.codes is not None:
+        return codes[:CALIBRATED]
+    key = jax.random.fold_in(jax.random.key(config.seed), _CALIBRATION)
+    return sefa.draw_codes(generator, key, CALIBRATED, **config.truncation_options)
+
+
 def run(
     config: Config,
     directory: Path | str,
@@ -94,7 +104,8 @@ def run(
     check_ranges(config)
     directions, names = find(config, generator)
     codes = codes_of(config, generator)
-    _check_size(config, generator, len(directions.vectors), len(codes))
+    places = render.place_rows(generator, config.distance)
+    _check_size(config, generator, len(directions.vectors) + len(places), len(codes))
     judges = report.panel(config)
     identity = settings(config, generator, directions, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
@@ -102,7 +113,8 @@ def run(
     if config.unit == "std":
         units = sefa.spreads(generator, directions.vectors)
     if config.unit == "image" and (fresh or not (directory / "summary.json").exists()):
-        units = measure.image_units(generator, codes[:CALIBRATED], directions, check)
+        some = calibration_codes(config, generator, codes)
+        units = measure.image_units(generator, some, directions, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
         if summary := record.summary():
             progress.say(f"{directory}: already complete")
@@ -111,8 +123,8 @@ def run(
         audience = scoring.Audience(generator, judges, config.batch_size, check)
         distances = _steps(config.distance, SCORED)
         scores = report.scores(config, directory, audience, directions, units, distances)
-        suggested = [entry["name"] for entry in scores["directions"]] if scores else None
-        names = naming.titles(names, directions.layers, suggested)
+        entries = scores["directions"] if scores else known.recognise(directions)
+        names = naming.titles(names, directions.layers, known.names(entries))
         space = "w+" if generator.num_layers else "z"
         np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
         distances = _steps(config.distance, config.steps)
@@ -124,11 +136,16 @@ def run(
             **_measured(generator, directions, names, images, away),
             "unit": units,
             "attributes": scores,
+            "known": None if scores else entries,
         }
         check()
-        render.write_pictures(directory, names, images, distances)
+        images = render.add_places(
+            generator, codes, images, config.size, config.batch_size, check
+        )
+        rows = [Row(name, _facts(summary, k)) for k, name in enumerate(names)] + places
+        render.write_pictures(directory, [row.name for row in rows], images, distances)
         check()
-        html = _page(config, generator, directions, summary, images, distances)
+        html = _page(config, generator, directions, rows, images, distances)
         runs.write_text(directory / "sefa.html", html)
         record.finish(summary)
         return runs.to_json(summary)
@@ -204,14 +221,14 @@ def _page(
     config: Config,
     generator: Pretrained,
     directions: sefa.Directions,
-    summary: Mapping[str, Any],
+    rows: Sequence[Row],
     images: np.ndarray,
     distances: np.ndarray,
 ) -> str:
     return page(
         f"Directions of {Path(config.checkpoint).name}",
         render.encode(images),
-        [Row(name, _facts(summary, k)) for k, name in enumerate(summary["name"])],
+        rows,
         [f"sample {i + 1}" for i in range(images.shape[1])],
         distances,
         {
@@ -238,8 +255,10 @@ def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
     if summary["layers"][k]:
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
         facts |= {"layers": summary["layers"][k], "strongest in": strongest}
-    if summary["attributes"]:
-        facts = report.facts(summary["attributes"]["directions"][k]) | facts
+    scores = summary["attributes"]
+    entry = scores["directions"][k] if scores else summary["known"][k]
+    if entry:
+        facts = report.facts(entry) | facts
     return facts
 
 

@@ -10,13 +10,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.generator import Pretrained, placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.plots import raster
 from jaxgan.sefa import edit
 from jaxgan.sefa.factorize import Directions
+from jaxgan.sefa.page import Row
 
 QUALITY = 90  # of JPEGs
+TURN, SHIFT = 30.0, 0.125  # degrees, and a share of the width, at the ends of a path
 PICTURE, ANIMATED = 128, 96  # pixels of an image in a picture and in the GIF, at most
 
 
@@ -26,10 +28,11 @@ def draw(
     size: int,
     batch_size: int,
     check: Callable[[], None] = lambda: None,
+    transforms: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
 
-    All batches are of one size, so that there is one program.
+    Transforms are ``[M, 3, 3]``. All batches are of one size, so that there is one program.
     """
     batch_size = min(batch_size, len(codes))
     images = []
@@ -39,12 +42,12 @@ def draw(
     with bar:
         for start in range(0, len(codes), batch_size):
             check()
-            part = codes[start : start + batch_size]
-            short = batch_size - len(part)
-            padded = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
-            pixels = to_uint8(generator.images(padded))[: len(part)]
+            at = np.arange(start, start + batch_size)
+            at = np.where(at < len(codes), at, start)
+            placed = () if transforms is None else (transforms[at],)
+            pixels = to_uint8(generator.images(codes[at], *placed))[: len(codes) - start]
             images += [reduce(image, size) for image in pixels]
-            bar.update(len(part))
+            bar.update(len(pixels))
     return np.stack(images)
 
 
@@ -106,6 +109,56 @@ def draw_moved(
             out[k, t] = images[at : at + count]
             at += count
     return out.swapaxes(1, 2)
+
+
+def add_places(
+    generator: Pretrained,
+    codes: np.ndarray,
+    images: np.ndarray,
+    size: int,
+    batch_size: int,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Add images of N codes that turn and shift, if the generator can do that.
+
+    Args:
+      generator: Makes the images.
+      codes: ``[N, ...]``.
+      images: Result of ``draw_moved``, with the unmoved images in the middle.
+      size: Pixels, at most.
+      batch_size: Images made at once.
+      check: Called where it is safe to stop.
+
+    Returns:
+      ``[K + P, N, T, h, w, 3]``, with P rows of ``place_rows``.
+    """
+    if not generator.transforms:
+        return images
+    middle = images.shape[2] // 2
+    shares = np.delete(np.linspace(-1, 1, images.shape[2]), middle)
+    places = [
+        at for share in shares for at in (placement(TURN * share), placement(0, SHIFT * share))
+    ]
+    placed = draw(
+        generator,
+        np.concatenate([codes] * len(places)),
+        size,
+        batch_size,
+        check,
+        np.repeat(places, len(codes), axis=0),
+    )
+    placed = placed.reshape(len(shares), 2, len(codes), *placed.shape[1:])
+    placed = np.insert(placed, middle, images[0, :, middle], axis=0)
+    return np.concatenate([images, placed.transpose(1, 2, 0, 3, 4, 5)])
+
+
+def place_rows(generator: Pretrained, distance: float) -> list[Row]:
+    """Return what the page says of the rows of ``add_places``, whose ends are at a distance."""
+    if not generator.transforms:
+        return []
+    turn = f"{TURN / distance:.3g} degrees counter-clockwise"
+    shift = f"{SHIFT / distance:.3g} of the image's width to the right"
+    return [Row("turn", {"one unit": turn}), Row("shift", {"one unit": shift})]
 
 
 def write_pictures(
