@@ -22,7 +22,7 @@ from jaxgan.sefa import files, known, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
 
 CALIBRATED = 5  # codes that measure the length of an image unit
-# Folded into a seed for them: another number than any seed, and than scoring and generators use.
+# Folded into a seed for them: other than any seed, and than scoring and generators fold in.
 _CALIBRATION = 2**31 + 2
 SCORED = 5  # distances at which a person is scored, 0 among them
 MAX_BYTES = 2**29  # of all images
