@@ -1,5 +1,7 @@
 """Generators small enough to work out by hand."""
 
+import dataclasses
+
 import jax.numpy as jnp
 
 from jaxgan.convert.generator import Pretrained, Style
@@ -51,6 +53,17 @@ def linear(layers=LAYERS, channels=3, scale=0.02, **changes):
         "styles": styles(layers),
     }
     return Pretrained(**settings | changes)
+
+
+def movable(*settings, **changes):
+    """The same, but two channels show how a transform moves the point ``(1, 0)``."""
+    still = linear(*settings, **changes)
+
+    def synthesise(params, codes, transforms):
+        at = (transforms @ jnp.array([1.0, 0, 1]))[:, None, None]
+        return still.synthesise(params, codes) + 0.1 * jnp.roll(at, 1, axis=3)
+
+    return dataclasses.replace(still, synthesise=synthesise, transforms=True)
 
 
 def line_of(error):

@@ -21,7 +21,7 @@ from PIL import Image
 
 from experiments.explore import server as explore_server
 from experiments.explore.__main__ import main
-from experiments.explore.page import save
+from experiments.explore.page import PLACES, save
 from experiments.explore.pictures import State, figure, painter, state_of
 from experiments.explore.server import refusal
 from experiments.sefa import run
@@ -32,7 +32,7 @@ from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.sefa import files
 from jaxgan.sefa.render import draw, reduce
-from tests.generators import LAYERS, SIDE, line_of, linear
+from tests.generators import LAYERS, SIDE, line_of, linear, movable
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = "</script><img src=x onerror=alert(1)> & <b>\"quotes'"
@@ -300,18 +300,18 @@ def heard(event, arguments):
     if event in ("socket.connect", "socket.sendto"):
         log.write(f"{arguments[1]}\\n")
 sys.addaudithook(heard)
-layers = int(sys.argv.pop(1))
+layers, kind = int(sys.argv.pop(1)), sys.argv.pop(1)
 from jaxgan import convert
-from tests.generators import linear
-convert.load = lambda *_, **__: linear(layers, scale=0.05)
+from tests import generators
+convert.load = lambda *_, **__: getattr(generators, kind)(layers, scale=0.05)
 from experiments.explore.__main__ import main
 assert "gradio" not in sys.modules
 sys.exit(main())
 """
 
 
-def started(folder, layers=LAYERS):
-    words = (str(folder / "heard"), str(layers), *arguments_of(folder))
+def started(folder, layers=LAYERS, kind="linear"):
+    words = (str(folder / "heard"), str(layers), kind, *arguments_of(folder))
     return subprocess.Popen(
         [sys.executable, "-c", RUN, *words],
         stdout=subprocess.PIPE,
@@ -664,3 +664,28 @@ def test_names_outlive_the_process_of_a_generator_without_layers(visit, tmp_path
         finally:
             process.send_signal(stop)  # while a page is open
         assert ended(process, code).count("\n") == 1
+
+
+@pytest.mark.slow
+def test_what_is_drawn_can_be_turned_and_shifted(visit, tmp_path):
+    process = started(tmp_path, kind="movable")
+    try:
+        tab = visit(address(process))
+        start = source_of(tab)
+        labels = [tab.get_by_label(f"range slider for {name}") for name in PLACES]
+        turned = source_after(tab, lambda: labels[0].fill("90"))
+        shifted = source_after(tab, lambda: labels[1].fill("0.25"))
+        generator = movable(LAYERS, scale=0.05)
+        paint = painter(config_of(), generator, directions_of())
+        for source, place in ((turned, (90.0, 0.0)), (shifted, (90.0, 0.25))):
+            expected = paint(State(0, 0.7, None, (0.0, 0.0, 0.0, *place)))
+            np.testing.assert_array_equal(decoded(source), reduce(expected, SIZE))
+        assert source_after(tab, button(tab, "Reset").click) == start
+        box = tab.get_by_role("textbox", name="Name 3")
+        box.fill("smile")
+        button(tab, "Save names").click()
+        message(tab, "Saved")
+        assert [label.input_value() for label in labels] == ["0", "0"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+    ended(process, 143)
