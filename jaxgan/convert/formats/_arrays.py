@@ -47,9 +47,9 @@ class Storage:
     size: int
 
 
-def align(content: memoryview) -> memoryview:
-    """Copy the content if its address does not suit all dtypes."""
-    odd = np.frombuffer(content, np.uint8).ctypes.data % 16 if content else 0
+def align(content: memoryview, size: int = 16) -> memoryview:
+    """Copy the content if its address is no multiple of ``size``; 16 suits all dtypes."""
+    odd = np.frombuffer(content, np.uint8).ctypes.data % size if content else 0
     return memoryview(bytes(content)) if odd else content
 
 

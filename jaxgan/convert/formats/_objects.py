@@ -12,6 +12,7 @@ from jaxgan.convert.formats._arrays import (
     DTYPES,
     UNTYPED,
     Storage,
+    align,
     check_shape,
     itemsize,
     tensor,
@@ -52,7 +53,7 @@ class Objects:
     """
 
     budget: Budget
-    nested: Callable[[bytes], Any]
+    nested: Callable[[memoryview], Any]
     stored: dict[str, memoryview] | None = None
     declares: bool = False
     declared: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -94,6 +95,9 @@ class Objects:
         content = self.stored.get(name)
         if not self.declares and (content is None or len(content) != size):
             raise Refused(f"has no storage {legible(name)} of {size} bytes")
+        if content is not None:
+            suits = 16 if dtype == UNTYPED else DTYPES[dtype].alignment
+            content = self.stored[name] = align(content, suits)
         return view_of(Storage(dtype, content, size), view)
 
     def build(self, target: Any, state: Any) -> None:
@@ -147,7 +151,7 @@ def _load_from_bytes(objects: Objects, args: tuple) -> Any:
     match args:
         case (bytes(content),):
             objects.budget.take(len(content))
-            return objects.nested(content)
+            return objects.nested(memoryview(content))
     return NotImplemented
 
 

@@ -36,7 +36,7 @@ class Reader(Protocol):
         """Give an object its state."""
 
 
-def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, int]:
+def load(data: memoryview, start: int, budget: Budget, reader: Reader) -> tuple[Any, int]:
     """Read the pickle stream at ``start``; return its value and where it ends.
 
     Raises:
@@ -60,7 +60,7 @@ def load(data: bytes, start: int, budget: Budget, reader: Reader) -> tuple[Any, 
 
 
 class _Machine(Source):
-    def __init__(self, data: bytes, start: int, reader: Reader):
+    def __init__(self, data: memoryview, start: int, reader: Reader):
         super().__init__(data, start)
         self.reader = reader
         self.stack = []

@@ -9,6 +9,8 @@ from jaxgan.convert.formats._bounds import Refused
 MAX_TEXT = 4 * 2**20  # bytes of one text
 MAX_NAME = 256  # bytes, of a module or of a class
 MAX_INT_BYTES = 32
+
+_LINE_END = re.compile(rb"\n")
 _MAX_DIGITS = 80  # of a number in a line
 
 
@@ -20,7 +22,7 @@ class Source:
       position: Index of the next one.
     """
 
-    def __init__(self, data: bytes, start: int):
+    def __init__(self, data: memoryview, start: int):
         self.data = data
         self.position = start
 
@@ -29,7 +31,7 @@ class Source:
         end = self.position + count
         if end > len(self.data):
             raise Refused("is cut short inside its pickle")
-        content = self.data[self.position : end]
+        content = bytes(self.data[self.position : end])
         self.position = end
         return content
 
@@ -61,11 +63,11 @@ class Source:
 
     def line(self, what: str, limit: int) -> bytes:
         """Read a line of at most so many bytes."""
-        end = self.data.find(b"\n", self.position, self.position + limit + 1)
-        if end < 0:
+        end = _LINE_END.search(self.data, self.position, self.position + limit + 1)
+        if end is None:
             raise Refused(f"has a {what} of more than {limit} bytes in its pickle")
-        content = self.take(end - self.position)
-        self.position = end + 1
+        content = self.take(end.start() - self.position)
+        self.position = end.end()
         return content
 
     def name_line(self) -> str:

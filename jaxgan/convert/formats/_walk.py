@@ -48,8 +48,9 @@ def leaves(root: Any) -> Iterator[tuple[Place, Any]]:
     """Yield each value that is no container, and each object that is not like one.
 
     Containers are dictionaries, lists, tuples, modules, and objects of TorchScript. They
-    come first, depth first. The attributes of other objects come after them, each object
-    once, so that objects which refer to one another, as trainers do, have an end.
+    come first, depth first. The attributes of other objects come after them. There, each
+    object and container comes once, so that objects which refer to one another, as trainers
+    do, have an end.
 
     Raises:
       Refused: If there are more than ``MAX_VALUES``, or containers inside themselves or more
@@ -67,18 +68,20 @@ def leaves(root: Any) -> Iterator[tuple[Place, Any]]:
 class _Walk:
     def __init__(self):
         self.left = MAX_VALUES
-        self.seen = set()
+        self.seen = set()  # objects
+        self.opened = set()  # containers among attributes
         self.later = deque()
 
     def down(self, place: Place, value: Any, strict: bool) -> Iterator[tuple[Place, Any]]:
         levels = [(None, iter([(place, value)]))]
-        around = set()
+        closed = set() if strict else self.opened  # containers not to open
         while levels:
             container, items = levels[-1]
             item = next(items, None)
             if item is None:
-                around.discard(id(container))
                 levels.pop()
+                if strict:
+                    closed.discard(id(container))
                 continue
             place, value = item
             self.left -= 1
@@ -88,13 +91,12 @@ class _Walk:
             inside = _inside(value)
             if inside is None:
                 yield place, value
-            elif id(value) not in around and place.depth < MAX_DEPTH:
-                around.add(id(value))
+            elif id(value) not in closed and place.depth < MAX_DEPTH:
+                closed.add(id(value))
                 levels.append((value, _places(place, inside)))
             elif strict:
-                raise Refused(
-                    f"has containers more than {MAX_DEPTH} deep, or inside themselves"
-                )
+                limit = f"{MAX_DEPTH} deep, or inside themselves"
+                raise Refused(f"has containers more than {limit}")
 
     def _keep(self, place: Place, value: Any) -> None:
         """Keep an object for later."""
@@ -129,8 +131,10 @@ def _attributes(value: Inert) -> Iterator[tuple[str, Any]]:
     state = value.state
     if _is_module(state):
         return
-    yield "args", value.args
-    yield "members", value.members
+    if value.args:
+        yield "args", value.args
+    if value.members is not None:
+        yield "members", value.members
     if not isinstance(state, dict):
         yield "state", state
     elif not value.name.startswith("__torch__."):

@@ -2,7 +2,8 @@
 
 The standard library's reader is lenient with archives that are merely odd. Here an odd
 archive is a damaged one: the entries follow one another without a gap from the first byte
-to the directory, their two headers agree, and the contents fit their checksums.
+to the directory, their two headers agree, and the contents fit their checksums. An archive
+in which every checksum is 0 was written without them: its contents are read unchecked.
 """
 
 import struct
@@ -32,14 +33,16 @@ class _Entry(NamedTuple):
     offset: int
 
 
-def read(data: bytes, budget: Budget) -> dict[bytes, memoryview]:
+def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
     """Read all entries by name; uncompressed ones are views of ``data``.
 
     Raises:
       Refused: If the archive is damaged, encrypted, packed by an unknown method, has two
         entries of one name, or inflates beyond the budget.
     """
+    data = memoryview(data)
     start, entries = _directory(data)
+    checked = any(entry.crc for entry in entries)
     budget.step(_ENTRY_STEPS * len(entries))
     entries.sort(key=lambda entry: entry.offset)
     if not entries or entries[0].offset:
@@ -49,11 +52,11 @@ def read(data: bytes, budget: Budget) -> dict[bytes, memoryview]:
     for entry, end in zip(entries, ends, strict=True):
         if entry.name in contents:
             raise Refused(f"has two zip entries {ascii(entry.name[:80])[1:]}")
-        contents[entry.name] = _content(data, entry, end, budget)
+        contents[entry.name] = _content(data, entry, end, budget, checked)
     return contents
 
 
-def _directory(data: bytes) -> tuple[int, list[_Entry]]:
+def _directory(data: memoryview) -> tuple[int, list[_Entry]]:
     """Return where the directory starts, and its entries."""
     last = len(data) - _END.size
     if last < 0 or data[last : last + 4] != b"PK\5\6" or data[-2:] != b"\0\0":
@@ -75,7 +78,7 @@ def _directory(data: bytes) -> tuple[int, list[_Entry]]:
         fields = _CENTRAL.unpack_from(data, position)
         signature, _, _, flags, method, _, _, crc, packed, size = fields[:10]
         name_size, extra, comment, disk, _, _, offset = fields[10:]
-        name = data[position + _CENTRAL.size :][:name_size]
+        name = bytes(data[position + _CENTRAL.size :][:name_size])
         position += _CENTRAL.size + name_size + extra + comment
         if signature != b"PK\1\2" or not name or comment or disk:
             raise Refused("has a damaged zip directory")
@@ -85,8 +88,10 @@ def _directory(data: bytes) -> tuple[int, list[_Entry]]:
     return start, entries
 
 
-def _content(data: bytes, entry: _Entry, end: int, budget: Budget) -> memoryview:
-    """Read the entry that reaches up to ``end``."""
+def _content(
+    data: memoryview, entry: _Entry, end: int, budget: Budget, checked: bool
+) -> memoryview:
+    """Read the entry that reaches up to ``end``, and check it if it has a checksum."""
     title = f"zip entry {ascii(entry.name[:80])[1:]}"
     if entry.flags & 1:
         raise Refused(f"has an encrypted {title}")
@@ -112,11 +117,11 @@ def _content(data: bytes, entry: _Entry, end: int, budget: Budget) -> memoryview
     name = data[entry.offset + _LOCAL.size : begin - extra]
     if (signature, flags, method, name) != (b"PK\3\4", *entry[1:3], entry.name) or not sound:
         raise Refused(f"has a {title} with a damaged header")
-    content = memoryview(data)[begin:stop]
+    content = data[begin:stop]
     if entry.method == _DEFLATED:
         budget.take(entry.size)
         content = memoryview(_inflate(content, entry.size, title))
-    if len(content) != entry.size or zlib.crc32(content) != entry.crc:
+    if len(content) != entry.size or (checked and zlib.crc32(content) != entry.crc):
         raise Refused(f"has a damaged {title}: it does not fit its checksum")
     return content
 

@@ -1,0 +1,49 @@
+"""The one checkpoint among the files of an archive or a folder, by their names."""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from jaxgan.convert.formats._bounds import Refused
+
+_SUFFIXES = {
+    *(".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".safetensors", ".pt2"),
+    *(".tar", ".tgz", ".gz", ".zip"),
+}
+_KNOWN = (  # names of Hugging Face's libraries; what is beside them is no model
+    "model.safetensors",
+    "pytorch_model.bin",
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+)
+_PARTS = tuple(f"{name}.index.json" for name in _KNOWN)
+_SHOWN = 3  # names in a message
+
+
+def only(names: Iterable[str]) -> str | None:
+    """Return the name of the only checkpoint; None if there is none.
+
+    Raises:
+      Refused: If there are several, or one in several parts.
+    """
+    files = [name for name in names if not _is_hidden(PurePosixPath(name))]
+    for known in _KNOWN:
+        matches = [name for name in files if PurePosixPath(name).name == known]
+        if len(matches) == 1:
+            return matches[0]
+    for name in files:
+        if PurePosixPath(name).name in _PARTS:
+            raise Refused(f"holds a model in several files ({_spell([name])}): save it as one")
+    found = [name for name in files if PurePosixPath(name).suffix.lower() in _SUFFIXES]
+    if len(found) > 1:
+        raise Refused(f"holds {len(found)} checkpoints: {_spell(found)}; unpack and name one")
+    return found[0] if found else None
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    """Tell what a system adds on its own, such as macOS to its zip files."""
+    return "__MACOSX" in path.parts or path.name.startswith(".")
+
+
+def _spell(names: list[str]) -> str:
+    shown = ", ".join(ascii(name[:80])[1:-1] for name in names[:_SHOWN])
+    return shown + ", ..." if len(names) > _SHOWN else shown

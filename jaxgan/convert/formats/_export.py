@@ -1,0 +1,91 @@
+"""The weights of an archive of ``torch.export.save``, which its JSON describes."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jaxgan.convert.formats._arrays import Storage, align, tensor
+from jaxgan.convert.formats._bounds import Budget, Refused
+from jaxgan.convert.formats._inert import legible
+
+_CONFIG = re.compile(rb"(?:[^/]+/)?data/weights/([^/]+)_weights_config\.json")
+_STATE_DICT = re.compile(  # one that torch.save wrote, in older versions
+    rb"serialized_state_dict\.(?:pt|json)|(?:[^/]+/)?data/weights/[^/]+\.pt"
+)
+_MAX_CONFIG = 2**22  # bytes
+_STEPS_PER_BYTE = 0.02  # pickle opcodes that take as long
+_DTYPES = {  # torch's numbers of them
+    **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"},
+    **{6: "float16", 7: "float32", 8: "float64", 10: "complex64", 11: "complex128"},
+    **{12: "bool", 13: "bfloat16", 28: "uint16", 34: "uint32", 35: "uint64"},
+}
+_STRIDED = 7
+
+
+def read(
+    entries: dict[bytes, memoryview], budget: Budget, nested: Callable[[memoryview], Any]
+) -> Any:
+    """Read the weights by their names in the state dict; None if it is no such archive.
+
+    Args:
+      entries: Contents of the zip archive by name.
+      budget: Pays for the arrays.
+      nested: Reads a file inside this one.
+
+    Raises:
+      Refused: If the archive is damaged or holds several networks.
+    """
+    configs = [name for name in entries if _CONFIG.fullmatch(name)]
+    state_dicts = [name for name in entries if _STATE_DICT.fullmatch(name)]
+    if len(configs) + len(state_dicts) > 1:
+        raise Refused("holds several exported networks; export one at a time")
+    if state_dicts:
+        return nested(entries[state_dicts[0]])
+    if not configs:
+        return None
+    folder = configs[0].rpartition(b"/")[0] + b"/"
+    arrays = {}
+    for name, entry in _config(entries[configs[0]], budget).items():
+        match entry:
+            case {"path_name": str(title), "use_pickle": bool(pickled), "tensor_meta": meta}:
+                content = entries.get(folder + title.encode("utf-8", "replace"))
+            case _:
+                raise Refused("has damaged notes on its weights")
+        if content is None:
+            raise Refused(f"has no weights {legible(name)}")
+        arrays[name] = nested(content) if pickled else _array(content, meta, budget)
+    return arrays
+
+
+def _config(content: memoryview, budget: Budget) -> dict[str, Any]:
+    if len(content) > _MAX_CONFIG:
+        raise Refused(f"has notes on its weights of more than {_MAX_CONFIG >> 20} MiB")
+    budget.step(int(len(content) * _STEPS_PER_BYTE))
+    try:
+        found = json.loads(bytes(content))
+    except (ValueError, RecursionError) as error:
+        raise Refused("has damaged notes on its weights") from error
+    config = found.get("config") if isinstance(found, dict) else None
+    if not isinstance(config, dict):
+        raise Refused("has damaged notes on its weights")
+    return config
+
+
+def _array(content: memoryview, meta: Any, budget: Budget) -> Any:
+    match meta:
+        case {
+            "dtype": int(number),
+            "sizes": [*sizes],
+            "strides": [*strides],
+            "storage_offset": {"as_int": int(offset)},
+            "layout": int(layout),
+        } if number in _DTYPES and layout == _STRIDED:
+            view = (offset, _whole(sizes), _whole(strides))
+            dtype = _DTYPES[number]
+            return tensor(budget, Storage(dtype, align(content), len(content)), dtype, view)
+    raise Refused("has weights of a layout or dtype that is not read")
+
+
+def _whole(numbers: list) -> tuple:
+    return tuple([n.get("as_int") if isinstance(n, dict) else None for n in numbers])

@@ -1,0 +1,73 @@
+"""A reader of safetensors: the size of a JSON header, the header, and the tensors' bytes."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from jaxgan.convert.formats._arrays import DTYPES, Storage, align, tensor
+from jaxgan.convert.formats._bounds import Budget, Refused
+from jaxgan.convert.formats._inert import legible
+
+_MAX_HEADER = 2**24  # bytes
+_STEPS_PER_BYTE = 0.02  # pickle opcodes that take as long
+_KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C": "complex"}
+
+
+def is_safetensors(head: bytes, size: int) -> bool:
+    """Tell whether a file of that size with these first bytes begins with a JSON header."""
+    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8
+
+
+def read(data: memoryview, budget: Budget) -> dict[str, np.ndarray]:
+    """Read the tensors by name, as views of ``data`` where its address suits them.
+
+    Raises:
+      Refused: If the file is damaged, has bytes that belong to no tensor or to two, or has a
+        dtype that is not read.
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    if not 10 <= start <= min(len(data), _MAX_HEADER):
+        raise Refused("is not a readable safetensors file: its header is damaged")
+    budget.step(int(start * _STEPS_PER_BYTE))
+    try:
+        header = json.loads(bytes(data[8:start]))
+    except (ValueError, RecursionError) as error:
+        raise Refused("is not a readable safetensors file: its header is damaged") from error
+    if not isinstance(header, dict):
+        raise Refused("is not a readable safetensors file: its header is damaged")
+    header.pop("__metadata__", None)
+    content, spans, arrays = data[start:], [], {}
+    for name, entry in header.items():
+        match entry:
+            case {"dtype": str(code), "shape": [*shape], "data_offsets": [int(b), int(e)]}:
+                spans.append((b, e))
+                arrays[name] = _array(content, code, tuple(shape), (b, e), budget)
+            case _:
+                raise Refused(f"has a tensor {legible(name)} that is not described")
+    ends = [0, *[end for _, end in sorted(spans)]]
+    if [begin for begin, _ in sorted(spans)] != ends[:-1] or ends[-1] != len(content):
+        raise Refused("is not a readable safetensors file: it is cut short, or has gaps")
+    return arrays
+
+
+def _array(
+    content: memoryview, code: str, shape: tuple, span: tuple[int, int], budget: Budget
+) -> Any:
+    letters = code.rstrip("0123456789")
+    dtype = "bool" if code == "BOOL" else _KINDS.get(letters, "") + code[len(letters) :]
+    if dtype not in DTYPES:
+        raise Refused(f"has a tensor of {legible(code)}, which is not read here")
+    begin, end = span
+    if not 0 <= begin <= end <= len(content):
+        raise Refused("is not a readable safetensors file: it is cut short, or has gaps")
+    part = align(content[begin:end], DTYPES[dtype].alignment)
+    strides, elements = [], 1
+    for length in reversed(shape):
+        strides.append(elements)
+        elements *= length if type(length) is int else 0
+    view = (0, shape, tuple(reversed(strides)))
+    array = tensor(budget, Storage(dtype, part, len(part)), dtype, view)
+    if elements * DTYPES[dtype].itemsize != len(part):
+        raise Refused(f"has a tensor of shape {list(shape)} with {len(part)} bytes")
+    return array
