@@ -7,6 +7,8 @@ import jax
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.formats import mapped
+
 _ALIGNMENT = 64  # bytes; on a CPU, JAX takes memory that is so aligned without copying it
 
 
@@ -20,6 +22,7 @@ def place(array: np.ndarray, factor: float = 1.0) -> Array:
     start = -memory.ctypes.data % _ALIGNMENT
     out = memory[start : start + 4 * count].view(np.float32).reshape(array.shape)
     np.multiply(array, np.float32(factor), out=out)
+    mapped.forget(array)
     return jax.device_put(out)
 
 

@@ -10,6 +10,9 @@ import struct
 import zlib
 from typing import NamedTuple
 
+import numpy as np
+
+from jaxgan.convert.formats import mapped
 from jaxgan.convert.formats._pickle import Budget, Refused
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -123,6 +126,7 @@ def _content(
         content = memoryview(_inflate(content, entry.size, title))
     if len(content) != entry.size or (checked and zlib.crc32(content) != entry.crc):
         raise Refused(f"has a damaged {title}: it does not fit its checksum")
+    mapped.forget(np.frombuffer(content, np.uint8))
     return content
 
 

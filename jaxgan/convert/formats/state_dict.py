@@ -118,7 +118,7 @@ class StateDict:
         return self._left[name].shape
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        """Take an array as float32; None in a shape is any size.
+        """Take an array as float32, perhaps read-only; None in a shape is any size.
 
         Raises:
           InputError: If it is missing, taken already, of another shape, or not of finite
@@ -136,7 +136,7 @@ class StateDict:
         if array.dtype.kind != "f":
             raise self.error(f"its {name} is {array.dtype}, not floating point")
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
         if not np.isfinite(array).all():
             raise self.error(f"its {name} is not finite")
         return array

@@ -12,22 +12,26 @@ Damage never goes unseen in a zip, whose checksums are verified. The other conta
 checksums, nor does a zip that was saved with ``set_crc32_options(False)``, so a changed
 number in a storage is read as it stands.
 
-Arrays are read-only. They may be views of the file's bytes, of one another, and of fewer
-bytes than their shape (expanded tensors). Copy an array before changing it.
+Arrays are read-only. They may be views of the file, which is mapped into memory, of one
+another, and of fewer bytes than their shape (expanded tensors). Copy an array before changing
+it, and to keep it when the file may become shorter.
 """
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from jaxgan.convert.formats import _bundle, _containers, _walk
+from jaxgan.convert.formats import _bundle, _containers, _walk, mapped
 from jaxgan.convert.formats._bounds import MAX_STEPS, Budget, Refused
 from jaxgan.convert.formats._inert import Inert, legible
 from jaxgan.errors import InputError
 
 __all__ = ["Inert"]
+
+_Bytes = TypeVar("_Bytes", bytes, memoryview)
 
 MAX_FILE_BYTES = 2**32 - 1
 MAX_UNFOLDING = 8  # bytes in memory for each byte of the file,
@@ -56,9 +60,9 @@ def read(path: str | Path) -> Any:
         anything else.
     """
     try:
-        data = content(Path(path))
+        data = _opened(Path(path), mapped.open_file)
         budget = Budget(MAX_STEPS, MAX_UNFOLDING * len(data) + FREE_BYTES)
-        return _containers.read(memoryview(data), budget, Path(path).suffix.lower())
+        return _containers.read(data, budget, Path(path).suffix.lower())
     except Refused as error:
         raise CheckpointError(f"{path} {error}") from error
     except Exception as error:  # no known damage gets here
@@ -132,11 +136,20 @@ def content(path: Path) -> bytes:
     Raises:
       Refused: If it cannot be read or is too large.
     """
+    return _opened(path, Path.read_bytes)
+
+
+def _opened(path: Path, read_bytes: Callable[[Path], _Bytes]) -> _Bytes:
+    """Apply a function to the path of a file that is not too large.
+
+    Raises:
+      Refused: If it cannot be read or is too large.
+    """
     try:
         if not path.is_file():
             raise Refused("is not a file" if path.exists() else "does not exist")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise Refused(f"is larger than the limit of {MAX_FILE_BYTES >> 20} MiB")
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror or error}") from error
