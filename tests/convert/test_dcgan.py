@@ -1,12 +1,10 @@
 """The DCGAN of PyTorch's tutorial, and files that are taken for it or are not."""
 
-import pickle
-
 import numpy as np
 import pytest
 
 from jaxgan import convert
-from jaxgan.convert.flavours import FLAVOURS, dcgan
+from jaxgan.convert.flavours import dcgan
 from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.errors import InputError
 from tests.generators import line_of
@@ -37,7 +35,9 @@ def state_of(size=32, width=2, channels=3, latents=LATENTS, seed=0):
 def critic_of(width=2):
     """The tutorial's discriminator."""
     shapes = {0: (width, 3, 4, 4), 2: (2 * width, width, 4, 4), 5: (1, 2 * width, 4, 4)}
-    state = {f"main.{i}.weight": np.ones(shape, np.float32) for i, shape in shapes.items()}
+    state: dict[str, np.ndarray] = {
+        f"main.{i}.weight": np.ones(shape, np.float32) for i, shape in shapes.items()
+    }
     for name in ("weight", "bias", "running_mean", "running_var"):
         state[f"main.3.{name}"] = np.ones(2 * width, np.float32)
     return state
@@ -233,67 +233,6 @@ def test_sizes_that_are_not_usual(size):
 def test_more_stages_than_any_network_has():
     more = {f"main.{3 * i}.weight": np.ones(1, np.float32) for i in range(4, 20_000)}
     assert "it has main.15.weight, which that network lacks" in refusal(state_of() | more)
-
-
-# Files that hold no generator at all.
-
-
-@pytest.fixture
-def saved(tmp_path):
-    def save(value):
-        path = tmp_path / "file.pkl"
-        path.write_bytes(pickle.dumps(value, 4))
-        return path
-
-    return save
-
-
-def unknown(path):
-    """The line with which a file is refused that no flavour knows."""
-    with pytest.raises(InputError) as error:
-        convert.load(path)
-    line = line_of(error)
-    assert line.startswith(f"{path} holds ")
-    for flavour in (*FLAVOURS, "a run of jaxgan"):
-        assert flavour in line
-    return line
-
-
-def arrays(*names):
-    return {name: np.ones((2, 2), np.float32) for name in names}
-
-
-OTHERS = {
-    "a discriminator": {"netD_state_dict": critic_of(), "epoch": 3},
-    "the state of an optimizer": {
-        "state": {0: arrays("exp_avg")},
-        "param_groups": [{"lr": 0.1, "params": [0]}],
-    },
-    "a ResNet": arrays("conv1.weight", "bn1.running_mean", "layer1.0.conv1.weight"),
-    "an Inception network": arrays("Conv2d_1a_3x3.conv.weight", "Mixed_5b.branch1x1.conv.bias"),
-    "a VGG network": arrays("features.0.weight", "classifier.0.weight"),
-    "a StyleGAN2 discriminator": {"d": arrays("convs.0.0.weight", "final_conv.0.weight")},
-    "a StyleGAN3 generator": arrays("synthesis.input.transform", "synthesis.L0_36_512.weight"),
-    "no arrays": {},
-    "2 arrays, the first of them 'a\\nb'": arrays("a\nb", "c"),
-    "1 arrays, the first of them ''": np.ones(3, np.float32),
-    "7 arrays, the first of them 'main.0.weight'": critic_of(),
-}
-
-
-@pytest.mark.parametrize("what", OTHERS)
-def test_other_files_are_told(what, saved):
-    assert f"holds {what}, and no generator that is known: " in unknown(saved(OTHERS[what]))
-
-
-def test_files_of_torch_that_hold_no_generator(tmp_path):
-    torch = pytest.importorskip("torch")
-    path = tmp_path / "file.pth"
-    layer = torch.nn.Linear(2, 3)
-    torch.save(torch.optim.Adam(layer.parameters()).state_dict(), path)
-    assert "holds the state of an optimizer" in unknown(path)
-    torch.save(layer.state_dict(), path)
-    assert "holds 2 arrays, the first of them 'weight'" in unknown(path)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 300, "x" * 300 + ".npz", "a.pth", "a.npz", "a/b"])

@@ -1,12 +1,10 @@
 """Flavours of checkpoints; the first that recognises the keys of a file opens it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
-import numpy as np
 
 from jaxgan.convert import own, zoo
 from jaxgan.convert.flavours import (
@@ -20,6 +18,7 @@ from jaxgan.convert.flavours import (
     mobilestylegan_ckpt,
     nvlabs,
     rosinality,
+    strangers,
     stylegan3,
 )
 from jaxgan.convert.formats import torchfile
@@ -79,34 +78,15 @@ def _open(
     value = torchfile.read(path)
     arrays = torchfile.tensors_of(value, path)
     checkpoint = Checkpoint(str(path), value, arrays, weights, settings)
-    for find in FLAVOURS.values():
-        generator = find(checkpoint)
-        if generator is not None:
-            return generator
+    try:
+        for find in FLAVOURS.values():
+            generator = find(checkpoint)
+            if generator is not None:
+                return generator
+        what = strangers.content(value, arrays)
+    except InputError:
+        what = strangers.unsupported(list(arrays))  # parts of some look like what is read
+        if not what:
+            raise
     known = ", ".join([*FLAVOURS, "a run of jaxgan"])
-    raise InputError(
-        f"{path} holds {_content(value, checkpoint.arrays)}, and no generator that is known: "
-        f"{known}"
-    )
-
-
-_MARKS = {  # parts of the keys of networks that are not generators
-    "a StyleGAN2 discriminator": ("final_conv.", "final_linear.", "b4.mbstd", ".fromrgb."),
-    "a discriminator": ("discriminator.", "netD", "from_rgb", "input0.", "D."),
-    "an Inception network": ("Mixed_5b", "mixed.conv"),
-    "a VGG network": ("features.0.weight",),
-    "a ResNet": ("layer1.0.conv1.weight",),
-    "a StyleGAN3 generator": ("synthesis.L0_", "synthesis.input.transform"),
-}
-
-
-def _content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
-    """Describe the content of a file in a few words."""
-    if isinstance(value, dict) and "param_groups" in value:
-        return "the state of an optimizer"
-    if not arrays:
-        return "no arrays"
-    for what, marks in _MARKS.items():
-        if any(mark in name for mark in marks for name in arrays):
-            return what
-    return f"{len(arrays)} arrays, the first of them {ascii(next(iter(arrays))[:60])}"
+    raise InputError(f"{path} holds {what}; generators that are read: {known}")

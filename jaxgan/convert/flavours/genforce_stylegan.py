@@ -154,7 +154,7 @@ class _Reader:
     def _style(self, i: int, name: str, features: int) -> dict[str, np.ndarray]:
         weight = self._state.take(f"{name}.style.weight", (2 * features, self.latent_dim))
         bias = self._state.take(f"{name}.style.bias", (2 * features,))
-        bias[:features] += 1
+        bias = bias + (np.arange(len(bias)) < features)
         self.latent_dim = weight.shape[1]
         self.styles.append(Style(f"{name}.style.weight", i, weight))
         return {"kernel": weight.T * gain(weight, 1, self._wscale), "bias": bias}

@@ -5,6 +5,7 @@ the graph as well: it multiplies constants, leaves out reshapes, and in half pre
 conversion after each array. So the arrays are found by the path from the input to the output.
 """
 
+import os.path
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +30,10 @@ _CLOSE = 1e-3  # numbers of half precision are equal
 def is_path(path: Path) -> bool:
     """Tell whether ``load`` reads a path."""
     if path.suffix == ".bin":
-        return path.with_suffix(".xml").is_file()
+        return os.path.isfile(path.with_suffix(".xml"))
     if path.suffix in (".xml", ".whl"):
         return True
-    if not path.is_dir() or any((path / name).exists() for name in _OTHERS):
+    if not os.path.isdir(path) or any((path / name).exists() for name in _OTHERS):
         return False
     return any(path.glob("*.xml"))
 
