@@ -5,11 +5,13 @@ import pytest
 
 from jaxgan import convert
 from jaxgan.convert.flavours import dcgan
+from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 from jaxgan.networks.upsampler import Upsampler
 from tests.generators import line_of
+from tests.networks.torch_layers import run_layers
 
 LATENTS = 5
 CLOSE = 2e-5  # of the largest value: the rounding of float32 through some layers
@@ -54,37 +56,6 @@ def trained(torch, module):
                 else:
                     value.mul_(2)
     return module.eval()
-
-
-def run_layers(torch, layers, params, z):
-    """Images ``[N, H, W, C]`` that PyTorch makes of the layers of an ``Upsampler``."""
-    functional = torch.nn.functional
-    x = torch.tensor(z)[:, :, None, None]
-    for i, layer in enumerate(layers):
-        own = {k: torch.tensor(v) for k, v in params.get(f"layer_{i}", {}).items()}
-        own = {k: v.permute(0, 3, 1, 2) if k != "kernel" else v for k, v in own.items()}
-        match layer.kind:
-            case "transposed":
-                stride, padding, extra = layer.window
-                w = own["kernel"].permute(3, 2, 0, 1)
-                x = functional.conv_transpose2d(x, w, None, stride, padding, extra)
-                x = x + own["bias"]
-            case "conv":
-                w = own["kernel"].permute(3, 2, 0, 1)
-                x = functional.conv2d(x, w, None, *layer.window[:2]) + own["bias"]
-            case "enlarge":
-                x = functional.interpolate(x, scale_factor=layer.window.stride)
-            case "scale":
-                x = x * own["scale"] + own["shift"]
-            case "instance":
-                x = functional.instance_norm(x, eps=layer.value) * own["scale"] + own["shift"]
-            case "prelu":
-                x = torch.where(x > 0, x, own["slope"] * x)
-            case "elu" | "leaky_relu":
-                x = getattr(functional, layer.kind)(x, layer.value)
-            case _:
-                x = getattr(functional, layer.kind)(x)
-    return x.permute(0, 2, 3, 1).numpy()
 
 
 def spread(torch, *layers, norm="batch", activation=None, bias=False, wrap=lambda x: x):
@@ -364,3 +335,334 @@ def test_layouts(plan, torch, read):
     state = {name: array.numpy() for name, array in module.state_dict().items()}
     generator, layers = read(state, **settings)
     check(torch, generator, layers, module)
+
+
+# What a file with modules says, nothing has to assume.
+
+
+def odd_stack(torch):
+    """A stack of which nothing is as usual, and 10 pixels."""
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Sequential(nn.Linear(LATENTS, 24), nn.Unflatten(1, (6, 2, 2)), nn.ELU(0.7)),
+        nn.Sequential(
+            nn.ConvTranspose2d(6, 6, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(6, eps=0.3),
+            nn.Dropout2d(),
+            nn.LeakyReLU(0.4),
+        ),
+        nn.InstanceNorm2d(6, eps=0.01),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(6, 5, 3, padding="same"),
+        nn.SiLU(),
+        nn.ConvTranspose2d(5, 5, 3, 2, 1, 1),
+        nn.GELU(),
+        nn.Conv2d(5, 3, 3),
+        nn.Sigmoid(),
+    )
+
+
+class Custom:
+    """Makes a module whose functions are attributes, with norms behind convolutions."""
+
+    def __new__(cls, torch):
+        (a, b, _), (c, d, _), (e,) = spread(torch, *SIXTEEN)
+
+        class Generator(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second, self.third = a, c, e
+                self.norm1, self.norm2 = b, d
+                self.act, self.end = torch.nn.LeakyReLU(0.3), torch.nn.Sigmoid()
+
+            def forward(self, z):
+                x = self.act(self.norm1(self.first(z)))
+                return self.end(self.third(self.act(self.norm2(self.second(x)))))
+
+        Generator.__qualname__ = "CustomGenerator"
+        return Generator()
+
+
+def save_whole(torch, module, path):
+    globals()["CustomGenerator"] = type(module)  # pickle wants to find the class
+    torch.save({"epoch": 3, "netG": module}, path)
+
+
+@pytest.mark.parametrize("make", [odd_stack, Custom])
+def test_whole_modules(make, torch, read, tmp_path):
+    module = trained(torch, make(torch))
+    path = tmp_path / "whole.pt"
+    save_whole(torch, module, path)
+    value = torchfile.read(path)
+    generator, layers = read(value, torchfile.tensors_of(value, path))
+    assert generator.origin == "the file's only generator"
+    check(torch, generator, layers, module)
+    # Nothing of it is left to settings.
+    with pytest.raises(InputError, match="has no setting activation"):
+        convert.load(path, settings={"activation": "relu"})
+
+
+def test_whole_modules_of_functions(torch, read, tmp_path):
+    """Inside a module of its own class, what its code does is assumed."""
+    module, _ = Plans.attributes_in_two_blocks(torch)
+    type(module).__qualname__ = "CustomGenerator"
+    module = trained(torch, module)
+    save_whole(torch, module, tmp_path / "whole.pt")
+    value = torchfile.read(tmp_path / "whole.pt")
+    generator, layers = read(value, torchfile.tensors_of(value, "file"))
+    check(torch, generator, layers, module)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript(torch, read, tmp_path):
+    """It names classes, but strides and slopes are in its code."""
+    layer = torch.nn.LeakyReLU(0.2)
+    stages = spread(torch, *SIXTEEN, activation=layer)
+    module = trained(torch, flat(torch, stages, torch.nn.Sigmoid()))
+    path = tmp_path / "script.pt"
+    torch.jit.script(module).save(path)
+    value = torchfile.read(path)
+    generator, layers = read(value, torchfile.tensors_of(value, path))
+    check(torch, generator, layers, module)
+
+
+UNREAD = {
+    "is a PixelShuffle, which is not read": lambda nn: nn.PixelShuffle(1),
+    "enlarges in a way that is not read": lambda nn: nn.Upsample(
+        scale_factor=2, mode="bicubic"
+    ),
+    "approximates a GELU": lambda nn: nn.GELU(approximate="tanh"),
+    "is a GroupNorm": lambda nn: nn.GroupNorm(2, 6),
+    "uses the statistics of a batch": lambda nn: nn.BatchNorm2d(6, track_running_stats=False),
+    "has a stride or padding that is not": lambda nn: nn.Conv2d(6, 6, 3, padding=(1, 0)),
+    "has a dilation that is not": lambda nn: nn.Conv2d(6, 6, 3, padding=2, dilation=2),
+    "has a padding_mode": lambda nn: nn.Conv2d(6, 6, 3, padding=1, padding_mode="reflect"),
+}
+
+
+@pytest.mark.parametrize("words", UNREAD)
+def test_modules_that_are_not_read(words, torch, tmp_path):
+    (a, *_), (b, *_), c = spread(torch, (6, 4, 1, 0), (6, 4, 2, 1), (3, 4, 2, 1))
+    module = flat(torch, [[a], [b, UNREAD[words](torch.nn)], c])
+    torch.save(module, tmp_path / "whole.pt")
+    with pytest.raises(InputError) as error:
+        convert.load(tmp_path / "whole.pt")
+    assert f" looks like a DCGAN, but its 2 {words}" in line_of(error)
+
+
+# What the arrays do not show.
+
+
+def plain(*layers, bias=False):
+    """Arrays of a stack of transposed convolutions ``(channels, kernel)`` without norms."""
+    rng, inputs, state = np.random.default_rng(0), LATENTS, {}
+    for i, (channels, kernel) in enumerate(layers):
+        weight = rng.standard_normal((inputs, channels, kernel, kernel))
+        state[f"{2 * i}.weight"] = weight.astype(np.float32)
+        inputs = channels
+    return state
+
+
+FOURS = ((8, 4), (6, 4), (3, 4))
+REFUSED = {
+    "activation=sine must be one of elu, gelu, ": {"activation": "sine"},
+    "final_activation=relu must be tanh, sigmoid or none": {"final_activation": "relu"},
+    "strides and paddings belong together": {"strides": "1/2/2"},
+    "strides=1/2 must be 3 numbers, strides from 1": {"strides": "1/2", "paddings": "0/1/1"},
+    "strides=1/2/0 must be 3 numbers": {"strides": "1/2/0", "paddings": "0/1/1"},
+    "paddings=0,1,1 must be numbers joined by": {"strides": "1/2/2", "paddings": "0,1,1"},
+    "make images of 16 pixels, not 20": {
+        "strides": "1/2/2",
+        "paddings": "0/1/1",
+        "image_size": 20,
+    },
+    "make layers of 1, 4, 8, -8 pixels": {"strides": "1/2/2", "paddings": "0/1/13"},
+    "make images of 16, 22 pixels, not 20: give the settings": {"image_size": 20},
+    "label_size=5 must be less than 5": {"label_size": 5},
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_settings_that_are_refused(words, read):
+    with pytest.raises(InputError, match=words.replace("(", r"\(")):
+        read(plain(*FOURS), **REFUSED[words])
+
+
+def test_layers_between_that_nothing_tells(read):
+    """A norm without arrays, or dropout: the file does not say."""
+    state = plain(*FOURS)
+    state = {f"{3 * int(n[0]) // 2}.weight": array for n, array in state.items()}
+    with pytest.raises(InputError, match="2 layers after its 0 have no arrays.*norm=instance"):
+        read(state)
+    _, layers = read(state, norm="none")
+    assert [layer.kind for layer in layers] == ["transposed", "relu"] * 2 + [
+        "transposed",
+        "tanh",
+    ]
+    _, layers = read(state, norm="instance", eps=0.5)
+    assert [layer.value for layer in layers if layer.kind == "instance"] == [0.5, 0.5]
+
+
+def test_what_is_assumed_is_said(read):
+    state = plain((8, 4), (7, 3), (6, 4), (1, 4))
+    assert read(state)[0].origin == (
+        "the file's only generator; strides 1/2/2/2 and paddings 0/1/1/1 are assumed"
+    )
+    generator, _ = read(state, image_size=32)
+    assert generator.origin.endswith(
+        "; strides 1/2/2/2 and paddings 0/1/1/1 and output paddings 0/1/0/0 are assumed"
+    )
+
+
+def test_labels_at_the_end_of_a_latent(read):
+    state = plain(*FOURS)
+    generator, _ = read(state, label_size=2)
+    assert (generator.z_dim, generator.latent_dim, generator.num_labels) == (3, 5, 2)
+    z = latents()[:, :3]
+    codes = np.asarray(generator.with_labels(1).codes(z))
+    np.testing.assert_array_equal(codes, np.concatenate([z, [[0, 1], [0, 1]]], axis=1))
+    (style,) = generator.styles
+    whole = read(state)[0].styles[0].weight
+    np.testing.assert_array_equal(style.weight, whole * [1, 1, 1, 0, 0])
+
+
+# Which arrays are a generator.
+
+
+def test_the_order_of_a_file_without_one(read):
+    """Safetensors sorts names as texts."""
+    state = plain((6, 4), (6, 4), (6, 4), (6, 4), (6, 4), (1, 4))
+    _, layers = read(state)
+    _, sorted_layers = read(dict(sorted(state.items())))
+    assert layers == sorted_layers
+
+
+@pytest.mark.parametrize("above", ["", "netG.", "state_dict.G.", "module.", "G.module."])
+@pytest.mark.parametrize("inside", ["", "main.", "model.", "layers.seq."])
+def test_where_a_generator_may_lie(above, inside, read):
+    rest = {"extra.fixed_noise": np.ones((2, 5), np.float32), "extra.epoch": np.array(3)}
+    rest |= {f"netD.{name}": array for name, array in critic(4).items()}
+    state = {f"{above}{inside}{name}": array for name, array in plain(*FOURS).items()}
+    generator, _ = read(state | (rest if above or inside else {}))
+    assert generator.styles[0].name.endswith("0.weight")
+    assert above.split(".")[-3:][0] in f"{generator.origin} module"
+
+
+def test_the_averaged_one_of_two(read):
+    both = {f"G.net.{n}": a for n, a in plain(*FOURS).items()}
+    both |= {f"G_ema.net.{n}": a + 1 for n, a in plain(*FOURS).items()}
+    generator, _ = read(both)
+    assert generator.origin.startswith("generator G_ema, averaged over training; ")
+    found = dcgan.find(Checkpoint("file", None, both, weights="G"))
+    assert found is not None
+    assert not np.array_equal(found.styles[0].weight, generator.styles[0].weight)
+
+
+def critic(depth, channels=3, kernel=4):
+    """Arrays of a discriminator."""
+    widths = [channels, *(8 * 2**i for i in range(depth)), 1]
+    return {
+        f"{3 * i}.weight": np.ones((b, a, kernel, kernel), np.float32)
+        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+    }
+
+
+def ones(**shapes):
+    return {name.replace("__", "."): np.ones(s, np.float32) for name, s in shapes.items()}
+
+
+OTHERS = {
+    "a discriminator": critic(4),
+    "a grey discriminator": critic(3, channels=1),
+    "a discriminator of a course": {f"disc.{n}": a for n, a in critic(3, kernel=3).items()},
+    "a dense generator": ones(a__weight=(8, 5), b__weight=(12, 8)),
+    "one convolution": ones(a__weight=(5, 3, 4, 4)),
+    "an autoencoder": critic(2) | {f"dec.{n}": a for n, a in critic(2).items()},
+    "a ResNet": ones(
+        conv1__weight=(8, 3, 7, 7),
+        bn1__weight=(8,),
+        bn1__bias=(8,),
+        layer1__conv__weight=(8, 8, 3, 3),
+        fc__weight=(10, 8),
+    ),
+    "a VGG": ones(features__0__weight=(8, 3, 3, 3), features__2__weight=(8, 8, 3, 3)),
+    "a residual generator": ones(
+        l1__weight=(16 * 8, 5),
+        b2__c1__weight=(8, 8, 3, 3),
+        b2__c2__weight=(8, 8, 3, 3),
+        b2__b1__weight=(8,),
+        b2__b1__bias=(8,),
+        b2__b2__weight=(8,),
+        b2__b2__bias=(8,),
+        b2__c_sc__weight=(8, 8, 1, 1),
+        c5__weight=(3, 8, 3, 3),
+    ),
+    "a generator with an embedding": ones(
+        label_emb__weight=(10, 5),
+        l1__weight=(8 * 16, 5),
+        up__0__weight=(8, 6, 4, 4),
+        up__2__weight=(6, 3, 4, 4),
+    ),
+    "two inputs": ones(
+        deconv1_1__weight=(5, 8, 4, 4),
+        deconv1_2__weight=(10, 8, 4, 4),
+        deconv2__weight=(16, 8, 4, 4),
+        deconv3__weight=(8, 3, 4, 4),
+    ),
+    "the state of an optimizer": {f"optimizerG.state.{n}": a for n, a in plain(*FOURS).items()},
+    "nothing": {},
+    "numbers": {"a": np.array(3), "b": np.zeros((0, 0, 0, 0))},
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_networks_that_are_no_dcgan(what):
+    assert dcgan.find(Checkpoint("file", OTHERS[what], OTHERS[what])) is None
+
+
+def test_a_spectral_norm_of_nothing(torch):
+    module, _ = Plans.spectral_old(torch)
+    state = {name: array.numpy() for name, array in module.state_dict().items()}
+    state["0.weight_u"] = 0 * state["0.weight_u"]
+    with pytest.raises(InputError, match="the norm of its 0.weight_orig is 0"):
+        dcgan.find(Checkpoint("file", state, state))
+
+
+# Real files, and what their networks make of some latents.
+
+CASES = (
+    *("named_gen", "bias", "spectral_old", "size16", "mnist28", "widths", "gray64"),
+    *("bare_sequential", "whole_sequential"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_cases(case, shared, torch):
+    path = shared(f"cases/dcgan/{case}.pth")
+    generator = convert.load(path)
+    weight = "0.weight_orig" if case == "spectral_old" else "0.weight"
+    if case in ("bare_sequential", "whole_sequential"):  # without a reference of their own
+        module = torch.load(path, weights_only=False)
+        if isinstance(module, dict):
+            state, module = (
+                module,
+                torch.load(shared("cases/dcgan/whole_sequential.pth"), weights_only=False),
+            )
+            module.load_state_dict(state)
+        z = torch.randn(4, 16)
+        expected = module.eval()(z[:, :, None, None]).detach()
+        state = module.state_dict()
+    else:
+        reference = torch.load(path.with_suffix(".ref"), weights_only=True)
+        z, expected = reference["z"], reference["images"]
+        state = torch.load(path, weights_only=True)
+    images = np.asarray(generator.images(generator.codes(z.numpy())))
+    expected = expected.permute(0, 2, 3, 1).numpy()
+    assert abs(images - expected).max() <= CLOSE * abs(expected).max()
+    (style,) = generator.styles
+    name = next(name for name in state if name.endswith(weight))
+    rows = state[name].numpy().astype(np.float64).reshape(16, -1).T
+    _, mine = np.linalg.eigh(style.weight.T.astype(np.float64) @ style.weight)
+    _, theirs = np.linalg.eigh(rows.T @ rows)
+    assert (abs((mine * theirs).sum(0)) > 1 - 1e-6).all()

@@ -17,6 +17,7 @@ _SKIPPED = {  # they change nothing here
     *("Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"),
     *("Identity", "Flatten", "Unflatten", "UnFlatten", "Reshape", "View"),
 }
+_UPSAMPLING = {"Upsample", "UpsamplingNearest2d"}
 _ACTIVATIONS = {  # attribute with the value, and its default
     "ELU": ("elu", "alpha", 1.0),
     "GELU": ("gelu", "", 0.0),
@@ -52,14 +53,16 @@ class Modules:
 
     Attributes:
       shared: Layers that are no part of a Sequential, so that their order is not known.
+      enlarge: Whether some enlarge images without arrays.
     """
 
     def __init__(self, value: Any, prefix: str):
         for name in filter(None, prefix.split(".")):
-            value = dict(_children(value)).get(name)
+            value = _inside(value).get(name)
         self._kinds: dict[str, str] = {}  # of containers by path
         self._leaves = list(self._walk("", value, 0))
         self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
+        self.enlarge = any(_name(leaf.module) in _UPSAMPLING for leaf in self._leaves)
         self.shared: list[Layer] = []
         for leaf in self._leaves:
             loose = self._kinds[leaf.inside] not in ("Sequential", "")
@@ -91,10 +94,13 @@ class Modules:
         steps = [self.attribute(path, n) for n in ("stride", "padding", "output_padding")]
         if steps[0] is None or steps[1] is None:
             return None
+        if steps[1] == "same":
+            taps = _both(self.attribute(path, "kernel_size"))
+            steps[1] = taps // 2 if type(taps) is int and taps % 2 else None
         plain = {"dilation": (1, 1), "groups": 1, "padding_mode": "zeros"}
         odd = [n for n, usual in plain.items() if self.attribute(path, n) not in (None, usual)]
         square = [_both(step) for step in (steps[0], steps[1], steps[2] or (0, 0))]
-        if odd or None in square:
+        if odd or not all(type(step) is int for step in square):
             what = odd[0] if odd else "stride or padding"
             raise Unknown(f"its {path} has a {what} that is not read here")
         window = Window(*square)
@@ -135,12 +141,12 @@ class Modules:
     def _walk(self, path: str, value: Any, depth: int) -> Iterator[_Leaf]:
         is_module = isinstance(value, Inert)
         self._kinds[path] = _name(value) if is_module else ""
-        for name, child in _children(value):
+        for name, child in _inside(value).items():
             if not isinstance(child, Inert) or not isinstance(child.state, dict):
                 continue
-            here = f"{path}.{name}" if path else name
+            here = f"{path}.{name}" if path else str(name)
             if _name(child) in _CONTAINERS or any(
-                isinstance(inner, Inert) for _, inner in _children(child)
+                isinstance(inner, Inert) for inner in _inside(child).values()
             ):
                 if depth < MAX_DEPTH and len(self._kinds) < MAX_MODULES:
                     yield from self._walk(here, child, depth + 1)
@@ -148,18 +154,12 @@ class Modules:
                 yield _Leaf(here, child, path)
 
 
-def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield names and values inside a dictionary or an object."""
+def _inside(value: Any) -> dict[Any, Any]:
+    """Return what is inside a dictionary or an object, by name."""
     match value:
-        case dict():
-            items = value
-        case Inert(state={"_modules": dict(items)}):
-            pass
-        case Inert(state=dict(items)):
-            pass
-        case _:
-            return
-    yield from ((str(name), child) for name, child in items.items())
+        case Inert(state={"_modules": dict(items)}) | Inert(state=dict(items)) | dict(items):
+            return items
+    return {}
 
 
 def _layers(leaf: _Leaf) -> list[Layer]:
@@ -176,7 +176,7 @@ def _layers(leaf: _Leaf) -> list[Layer]:
     if name == "InstanceNorm2d":
         eps = _attribute(leaf.module, "eps")
         return [Layer("instance", value=eps if type(eps) is float else 1e-5)]
-    if name in ("Upsample", "UpsamplingNearest2d"):
+    if name in _UPSAMPLING:
         factor = _attribute(leaf.module, "scale_factor")
         factor = _both(factor) if isinstance(factor, tuple) else factor
         mode = _attribute(leaf.module, "mode")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxgan.convert.formats._inert import legible
 
-COLOURS = (1, 3, 4)
+COLOURS = frozenset((1, 3, 4))  # channels of images
 ORIGINAL = "parametrizations.weight.original"
 _WEIGHTS = ("weight", "weight_orig", "weight_v", ORIGINAL, ORIGINAL + "1")  # [.., .., k, k]
 _STATISTICS = ("running_mean", "running_var")

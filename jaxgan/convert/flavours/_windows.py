@@ -74,10 +74,10 @@ def choose(
             said = "" if plain else f"{_spell(windows)} are assumed"
             return Choice(_filled(layers, known, windows), made, said)
     kernels = "/".join(str(layer.kernel) for layer in open_)
-    made = ", ".join(map(str, dict.fromkeys(sizes)))
     wanted = f"not {size}" if size else "which is no usual size"
+    made = f"{_join(sizes)} pixels, {wanted}"
     raise Unclear(
-        f"its kernels {kernels} with usual strides make images of {made} pixels, {wanted}: "
+        f"its kernels {kernels} with usual strides make images of {made}: "
         "give the settings strides and paddings, such as strides=1/2/2 and paddings=0/1/1"
     )
 
@@ -91,7 +91,7 @@ def _checked(
     sizes = _sizes(layers, known, windows)
     said = _spell(windows or [window for window in known if window])
     if not all(0 < made <= MAX_SIZE for made in sizes):
-        raise Unclear(f"{said} make layers of {', '.join(map(str, sizes))} pixels")
+        raise Unclear(f"{said} make layers of {_join(sizes)} pixels")
     if size not in (0, sizes[-1]):
         raise Unclear(f"{said} make images of {sizes[-1]} pixels, not {size}")
     return Choice(_filled(layers, known, windows), sizes[-1])
@@ -168,6 +168,10 @@ def _numbers(settings: Settings, name: str, count: int) -> list[int]:
     if numbers and (len(numbers) != count or (name == "strides" and 0 in numbers)):
         raise Unclear(f"the setting {name}={text} must be {count} numbers, strides from 1")
     return numbers
+
+
+def _join(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, dict.fromkeys(sizes)))
 
 
 def _spell(windows: Sequence[Window]) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxgan.convert.flavours._modules import Modules, Unknown
-from jaxgan.convert.flavours._parts import Misfit, Step, parts_of, side_of, steps_of
+from jaxgan.convert.flavours._parts import COLOURS, Misfit, Step, parts_of, side_of, steps_of
 from jaxgan.convert.flavours._stack import Stack
 from jaxgan.convert.flavours._windows import Unclear
 from jaxgan.convert.formats import owners
@@ -28,6 +29,8 @@ FLAVOUR = "DCGAN"
 # discriminator has no batch norm behind it.
 _MARKS = ("main.0.weight", "main.1.running_mean", "main.1.running_var")
 _MAX_ARRAYS = 200
+_MAX_TRIES = 50
+_Shapes = dict[str, tuple[int, ...]]
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
@@ -114,39 +117,58 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
 
 def _prefixes(checkpoint: Checkpoint) -> list[str]:
     """List the prefixes of generators, whole ones and damaged ones of the tutorial."""
-    counts = Counter(prefix for name in checkpoint.arrays for prefix in _above(name))
-    shapes = {name: array.shape for name, array in checkpoint.arrays.items()}
     tutorial = checkpoint.prefixes(_MARKS)
-    taken = [f"{prefix}main." for prefix in tutorial]
-    kept = []
-    for prefix in sorted(counts, key=len):
-        if counts[prefix] > _MAX_ARRAYS or any(prefix.startswith(other) for other in taken):
+    inside = {f"{prefix}main." for prefix in tutorial}
+    kept, whole, tries = [], set(), 0
+    for prefix, shapes in sorted(_networks(checkpoint.arrays).items(), key=lambda i: len(i[0])):
+        if tries == _MAX_TRIES or any(p in inside or p in whole for p in _above(prefix)):
             continue
-        inside = {n[len(prefix) :]: s for n, s in shapes.items() if n.startswith(prefix)}
-        if _is_generator(inside) and not _is_fed(prefix, shapes):
-            taken.append(prefix)
-            if not any(other.startswith(prefix) for other in taken[: len(tutorial)]):
-                kept.append(_named(prefix, list(inside), checkpoint.weights))
+        if not _is_generator(shapes, Modules(checkpoint.value, prefix)):
+            continue
+        tries += 1
+        if not _is_fed(prefix, shapes, checkpoint.arrays):
+            whole.add(prefix)
+            if not any(main.startswith(prefix) for main in inside):
+                kept.append(_named(prefix, list(shapes), checkpoint.weights))
     return tutorial + kept
+
+
+def _networks(arrays: Mapping[str, np.ndarray]) -> dict[str, _Shapes]:
+    """Return the shapes below each prefix that may be that of a small generator."""
+    counts, weights, colours = Counter(), Counter(), set()
+    for name, array in arrays.items():
+        above = _above(name)
+        counts.update(above)
+        if array.ndim == 4:
+            weights.update(above)
+            if not COLOURS.isdisjoint(array.shape[:2]):
+                colours.update(above)
+    below = {p: {} for p in colours if weights[p] > 1 and counts[p] <= _MAX_ARRAYS}
+    for name, array in arrays.items():
+        for prefix in _above(name):
+            if prefix in below:
+                below[prefix][name[len(prefix) :]] = array.shape
+    return below
 
 
 def _above(name: str) -> list[str]:
     """List the prefixes of a name, from the empty one to the longest."""
-    pieces = name.split(".")
-    return ["".join(f"{piece}." for piece in pieces[:i]) for i in range(len(pieces))]
+    dots = [i for i, letter in enumerate(name) if letter == "."]
+    return ["", *(name[: i + 1] for i in dots)]
 
 
-def _is_generator(shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def _is_generator(shapes: _Shapes, modules: Modules) -> bool:
     """Tell whether arrays fit together from latents to an image that is larger."""
     try:
-        steps = steps_of(parts_of(shapes))
+        steps = steps_of(parts_of(shapes), modules.kinds())
     except Misfit:
         return False
-    return any(step.kind == "transposed" for step in steps) or _enlarges(steps)
+    spreads = any(step.kind == "transposed" and step.kernel > 1 for step in steps)
+    return spreads or modules.enlarge or _may_enlarge(steps)
 
 
-def _enlarges(steps: list[Step]) -> bool:
-    """Tell whether numbers before a convolution leave room for more than an activation."""
+def _may_enlarge(steps: list[Step]) -> bool:
+    """Tell whether numbers leave room for more than an activation between two layers."""
     numbers = [step.part.number for step in steps]
     return any(
         a and b and a[0] == b[0] and b[1] - a[1] > 2
@@ -154,13 +176,13 @@ def _enlarges(steps: list[Step]) -> bool:
     )
 
 
-def _is_fed(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def _is_fed(prefix: str, inside: _Shapes, arrays: Mapping[str, np.ndarray]) -> bool:
     """Tell whether a dense layer beside the layers makes their input, small images."""
-    around = (_above(prefix[:-1]) or [""])[-1]
-    first = next(s for n, s in shapes.items() if n.startswith(prefix) and len(s) == 4)
+    first = next(shape for shape in inside.values() if len(shape) == 4)
+    around = prefix[: prefix[:-1].rfind(".") + 1]
     return any(
-        len(shape) == 2 and side_of(shape[0], first[0]) > 1
-        for name, shape in shapes.items()
+        array.ndim == 2 and side_of(array.shape[0], first[0]) > 1
+        for name, array in arrays.items()
         if prefix and name.startswith(around) and not name.startswith(prefix)
     )
 
@@ -168,11 +190,12 @@ def _is_fed(prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
 def _named(prefix: str, names: list[str], weights: str | None) -> str:
     """Choose among prefixes of the same arrays the one that names the generator.
 
-    Mostly the last piece that all names share is that of a Sequential inside it.
+    Mostly the last piece that all names share is that of a Sequential inside it; not where
+    a ``state_dict`` is before it.
     """
-    shared = os.path.commonprefix(names).rpartition(".")[0]
-    ways = [prefix + way for way in _above(f"{shared}.x" if shared else "x")]
+    ways = [prefix + way for way in _above(os.path.commonprefix(names))]
     for way in ways:
         if weights is not None and f".{owners.name_of(way)}".endswith(f".{weights}"):
             return way
-    return ways[-2] if len(ways) > 1 else ways[-1]
+    inner = len(ways) < 2 or f".{ways[-2]}".endswith(".state_dict.")
+    return ways[-1] if inner else ways[-2]
