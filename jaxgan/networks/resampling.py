@@ -1,7 +1,7 @@
 """Filters that change the rate of a signal, and the bands of the layers of StyleGAN3.
 
-Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423: the
-bands of its section 3.2 and appendix C, and the filters of its appendix C.
+Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423, section
+3.2 and appendix C.
 
 A rate is a number of samples per side of the image. Samples lie on a canvas that reaches
 beyond the image by a margin. Filters are applied as sums of shifted arrays: a depthwise

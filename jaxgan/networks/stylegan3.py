@@ -5,9 +5,9 @@ Its mapping network is that of StyleGAN2.
 Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423.
 
 A layer is nonlinear at a higher rate, so that what this adds above the band of its output is
-filtered out. Gains of the equalised learning rate, the scale of a
-kernel before demodulation and that of the average magnitude of a layer's input are not part
-of the network: they are multiplied into its weights.
+filtered out. Gains of the equalised learning rate, the scale of a kernel before demodulation
+and that of the average magnitude of a layer's input are not part of the network: they are
+multiplied into its weights.
 """
 
 from typing import Any
@@ -77,8 +77,8 @@ class Input(nn.Module):
 class Layer(nn.Module):
     """Apply a modulated convolution and a nonlinearity: ``[N, H, W, I], [N, D] -> [N, ...]``.
 
-    Demodulation needs ``squares`` ``[I, features]``, the sums of the kernel's squares over
-    the taps.
+    Demodulation needs ``squares`` ``[I, features]``, the sums over the taps of the squares of
+    the kernel, before that is scaled to the magnitude of the layer's input.
 
     Attributes:
       features: Output channels.
