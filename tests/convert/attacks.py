@@ -203,3 +203,23 @@ def declare(content, size):
     local = content.index(b"root/data/0") - 30
     content = content[: local + 22] + packed + content[local + 26 :]
     return change(content, b"root/data/0", 24, packed)
+
+
+def mutated(content, rng):
+    """The content with one kind of damage."""
+    size = len(content) or 1
+    at, other, length = (int(n) for n in rng.integers(0, [size, size, 40]))
+    match int(rng.integers(6)):
+        case 0:  # a bit
+            change = bytes([b ^ 1 << int(rng.integers(8)) for b in content[at : at + 1]])
+        case 1:  # the file's end is missing
+            return content[:at]
+        case 2:  # a part of the file in another place
+            change = content[other : other + length]
+        case 3:  # a byte
+            change = bytes([int(rng.integers(256))])
+        case 4:  # more bytes
+            return content[:at] + content[other : other + length] + content[at:]
+        case _:  # fewer
+            return content[:at] + content[at + length :]
+    return content[:at] + change + content[at + len(change) :]

@@ -3,14 +3,19 @@
 import gzip
 import io
 import json
+import pickle
 import struct
+import sys
 import tarfile
 import zipfile
+from collections import defaultdict
+from pathlib import PurePath
 
 import numpy as np
 import pytest
 
 from jaxgan.convert.formats import torchfile
+from jaxgan.convert.formats._bounds import Refused
 from jaxgan.convert.formats.torchfile import CheckpointError
 from tests.convert.attacks import (
     CONTAINERS,
@@ -19,6 +24,7 @@ from tests.convert.attacks import (
     bomb,
     call,
     change,
+    mutated,
     name,
     number,
     several,
@@ -139,15 +145,16 @@ TARRED = tar_of({"g.pt": CHECKPOINT})
         (GZIPPED + b"\0", "bytes after its gzip file"),
         (GZIPPED[:30] + b"\0\1\2\3" + GZIPPED[34:], "a damaged gzip file"),
         (GZIPPED[:-6] + bytes(6), "a damaged gzip file"),  # its checksum
-        (gzip.compress(bytes(300 * 2**20)), "unfolds to far more bytes"),
-        (gzip.compress(gzip.compress(bytes(300 * 2**20))), "unfolds to far more bytes"),
-        (gzip.compress(bomb(300 * 2**20)), "unfolds to far more bytes"),
+        (gzip.compress(bytes(2 * 2**20)), "unfolds to far more bytes"),
+        (gzip.compress(gzip.compress(bytes(2 * 2**20))), "unfolds to far more bytes"),
+        (gzip.compress(bomb(2 * 2**20)), "unfolds to far more bytes"),
         (zip_of({"a.zip": zip_of({"a.zip": GZIPPED})}), "weight"),
         (zip_of({"a.zip": zip_of({"a.zip": zip_of({"a.zip": GZIPPED})})}), "more than 3 deep"),
     ],
     ids=lambda x: x if isinstance(x, str) else "file",
 )
-def test_archives_that_are_refused(content, message, file):
+def test_archives_that_are_refused(content, message, file, monkeypatch):
+    monkeypatch.setattr(torchfile, "FREE_BYTES", 2**20)
     if message == "weight":  # the deepest that is read
         assert_read(file(content))
     else:
@@ -259,6 +266,7 @@ def test_code_that_says_nothing(code, file):
     assert list(found) == [f"constants.{i}" for i in range(5)]
 
 
+@pytest.mark.slow
 def test_code_that_floods(file):
     code = "torch.linear(z, CONSTANTS.c0)" * 300_000
     assert "not read" in refusal(file(frozen(code)))
@@ -388,6 +396,51 @@ def test_an_export_as_torch_writes_it(tmp_path):
     assert set(found) == set(state)
     for title, array in state.items():
         np.testing.assert_array_equal(found[title], array)
+
+
+# Damage
+
+OBJECTS = {"g": {"weight": ONES}, "path": PurePath("a"), ("a", 1): defaultdict(list, a=[1])}
+DAMAGED = {
+    "frozen": frozen(),
+    "exported": exported({"a": note("weight_0"), "b": note("weight_1") | {"use_pickle": True}}),
+    "tar": TARRED,
+    "gzip": GZIPPED,
+    "zip in a zip": zip_of({"g.pt": CHECKPOINT}, zipfile.ZIP_DEFLATED),
+    "unchecked zip": unchecked(CHECKPOINT),
+    **{f"protocol {protocol}": pickle.dumps(OBJECTS, protocol) for protocol in range(6)},
+}
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("title", DAMAGED)
+def test_damage_raises_the_one_exception(title, count, file):
+    assert torchfile.tensors(file(DAMAGED[title]))
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(count):
+        error = None
+        try:
+            torchfile.tensors(file(mutated(DAMAGED[title], rng)))
+        except CheckpointError as raised:
+            error = raised
+            refused += 1
+        if error is not None:
+            # Every refusal is a deliberate one: the last resort of ``read`` is not needed.
+            assert isinstance(error.__cause__, Refused), repr(error.__cause__)
+            assert str(error).isprintable()
+    assert refused > 0.1 * count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads kilobytes of Linux")
+@pytest.mark.slow
+def test_bombs_stay_small(file):
+    resource = pytest.importorskip("resource")
+    bombed = gzip.compress(bytes(2**30))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for content in (bombed, gzip.compress(bombed), tar_of({"a.gz": bombed})):
+        assert "unfolds to far more bytes" in refusal(file(content))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1e6
 
 
 # Folders

@@ -29,6 +29,7 @@ from tests.convert.attacks import (
     call,
     change,
     declare,
+    mutated,
     name,
     number,
     raw,
@@ -582,7 +583,7 @@ def test_bounds(value, message, file):
 
 KEYS = {  # keys of other kinds turn into text
     "tuple": (several(number(1), text("a")), "(1, a)"),
-    "deep tuple": (b")" + b"\x85" * DEEP, "tuple 0"),
+    "deep tuple": (b")" + b"\x85" * 5000, "tuple 0"),
     "wide tuple": (b"(" + b"N" * 1000 + b"t", "tuple 0"),
     "long tuple": (several(text("a" * 99)), "tuple 0"),
     "large number": (number(2**61), str(2**61)),
@@ -694,6 +695,68 @@ FLOODS = {
     "names": lambda: (
         b"}" + text("k" * 250) + b"](" + tensor([1], [1]) + b"q\1" + b"h\1" * 490_000 + b"es"
     ),
+    "names and calls": lambda: (
+        b"](" + name("os", "system") + b"q\1)R" + b"h\1)R" * 190_000 + b"e"
+    ),
+    "distinct names": lambda: (
+        b"](" + b"".join(name(f"{i:0250}", "n" * 250) for i in range(100_000)) + b"e"
+    ),
+    "shared arguments": lambda: (
+        name("os", "system")
+        + b"q\1"
+        + b"("
+        + b"N" * 300_000
+        + b"tq\2R"
+        + b"]("
+        + b"h\1h\2R" * 200_000
+    ),
+    "settings": lambda: (
+        b"]("
+        + name("os", "system")
+        + b"q\1)q\2}(K\1K\1uq\3\x92"
+        + b"h\1h\2h\3\x92" * 170_000
+        + b"e"
+    ),
+    "shared states": lambda: (
+        b"]("
+        + name("os", "system")
+        + b"q\1)R}("
+        + b"".join(number(i) + b"N" for i in range(9**5))
+        + b"uq\2b"
+        + b"h\1)Rh\2b" * 100_000
+        + b"e"
+    ),
+    "a graph of objects": lambda: (
+        b"]q\0(" + name("os", "system") + b"q\1" + b"h\1)Rh\0b" * 150_000 + b"e"
+    ),
+    "keys of objects": lambda: (
+        b"}(" + name("m" * 250, "n" * 250) + b")Rq\1N" + b"h\1N" * 240_000 + b"u"
+    ),
+    "keys of tuples": lambda: (
+        b"}(" + b"".join(several(text(f"{i:060}")) + b"N" for i in range(150_000)) + b"u"
+    ),
+    "numbers of one hash": lambda: (
+        b"}(" + b"".join(b"I%d\n" % (i * (2**61 - 1)) + b"N" for i in range(240_000)) + b"u"
+    ),
+    "memo of one hash": lambda: (
+        b"N" + b"".join(b"p%d\n" % (i * (2**61 - 1)) for i in range(300_000))
+    ),
+    "texts of Python 2": lambda: (
+        b"](" + (b"T" + struct.pack("<I", 2_000_000) + b"\xff" * 2_000_000) * 20 + b"e"
+    ),
+    "encoded texts of Python 2": lambda: repeated(
+        name("_codecs", "encode"),
+        several(b"T" + struct.pack("<I", 2_000_000) + b"\xff" * 2_000_000, text("latin1")),
+        1000,
+    ),
+    "big-endian arrays": lambda: repeated(
+        name("numpy._core.numeric", "_frombuffer"),
+        several(
+            *(raw(bytes(2_000_000)), call(name("numpy", "dtype"), text(">f4"))),
+            *(several(number(500_000)), text("C")),
+        ),
+        1000,
+    ),
     "brains": lambda: tensor([2**26], [0], 0, 8, "BFloat16Storage"),
 }
 
@@ -703,7 +766,12 @@ FLOODS = {
     "flood",
     [
         pytest.param(name, marks=pytest.mark.slow)
-        if name in ("lists", "sets", "tuples", "entries", "objects", "names")
+        if name
+        in (
+            *("lists", "sets", "tuples", "entries", "objects", "names", "names and calls"),
+            *("distinct names", "shared arguments", "settings", "shared states"),
+            *("a graph of objects", "keys of objects", "keys of tuples", "numbers of one hash"),
+        )
         else name
         for name in FLOODS
     ],
@@ -845,26 +913,6 @@ def test_files_that_are_none(tmp_path, monkeypatch, file):
 
 
 # Damage
-
-
-def mutated(content, rng):
-    """The content with one kind of damage."""
-    size = len(content) or 1
-    at, other, length = (int(n) for n in rng.integers(0, [size, size, 40]))
-    match int(rng.integers(6)):
-        case 0:  # a bit
-            change = bytes([b ^ 1 << int(rng.integers(8)) for b in content[at : at + 1]])
-        case 1:  # the file's end is missing
-            return content[:at]
-        case 2:  # a part of the file in another place
-            change = content[other : other + length]
-        case 3:  # a byte
-            change = bytes([int(rng.integers(256))])
-        case 4:  # more bytes
-            return content[:at] + content[other : other + length] + content[at:]
-        case _:  # fewer
-            return content[:at] + content[at + length :]
-    return content[:at] + change + content[at + len(change) :]
 
 
 def sealed(content, rng):

@@ -250,6 +250,8 @@ def _new(objects: Objects, args: tuple) -> Any:
                     made.items = value
                 case Inert(), list() if base.endswith(".list"):
                     made.members = value
+                case Inert(), _ if value is not None:
+                    made.args = value if type(value) is tuple else (value,)
             return made
     return NotImplemented
 

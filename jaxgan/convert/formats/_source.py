@@ -93,7 +93,7 @@ class Source:
     def text_line(self) -> str:
         """Read a text in a line."""
         try:
-            text = self.line("text", MAX_TEXT).decode("raw-unicode-escape")
+            text = codecs.raw_unicode_escape_decode(self.line("text", MAX_TEXT))[0]
             text.encode()  # halves of surrogate pairs cannot be printed
         except UnicodeError as error:
             raise Refused("has a damaged text in its pickle") from error
