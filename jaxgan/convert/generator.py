@@ -174,7 +174,8 @@ class Pretrained:
         """Mean ``[D]`` or ``[L, D]`` of the codes of ``AVERAGED`` latents, always the same."""
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             key = jax.random.fold_in(jax.random.key(0), _MEAN)
-            return self._mapped(jax.random.normal(key, (AVERAGED, self.z_dim))).mean(axis=0)
+            z = jax.random.normal(key, (AVERAGED, self.z_dim))
+            return self._mapped(z, of_all=True).mean(axis=0)
 
     @functools.cached_property
     def code_covariance(self) -> np.ndarray:
@@ -184,7 +185,7 @@ class Pretrained:
         with jax.ensure_compile_time_eval():
             keys = jax.random.split(jax.random.key(0), _BATCHES)
             shape = (AVERAGED, self.z_dim)
-            parts = [self._mapped(jax.random.normal(key, shape)) for key in keys]
+            parts = [self._mapped(jax.random.normal(key, shape), of_all=True) for key in keys]
         codes = np.concatenate(parts).reshape(-1, self.latent_dim)
         return np.atleast_2d(np.cov(codes, rowvar=False, dtype=np.float64))
 
@@ -197,7 +198,8 @@ class Pretrained:
             digest.update(np.ascontiguousarray(style.weight, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def _mapped(self, z: Array) -> Array:
+    def _mapped(self, z: Array, of_all: bool = False) -> Array:
+        """Encode latents with labels in turn, or ``of_all`` the labels if they are more."""
         if not self.num_labels:
             return self._encode(self._placed, z)
         if self.labels is None:
@@ -205,8 +207,9 @@ class Pretrained:
                 f"the {self.flavour} is conditional: choose a label from 0 to "
                 f"{self.num_labels - 1}, or rows of {self.num_labels} numbers"
             )
-        rows = jnp.asarray(self.labels)[np.arange(len(z)) % len(self.labels)]
-        return self._encode(self._placed, z, rows)
+        count, turn = len(self.labels), np.arange(len(z))
+        turn = turn * count // len(z) if of_all and count > len(z) else turn % count
+        return self._encode(self._placed, z, jnp.asarray(self.labels[turn]))
 
     @functools.cached_property
     def _placed(self) -> Any:

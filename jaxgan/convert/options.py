@@ -35,6 +35,8 @@ class Settings:
         """
         self._known.add(name)
         value: Any = self._values.get(name, default)
+        if value is None and self._whole:  # JSON's null
+            value = type(default)()
         if isinstance(default, float) and type(value) is int:
             value = float(value)
         if type(value) is not type(default):
@@ -66,7 +68,7 @@ def read_settings(text: str) -> Settings:
     """Read ``name=value,name=value``, or a ``.json`` file of a training run's settings.
 
     In the file, settings count wherever they are nested; those of ``mapping_kwargs`` are
-    named ``mapping_...``.
+    named ``mapping_...``. A null is 0, or false.
 
     Raises:
       InputError: If it is neither.

@@ -70,7 +70,8 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
         raise InputError(
-            f"{path} is a folder without a {FILE}: give a complete image run, or a file"
+            f"{path} is a folder without a {FILE} and without a checkpoint: give a complete "
+            "image run, or a file"
         )
     arrays = npz.read(file)
     settings = _settings(file, arrays.pop("settings", None))

@@ -45,12 +45,13 @@ def test_a_setting_that_nothing_reads_is_refused():
 
 
 def test_settings_of_a_training_run_are_read_wherever_they_are_nested(tmp_path):
-    content = {"G_kwargs": {"z_dim": 5, "mapping_kwargs": {"num_layers": 2}}, "batch": 3}
+    content = {"G_kwargs": {"z_dim": 5, "mapping_kwargs": {"num_layers": 2}}, "batch": 3, "conv_clamp": None}
     (tmp_path / "options.json").write_text(json.dumps(content))
     settings = read_settings(str(tmp_path / "options.json"))
     assert settings.get("z_dim", 512) == 5
     assert settings.get("mapping_num_layers", 8) == 2
     assert settings.get("num_layers", 14) == 14
+    assert settings.get("conv_clamp", 256.0) == 0  # null
     settings.check("network")  # the others are those of the training run
 
 
@@ -122,6 +123,12 @@ def test_latents_take_labels_in_turn():
     np.testing.assert_allclose(codes[:, 0], expected, rtol=1e-5, atol=1e-6)
     assert generator.with_labels(1).mean_code.shape == (DIM,)
     assert generator.with_labels(1).code_covariance.shape == (DIM, DIM)
+
+
+def test_the_mean_code_is_of_all_labels():
+    labels = np.repeat([0, 1], 5000)  # sorted, and more than the latents of the mean
+    mean, mixed = (conditional().with_labels(some).mean_code for some in (labels, [0, 1]))
+    np.testing.assert_allclose(mean, mixed, rtol=1e-4, atol=1e-4)
 
 
 def test_a_conditional_generator_needs_labels_for_codes_only():

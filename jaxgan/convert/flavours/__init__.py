@@ -1,10 +1,12 @@
 """Flavours of checkpoints; the first that recognises the keys of a file opens it."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import flax.linen as nn
+import numpy as np
 
 from jaxgan.convert import own, zoo
 from jaxgan.convert.flavours import (
@@ -21,10 +23,11 @@ from jaxgan.convert.flavours import (
     strangers,
     stylegan3,
 )
-from jaxgan.convert.formats import torchfile
+from jaxgan.convert.formats import owners, torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.generator import Pretrained
 from jaxgan.convert.options import Settings
+from jaxgan.convert.place import place_all
 from jaxgan.errors import InputError
 
 FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
@@ -51,7 +54,7 @@ def load(
     """Open a generator; arguments and errors as for ``convert.load``."""
     generator = _open(path, say, network, weights, settings)
     settings.check(generator.flavour)
-    if generator.origin:
+    if generator.origin not in ("", owners.ONLY):
         say(f"{path}: {generator.origin}")
     return generator
 
@@ -66,6 +69,8 @@ def _open(
     if str(path) in zoo.GENERATORS and not os.path.exists(path):
         path = zoo.generator(str(path), say)
     mobile = mobilestylegan.is_path(Path(path))
+    if os.path.isdir(path) and not (mobile or Path(path, own.FILE).exists()):
+        path = torchfile.in_folder(path) or path
     own_run = not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz")
     if weights is not None and (mobile or own_run):
         raise InputError(f"{path} holds one generator, so there are no weights to choose")
@@ -75,6 +80,11 @@ def _open(
         raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
     if mobile:
         return mobilestylegan.load(Path(path))
+    return _in_memory(_find(path, weights, settings))
+
+
+def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrained:
+    """Open the generator of a file of arrays."""
     value = torchfile.read(path)
     arrays = torchfile.tensors_of(value, path)
     checkpoint = Checkpoint(str(path), value, arrays, weights, settings)
@@ -90,3 +100,12 @@ def _open(
             raise
     known = ", ".join([*FLAVOURS, "a run of jaxgan"])
     raise InputError(f"{path} holds {what}; generators that are read: {known}")
+
+
+def _in_memory(generator: Pretrained) -> Pretrained:
+    """Copy what may be a view of a file, which others may write anew."""
+    styles = [style._replace(weight=np.array(style.weight)) for style in generator.styles]
+    average = None if generator.average is None else np.array(generator.average)
+    return dataclasses.replace(
+        generator, params=place_all(generator.params), styles=tuple(styles), average=average
+    )

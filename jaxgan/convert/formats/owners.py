@@ -12,6 +12,7 @@ _AVERAGED = {  # words, in names of generators whose weights are averaged over t
 }
 _OPTIMIZER = {"optim", "optimizer", "optimizers", "opt"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+ONLY = "the file's only generator"
 TOP = "."  # name of a generator that has none
 
 
@@ -64,7 +65,7 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
     """Say which generator of a file was taken, and what else there was."""
     name = name_of(prefix)
     others = [other for other in prefixes if other != prefix]
-    said = "the file's only generator" if name == TOP else f"generator {spell([prefix])}"
+    said = ONLY if name == TOP else f"generator {spell([prefix])}"
     if is_averaged(prefix, arrays):
         said += ", averaged over training"
     elif others and name == TOP:
