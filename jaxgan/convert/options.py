@@ -39,6 +39,8 @@ class Settings:
             value = type(default)()
         if isinstance(default, float) and type(value) is int:
             value = float(value)
+        if isinstance(default, str) and type(value) in (int, float):
+            value = str(value)
         if type(value) is not type(default):
             raise InputError(
                 f"the setting {name}={str(value)[:40]} must be of the type of {default!r}, its "

@@ -19,6 +19,7 @@ def test_settings_of_a_line_are_typed():
     assert settings.get("gain", 1.0) == 0.5
     assert settings.get("activation", "tanh") == "relu"
     assert settings.get("one", 0.0) == 1.0
+    assert settings.get("one", "text") == "1"
     assert settings.get("absent", 7) == 7
     settings.check("DCGAN")
 
@@ -29,9 +30,9 @@ def test_a_line_without_a_value_is_refused(text):
         read_settings(text)
 
 
-@pytest.mark.parametrize(("value", "default"), [(1, True), ("yes", False), ("3", 3), (True, 1)])
+@pytest.mark.parametrize(("value", "default"), [(1, True), ("yes", False), ("3", 3), (True, 1), (True, "a")])
 def test_a_setting_of_another_type_is_refused(value, default):
-    with pytest.raises(InputError, match=f"name={value} must be of the type of {default}"):
+    with pytest.raises(InputError, match=f"name={value} must be of the type of {default!r}"):
         Settings({"name": value}).get("name", default)
 
 

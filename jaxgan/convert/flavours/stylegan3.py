@@ -141,7 +141,7 @@ def _setting(state: StateDict, pickled: Any, user: Settings, name: str) -> Any:
     """Return a setting of the object that was pickled, or of the user, or the default."""
     default, least, most = _RANGES[name]
     values = _persistent.settings(pickled, name) or [user.get(name, default)]
-    if name == "conv_clamp" and all(value is None for value in values):
+    if name == "conv_clamp" and not any(values):  # None, or 0 of a user
         return None
     kind: Any = numbers.Integral if isinstance(default, int) else numbers.Real
     same = all(isinstance(value, kind) and value == values[0] for value in values)
