@@ -1,5 +1,7 @@
 """DCGANs under other names, with other layers and sizes, against PyTorch."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from jaxgan.networks.upsampler import Upsampler
 from tests.generators import line_of
 from tests.networks.torch_layers import run_layers
 
+FILES = Path(__file__).parents[1] / "data" / "checkpoints"
 LATENTS = 5
 CLOSE = 2e-5  # of the largest value: the rounding of float32 through some layers
 
@@ -325,6 +328,12 @@ def check(torch, generator, layers, module):
     assert (generator.resolution, generator.latent_dim) == (expected.shape[1], LATENTS)
     assert expected.std() > 0.02
     assert abs(made - expected).max() <= CLOSE * abs(expected).max()
+    # A row of the style per unit of the first layer, in any order.
+    (style,) = generator.styles
+    first = {"kernel": generator.params["layer_0"]["kernel"], "bias": np.zeros((1, 1, 1, 1))}
+    units = run_layers(torch, layers[:1], {"layer_0": first}, z).reshape(len(z), -1)
+    rows = z @ style.weight.T
+    np.testing.assert_allclose(np.sort(rows), np.sort(units), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
@@ -576,7 +585,7 @@ OTHERS = {
     "a grey discriminator": critic(3, channels=1),
     "a discriminator of a course": {f"disc.{n}": a for n, a in critic(3, kernel=3).items()},
     "a dense generator": ones(a__weight=(8, 5), b__weight=(12, 8)),
-    "one convolution": ones(a__weight=(5, 3, 4, 4)),
+    "two convolutions": ones(a__weight=(5, 8, 4, 4), b__weight=(8, 3, 4, 4)),
     "an autoencoder": critic(2) | {f"dec.{n}": a for n, a in critic(2).items()},
     "a ResNet": ones(
         conv1__weight=(8, 3, 7, 7),
@@ -628,7 +637,23 @@ def test_a_spectral_norm_of_nothing(torch):
         dcgan.find(Checkpoint("file", state, state))
 
 
-# Real files, and what their networks make of some latents.
+# Files that PyTorch wrote, and what their networks make of some latents.
+
+
+@pytest.mark.parametrize("what", ["whole", "spectral"])
+def test_small_files(what):
+    """``odd_stack`` as a module; spectral norm under names of attributes, averaged."""
+    generator = convert.load(FILES / f"dcgan_{what}.pth")
+    origins = {
+        "whole": "the file's only generator",
+        "spectral": "generator netG_ema, averaged over training; the file also holds netG",
+    }
+    assert generator.origin == origins[what]
+    with np.load(FILES / "dcgan.npz") as arrays:
+        z, expected = arrays["z"], arrays[what]
+    images = np.asarray(generator.images(generator.codes(z)))
+    assert abs(images - expected).max() <= CLOSE * abs(expected).max()
+
 
 CASES = (
     *("named_gen", "bias", "spectral_old", "size16", "mnist28", "widths", "gray64"),

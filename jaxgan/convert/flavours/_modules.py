@@ -1,6 +1,7 @@
 """Modules of PyTorch that a file holds: what they say about the layers of a network."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxgan.networks.upsampler import Layer, Window
 
 MAX_MODULES = 10_000
 MAX_DEPTH = 100
+_LARGEST = 1e3  # slope, alpha or epsilon
 SLOPE = 0.2  # of a leaky ReLU whose slope is not known
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
 _SKIPPED = {  # they change nothing here
@@ -52,7 +54,6 @@ class Modules:
     """The modules below a prefix of a file; none if it holds only arrays.
 
     Attributes:
-      shared: Layers that are no part of a Sequential, so that their order is not known.
       enlarge: Whether some enlarge images without arrays.
     """
 
@@ -60,14 +61,23 @@ class Modules:
         for name in filter(None, prefix.split(".")):
             value = _inside(value).get(name)
         self._kinds: dict[str, str] = {}  # of containers by path
-        self._leaves = list(self._walk("", value, 0))
+        self._leaves = list(islice(self._walk("", value, 0), MAX_MODULES))
         self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
         self.enlarge = any(_name(leaf.module) in _UPSAMPLING for leaf in self._leaves)
-        self.shared: list[Layer] = []
-        for leaf in self._leaves:
-            loose = self._kinds[leaf.inside] not in ("Sequential", "")
-            if loose and _name(leaf.module) in _ACTIVATIONS:
-                self.shared += _layers(leaf)
+
+    def shared(self) -> list[Layer]:
+        """Return the activations that are no part of a Sequential: their order is not known.
+
+        Raises:
+          Unknown: If one of them is not read here.
+        """
+        return [
+            layer
+            for leaf in self._leaves
+            if self._kinds[leaf.inside] not in ("Sequential", "")
+            and _name(leaf.module) in _ACTIVATIONS
+            for layer in _layers(leaf)
+        ]
 
     def kinds(self) -> dict[str, str]:
         """Return the kinds of convolutions by path."""
@@ -169,16 +179,15 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         return []
     if name in _ACTIVATIONS:
         kind, attribute, default = _ACTIVATIONS[name]
-        value = _attribute(leaf.module, attribute)
+        value = _number(_attribute(leaf.module, attribute), default)
         if name == "GELU" and _attribute(leaf.module, "approximate") not in (None, "none"):
             raise Unknown(f"its {leaf.path} approximates a GELU, which is not read here")
-        return [Layer(kind, value=float(value) if type(value) in (int, float) else default)]
+        return [Layer(kind, value=value)]
     if name == "InstanceNorm2d":
-        eps = _attribute(leaf.module, "eps")
-        return [Layer("instance", value=eps if type(eps) is float else 1e-5)]
+        return [Layer("instance", value=_number(_attribute(leaf.module, "eps"), 1e-5))]
     if name in _UPSAMPLING:
         factor = _attribute(leaf.module, "scale_factor")
-        factor = _both(factor) if isinstance(factor, tuple) else factor
+        factor = _both(factor)
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]
@@ -202,20 +211,27 @@ def _name(module: Inert) -> str:
 
 
 def _attribute(module: Inert, name: str) -> Any:
-    return module.state.get(name) if isinstance(module.state, dict) else None
+    """Return a number, a text or a pair of them; ``unknown`` for anything else."""
+    value = module.state.get(name) if isinstance(module.state, dict) else None
+    parts = value if isinstance(value, tuple | list) else (value,)
+    plain = all(type(part) in (int, float, bool, str, type(None)) for part in parts)
+    return value if plain else "unknown"
+
+
+def _number(value: Any, default: float) -> float:
+    """Return a setting of a layer, which may be missing."""
+    if value is None:
+        return default
+    if type(value) not in (int, float) or not abs(value) < _LARGEST:
+        raise Unknown(f"it has a layer with the setting {str(value)[:40]}")
+    return float(value)
 
 
 def _both(pair: Any) -> Any:
     """Return the number that stands twice in a pair; None if there is none."""
-    match pair:
-        case int() | float():
-            return pair
-        case (first, second) | [first, second] if first == second and type(first) in (
-            int,
-            float,
-        ):
-            return first
-    return None
+    if isinstance(pair, tuple | list):
+        pair = pair[0] if len(pair) == 2 and pair[0] == pair[1] else None
+    return pair if type(pair) in (int, float) else None
 
 
 def _above(path: str) -> list[str]:

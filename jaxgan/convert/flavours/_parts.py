@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jaxgan.convert.formats._inert import legible
 
 COLOURS = frozenset((1, 3, 4))  # channels of images
+MAX_CONVOLUTIONS = 16
 ORIGINAL = "parametrizations.weight.original"
 _WEIGHTS = ("weight", "weight_orig", "weight_v", ORIGINAL, ORIGINAL + "1")  # [.., .., k, k]
 _STATISTICS = ("running_mean", "running_var")
@@ -153,8 +154,10 @@ class _Chain:
         if self.channels not in COLOURS:
             name = last.part.name(last.part.main)
             raise Misfit(f"its {name} makes {self.channels} channels, not 1, 3 or 4")
-        if sum(step.kind in ("transposed", "conv") for step in self.steps) < 2:
-            raise Misfit("it has fewer than two convolutions")
+        count = sum(step.kind in ("transposed", "conv") for step in self.steps)
+        least = 2 if self.steps[0].kind == "dense" else 3  # for 16 pixels
+        if not least <= count <= MAX_CONVOLUTIONS:
+            raise Misfit(f"it has {count} convolutions; {least} to {MAX_CONVOLUTIONS} are read")
         return self.steps
 
     def _vector(self, part: Part) -> None:
@@ -296,6 +299,6 @@ def _interleaved(parts: Sequence[Part]) -> list[Part]:
             order.append(part)
             made = part.shape[:1] if len(part.shape) == 2 else part.shape[:2]
             length = norms[0].length if norms else 0
-            if length in made or (len(made) == 1 and side_of(made[0], length)):
+            if length and (length in made or (len(made) == 1 and side_of(made[0], length))):
                 order.append(norms.pop(0))
     return order + norms

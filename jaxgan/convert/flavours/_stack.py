@@ -198,7 +198,7 @@ class Stack:
         return []
 
     def _activation(self) -> Layer:
-        shared = [layer for layer in self._modules.shared if layer.kind not in _FINAL]
+        shared = [layer for layer in self._modules.shared() if layer.kind not in _FINAL]
         if shared:
             return shared[0]
         usual = _COPIED_ACTIVATION if self._copied else "relu"
@@ -212,7 +212,7 @@ class Stack:
         return Layer(kind, value=slope)
 
     def _final(self) -> list[Layer]:
-        shared = [layer for layer in self._modules.shared if layer.kind in _FINAL]
+        shared = [layer for layer in self._modules.shared() if layer.kind in _FINAL]
         if shared:
             return shared[:1]
         kind = self._settings.get("final_activation", "tanh")
