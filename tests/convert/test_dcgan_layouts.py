@@ -394,7 +394,7 @@ class Custom:
 
 def save_whole(torch, module, path):
     globals()["CustomGenerator"] = type(module)  # pickle wants to find the class
-    torch.save({"epoch": 3, "netG": module}, path)
+    torch.save([3, {"netG": module}], path)
 
 
 @pytest.mark.parametrize("make", [odd_stack, Custom])
@@ -404,7 +404,7 @@ def test_whole_modules(make, torch, read, tmp_path):
     save_whole(torch, module, path)
     value = torchfile.read(path)
     generator, layers = read(value, torchfile.tensors_of(value, path))
-    assert generator.origin == "the file's only generator"
+    assert generator.origin == "generator 1.netG"
     check(torch, generator, layers, module)
     # Nothing of it is left to settings.
     with pytest.raises(InputError, match="has no setting activation"):
@@ -442,7 +442,9 @@ UNREAD = {
     ),
     "approximates a GELU": lambda nn: nn.GELU(approximate="tanh"),
     "is a GroupNorm": lambda nn: nn.GroupNorm(2, 6),
-    "uses the statistics of a batch": lambda nn: nn.BatchNorm2d(6, track_running_stats=False),
+    "has no statistics, which it needs": lambda nn: nn.BatchNorm2d(
+        6, track_running_stats=False
+    ),
     "has a stride or padding that is not": lambda nn: nn.Conv2d(6, 6, 3, padding=(1, 0)),
     "has a dilation that is not": lambda nn: nn.Conv2d(6, 6, 3, padding=2, dilation=2),
     "has a padding_mode": lambda nn: nn.Conv2d(6, 6, 3, padding=1, padding_mode="reflect"),
@@ -555,6 +557,35 @@ def test_where_a_generator_may_lie(above, inside, read):
     generator, _ = read(state | (rest if above or inside else {}))
     assert generator.styles[0].name.endswith("0.weight")
     assert above.split(".")[-3:][0] in f"{generator.origin} module"
+
+
+def test_a_generator_by_its_name():
+    state = {f"netG.main.{name}": array for name, array in plain(*FOURS).items()}
+    assert dcgan.find(Checkpoint("file", state, state, weights="netG")) is not None
+    with pytest.raises(InputError, match="not one generator that is named 'G_ema'"):
+        dcgan.find(Checkpoint("file", state, state, weights="G_ema"))
+
+
+def test_a_dense_layer_of_another_network():
+    """It has as many outputs as the generator has small images of its latents."""
+    state = {f"netG.{name}": array for name, array in plain(*FOURS).items()}
+    others = {f"netD.{name}": array for name, array in critic(3).items()}
+    others["netD.fc.weight"] = np.ones((4 * LATENTS, 7), np.float32)
+    assert dcgan.find(Checkpoint("file", None, others | state)) is not None
+
+
+def test_norms_that_are_not_read(read):
+    dense = {"fc.weight": np.ones((8 * 16, LATENTS), np.float32)}
+    rest = {
+        f"up.{i}.weight": np.ones(s, np.float32)
+        for i, s in ((0, (8, 6, 4, 4)), (2, (6, 3, 4, 4)))
+    }
+    for length in (8, 8 * 16):  # a norm over a layer, which has no statistics
+        norm = {f"ln.{leaf}": np.ones(length, np.float32) for leaf in ("weight", "bias")}
+        with pytest.raises(InputError, match="its ln has no statistics"):
+            read(dense | norm | rest)
+    with pytest.raises(InputError, match="its act has a slope for each of many numbers"):
+        read(dense | {"act.weight": np.ones(8 * 16, np.float32)} | rest)
 
 
 def test_the_averaged_one_of_two(read):

@@ -1,5 +1,6 @@
 """Modules of PyTorch that a file holds: what they say about the layers of a network."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ from jaxgan.networks.upsampler import Layer, Window
 
 MAX_MODULES = 10_000
 MAX_DEPTH = 100
-_LARGEST = 1e3  # slope, alpha or epsilon
 SLOPE = 0.2  # of a leaky ReLU whose slope is not known
+_LARGEST = 1e3  # slope, alpha or epsilon
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
 _SKIPPED = {  # they change nothing here
     *("Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"),
@@ -59,7 +60,7 @@ class Modules:
 
     def __init__(self, value: Any, prefix: str):
         for name in filter(None, prefix.split(".")):
-            value = _inside(value).get(name)
+            value = _child(value, name)
         self._kinds: dict[str, str] = {}  # of containers by path
         self._leaves = list(islice(self._walk("", value, 0), MAX_MODULES))
         self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
@@ -164,10 +165,20 @@ class Modules:
                 yield _Leaf(here, child, path)
 
 
+def _child(value: Any, name: str) -> Any:
+    """Return what is inside a container by a piece of the names of arrays."""
+    if isinstance(value, list | tuple):
+        index = int(name) if re.fullmatch(r"\d{1,9}", name) else len(value)
+        return value[index] if index < len(value) else None
+    return _inside(value).get(name)
+
+
 def _inside(value: Any) -> dict[Any, Any]:
-    """Return what is inside a dictionary or an object, by name."""
+    """Return the modules in a module, or what is in a dictionary or another object."""
     match value:
-        case Inert(state={"_modules": dict(items)}) | Inert(state=dict(items)) | dict(items):
+        case Inert(state={"_modules": dict(items)}) | Inert(items=dict(items)):
+            return items
+        case Inert(state=dict(items)) | dict(items):
             return items
     return {}
 
@@ -186,8 +197,7 @@ def _layers(leaf: _Leaf) -> list[Layer]:
     if name == "InstanceNorm2d":
         return [Layer("instance", value=_number(_attribute(leaf.module, "eps"), 1e-5))]
     if name in _UPSAMPLING:
-        factor = _attribute(leaf.module, "scale_factor")
-        factor = _both(factor)
+        factor = _both(_attribute(leaf.module, "scale_factor"))
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]

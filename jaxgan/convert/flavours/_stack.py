@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,8 @@ from jaxgan.networks.upsampler import ACTIVATIONS, Layer, Window
 
 _SPATIAL = ("transposed", "conv")
 _FINAL = ("tanh", "sigmoid")
+_EPSILON = 1e-5
+_INSTANCE = "norms without statistics are read as instance norms"
 # The generator of PyTorch-GAN, which is widely copied: the names by which it is known, and
 # what they do not show. Its later norms take 0.8 for their epsilon, not their momentum.
 _COPIED = ("l1.0", "conv_blocks.0")
@@ -40,21 +41,20 @@ class Stack:
         self._state, self._modules, self._settings = state, modules, settings
         self._layers: list[Layer] = []
         self._windows: list[Window | None] = []
-        self._copied = tuple(step.part.owner for step in steps[:2]) == _COPIED
+        names = tuple(step.part.owner for step in steps[:2])
+        self._copied = names == _COPIED and not modules.kind(names[0])
         if self._copied:
             self.said.append(
                 f"{_COPIED_ACTIVATION} and the epsilon {_COPIED_EPSILON} of PyTorch-GAN are "
                 "assumed"
             )
-        inputs = None
-        for i, step in enumerate(steps):
-            weight = self._step(step, inputs, norms=[s.kind for s in steps[:i]].count("norm"))
-            if i == 0:
-                self.style = _style(step, weight)
-            inputs = step.outputs
+        self.style = _style(steps[0], self._convolution(steps[0], None))
+        self._rest(*steps[:3])
+        for i in range(1, len(steps)):
+            self._step(steps[i], steps[i - 1])
             self._rest(*steps[i : i + 3])
         if self._layers[-1].kind == "sigmoid":  # [0, 1]
-            two = np.full((1, 1, 1, inputs or 1), 2, np.float32)
+            two = _wide(np.full(steps[-1].outputs, 2))
             self._add(Layer("scale"), scale=two, shift=two - 3)
 
     def choose(self) -> _windows.Choice:
@@ -72,16 +72,17 @@ class Stack:
             self.params[f"layer_{len(self._layers)}"] = params
         self._layers.append(layer)
 
-    def _step(self, step: Step, inputs: int | None, norms: int) -> Any:
-        """Add the layer of a step, and return its weight."""
-        if step.kind == "prelu":
+    def _step(self, step: Step, before: Step) -> None:
+        """Add the layer of a step."""
+        if step.kind == "norm":
+            self._norm(step, before)
+        elif step.kind == "prelu":
+            if step.part.length not in (1, step.outputs):
+                raise Unknown(f"its {step.part.owner} has a slope for each of many numbers")
             slope = self._state.take(step.part.name("weight"), (None,))
             self._add(Layer("prelu"), slope=_wide(np.resize(slope, step.outputs)))
-        elif step.kind == "norm":
-            self._norm(step, norms)
         else:
-            return self._convolution(step, inputs)
-        return None
+            self._convolution(step, before.outputs)
 
     def _convolution(self, step: Step, inputs: int | None) -> np.ndarray:
         part, kind, outputs, k = step
@@ -107,41 +108,36 @@ class Stack:
         )
         return weight
 
-    def _norm(self, step: Step, norms: int) -> None:
+    def _norm(self, step: Step, before: Step) -> None:
         part, _, channels, _ = step
         kind = self._modules.kind(part.owner)
         if kind and not re.fullmatch(r"(Batch|SyncBatch|Instance)Norm(1d|2d)?", kind):
             raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not read here")
-        shape = (part.length,)
-        scale, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
+        shape, eps = (part.length,), self._epsilon(part, first=before.kind == "dense")
+        factor, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
         if "weight" in part.shapes:
-            scale = self._state.take(part.name("weight"), shape)
+            factor = self._state.take(part.name("weight"), shape)
             shift = self._state.take(part.name("bias"), shape)
-        eps = self._epsilon(part, norms)
-        side = round((part.length // channels) ** 0.5)
         if "running_var" not in part.shapes:
-            if kind and not kind.startswith("Instance"):
-                raise Unknown(f"its {part.owner} uses the statistics of a batch, not its own")
-            self._add(Layer("instance", value=eps), scale=_wide(scale), shift=_wide(shift))
-            note = "norms without statistics are read as instance norms"
-            self.said += [note] if not kind and note not in self.said else []
+            if before.kind == "dense" or (kind and not kind.startswith("Instance")):
+                raise Unknown(f"its {part.owner} has no statistics, which it needs there")
+            if not kind and _INSTANCE not in self.said:
+                self.said.append(_INSTANCE)
+            self._add(Layer("instance", value=eps), scale=_wide(factor), shift=_wide(shift))
             return
-        mean, var = (
-            self._state.take(part.name(leaf), shape).astype(np.float64)
-            for leaf in ("running_mean", "running_var")
-        )
+        mean = self._state.take(part.name("running_mean"), shape).astype(np.float64)
+        var = self._state.take(part.name("running_var"), shape).astype(np.float64)
         if (var < 0).any():
             raise self._state.error(f"its {part.name('running_var')} is negative")
-        factor = scale / np.sqrt(var + eps)
-        shift = shift - mean * factor
-        self._add(
-            Layer("scale", side=side), scale=_wide(factor, side), shift=_wide(shift, side)
-        )
+        factor = factor / np.sqrt(var + eps)
+        side = round((part.length // channels) ** 0.5)
+        shift = _wide(shift - mean * factor, side)
+        self._add(Layer("scale", side=side), scale=_wide(factor, side), shift=shift)
 
-    def _epsilon(self, part: Part, norms: int) -> float:
+    def _epsilon(self, part: Part, first: bool) -> float:
         eps = self._modules.attribute(part.owner, "eps")
         if type(eps) is not float:
-            usual = _COPIED_EPSILON if self._copied and norms else 1e-5
+            usual = _COPIED_EPSILON if self._copied and not first else _EPSILON
             eps = self._settings.get("eps", usual)
         if not 0 < eps < 1e3:
             raise InputError(f"the epsilon {eps} of a norm must be over 0")
@@ -187,7 +183,7 @@ class Stack:
         """Return the norm behind a convolution that may have one without arrays."""
         norm = self._settings.get("norm", "")
         if norm == "instance":
-            return [Layer("instance", value=self._settings.get("eps", 1e-5))]
+            return [Layer("instance", value=self._settings.get("eps", _EPSILON))]
         if norm not in ("", "none"):
             raise InputError(f"the setting norm={norm[:40]} must be none or instance")
         if not norm and gap is not None and gap > 1:

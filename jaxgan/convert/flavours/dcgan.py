@@ -5,6 +5,7 @@ Otherwise they are the usual ones: ReLU, and tanh at the end.
 """
 
 import os.path
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -178,24 +179,31 @@ def _may_enlarge(steps: list[Step]) -> bool:
 
 def _is_fed(prefix: str, inside: _Shapes, arrays: Mapping[str, np.ndarray]) -> bool:
     """Tell whether a dense layer beside the layers makes their input, small images."""
+    if not prefix or any(len(shape) == 2 for shape in inside.values()):
+        return False
     first = next(shape for shape in inside.values() if len(shape) == 4)
     around = prefix[: prefix[:-1].rfind(".") + 1]
-    return any(
-        array.ndim == 2 and side_of(array.shape[0], first[0]) > 1
-        for name, array in arrays.items()
-        if prefix and name.startswith(around) and not name.startswith(prefix)
-    )
+    dense, others = set(), set()  # pieces that stand beside the layers
+    for name, array in arrays.items():
+        if name.startswith(around) and not name.startswith(prefix):
+            piece = name[len(around) :].split(".")[0]
+            if array.ndim == 2 and side_of(array.shape[0], first[0]) > 1:
+                dense.add(piece)
+            elif array.ndim > 2:
+                others.add(piece)  # a network of its own
+    return bool(dense - others)
 
 
 def _named(prefix: str, names: list[str], weights: str | None) -> str:
     """Choose among prefixes of the same arrays the one that names the generator.
 
     Mostly the last piece that all names share is that of a Sequential inside it; not where
-    a ``state_dict`` is before it.
+    a number or ``state_dict`` is before it.
     """
     ways = [prefix + way for way in _above(os.path.commonprefix(names))]
     for way in ways:
         if weights is not None and f".{owners.name_of(way)}".endswith(f".{weights}"):
             return way
-    inner = len(ways) < 2 or f".{ways[-2]}".endswith(".state_dict.")
-    return ways[-1] if inner else ways[-2]
+    if len(ways) < 2 or re.search(r"(^|\.)(\d+|state_dict)\.$", ways[-2]):
+        return ways[-1]
+    return ways[-2]
