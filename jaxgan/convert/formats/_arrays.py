@@ -47,12 +47,6 @@ class Storage:
     size: int
 
 
-def align(content: memoryview, size: int = 16) -> memoryview:
-    """Copy the content if its address is no multiple of ``size``; 16 suits all dtypes."""
-    odd = np.frombuffer(content, np.uint8).ctypes.data % size if content else 0
-    return memoryview(bytes(content)) if odd else content
-
-
 def itemsize(dtype: str) -> int:
     """Return the bytes of an element of a storage."""
     return 1 if dtype == UNTYPED else DTYPES[dtype].itemsize

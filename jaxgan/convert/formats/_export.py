@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from jaxgan.convert.formats._arrays import Storage, align, tensor
+from jaxgan.convert.formats._arrays import Storage, tensor
 from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import legible
 
@@ -83,7 +83,7 @@ def _array(content: memoryview, meta: Any, budget: Budget) -> Any:
         } if number in _DTYPES and layout == _STRIDED:
             view = (offset, _whole(sizes), _whole(strides))
             dtype = _DTYPES[number]
-            return tensor(budget, Storage(dtype, align(content), len(content)), dtype, view)
+            return tensor(budget, Storage(dtype, content, len(content)), dtype, view)
     raise Refused("has weights of a layout or dtype that is not read")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.convert.formats import mapped
 from jaxgan.convert.formats._arrays import DTYPES, check_bools, check_shape, count_elements
 from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import Inert, kind
@@ -74,7 +75,7 @@ def scalar(budget: Budget, args: tuple) -> Any:
 
 
 def octets(budget: Budget, raw: Any) -> bytes:
-    """Return bytes, which Python 2 wrote as a text.
+    """Return bytes, of which Python 2 makes a text.
 
     Raises:
       Refused: If it is neither.
@@ -85,6 +86,10 @@ def octets(budget: Budget, raw: Any) -> bytes:
             return raw.encode("latin1")
         except UnicodeEncodeError as error:
             raise Refused("has a text that is not of bytes") from error
+    if isinstance(raw, memoryview):
+        copy = bytes(raw)
+        mapped.forget(np.frombuffer(raw, np.uint8))
+        return copy
     if not isinstance(raw, bytes):
         raise Refused(f"has an array of which the content is a {kind(raw)}")
     return raw

@@ -12,7 +12,6 @@ from jaxgan.convert.formats._arrays import (
     DTYPES,
     UNTYPED,
     Storage,
-    align,
     check_shape,
     itemsize,
     tensor,
@@ -95,9 +94,6 @@ class Objects:
         content = self.stored.get(name)
         if not self.declares and (content is None or len(content) != size):
             raise Refused(f"has no storage {legible(name)} of {size} bytes")
-        if content is not None:
-            suits = 16 if dtype == UNTYPED else DTYPES[dtype].alignment
-            content = self.stored[name] = align(content, suits)
         return view_of(Storage(dtype, content, size), view)
 
     def build(self, target: Any, state: Any) -> None:
@@ -149,7 +145,7 @@ def _rebuild_parameter(objects: Objects, args: tuple) -> Any:
 
 def _load_from_bytes(objects: Objects, args: tuple) -> Any:
     match args:
-        case (bytes(content),):
+        case (bytes() | memoryview() as content,):
             objects.budget.take(len(content))
             return objects.nested(memoryview(content))
     return NotImplemented

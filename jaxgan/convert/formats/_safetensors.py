@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.convert.formats._arrays import DTYPES, Storage, align, tensor
+from jaxgan.convert.formats._arrays import DTYPES, Storage, tensor
 from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import legible
 
@@ -20,7 +20,7 @@ def is_safetensors(head: bytes, size: int) -> bool:
 
 
 def read(data: memoryview, budget: Budget) -> dict[str, np.ndarray]:
-    """Read the tensors by name, as views of ``data`` where its address suits them.
+    """Read the tensors by name, as views of ``data``.
 
     Raises:
       Refused: If the file is damaged, has bytes that belong to no tensor or to two, or has a
@@ -61,7 +61,7 @@ def _array(
     begin, end = span
     if not 0 <= begin <= end <= len(content):
         raise Refused("is not a readable safetensors file: it is cut short, or has gaps")
-    part = align(content[begin:end], DTYPES[dtype].alignment)
+    part = content[begin:end]
     strides, elements = [], 1
     for length in reversed(shape):
         strides.append(elements)

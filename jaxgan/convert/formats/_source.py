@@ -12,6 +12,7 @@ MAX_INT_BYTES = 32
 
 _LINE_END = re.compile(rb"\n")
 _MAX_DIGITS = 80  # of a number in a line
+_MANY = 2**16  # bytes
 
 
 class Source:
@@ -34,6 +35,16 @@ class Source:
         content = bytes(self.data[self.position : end])
         self.position = end
         return content
+
+    def take_or_view(self, count: int) -> bytes | memoryview:
+        """Read so many bytes; many are a view, so that they take no memory of their own."""
+        if count < _MANY:
+            return self.take(count)
+        begin = self.position
+        if begin + count > len(self.data):
+            raise Refused("is cut short inside its pickle")
+        self.position += count
+        return self.data[begin : self.position]
 
     def number(self, count: int, signed: bool = False) -> int:
         """Read a whole number of so many bytes."""

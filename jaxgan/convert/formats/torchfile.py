@@ -13,8 +13,8 @@ checksums, nor does a zip that was saved with ``set_crc32_options(False)``, so a
 number in a storage is read as it stands.
 
 Arrays are read-only. They may be views of the file, which is mapped into memory, of one
-another, and of fewer bytes than their shape (expanded tensors). Copy an array before changing
-it, and to keep it when the file may become shorter.
+another, and of fewer bytes than their shape (expanded tensors), at any address. Copy an array
+before changing it, and to keep it when the file may become shorter.
 """
 
 import contextlib
