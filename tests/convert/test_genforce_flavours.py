@@ -603,7 +603,7 @@ def test_fused_scale_of_small_images_is_off(value):
         ("pggan", {"label_size": -1}, "its layer0.weight has 8 inputs, and not -1 labels"),
         ("pggan", {"fused_scale": True}, "its layer2.weight has shape [6, 8, 3, 3]"),
         ("stylegan", {"fused_scale": "on"}, "fused_scale=on must be auto, true or false"),
-        ("stylegan", {"fused_scale": 2}, "fused_scale=2 must be of the type of False"),
+        ("stylegan", {"fused_scale": 2}, "fused_scale=2 must be auto, true or false"),
     ],
 )
 def test_settings_that_do_not_fit(network, settings, why):

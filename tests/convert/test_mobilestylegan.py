@@ -389,6 +389,7 @@ def relative(found, expected):
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_the_real_one_makes_what_openvino_made(real):
     """OpenVINO 2026.4 in float32: codes, means of 64x64 pixels, and some pixels themselves."""
     golden = np.load(GOLDEN)

@@ -30,7 +30,10 @@ def test_a_line_without_a_value_is_refused(text):
         read_settings(text)
 
 
-@pytest.mark.parametrize(("value", "default"), [(1, True), ("yes", False), ("3", 3), (True, 1), (True, "a")])
+TYPES = [(1, True), ("yes", False), ("3", 3), (True, 1), (True, "a")]
+
+
+@pytest.mark.parametrize(("value", "default"), TYPES)
 def test_a_setting_of_another_type_is_refused(value, default):
     with pytest.raises(InputError, match=f"name={value} must be of the type of {default!r}"):
         Settings({"name": value}).get("name", default)
@@ -46,7 +49,8 @@ def test_a_setting_that_nothing_reads_is_refused():
 
 
 def test_settings_of_a_training_run_are_read_wherever_they_are_nested(tmp_path):
-    content = {"G_kwargs": {"z_dim": 5, "mapping_kwargs": {"num_layers": 2}}, "batch": 3, "conv_clamp": None}
+    content = {"G_kwargs": {"z_dim": 5, "mapping_kwargs": {"num_layers": 2}}}
+    content |= {"batch": 3, "conv_clamp": None}
     (tmp_path / "options.json").write_text(json.dumps(content))
     settings = read_settings(str(tmp_path / "options.json"))
     assert settings.get("z_dim", 512) == 5

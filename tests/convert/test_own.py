@@ -349,7 +349,7 @@ def test_objects_are_never_unpickled(attack, good, tmp_path):
 
 def test_files_that_are_not_there(tmp_path):
     for path, words in (
-        (tmp_path, "is a folder without a generator.npz and without a checkpoint: give a complete image run, or a file"),
+        (tmp_path, "is a folder without a generator.npz and without a checkpoint: give a"),
         (tmp_path / "none.npz", "none.npz does not exist"),
     ):
         with pytest.raises(InputError) as error:
