@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from scipy import signal, special
 
 
 class Signal(NamedTuple):
@@ -120,7 +119,9 @@ def resampling(
 def _low_pass(
     factor: int, taps: int, band: Signal, rate: int, radial: bool = False
 ) -> np.ndarray:
-    """Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
+    """
+        from scipy import signal, special  # they take as long to import as jax
+    Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
     if factor == 1:
         return np.ones(1)
     count = taps * factor

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import flax.linen as nn
-import numpy as np
 
 from jaxgan.convert import own, zoo
 from jaxgan.convert.flavours import (
@@ -23,7 +22,7 @@ from jaxgan.convert.flavours import (
     strangers,
     stylegan3,
 )
-from jaxgan.convert.formats import owners, torchfile
+from jaxgan.convert.formats import mapped, owners, torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
 from jaxgan.convert.generator import Pretrained
 from jaxgan.convert.options import Settings
@@ -104,8 +103,8 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
 
 def _in_memory(generator: Pretrained) -> Pretrained:
     """Copy what may be a view of a file, which others may write anew."""
-    styles = [style._replace(weight=np.array(style.weight)) for style in generator.styles]
-    average = None if generator.average is None else np.array(generator.average)
+    styles = [style._replace(weight=mapped.copied(style.weight)) for style in generator.styles]
+    average = None if generator.average is None else mapped.copied(generator.average)
     return dataclasses.replace(
         generator, params=place_all(generator.params), styles=tuple(styles), average=average
     )

@@ -215,21 +215,22 @@ class _Reader:
         return {
             "kernel": kernel,
             "squares": squares.T if up else squares,
-            "noise": place(self._noise(part, i)[None, :, :, None]),
+            "noise": self._noise(part, i),
             "bias": self._take("bias", part.bias, (len(weight),))[None, None, None],
             "style": self._style(part, i, inputs, to_rgb=False),
         }
 
-    def _noise(self, part: Part, i: int) -> np.ndarray:
-        """Take or draw the noise ``[H, W]`` of layer i."""
+    def _noise(self, part: Part, i: int) -> Array:
+        """Take or draw the noise ``[1, H, W, 1]`` of layer i, times its strength."""
         shape = (4 * 2 ** ((i + 1) // 2),) * 2
         if not (self._has_noise or self._has_strength):
-            return np.zeros(shape, np.float32)
+            return place(np.zeros((1, *shape, 1), np.float32))
         if self._has_noise:
             noise = self._take("noise", part.noise, shape)
         else:
             noise = np.random.default_rng(i).standard_normal(shape, np.float32)
-        return noise * self._take("strength", part.strength, ())
+        strength = self._take("strength", part.strength, ())
+        return place(noise[None, :, :, None], float(strength))
 
     def _to_rgb(self, b: int, inputs: int, colours: int | None) -> dict[str, Any]:
         part = self._form.to_rgb(b)

@@ -24,19 +24,34 @@ def open_file(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
+def copied(array: np.ndarray) -> np.ndarray:
+    """Copy an array of a mapped file, and forget it; return any other as it is."""
+    if _mapping_of(array) is None:
+        return array
+    copy = np.array(array)
+    forget(array)
+    return copy
+
+
 def forget(array: np.ndarray) -> None:
     """Let the pages go that an array of a mapped file has read; they are read again at need.
 
     Other arrays stay as they are.
     """
-    base = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    mapping = base.obj if isinstance(base, memoryview) else base
-    if array.nbytes < _FEW or not isinstance(mapping, mmap.mmap):
+    mapping = _mapping_of(array)
+    if array.nbytes < _FEW or mapping is None:
         return
     origin = np.frombuffer(mapping, np.uint8).ctypes.data
     first, end = (address - origin for address in byte_bounds(array))
     first -= first % mmap.PAGESIZE
     if hasattr(mapping, "madvise"):  # not on Windows
         mapping.madvise(mmap.MADV_DONTNEED, first, end - first)
+
+
+def _mapping_of(array: np.ndarray) -> mmap.mmap | None:
+    """Return the mapping that an array is a view of; None if it is of none."""
+    base = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    owner = base.obj if isinstance(base, memoryview) else base
+    return owner if isinstance(owner, mmap.mmap) else None
