@@ -119,9 +119,9 @@ def resampling(
 def _low_pass(
     factor: int, taps: int, band: Signal, rate: int, radial: bool = False
 ) -> np.ndarray:
-    """
-        from scipy import signal, special  # they take as long to import as jax
-    Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
+    """Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
+    from scipy import signal, special  # they take as long to import as jax
+
     if factor == 1:
         return np.ones(1)
     count = taps * factor
