@@ -8,12 +8,14 @@ in which every checksum is 0 was written without them: its contents are read unc
 
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxgan import runtime
 from jaxgan.convert.formats import mapped
-from jaxgan.convert.formats._pickle import Budget, Refused
+from jaxgan.convert.formats._bounds import Budget, Refused
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -55,8 +57,18 @@ def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
     for entry, end in zip(entries, ends, strict=True):
         if entry.name in contents:
             raise Refused(f"has two zip entries {ascii(entry.name[:80])[1:]}")
-        contents[entry.name] = _content(data, entry, end, budget, checked)
+        contents[entry.name] = _content(data, entry, end, budget)
+    if checked:
+        with ThreadPoolExecutor(runtime.cores()) as pool:  # a thread starts for each core
+            list(pool.map(_check, entries, contents.values()))
     return contents
+
+
+def _check(entry: _Entry, content: memoryview) -> None:
+    """Check the content of an entry by its checksum."""
+    if zlib.crc32(content) != entry.crc:
+        raise Refused(f"has a damaged {_title(entry)}: it does not fit its checksum")
+    mapped.forget(np.frombuffer(content, np.uint8))
 
 
 def _directory(data: memoryview) -> tuple[int, list[_Entry]]:
@@ -91,11 +103,13 @@ def _directory(data: memoryview) -> tuple[int, list[_Entry]]:
     return start, entries
 
 
-def _content(
-    data: memoryview, entry: _Entry, end: int, budget: Budget, checked: bool
-) -> memoryview:
-    """Read the entry that reaches up to ``end``, and check it if it has a checksum."""
-    title = f"zip entry {ascii(entry.name[:80])[1:]}"
+def _title(entry: _Entry) -> str:
+    return f"zip entry {ascii(entry.name[:80])[1:]}"
+
+
+def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memoryview:
+    """Read the entry that reaches up to ``end``."""
+    title = _title(entry)
     if entry.flags & 1:
         raise Refused(f"has an encrypted {title}")
     if entry.flags & ~(_DESCRIBED | _UTF8) or entry.method not in (_STORED, _DEFLATED):
@@ -124,9 +138,8 @@ def _content(
     if entry.method == _DEFLATED:
         budget.take(entry.size)
         content = memoryview(_inflate(content, entry.size, title))
-    if len(content) != entry.size or (checked and zlib.crc32(content) != entry.crc):
-        raise Refused(f"has a damaged {title}: it does not fit its checksum")
-    mapped.forget(np.frombuffer(content, np.uint8))
+    if len(content) != entry.size:
+        raise Refused(f"has a {title} of another size than it says")
     return content
 
 
