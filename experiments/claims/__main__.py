@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = Options(**present)
         chosen = _choose(options, present)
         directory, fresh = Path(line.shared.out), line.shared.fresh
+        line.check_inputs(directory)
         if line.shared.dry_run:
             study.show_plan(chosen, directory, options.seeds, fresh=fresh)
             return

@@ -24,7 +24,7 @@ class Shared:
     Attributes:
       out: Folder that holds all runs.
       name: Name of the run's folder; by default made from the settings.
-      fresh: Start over, deleting an earlier run.
+      fresh: Start over, deleting the files of an earlier run.
       dry_run: Print the settings and what would be written; train nothing.
       tensorboard: Also write the numbers and pictures for TensorBoard.
     """
@@ -123,7 +123,8 @@ class CommandLine:
         """The run's folder: ``<out>/<experiment>/<name>``.
 
         Raises:
-          InputError: If ``--name`` is not the name of one folder.
+          InputError: If ``--name`` is not the name of one folder, or ``--fresh`` would clear
+            a folder that holds an input.
         """
         out, name = self.shared.out, self.shared.name
         name = default_name if name is None else name
@@ -131,7 +132,29 @@ class CommandLine:
             raise InputError(f"--out={out!r} must be the name of a folder")
         if name in ("", ".", "..") or Path(name).name != name or not name.isprintable():
             raise InputError(f"--name={name!r} must be a plain folder name")
-        return Path(out) / self.experiment / name
+        directory = Path(out) / self.experiment / name
+        self.check_inputs(directory)
+        return directory
+
+    def check_inputs(self, directory: Path) -> None:
+        """Refuse ``--fresh`` where a flag names a file or folder inside the run's folder.
+
+        Raises:
+          InputError: If one does.
+        """
+        if not self.shared.fresh:
+            return
+        home = directory.resolve()
+        for flag in sorted(self.values.flag_values_dict().keys() - {"out", "name"}):
+            value = self.values[flag].value
+            for text in value if isinstance(value, list) else [value]:
+                if not isinstance(text, str) or not os.path.exists(text):
+                    continue
+                if Path(text).resolve().is_relative_to(home):
+                    raise InputError(
+                        f"--{flag}={text} lies inside {directory}, which --fresh clears; "
+                        "move it, or give another --name"
+                    )
 
     def run(
         self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None = None

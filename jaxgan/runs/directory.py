@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.errors import InputError
+from jaxgan.runs import outputs
 from jaxgan.runtime import replacing
 
 _LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
@@ -177,7 +177,7 @@ class Run:
       directory: Made if missing.
       settings: Everything that decides the result. A directory with other settings is
         refused.
-      fresh: Delete what an earlier run left in the directory.
+      fresh: Delete the files of an earlier run. Files that jaxgan does not write stay.
       ways: Ends the error lines.
 
     Raises:
@@ -213,8 +213,8 @@ class Run:
             for path in self.directory.iterdir():
                 if _LEFTOVER.match(path.name) and path.is_file():  # of a write that was killed
                     path.unlink()
-            if fresh:
-                self._clear()
+            if fresh:  # the configuration is last, so that an interrupted deletion leaves a run
+                outputs.clear(self.directory)
             if fresh or not (self.directory / "config.json").exists():
                 self._write_config()
         except BaseException:
@@ -277,22 +277,3 @@ class Run:
             "command": shlex.join(sys.orig_argv),
         }
         write_json(self.directory / "config.json", config)
-
-    def _clear(self) -> None:
-        """Delete all but the configuration, so that an interrupted deletion leaves a run.
-
-        The summary goes first and the checkpoints at one stroke: a later start begins
-        from scratch.
-        """
-        (self.directory / "summary.json").unlink(missing_ok=True)
-        trash = self.directory / "trash"
-        shutil.rmtree(trash, ignore_errors=True)
-        if self.checkpoints.exists():
-            self.checkpoints.rename(trash)
-        for path in self.directory.iterdir():
-            if path.name in ("lock", "config.json"):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()

@@ -64,30 +64,56 @@ def test_a_start_that_was_killed_at_once_is_no_obstacle(tmp_path):
         assert not (tmp_path / "tmp_12_config.json").exists()
 
 
-def test_fresh_killed_half_way_leaves_a_run_without_checkpoints(tmp_path, monkeypatch):
+def test_fresh_deletes_only_what_jaxgan_writes(tmp_path):
+    written = [
+        *("summary.json", "metrics.jsonl", "samples.png", "generator.npz", "direction_12.png"),
+        *("checkpoints/step_00000020/manifest.json", "checkpoints/step_00000040/arrays/x"),
+        *(
+            "checkpoints/step_00000060.damaged/x",
+            "frames/epoch_0001.png",
+            "frames/step_0002.png",
+        ),
+        *("traversal/classes.png", "tensorboard/events.out.tfevents.1.host"),
+        *(f"cells/{20 * 'a'}/seed_0001.npz", f"work/{20 * 'b'}/checkpoints/step_1/x"),
+    ]
+    mine = [
+        *("notes.txt", "frames/best.png", "checkpoints/step_00000020.txt", "photos/1/face.jpg"),
+        *("checkpoints/kept/step_00000020/x", "my-run/summary.json", "direction_a.png"),
+    ]
+    with runs.Run(tmp_path, SETTINGS):
+        for name in written + mine:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("")
+    (tmp_path / "pictures").symlink_to(tmp_path / "photos")
+    with runs.Run(tmp_path, SETTINGS, fresh=True):
+        pass
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert left - {"lock", "config.json", "pictures"} == {
+        part for name in mine for part in (name, *map(str, Path(name).parents)) if part != "."
+    }
+
+
+def test_fresh_killed_half_way_leaves_an_older_state_of_the_run(tmp_path, monkeypatch):
     with runs.Run(tmp_path, SETTINGS) as run:
-        run.log([{"epoch": 1}])
         run.finish({})
-        run.checkpoints.mkdir()
-        (run.checkpoints / "step_00000001").mkdir()
+        for step in (1, 2):
+            (run.checkpoints / f"step_{step:08d}").mkdir(parents=True)
+    delete, calls = shutil.rmtree, iter(range(9))
 
     def die(path, **options):
-        raise KeyboardInterrupt
+        delete(path, **options)
+        if "tmp_" in str(path) and next(calls) == 1:
+            raise KeyboardInterrupt
 
-    def unlink(path, **options):
-        os.unlink(path) if path.name == "summary.json" else die(path)
-
-    other = SETTINGS | {"epochs": 9}
-    monkeypatch.setattr(Path, "unlink", unlink)
-    monkeypatch.setattr(shutil, "rmtree", lambda path, **options: None)
+    monkeypatch.setattr(shutil, "rmtree", die)
     with pytest.raises(KeyboardInterrupt):
-        runs.Run(tmp_path, other, fresh=True)
+        runs.Run(tmp_path, SETTINGS | {"epochs": 9}, fresh=True)
     monkeypatch.undo()
     with runs.Run(tmp_path, SETTINGS) as run:
         assert run.summary() is None
+        assert [path.name for path in run.checkpoints.iterdir()] == ["step_00000001"]
+    with runs.Run(tmp_path, SETTINGS | {"epochs": 9}, fresh=True) as run:
         assert not run.checkpoints.exists()
-    with runs.Run(tmp_path, other, fresh=True) as run:
-        assert run.records() == []
 
 
 def test_one_process_at_a_time(tmp_path):

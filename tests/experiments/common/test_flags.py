@@ -236,3 +236,23 @@ def test_a_reader_may_leave_early():
     os.close(read_end)
     assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 0
+
+
+def test_fresh_is_refused_where_an_input_lies_in_the_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "test" / "usual").mkdir(parents=True)
+    (tmp_path / "runs" / "test" / "usual" / "faces.zip").write_text("precious")
+    (tmp_path / "link.zip").symlink_to("runs/test/usual/faces.zip")
+
+    def start(*given):
+        line = CommandLine("test", "A test.")
+        line.define(Config, {})
+        return line.run(lambda check: line.run_directory("usual") and None, given)
+
+    for name in ("runs/test/usual/faces.zip", "link.zip", "runs/test/usual"):
+        given = f"--title={name}"
+        assert start(given) == 0
+        assert start(given, "--name=other", "--fresh") == 0
+        assert start(given, "--fresh") == 2
+        error = capsys.readouterr().err
+        assert f"--title={name} lies inside runs/test/usual, which --fresh clears" in error

@@ -1,0 +1,78 @@
+"""The files that jaxgan writes into a run's folder, by name; the others are a person's."""
+
+import contextlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+_IMAGE_LABORATORIES = (
+    r"frames/epoch_\d+\.(png|npz)",
+    r"(real|real_one|samples|losses|clouds|side_by_side)\.png",
+    r"(training|side_by_side)\.gif",
+    r"samples\.npz",
+    r"generator\.npz",
+    r"skipped\.txt",
+    r"summary\.csv",
+    r"traversal/(dimension_-?\d+|classes)\.png",
+    r"traversal/traversal\.json",
+)
+_SEFA = (
+    r"frames/step_\d+\.png",
+    r"direction_\d+\.png",
+    r"directions\.(npz|gif)",
+    r"codes\.npz",
+    r"sefa\.html",
+    r"attributes\.json",
+)
+_CLAIMS = (
+    r"cells/[0-9a-f]{20}/seed_\d+\.npz",
+    r"work/[0-9a-f]{20}",
+    r"claims\.(html|json|csv)",
+)
+_RUN = (
+    r"summary\.json",
+    r"metrics\.jsonl",
+    r"(checkpoints|trash)/step_\d+(\.(damaged|aside)(_\d+)?)?",
+    r"checkpoints/tmp_\d+",
+    r"tensorboard/events\.out\.tfevents\..*",
+)
+_OUTPUTS = re.compile("|".join(_RUN + _IMAGE_LABORATORIES + _SEFA + _CLAIMS))
+_FOLDERS = re.compile(
+    "checkpoints|trash|frames|traversal|tensorboard|work|cells|cells/[0-9a-f]{20}"
+)
+
+
+def outputs(directory: Path) -> list[Path]:
+    """List the files and checkpoints of a run, but for its lock and its configuration.
+
+    The summary is first, then the checkpoints, newest first: a deletion in this order that
+    is interrupted leaves an older state of the run.
+    """
+    paths = {path.relative_to(directory).as_posix(): path for path in _inside(directory)}
+    names = [name for name in paths if _OUTPUTS.fullmatch(name)]
+    checkpoints = sorted((n for n in names if n.startswith("checkpoints/")), reverse=True)
+    others = sorted(set(names) - set(checkpoints), key=lambda n: (n != "summary.json", n))
+    first = others[:1] if others[:1] == ["summary.json"] else []
+    return [paths[name] for name in [*first, *checkpoints, *others[len(first) :]]]
+
+
+def clear(directory: Path) -> None:
+    """Delete the files and checkpoints of a run; whatever else is there stays."""
+    for path in outputs(directory):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+            continue
+        doomed = path.with_name(f"tmp_{os.getpid()}")  # half a checkpoint is none
+        shutil.rmtree(doomed, ignore_errors=True)
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+    for path in sorted(_inside(directory), reverse=True):  # what is inside comes first
+        name = path.relative_to(directory).as_posix()
+        if _FOLDERS.fullmatch(name) and path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):  # it is not empty
+                path.rmdir()
+
+
+def _inside(directory: Path) -> list[Path]:
+    return [path for depth in ("*", "*/*", "*/*/*") for path in directory.glob(depth)]
