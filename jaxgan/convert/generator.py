@@ -179,15 +179,20 @@ class Pretrained:
 
     @functools.cached_property
     def code_covariance(self) -> np.ndarray:
-        """Covariance ``[D, D]`` float64 of codes; without layers that of latents."""
+        """Covariance ``[D, D]`` float64 of codes; without layers that of latents.
+
+        Where each layer has its own code it is the mean of those of the layers.
+        """
         if not self.num_layers:
             return np.eye(self.latent_dim)
         with jax.ensure_compile_time_eval():
             keys = jax.random.split(jax.random.key(0), _BATCHES)
             shape = (AVERAGED, self.z_dim)
             parts = [self._mapped(jax.random.normal(key, shape), of_all=True) for key in keys]
-        codes = np.concatenate(parts).reshape(-1, self.latent_dim)
-        return np.atleast_2d(np.cov(codes, rowvar=False, dtype=np.float64))
+        codes = np.concatenate(parts)
+        layers = [codes] if codes.ndim == 2 else codes.swapaxes(0, 1)
+        covariances = [np.cov(layer, rowvar=False, dtype=np.float64) for layer in layers]
+        return np.atleast_2d(np.mean(covariances, axis=0))
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -156,14 +156,13 @@ def label_rows(labels: ArrayLike, count: int, flavour: str) -> np.ndarray:
     """
     if not count:
         raise InputError(f"the {flavour} takes no label: it is not conditional")
-    array = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] == count and np.isfinite(array).all():
+    array = np.atleast_1d(labels)
+    numbers = array.size > 0 and array.dtype.kind in "iuf"
+    if numbers and array.shape[1:] == (count,) and np.isfinite(array).all():
         return array.astype(np.float32)
-    classes = np.atleast_1d(array)
-    whole = classes.ndim == 1 and classes.size and classes.dtype.kind in "iuf"
-    if not whole or not np.isin(classes, np.arange(count)).all():
+    if not numbers or array.ndim != 1 or not np.isin(array, np.arange(count)).all():
         raise InputError(
             f"a label of this {flavour} is a class from 0 to {count - 1}, or a row of {count} "
             "numbers"
         )
-    return np.eye(count, dtype=np.float32)[classes.astype(int)]
+    return np.eye(count, dtype=np.float32)[array.astype(int)]

@@ -86,7 +86,7 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
         _, high, wide, inputs = x.shape
-        style = _style(code, inputs)
+        style = scales(code, inputs)
         x = x * style[:, None, None]
         y: Any
         if self.up:
@@ -101,7 +101,7 @@ class Layer(nn.Module):
         scale = lax.rsqrt(jnp.square(style) @ squares + _EPSILON)
         noise = self.param("noise", init.zeros, (1, *y.shape[1:3], 1))
         bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
-        return _clamp(_activate(y * scale[:, None, None] + noise + bias), self.clamp)
+        return clamp(_activate(y * scale[:, None, None] + noise + bias), self.clamp)
 
 
 class ToRGB(nn.Module):
@@ -117,10 +117,10 @@ class ToRGB(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
-        style = _style(code, x.shape[3])
+        style = scales(code, x.shape[3])
         kernel = self.param("kernel", _scaled, (x.shape[3], self.colours))
         bias = self.param("bias", init.zeros, (1, 1, 1, self.colours))
-        return _clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
+        return clamp((x * style[:, None, None]) @ kernel + bias, self.clamp)
 
 
 class Synthesis(nn.Module):
@@ -170,7 +170,8 @@ def tap_squares(kernel: Any, up: bool) -> Any:
     return squares.T if up else squares
 
 
-def _style(code: Array, channels: int) -> Array:
+def scales(code: Array, channels: int) -> Array:
+    """Make the scales of channels, ``[N, D] -> [N, channels]``, in the layer ``style``."""
     return nn.Dense(channels, kernel_init=_scaled, bias_init=init.ones, name="style")(code)
 
 
@@ -178,7 +179,8 @@ def _activate(x: Array) -> Array:
     return 2**0.5 * nn.leaky_relu(x, 0.2)
 
 
-def _clamp(x: Array, bound: float | None) -> Array:
+def clamp(x: Array, bound: float | None) -> Array:
+    """Clip to ``-bound`` and ``bound``; None is no bound."""
     return x if bound is None else x.clip(-bound, bound)
 
 

@@ -20,7 +20,7 @@ from jax import Array, lax
 
 from jaxgan.networks.convolution import Geometry, correlate
 from jaxgan.networks.resampling import Resampling, Signal, lower_rate, raise_rate
-from jaxgan.networks.stylegan2 import ToRGB
+from jaxgan.networks.stylegan2 import ToRGB, clamp, scales
 
 _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 
@@ -99,13 +99,13 @@ class Layer(nn.Module):
         kernel = self.param("kernel", _scaled, (k, k, inputs, self.features))
         squares = self.param("squares", lambda _: jnp.square(kernel).sum(axis=(0, 1)))
         bias = self.param("bias", init.zeros, (1, 1, 1, self.features))
-        style = _style(code, inputs)
+        style = scales(code, inputs)
         scale = lax.rsqrt(jnp.square(style) @ squares)
         y: Any = correlate(
             x * style[:, None, None], kernel, Geometry((high, wide), k, 1, k - 1)
         )
         y = raise_rate(y * scale[:, None, None] + bias, self.resampling)
-        return lower_rate(_clamp(2**0.5 * nn.leaky_relu(y, 0.2), self.clamp), self.resampling)
+        return lower_rate(clamp(2**0.5 * nn.leaky_relu(y, 0.2), self.clamp), self.resampling)
 
 
 class Synthesis(nn.Module):
@@ -143,11 +143,3 @@ class Synthesis(nn.Module):
             x = layer(x, codes[:, i + 1])
         to_rgb = ToRGB(self.clamp, self.colours, name="to_rgb")
         return self.scale * to_rgb(x, codes[:, len(self.resamplings) + 1])
-
-
-def _style(code: Array, channels: int) -> Array:
-    return nn.Dense(channels, kernel_init=_scaled, bias_init=init.ones, name="style")(code)
-
-
-def _clamp(x: Array, bound: float | None) -> Array:
-    return x if bound is None else x.clip(-bound, bound)

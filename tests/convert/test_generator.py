@@ -2,6 +2,7 @@ import dataclasses
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -78,6 +79,18 @@ def test_mean_code_stands_in_for_an_average_that_is_missing():
     np.testing.assert_allclose(generator.codes(z, 0.0), codes, **CLOSE)
     stored = linear(average=np.asarray(mean))
     np.testing.assert_array_equal(stored.codes(z, 0.6), generator.codes(z, 0.6))
+
+
+def test_the_spread_of_codes_is_that_within_a_layer():
+    """Layers whose codes lie far apart, but are spread alike."""
+    one = linear()
+
+    def encode(params, z):
+        return one.encode(params, z)[:, None] + 100 * jnp.arange(LAYERS)[None, :, None]
+
+    apart = dataclasses.replace(one, encode=encode)
+    # Rounding of float32 at 300 beside codes around 1.
+    np.testing.assert_allclose(apart.code_covariance, one.code_covariance, atol=1e-3)
 
 
 @pytest.mark.parametrize("layers", [LAYERS, 0])

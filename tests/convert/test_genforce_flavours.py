@@ -1,3 +1,4 @@
+import json
 import math
 import re
 from typing import Any
@@ -7,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgan import sefa
+from jaxgan import convert, sefa
 from jaxgan.convert.flavours import genforce_pggan, genforce_stylegan
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats.state_dict import Checkpoint
@@ -619,6 +620,27 @@ def test_images_of_two_channels_are_refused():
     ):
         with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are read"):
             open_with(find, arrays)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "first"), [(PGGAN, "layer0.bias"), (STYLEGAN, "synthesis.layer0.bias")]
+)
+def test_a_generator_does_not_change_with_its_file(arrays, first, tmp_path):
+    header, data = {}, b""
+    for name in (first, *(name for name in arrays if name != first)):
+        offsets = [len(data), len(data) + arrays[name].nbytes]
+        shape = list(arrays[name].shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+        data += arrays[name].tobytes()
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % 64)  # JAX shares memory that is so aligned
+    path = tmp_path / "generator.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    generator = convert.load(path)
+    before = jax.tree.map(np.array, generator.params)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    chex.assert_trees_all_equal(generator.params, before)
 
 
 # Images of genforce's own code, by random weights.

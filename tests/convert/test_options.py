@@ -106,7 +106,21 @@ def test_labels_become_rows():
     np.testing.assert_array_equal(label_rows([[0.5, 1, 2]], 3, "G"), [[0.5, 1, 2]])
 
 
-@pytest.mark.parametrize("labels", [3, -1, 0.5, [[1.0]], [], "cat", [[np.nan, 0, 0]], None])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        3,
+        -1,
+        0.5,
+        [[1.0]],
+        [],
+        "cat",
+        [[np.nan, 0, 0]],
+        None,
+        [["a", "b", "c"]],
+        np.zeros((0, 3)),
+    ],
+)
 def test_other_labels_are_refused(labels):
     with pytest.raises(InputError, match="a class from 0 to 2, or a row of 3 numbers"):
         label_rows(labels, 3, "G")

@@ -78,8 +78,8 @@ def _open(
     if network is not None:
         raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
     if mobile:
-        return mobilestylegan.load(Path(path))
-    return _in_memory(_find(path, weights, settings))
+        return _placed(mobilestylegan.load(Path(path)))
+    return _placed(_find(path, weights, settings))
 
 
 def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrained:
@@ -101,8 +101,8 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
     raise InputError(f"{path} holds {what}; generators that are read: {known}")
 
 
-def _in_memory(generator: Pretrained) -> Pretrained:
-    """Copy what may be a view of a file, which others may write anew."""
+def _placed(generator: Pretrained) -> Pretrained:
+    """Put parameters on the device, and copy views of a file, which others may write anew."""
     styles = [style._replace(weight=mapped.copied(style.weight)) for style in generator.styles]
     average = None if generator.average is None else mapped.copied(generator.average)
     return dataclasses.replace(

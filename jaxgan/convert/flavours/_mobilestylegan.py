@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -49,7 +47,7 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
         latent_dim=dim,
         z_dim=len(params["mapping"]["dense_0"]["kernel"]),
         num_layers=3 * blocks + 2,
-        params=jax.tree.map(jnp.asarray, params),
+        params=params,
         encode=encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),

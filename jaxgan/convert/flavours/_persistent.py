@@ -28,7 +28,7 @@ def settings(holder: Any, name: str) -> list[Any]:
     held = (holder.state, holder.state.get("_init_kwargs"))
     values = [x[name] for x in held if isinstance(x, dict) and name in x]
     inner = (settings(inside, name) for inside in _parts(holder).values())
-    return values + [value for found in inner for value in found]
+    return values + [value for listed in inner for value in listed]
 
 
 def _is_module(value: Any) -> bool:

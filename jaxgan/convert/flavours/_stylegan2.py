@@ -11,10 +11,8 @@ from jax import Array
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.generator import Pretrained, Style
-from jaxgan.convert.place import place, place_all
+from jaxgan.convert.place import place
 from jaxgan.networks import stylegan2
-
-COLOURS = (1, 3, 4)  # channels of images: grey, colours, colours and opacity
 
 _MAX_BLOCKS = 11  # up to 4096 pixels
 _FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
@@ -128,7 +126,7 @@ def assemble(
         resolution=2 ** (blocks + 1),
         latent_dim=reader.latent_dim,
         num_layers=2 * blocks,
-        params=place_all({"mapping": encoder.params, "synthesis": synthesis}),
+        params={"mapping": encoder.params, "synthesis": synthesis},
         encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),
@@ -137,6 +135,16 @@ def assemble(
         num_labels=encoder.num_labels,
         origin=state.origin + reader.note,
     )
+
+
+def check_colours(state: StateDict, channels: int) -> None:
+    """Refuse images that are not grey, in colours, or in colours with opacity.
+
+    Raises:
+      InputError: If they have another number of channels.
+    """
+    if channels not in (1, 3, 4):
+        raise state.error(f"its images have {channels} channels; only 1, 3 or 4 are read")
 
 
 class _Reader:
@@ -178,10 +186,7 @@ class _Reader:
             if architecture == "skip" or b == self._blocks - 1:
                 params[f"to_rgb_{b}"] = self._to_rgb(b, width, colours or None)
                 colours = params[f"to_rgb_{b}"]["bias"].size
-        if colours not in COLOURS:
-            raise self._state.error(
-                f"its images have {colours} channels; only 1, 3 or 4 are read"
-            )
+        check_colours(self._state, colours)
         return params, stylegan2.Synthesis(tuple(channels), clamp, colours, architecture)
 
     def check_filters(self) -> None:

@@ -13,12 +13,11 @@ import math
 import re
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgan.convert.flavours._stylegan2 import COLOURS
+from jaxgan.convert.flavours._stylegan2 import check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
@@ -85,7 +84,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         resolution=2 ** (blocks + 1),
         latent_dim=first.shape[1],
         num_layers=0,
-        params=jax.device_put(params),
+        params=params,
         encode=encode,
         synthesise=synthesise,
         styles=(Style("layer0.weight", 0, rows),),
@@ -195,13 +194,12 @@ def take_to_rgb(
     Raises:
       InputError: If an array is missing or misshapen.
     """
-    params, colours = {}, None
+    params, colours = {}, 0
     for i, features in enumerate(channels):
-        weight = state.take(f"{prefix}output{i}.weight", (colours, features, 1, 1))
+        weight = state.take(f"{prefix}output{i}.weight", (colours or None, features, 1, 1))
         colours = len(weight)
         bias = state.take(f"{prefix}output{i}.bias", (colours,))
         kernel = (weight * gain(weight, 1, wscale)).transpose(2, 3, 1, 0)
         params = {"kernel": kernel, "bias": bias[None, None, None]}
-    if colours not in COLOURS:
-        raise state.error(f"its images have {colours} channels; only 1, 3 or 4 are read")
+    check_colours(state, colours)
     return params

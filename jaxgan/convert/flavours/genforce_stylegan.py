@@ -13,7 +13,6 @@ The learning rate of the mapping network is a hundredth of the others.
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -82,7 +81,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         resolution=2 ** (blocks + 1),
         latent_dim=latent,
         num_layers=2 * blocks,
-        params=jax.device_put({"mapping": encoder.params, "synthesis": params}),
+        params={"mapping": encoder.params, "synthesis": params},
         encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),

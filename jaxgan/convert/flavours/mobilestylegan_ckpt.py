@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.flavours._mobilestylegan import FLAVOUR, assemble
 from jaxgan.convert.formats import owners
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
@@ -23,7 +24,6 @@ _MARKS = (
 )
 _TEACHER = "layers.0.to_rgb.conv.weight"
 _MAPPING, _MEAN = "layers.1.weight", "style_mean"
-_RATE = 0.01  # learning rate of the mapping network, a factor of its weights and biases
 _EPSILON = 1e-8
 _FILTERS = {"g0_col": (2, 1), "g1_col": (2, 1), "g0_row": (1, 2), "g1_row": (1, 2)}
 
@@ -36,7 +36,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     """
     student = checkpoint.choose(_MARKS, FLAVOUR)
     if student is None:
-        if _starts(checkpoint, _TEACHER):
+        if checkpoint.prefixes([_TEACHER]):
             raise InputError(
                 f"{checkpoint.path} holds the teacher of a {FLAVOUR}, but not the student, "
                 "which is the generator: its layers.0.conv1.conv.weight_permute is missing"
@@ -62,15 +62,6 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     return assemble(StateDict(whole, "", FLAVOUR, origin), average)
 
 
-def _starts(checkpoint: Checkpoint, mark: str) -> list[str]:
-    """List the prefixes under which an array lies."""
-    return [
-        name.removesuffix(mark)
-        for name in checkpoint.arrays
-        if name == mark or name.endswith(f".{mark}")
-    ]
-
-
 def _beside(checkpoint: Checkpoint, student: StateDict, mark: str) -> StateDict | None:
     """Return the arrays around that of a name which lies nearest to the student.
 
@@ -81,7 +72,7 @@ def _beside(checkpoint: Checkpoint, student: StateDict, mark: str) -> StateDict 
     def nearness(start: str) -> int:
         return len(os.path.commonprefix([start.split("."), student.prefix.split(".")]))
 
-    starts = _starts(checkpoint, mark)
+    starts = checkpoint.prefixes([mark])
     if not starts:
         return None
     nearest = max(map(nearness, starts))
@@ -97,8 +88,8 @@ def _mapping_arrays(mapping: StateDict) -> dict[str, np.ndarray]:
     for i in range(mapping.count(r"layers\.(\d+)\.weight") - 1):
         weight = mapping.take(f"layers.{i + 1}.weight", (None, None))
         bias = mapping.take(f"layers.{i + 1}.bias", (len(weight),))
-        arrays[f"mapping.{i}.weight"] = weight * (_RATE / math.sqrt(weight.shape[1]))
-        arrays[f"mapping.{i}.bias"] = bias * _RATE
+        arrays[f"mapping.{i}.weight"] = weight * (_mapping.RATE / math.sqrt(weight.shape[1]))
+        arrays[f"mapping.{i}.bias"] = bias * _mapping.RATE
     return arrays
 
 

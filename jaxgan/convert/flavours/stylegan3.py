@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from jaxgan.convert.flavours import _mapping, _persistent
+from jaxgan.convert.flavours._stylegan2 import check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
@@ -111,7 +110,7 @@ def _assemble(
         resolution=list(layers.values())[-1],
         latent_dim=reader.dim,
         num_layers=count,
-        params=jax.tree.map(jnp.asarray, params),
+        params=params,
         encode=encoder.encode,
         synthesise=synthesise,
         styles=tuple(reader.styles),
@@ -126,10 +125,10 @@ def _assemble(
 def _layers(state: StateDict) -> dict[str, int]:
     """Return prefixes of layers, the conversion to colours last, and sizes they state."""
     matches = filter(None, map(_NAME.fullmatch, state.names()))
-    found = {int(match[2]): (match[1], int(match[3])) for match in matches}
-    if len(found) < 3 or sorted(found) != list(range(len(found))):
-        raise state.error(f"it has layers {sorted(found)}, not 0 to 14 or such")
-    layers = dict(found[i] for i in range(len(found)))
+    numbered = {int(match[2]): (match[1], int(match[3])) for match in matches}
+    if len(numbered) < 3 or sorted(numbered) != list(range(len(numbered))):
+        raise state.error(f"it has layers {sorted(numbered)}, not 0 to 14 or such")
+    layers = dict(numbered[i] for i in range(len(numbered)))
     side = list(layers.values())[-1]
     if not _SIDES[0] <= side <= _SIDES[1] or side.bit_count() != 1:
         allowed = f"a power of 2 from {_SIDES[0]} to {_SIDES[1]}"
@@ -231,6 +230,7 @@ class _Reader:
         return params, network
 
     def transform(self) -> np.ndarray:
+        """Take the transform ``[3, 3]`` of the waves; by default it changes nothing."""
         name = f"{_INPUT}transform"
         if name not in self._state:
             return np.eye(3, dtype=np.float32)
@@ -271,10 +271,7 @@ class _Reader:
 
     def _to_rgb(self, name: str, code: int, inputs: int) -> dict[str, Any]:
         weight = self._state.take(f"{name}weight", (None, inputs, 1, 1))
-        if len(weight) not in (1, 3, 4):
-            raise self._state.error(
-                f"its images have {len(weight)} channels; 1, 3 or 4 are read"
-            )
+        check_colours(self._state, len(weight))
         return {
             "kernel": self._gain(name) * weight[:, :, 0, 0].T / np.float32(math.sqrt(inputs)),
             "bias": self._bias(name, len(weight)),

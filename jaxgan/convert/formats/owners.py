@@ -65,12 +65,12 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
     """Say which generator of a file was taken, and what else there was."""
     name = name_of(prefix)
     others = [other for other in prefixes if other != prefix]
-    said = ONLY if name == TOP else f"generator {spell([prefix])}"
+    taken = ONLY if name == TOP else f"generator {spell([prefix])}"
     if is_averaged(prefix, arrays):
-        said += ", averaged over training"
+        taken += ", averaged over training"
     elif others and name == TOP:
-        said = "the generator at the top of the file"
-    return said + (f"; the file also holds {spell(others)}" if others else "")
+        taken = "the generator at the top of the file"
+    return taken + (f"; the file also holds {spell(others)}" if others else "")
 
 
 def _only(prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str | None:
