@@ -526,7 +526,7 @@ def test_what_is_assumed_is_said(read):
 
 
 def test_labels_at_the_end_of_a_latent(read):
-    state = plain(*FOURS)
+    state = {n: np.broadcast_to(a, a.shape) for n, a in plain(*FOURS).items()}  # read-only
     generator, _ = read(state, label_size=2)
     assert (generator.z_dim, generator.latent_dim, generator.num_labels) == (3, 5, 2)
     z = latents()[:, :3]

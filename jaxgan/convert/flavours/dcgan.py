@@ -93,7 +93,8 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
     if not 0 <= labels < length:
         raise state.error(f"label_size={labels} must be less than {length}, its latents")
     if labels:  # directions leave the label as it is
-        style.weight[:, length - labels :] = 0
+        is_latent = np.arange(length) < length - labels
+        style = style._replace(weight=np.where(is_latent, style.weight, np.float32(0)))
 
     def encode(params: Any, z: Array, *rows: Array) -> Any:
         return jnp.concatenate((z, *rows), axis=1)
