@@ -5,8 +5,8 @@
     python -m experiments.faces --recipe=report_d_gan --data=FOLDER_OR_ARCHIVE
 
 Without ``--data`` the faces are cartoons drawn from known factors. Images are cut to
-centred squares of ``--size`` pixels and packed once; those that cannot be read are listed
-in ``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
+centred squares of ``--size`` pixels and packed once; files that are left out are listed in
+``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = {**DEFAULTS.common, **recipe.settings, **overrides}
         weights_file = read_measures().get("inception")
         weights = convert_inception.load(weights_file) if weights_file else None
-        dataset, skipped = load(source["data"], source["size"])
+        dataset, skipped, lines = load(source["data"], source["size"])
         configs = configure(DEFAULTS, recipe, overrides, dataset)
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
@@ -64,12 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         def end(config, sample, state, folder):
             if skipped:
-                lines = [f"{file}: {reason}\n" for file, reason in skipped]
-                runs.write_text(folder / "skipped.txt", "".join(lines))
+                text = [f"{file}: {reason}\n" for file, reason in skipped]
+                runs.write_text(folder / "skipped.txt", "".join(text))
             return measure(config, sample, state, folder)
 
+        for text in lines:
+            say(text)
         if skipped:
-            say(f"{len(skipped)} files are not readable images: see skipped.txt")
+            say(f"{len(skipped)} files are left out: see skipped.txt")
         summaries = run.run_all(
             configs,
             directory,

@@ -1,5 +1,7 @@
 """Settings of the faces laboratory."""
 
+from typing import NamedTuple
+
 from experiments.common.settings import Defaults, Recipe
 from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
@@ -72,12 +74,27 @@ TEXTS = {
 }
 
 
-def load(source: str, size: int) -> tuple[Dataset, tuple[tuple[str, str], ...]]:
-    """Load the images, and the (name, reason) of those that are skipped."""
+class Loaded(NamedTuple):
+    """Images, and what to say of them.
+
+    Attributes:
+      dataset: The images.
+      skipped: ``(name, reason)`` of each file that is not among them.
+      lines: About how many there are, and what was done to them.
+    """
+
+    dataset: Dataset
+    skipped: tuple[tuple[str, str], ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+def load(source: str, size: int) -> Loaded:
+    """Load the images of a folder or an archive, or draw them."""
     if size not in SIZES:
         raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
     if source == "cartoons":
         faces = cartoon_faces.load(CARTOONS, size=size)
-        return Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"), ()
+        return Loaded(Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"))
     packed = image_folder.pack(source, size)
-    return Dataset(packed.images, packed.key), packed.skipped
+    skipped = packed.skipped + packed.others
+    return Loaded(Dataset(packed.images, packed.key), skipped, packed.lines)

@@ -1,20 +1,35 @@
 """Names and bytes of the images in a folder or an archive."""
 
-import gzip
+import importlib.util
 import os
 import stat
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 from jaxgan.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+# Suffix to Pillow's name of the format. The content decides; suffixes only say which files
+# are images.
+FORMATS = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".png", ".apng"), "PNG"),
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".dib": "DIB",
+    ".gif": "GIF",
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpx"), "JPEG2000"),
+}
+HEIF = (".heic", ".heif", ".hif")  # Pillow reads these with PyPI's pillow-heif
+UNREAD = (
+    *(".svg", ".psd", ".ico", ".icns", ".tga", ".exr", ".hdr", ".jxl", ".eps", ".xcf"),
+    *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".dcm"),
+)
 MAX_BYTES = 64 * 2**20  # of one image file
 
 # Relative name to a function that returns the bytes or the path of an image, in the order in
@@ -22,18 +37,30 @@ MAX_BYTES = 64 * 2**20  # of one image file
 Members = Mapping[str, Callable[[], bytes | str]]
 
 
+class Listing(NamedTuple):
+    """Files of a folder or an archive, but hidden ones; each is in one of the three.
+
+    Attributes:
+      members: Images.
+      skipped: Name of an image to the reason why it cannot be read.
+      others: Name of another file to the reason why it is left out.
+    """
+
+    members: Members
+    skipped: dict[str, str]
+    others: dict[str, str]
+
+
 class Source(NamedTuple):
     """A folder or an archive.
 
     Attributes:
       stamp: JSON that changes with the content.
-      skipped: Name to the reason why it cannot be listed.
-      open: Opens the members.
+      open: Lists the files and opens the members.
     """
 
     stamp: list
-    skipped: dict[str, str]
-    open: Callable[[], AbstractContextManager[Members]]
+    open: Callable[[], AbstractContextManager[Listing]]
 
 
 class Skip(Exception):
@@ -52,22 +79,6 @@ def reason_of(error: Exception) -> str:
     return one_line(error)[:100] or type(error).__name__
 
 
-def open_source(path: Path) -> Source:
-    """List the images of a folder, or identify an archive.
-
-    Raises:
-      InputError: If there is no such folder or archive.
-      OSError: If it cannot be looked at.
-    """
-    if not os.path.isdir(path):
-        return Source(_archive_stamp(path), {}, partial(_open_archive, path))
-    files, skipped = _list_folder(path)
-    names = sorted(files)
-    stamp = [(name, *files[name][1:]) for name in names]
-    members = {name: partial(str, files[name][0]) for name in names}
-    return Source(stamp, skipped, partial(nullcontext, members))
-
-
 def read_file(path: str) -> bytes:
     """Read an image file.
 
@@ -76,144 +87,106 @@ def read_file(path: str) -> bytes:
       OSError: If it cannot be read.
     """
     with open(path, "rb") as file:
-        _check_bytes(os.fstat(file.fileno()).st_size)
+        check_bytes(os.fstat(file.fileno()).st_size)
         return file.read(MAX_BYTES)
 
 
-def _check_bytes(size: int) -> None:
+def check_bytes(size: int) -> None:
+    """Refuse a file of more than ``MAX_BYTES`` by ``Skip``."""
     if size > MAX_BYTES:
         raise Skip(f"too large: {size} bytes; at most {MAX_BYTES} are read")
 
 
-def _is_image(name: str) -> bool:
-    hidden = any(part.startswith(".") for part in name.split("/"))
-    return name.lower().endswith(SUFFIXES) and not hidden
+def hidden(name: str) -> bool:
+    """Whether a part of a relative name begins with a dot."""
+    return any(part.startswith(".") for part in name.split("/"))
 
 
-def _list_folder(source: Path) -> tuple[dict[str, tuple[str, int, int]], dict[str, str]]:
-    """List image files ``{name: (path, bytes, time)}``, and names that cannot be listed."""
-    files: dict[str, tuple[str, int, int]] = {}
-    skipped: dict[str, str] = {}
+def reads_heif() -> bool:
+    """Whether PyPI's ``pillow-heif`` is there."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+def list_files(
+    files: Mapping[str, Callable[[], bytes | str]], problems: Mapping[str, str]
+) -> Listing:
+    """Tell images from other files by their suffix.
+
+    Args:
+      files: Relative name to a function that returns the bytes or the path.
+      problems: Relative name to the reason why there is no such function.
+    """
+    members, skipped, others = {}, {}, {}
+    heif = reads_heif()
+    for name, read in files.items():
+        suffix = os.path.splitext(name)[1].lower()
+        if suffix in FORMATS or (heif and suffix in HEIF):
+            members[name] = read
+        elif suffix in HEIF:
+            skipped[name] = f"{suffix} needs PyPI's pillow-heif"
+        elif suffix in UNREAD:
+            skipped[name] = f"{suffix} is a format that is not read"
+        else:
+            others[name] = "not an image, by its suffix"
+    for name, reason in problems.items():
+        suffix = os.path.splitext(name)[1].lower()
+        image = suffix in FORMATS or suffix in HEIF or suffix in UNREAD
+        (skipped if image else others)[name] = reason
+    return Listing(members, skipped, others)
+
+
+def open_folder(path: Path) -> Source:
+    """List a folder in depth.
+
+    Raises:
+      OSError: If it cannot be looked at.
+    """
+    files: dict[str, tuple[str, int, int]] = {}  # path, bytes, time
+    problems: dict[str, str] = {}
 
     def skip(error: OSError) -> None:
-        name = os.path.relpath(error.filename, source)
-        skipped[name] = f"cannot be read: {error.strerror}"
+        name = os.path.relpath(error.filename, path)
+        problems[name] = f"cannot be read: {error.strerror}"
 
-    for folder, folders, names in os.walk(source, onerror=skip):
+    for folder, folders, names in os.walk(path, onerror=skip):
+        inside = os.path.relpath(folder, path)
+        prefix = "" if inside == "." else f"{inside}/"
         folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = os.path.relpath(folder, source)
-        for base in filter(_is_image, names):
-            path = os.path.join(folder, base)
+        for base in folders:
+            if os.path.islink(os.path.join(folder, base)):
+                problems[prefix + base] = "a link to a folder, which is not followed"
+        for base in names:
+            if base.startswith("."):
+                continue
+            place = os.path.join(folder, base)
             try:
-                status = os.stat(path)
+                status = os.stat(place)
             except OSError as error:
                 skip(error)
                 continue
             if stat.S_ISREG(status.st_mode):
-                name = base if inside == "." else f"{inside}/{base}"
-                files[name] = path, status.st_size, status.st_mtime_ns
-    return files, skipped
+                files[prefix + base] = place, status.st_size, status.st_mtime_ns
+            else:
+                problems[prefix + base] = "not a regular file"
+    order = sorted(files)
+    listing = list_files({name: partial(str, files[name][0]) for name in order}, problems)
+    stamp = [[(name, *files[name][1:]) for name in order], sorted(problems.items())]
+    return Source(stamp, partial(nullcontext, listing))
 
 
-def _archive_stamp(source: Path) -> list:
-    if not os.path.isfile(source):
-        problem = "neither a folder nor a file" if os.path.exists(source) else "no such path"
-        raise InputError(f"{problem}: {one_line(source)}")
-    if not source.name.lower().endswith(ARCHIVES):
+def archive_stamp(path: Path, suffixes: tuple[str, ...]) -> list:
+    """Identify an archive by place, size and time.
+
+    Raises:
+      InputError: If there is no such file, or it is no archive by its name.
+      OSError: If it cannot be looked at.
+    """
+    if not os.path.isfile(path):
+        problem = "neither a folder nor a file" if os.path.exists(path) else "no such path"
+        raise InputError(f"{problem}: {one_line(path)}")
+    if not path.name.lower().endswith(suffixes):
         raise InputError(
-            f"{one_line(source)} is neither a folder nor a {', '.join(ARCHIVES)} archive"
+            f"{one_line(path)} is neither a folder nor a {', '.join(suffixes)} archive"
         )
-    status = source.stat()
-    return [str(source.resolve()), status.st_size, status.st_mtime_ns]
-
-
-@contextmanager
-def _open_archive(source: Path) -> Iterator[Members]:
-    list_members = _zip_members if source.name.lower().endswith(".zip") else _tar_members
-    with ExitStack() as stack:
-        with _readable(source):
-            file = stack.enter_context(open(source, "rb"))
-            members = list_members(file, source)
-        yield members
-
-
-@contextmanager
-def _readable(source: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # a damaged archive raises nearly anything
-        raise InputError(
-            f"{one_line(source)} is not a readable archive: {reason_of(error)}"
-        ) from error
-
-
-def _member_name(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
-
-
-def _zip_members(file: IO[bytes], source: Path) -> Members:
-    archive = zipfile.ZipFile(file)
-    members = {}
-    for info in archive.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive does not record it
-        name = _member_name(info.filename)
-        if kind in (0, stat.S_IFREG) and not info.is_dir() and _is_image(name):
-            members[name] = partial(_read_zip, archive, info)
-    return members
-
-
-def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.flag_bits & 1:
-        raise Skip("encrypted")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Skip(f"compressed by method {info.compress_type}; 0 and 8 are read")
-    _check_bytes(info.file_size)
-    try:
-        with archive.open(info) as file:
-            # Without a count, everything is inflated before the size is checked.
-            return file.read(info.file_size + 1)
-    except Exception as error:  # a damaged member raises nearly anything
-        raise Skip(f"damaged: {reason_of(error)}") from error
-
-
-class _Bounded:
-    """A file that refuses to read an amount that only a damaged header would ask for."""
-
-    def __init__(self, file: IO[bytes] | gzip.GzipFile):
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int) -> bytes:
-        if size > MAX_BYTES:
-            raise tarfile.ReadError(f"a part of {size} bytes")
-        return self._file.read(size)
-
-
-def _tar_members(file: IO[bytes], source: Path) -> Members:
-    zipped = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    stream: Any = _Bounded(gzip.GzipFile(fileobj=file) if zipped else file)
-    archive = tarfile.TarFile(fileobj=stream)
-    members, end = {}, -1
-    while (member := archive.next()) is not None:
-        if archive.offset <= end:
-            raise tarfile.ReadError("a member ends before it begins")
-        end = archive.offset
-        name = _member_name(member.name)
-        if member.isreg() and _is_image(name):
-            members.pop(name, None)  # a later one replaces it, in the order too
-            members[name] = partial(_read_tar, archive, member, source)
-    # tarfile takes anything but a header for the end.
-    stream.seek(archive.offset)
-    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("it is cut short or damaged")
-    while zipped and stream.read(2**20):
-        pass  # read on to the checksum
-    return members
-
-
-def _read_tar(archive: tarfile.TarFile, member: tarfile.TarInfo, source: Path) -> bytes:
-    _check_bytes(member.size)
-    with _readable(source):
-        file = archive.extractfile(member)
-        return file.read() if file else b""
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]

@@ -1,11 +1,15 @@
 """Decoding of an image file to a square of RGB bytes."""
 
+import functools
+import importlib
 import io
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from jaxgan.data._image_sources import Skip, read_file, reason_of
+from jaxgan.data._image_sources import FORMATS, Skip, read_file, reads_heif, reason_of
 
 MAX_PIXELS = 4096 * 4096  # of one image
 _TOO_LARGE = "too large: more than 4096 by 4096 pixels"
@@ -20,49 +24,150 @@ _TURNS = {  # EXIF orientation to the turn that undoes it; 1 is upright
 }
 
 
-def decode(content: bytes | str, size: int) -> np.ndarray | str:
-    """Decode the bytes or the path of an image.
+class Deep(NamedTuple):
+    """The range of an image of more than 8 bits.
+
+    Attributes:
+      kind: ``int`` or ``float`` for one channel, ``colour`` for 16 bits per colour, of which
+        Pillow reads the upper 8.
+      peak: Largest value, of the whole image.
+    """
+
+    kind: str
+    peak: float
+
+
+class Square(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+      pixels: ``[size, size, 3]`` uint8.
+      deep: The range of the file, if it has more than 8 bits.
+    """
+
+    pixels: np.ndarray
+    deep: Deep | None
+
+
+# Kind to the value that becomes white.
+FULL = {"int": 2.0**16, "float": 1.0, "colour": 2.0**8}
+
+
+def white_of(ranges: Iterable[Deep]) -> dict[str, float]:
+    """What becomes white, so that 12-bit data in 16-bit files is not black.
+
+    Whole numbers have the smallest of 8, 10, 12, 14 and 16 bits that holds all images.
+    """
+    peaks: dict[str, float] = {}
+    for deep in ranges:
+        peaks[deep.kind] = max(deep.peak, peaks.get(deep.kind, 0))
+    white = dict(FULL)
+    if peaks.get("int", 0) > 0:
+        white["int"] = _power(peaks["int"], (8, 10, 12, 14, 16))
+    if peaks.get("colour", 0) > 0:
+        white["colour"] = _power(peaks["colour"], (2, 4, 6, 8))
+    if peaks.get("float", 0) > 1:
+        white["float"] = 255.0 if peaks["float"] <= 255 else peaks["float"]
+    return white
+
+
+def _power(peak: float, depths: tuple[int, ...]) -> float:
+    return next((2.0**depth for depth in depths if peak < 2**depth), peak + 1)
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    formats = set(FORMATS.values())
+    if reads_heif():
+        importlib.import_module("pillow_heif").register_heif_opener()
+        formats.add("HEIF")
+    return tuple(sorted(formats))
+
+
+def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -> Square | str:
+    """Decode the bytes or the path of an image; the first one, if there are several.
+
+    Args:
+      content: Of the file, or its path.
+      size: Height and width of the result in pixels.
+      white: Kind of a deep image to the value that becomes white.
 
     Returns:
-      ``[size, size, 3]`` uint8, or the reason why the image cannot be read.
+      The image, or the reason why it cannot be read.
     """
     try:
         if isinstance(content, str):
             content = read_file(content)
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
-            return _square(image, size)
+        with Image.open(io.BytesIO(content), formats=_formats()) as image:
+            return _square(image, size, white)
     except Skip as skip:
         return str(skip)
     except UnidentifiedImageError:
-        return "not a readable JPEG, PNG or WebP image" if content else "an empty file"
+        return "not a readable image" if content else "an empty file"
     except Image.DecompressionBombError:
         return _TOO_LARGE
     except Exception as error:  # a damaged image raises nearly anything
         return f"damaged: {reason_of(error)}"
 
 
-def _square(image: Image.Image, size: int) -> np.ndarray:
+def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square:
     if image.width * image.height > MAX_PIXELS:
         raise Skip(_TOO_LARGE)
+    kind = _kind(image)  # before the image is loaded
     image.draft(None, (2 * size, 2 * size))  # a JPEG file can be decoded at less than full size
     image.load()
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata; the image itself is whole
         turn = None
+    deep = None if kind is None else Deep(kind, _peak(image))
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = _rgb(image.crop((left, top, left + side, top + side)))
+    square = image.crop((left, top, left + side, top + side))
+    square = _rgb(square, kind, white)
     square = square.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return np.asarray(square if turn is None else square.transpose(turn))
+    return Square(np.asarray(square if turn is None else square.transpose(turn)), deep)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits, which PIL would clip to the lowest 8
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+def _kind(image: Image.Image) -> str | None:
+    """The kind of an image of more than 8 bits, which is not loaded yet."""
+    if image.mode.startswith("I"):
+        return "int"
+    if image.mode == "F":
+        return "float"
+    layout = str([tile[3] for tile in getattr(image, "tile", ())])
+    return "colour" if ";16" in layout else None
+
+
+def _peak(image: Image.Image) -> float:
+    values = np.asarray(image)
+    if image.mode in ("RGBA", "LA"):
+        values = values[..., :-1]  # not how opaque it is
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    return float(values.max(initial=0))
+
+
+def _rgb(image: Image.Image, kind: str | None, white: Mapping[str, float]) -> Image.Image:
+    if kind in ("int", "float"):  # PIL would clip these to the lowest 8 bits
+        values = np.nan_to_num(np.asarray(image).astype(np.float64) / white[kind])
+        levels = values * (256 if kind == "int" else 255) + (0 if kind == "int" else 0.5)
+        grey = np.clip(levels, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")
+        opaque = image.convert("RGBA")
+        if kind == "colour":
+            opaque = _brighten(opaque, white[kind])
+        background = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(background, opaque).convert("RGB")
+    colours = image.convert("RGB")
+    return _brighten(colours, white[kind]) if kind == "colour" else colours
+
+
+def _brighten(image: Image.Image, white: float) -> Image.Image:
+    """Multiply the colours, but not how opaque they are."""
+    if white >= FULL["colour"]:
+        return image
+    values = np.array(image)
+    values[..., :3] = np.minimum(values[..., :3] * (255 / (white - 1)), 255)
+    return Image.fromarray(values)

@@ -3,23 +3,33 @@
 import hashlib
 import io
 import json
+import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.data._image_sources import SUFFIXES, Members, Skip, one_line, open_source
-from jaxgan.data._square_images import decode
+from jaxgan.data._image_archives import open_archive
+from jaxgan.data._image_sources import (
+    FORMATS,
+    Listing,
+    Members,
+    Skip,
+    one_line,
+    open_folder,
+    reads_heif,
+)
+from jaxgan.data._square_images import FULL, Deep, Square, decode, white_of
 from jaxgan.errors import InputError
 from jaxgan.runtime import cache_folder, cores, replacing
 
 MAX_SIZE = 1024
-_VERSION = 1  # version of the files in the cache
+_VERSION = 2  # version of the files in the cache
 
 
 class Packed(NamedTuple):
@@ -28,21 +38,25 @@ class Packed(NamedTuple):
     Attributes:
       images: ``[N, size, size, 3]`` uint8, read-only; mapped from the cache where there is one.
       names: N relative names, sorted.
-      skipped: ``(name, reason)`` of each unreadable file, sorted and fit to print.
-      key: The same for the same content, packed in the same way.
+      skipped: ``(name, reason)`` of each image that cannot be read, sorted and fit to print.
+      others: ``(name, reason)`` of each other file, sorted and fit to print.
+      remarks: Lines about what was done to the images.
+      key: Digest of the names and pixels.
     """
 
     images: np.ndarray
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
     key: str
 
-
-class _Notes(NamedTuple):
-    """``names`` and ``skipped`` of ``Packed``."""
-
-    names: tuple[str, ...]
-    skipped: tuple[tuple[str, str], ...]
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """How many images there are, and the remarks, to print."""
+        count, total = len(self.names), len(self.names) + len(self.skipped)
+        files = f"{len(self.others)} other file{'s' * (len(self.others) != 1)}"
+        return f"{count} of {total} images" + f"; {files}" * bool(self.others), *self.remarks
 
 
 def pack(
@@ -50,14 +64,17 @@ def pack(
 ) -> Packed:
     """Read all images, cut to centred squares, as one array.
 
-    Colours become RGB, transparency becomes white, and EXIF orientation is applied. The
-    array goes to the cache, so that a second start is immediate until a file changes. Names
-    with a part that begins with a dot are left out, links to folders are not followed, and
-    archives are read in place, never unpacked.
+    Colours become RGB, transparency becomes white, and EXIF orientation is applied. Of an
+    animation the first image is taken. Where the files have 16 bits and the values fit 8, 10,
+    12 or 14, these become white to black, and a remark says so. The array goes to the cache,
+    so that a second start is immediate until a file changes. Names with a part that begins
+    with a dot are left out, links to folders are not followed, and archives are read in
+    place, never unpacked; links in them lead to their own files only.
 
     Args:
       source: A folder, searched in depth, or a ``.tar``, ``.tar.gz``, ``.tgz`` or
-        ``.zip`` file, of JPEG, PNG and WebP images.
+        ``.zip`` file, of JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, JPEG 2000 and netpbm
+        images; with PyPI's ``pillow-heif``, HEIC too.
       size: Height and width of the result in pixels, at most ``MAX_SIZE``.
       cache: A folder, which may be missing; ``~/.cache/jaxgan/images`` by default. If it
         cannot be written, the array is in memory only.
@@ -71,73 +88,94 @@ def pack(
     if not 1 <= size <= MAX_SIZE:
         raise InputError(f"image size is {size}; 1 to {MAX_SIZE} are allowed")
     try:
-        stamp, skipped, open_members = open_source(path)
+        stamp, open_members = open_folder(path) if os.path.isdir(path) else open_archive(path)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"cannot read {one_line(path)}: {reason}") from error
-    text = json.dumps([_VERSION, size, stamp, sorted(skipped)])
-    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    text = json.dumps([_VERSION, size, reads_heif(), stamp])
+    stem = hashlib.sha256(text.encode()).hexdigest()[:32]
     folder = cache_folder("images") if cache is None else Path(cache)
-    target = folder / f"images-{key}-{size}.npy"
-    packed = _read(target, size, key)
+    target = folder / f"images-{stem}-{size}.npy"
+    packed = _read(target, size)
     if packed is not None:
         return packed
     # Filters belong to the process, so they are set here and not by each thread. PIL warns
     # of damaged metadata, which does not matter, and of bombs, which are skipped.
-    with warnings.catch_warnings(), open_members() as members:
+    with warnings.catch_warnings(), open_members() as listing:
         warnings.simplefilter("ignore")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             notes_path = target.with_suffix(".json")
             with replacing(notes_path) as notes_file, replacing(target) as array_file:
                 with open(array_file, "w+b") as file:
-                    notes, _ = _write(file, path, members, skipped, size)
-                notes_file.write_text(json.dumps(notes._asdict()), "utf-8")
-            packed = _read(target, size, key)
+                    notes, _ = _write(file, path, listing, size)
+                notes_file.write_text(json.dumps(notes), "utf-8")
+            packed = _read(target, size)
             if packed is not None:
                 return packed
         except OSError:  # no room, or no right to write
             pass
         file = io.BytesIO()
-        notes, start = _write(file, path, members, skipped, size)
+        notes, start = _write(file, path, listing, size)
     flat = np.frombuffer(file.getbuffer().toreadonly(), np.uint8, offset=start)
-    return Packed(flat.reshape(len(notes.names), size, size, 3), *notes, key)
+    return _packed(flat.reshape(len(notes["names"]), size, size, 3), notes)
 
 
-def _read(path: Path, size: int, key: str) -> Packed | None:
+def _packed(images: np.ndarray, notes: Mapping[str, Any]) -> Packed:
+    return Packed(
+        images,
+        tuple(notes["names"]),
+        tuple((name, reason) for name, reason in notes["skipped"]),
+        tuple((name, reason) for name, reason in notes["others"]),
+        tuple(notes["remarks"]),
+        notes["key"],
+    )
+
+
+def _read(path: Path, size: int) -> Packed | None:
     """Read the array from the cache; None if there is none or it is damaged."""
     try:
         notes = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        names = tuple(notes["names"])
-        skipped = tuple((name, reason) for name, reason in notes["skipped"])
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-        whole = images.shape == (len(names), size, size, 3) and images.dtype == np.uint8
+        packed = _packed(np.load(path, mmap_mode="r", allow_pickle=False), notes)
+        images, shape = packed.images, (len(packed.names), size, size, 3)
+        whole = images.shape == shape and images.dtype == np.uint8
     except Exception:  # a damaged file raises nearly anything
         return None
-    return Packed(images, names, skipped, key) if whole else None
+    return packed if whole else None
 
 
 def _write(
-    file: IO[bytes], source: Path, members: Members, skipped: dict[str, str], size: int
-) -> tuple[_Notes, int]:
+    file: IO[bytes], source: Path, listing: Listing, size: int
+) -> tuple[dict[str, Any], int]:
     """Write the images as an ``.npy`` file; return its notes and where the images begin."""
-    total = len(members) + len(skipped)
+    skipped = dict(listing.skipped)
+    total = len(listing.members) + len(skipped)
     if not total:
-        raise InputError(f"{one_line(source)} has no {', '.join(SUFFIXES)} files")
-    skipped = dict(skipped)
-    order = sorted(members)
+        raise InputError(f"{one_line(source)} has no images; {', '.join(FORMATS)} are read")
+    order = sorted(listing.members)
     row = {name: number for number, name in enumerate(order)}
     step = size * size * 3
     _write_header(file, len(order), size)
     start = file.tell()
-    for name, image in _images(members, size):
-        if isinstance(image, str):
-            skipped[name] = image
-        else:
+    deep: dict[str, Deep] = {}
+
+    def put(members: Members, white: Mapping[str, float]) -> None:
+        for name, image in _images(members, size, white):
+            if isinstance(image, str):
+                skipped[name] = image
+                continue
+            if image.deep is not None:
+                deep[name] = image.deep
             file.seek(start + row[name] * step)
-            file.write(image.data)
+            file.write(image.pixels.tobytes())
+
+    put(listing.members, FULL)
+    white = white_of(deep.values())
+    if white != FULL:
+        scaled = {name for name, one in deep.items() if white[one.kind] != FULL[one.kind]}
+        put({name: read for name, read in listing.members.items() if name in scaled}, white)
     names = tuple(name for name in order if name not in skipped)
-    reasons = tuple((one_line(name), reason) for name, reason in sorted(skipped.items()))
+    reasons = _printable(skipped)
     if 2 * len(names) < total:
         raise InputError(
             f"{one_line(source)}: {len(reasons)} of {total} images cannot be read; the first, "
@@ -152,7 +190,47 @@ def _write(
     file.truncate(start + len(names) * step)
     file.seek(0)
     _write_header(file, len(names), size)
-    return _Notes(names, reasons), start
+    return {
+        "names": names,
+        "skipped": reasons,
+        "others": _printable(listing.others),
+        "remarks": _remarks(deep, white),
+        "key": _digest(file, start, names, size),
+    }, start
+
+
+def _printable(reasons: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(one_line(name), reason) for name, reason in sorted(reasons.items())]
+
+
+def _digest(file: IO[bytes], start: int, names: tuple[str, ...], size: int) -> str:
+    """Identify the names and pixels, wherever the files lie and whenever they were written."""
+    digest = hashlib.sha256(json.dumps([size, names]).encode())
+    file.seek(start)
+    while part := file.read(2**20):
+        digest.update(part)
+    return digest.hexdigest()[:32]
+
+
+def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
+    """Say how images of more than 8 bits were scaled, where it is not by their full range."""
+    lines = []
+    for kind, value in white.items():
+        names = sorted(name for name, one in deep.items() if one.kind == kind)
+        if value == FULL[kind] or not names:
+            continue
+        top = max(deep[name].peak for name in names)
+        first = f"{len(names)} images of more than 8 bits (the first: {one_line(names[0])})"
+        if kind == "float":
+            lines.append(f"{first} hold values up to {top:g}: {value:g} becomes white")
+        elif kind == "int":
+            lines.append(f"{first} hold values up to {top:g}: {value - 1:g} becomes white")
+        else:
+            lines.append(
+                f"{first} use the lower {8 + math.log2(value):g} of 16 bits per colour: made "
+                f"brighter, in {value:g} levels only"
+            )
+    return lines
 
 
 def _write_header(file: IO[bytes], count: int, size: int) -> None:
@@ -161,18 +239,20 @@ def _write_header(file: IO[bytes], count: int, size: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _images(members: Members, size: int) -> Iterator[tuple[str, np.ndarray | str]]:
+def _images(
+    members: Members, size: int, white: Mapping[str, float]
+) -> Iterator[tuple[str, Square | str]]:
     """Yield each name with its image, or with the reason why there is none.
 
     The order is that of the members. Archives are read here, one member after the other,
     and folders in the threads. Only a few images are in memory at a time.
     """
     count = cores()
-    pending: deque[tuple[str, Future[np.ndarray | str]]] = deque()
+    pending: deque[tuple[str, Future[Square | str]]] = deque()
     with ThreadPoolExecutor(count) as pool:
         for name, read in members.items():
             try:
-                pending.append((name, pool.submit(decode, read(), size)))
+                pending.append((name, pool.submit(decode, read(), size, white)))
             except Skip as skip:
                 yield name, str(skip)
             if len(pending) > 2 * count:

@@ -73,7 +73,7 @@ FILES = {  # not in order of name
     "b/c/1.jpeg": flat(GREEN, kind="JPEG"),
 }
 NAMES = ("a.jpg", "b/10.webp", "b/2.PNG", "b/c/1.jpeg")
-OTHERS = {"notes.txt": b"x", "b/.hidden.png": b"x", "__MACOSX/b/._2.PNG": b"x", "c.gif": b"x"}
+OTHERS = {"notes.txt": b"x", "b/.hidden.png": b"x", "__MACOSX/b/._2.PNG": b"x", "c.md": b"x"}
 
 
 @pytest.fixture
@@ -98,6 +98,9 @@ def colour(packed, name):
 def test_a_folder_is_read_in_depth_and_in_order(packed):
     assert packed.names == NAMES
     assert packed.skipped == ()
+    reason = "not an image, by its suffix"
+    assert packed.others == (("c.md", reason), ("notes.txt", reason))
+    assert packed.lines == ("4 of 4 images; 2 other files",)
     assert packed.images.shape == (4, SIZE, SIZE, 3)
     assert packed.images.dtype == np.uint8
     assert colour(packed, "b/2.PNG") == BLUE
@@ -117,9 +120,9 @@ def test_an_archive_is_read_as_its_folder(packed, tmp_path, cache, name):
     assert result.names == NAMES
     np.testing.assert_array_equal(result.images, packed.images)
     new = set(tmp_path.rglob("*")) - set(before)
-    assert {file.name for file in new} == {
-        f"images-{result.key}-8.{s}" for s in ("npy", "json")
-    }
+    assert sorted(file.suffix for file in new) == [".json", ".npy"]
+    assert len({file.stem for file in new}) == 1
+    assert result.key == packed.key  # the same names and pixels
 
 
 def test_the_middle_square_is_taken_and_resized(tmp_path, cache):
@@ -218,7 +221,7 @@ def test_every_mode_becomes_rgb(tmp_path, cache, content, expected):
 
 
 def forbid_decoding(monkeypatch):
-    def decode(content, size):
+    def decode(content, size, white):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(image_folder, "decode", decode)
@@ -275,7 +278,7 @@ SPOIL = {
 def test_a_damaged_cache_is_packed_anew(folder, cache, packed, case):
     suffix, spoil = SPOIL[case]
     images = np.array(packed.images)
-    path = cache / f"images-{packed.key}-{SIZE}{suffix}"
+    (path,) = cache.glob(f"images-*-{SIZE}{suffix}")
     good = path.read_bytes()
     spoil(path)
     again = pack(folder, SIZE, cache)
@@ -322,11 +325,11 @@ def png_header(width, height):
 
 UNREADABLE = {
     "empty.png": (b"", "an empty file"),
-    "text.jpg": (b"hello", "not a readable JPEG, PNG or WebP"),
-    "gif.png": (encoded(Image.new("L", (9, 9)), "GIF"), "not a readable JPEG, PNG or WebP"),
+    "text.jpg": (b"hello", "not a readable image"),
+    "tga.png": (encoded(Image.new("L", (9, 9)), "TGA"), "not a readable image"),
     "cut.jpg": (FILES["a.jpg"][:-200], "damaged: image file is truncated"),
     "cut.png": (encoded(Image.fromarray(noise()))[:900], "damaged: "),
-    "cut.webp": (FILES["b/10.webp"][:500], "damaged: |not a readable JPEG, PNG or WebP"),
+    "cut.webp": (FILES["b/10.webp"][:500], "damaged: |not a readable image"),
     "just_not_too_large.png": (png_header(4096, 4096), "damaged: "),
     "just_too_large.png": (png_header(4097, 4096), "too large: more than 4096 by 4096 pixels"),
     "warned_of.png": (png_header(10000, 10000), "too large: more than 4096 by 4096 pixels"),
@@ -350,7 +353,7 @@ def test_unreadable_images_are_skipped_with_the_reason(tmp_path, cache, archive)
     for name, reason in result.skipped:
         allowed = UNREADABLE[name][1].split("|")
         assert reason.startswith(tuple(allowed)), name
-    plain = np.load(cache / f"images-{result.key}-{SIZE}.npy")
+    plain = np.load(next(cache.glob(f"images-*-{SIZE}.npy")))
     np.testing.assert_array_equal(plain, result.images)
 
 
@@ -371,15 +374,15 @@ def test_a_file_of_too_many_bytes_is_skipped(tmp_path, cache, archive, monkeypat
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "has no .jpg, .jpeg, .png, .webp files"),
-        (OTHERS, "has no .jpg, .jpeg, .png, .webp files"),
+        ({}, "has no images; .jpg, .jpeg, .jpe, .jfif, .png, "),
+        (OTHERS, "has no images; .jpg, .jpeg, .jpe, .jfif, .png, "),
         (
             {"a.png": b"x"},
-            "1 of 1 images cannot be read; the first, a.png: not a readable JPEG",
+            "1 of 1 images cannot be read; the first, a.png: not a readable image",
         ),
         (
             {"c.png": flat(RED), "b.png": b"", "a.png": b"x"},
-            "2 of 3 images cannot be read; the first, a.png: not a readable JPEG",
+            "2 of 3 images cannot be read; the first, a.png: not a readable image",
         ),
     ],
 )
@@ -418,7 +421,7 @@ def test_sources_that_are_none(tmp_path):
 
 
 def test_links_and_pipes_in_a_folder(tmp_path, folder, cache):
-    """Links to folders are not followed, links to files are, pipes are left out."""
+    """Links to folders are not followed, links to files are, pipes are not read."""
     (folder / "b/loop").symlink_to(folder)
     (folder / "elsewhere").symlink_to(write(tmp_path / "other", {"x.png": flat(RED)}))
     (folder / "link.png").symlink_to(tmp_path / "other/x.png")
@@ -430,32 +433,213 @@ def test_links_and_pipes_in_a_folder(tmp_path, folder, cache):
     assert result.names == (*NAMES, "link.png")
     assert result.skipped == (
         ("dead.png", "cannot be read: No such file or directory"),
+        ("pipe.png", "not a regular file"),
         ("self.png", "cannot be read: Too many levels of symbolic links"),
     )
+    followed = "a link to a folder, which is not followed"
+    assert {("b/loop", followed), ("elsewhere", followed)} <= set(result.others)
     (folder / "dead.png").unlink()
-    assert [name for name, _ in pack(folder, SIZE, cache).skipped] == ["self.png"]
+    names = [name for name, _ in pack(folder, SIZE, cache).skipped]
+    assert names == ["pipe.png", "self.png"]
 
 
-def test_links_and_devices_in_archives_are_left_out(tmp_path, cache):
-    outside = write(tmp_path / "other", {"x.png": flat(RED)}) / "x.png"
+LINKS = {  # symbolic links
+    "up/c.png": "../good.png",
+    "a/chain.png": "../up/c.png",
+    "blob.png": "blobs/0",
+    "out.png": "../good.png",
+    "root.png": "/etc/passwd",
+    "round.png": "trip.png",
+    "trip.png": "round.png",
+    "self.png": "self.png",
+    "dead.png": "nowhere.png",
+    "folder.png": "blobs",
+}
+PROBLEMS = {
+    "out.png": "a link that leads out of the archive",
+    "root.png": "a link that leads out of the archive",
+    "round.png": "a link that leads in a circle",
+    "trip.png": "a link that leads in a circle",
+    "self.png": "a link that leads in a circle",
+    "dead.png": "a link to nowhere.png, no file of the archive",
+    "folder.png": "a link to blobs, no file of the archive",
+}
+
+
+def add_tar_link(archive, name, kind, target=""):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    archive.addfile(member)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.zip"])
+def test_links_in_archives_lead_to_files_inside(tmp_path, cache, name):
+    files = {"good.png": flat(BLUE), "blobs/0": flat(RED)}
+    files |= {f"{i}.png": flat(GREEN) for i in range(8)}
+    path = tmp_path / name
+    if name == "a.zip":
+        write_zip(path, files)
+        with zipfile.ZipFile(path, "a") as archive:
+            for link, target in LINKS.items():
+                info = zipfile.ZipInfo(link)
+                info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+                archive.writestr(info, target)
+    else:
+        write_tar(tmp_path / "files.tar", files)
+        with tarfile.open(path, "w:gz" if name == "a.tgz" else "w") as archive:
+            for link, target in LINKS.items():
+                add_tar_link(archive, link, tarfile.SYMTYPE, target)
+            with tarfile.open(tmp_path / "files.tar") as plain:
+                for member in plain:
+                    archive.addfile(member, plain.extractfile(member))
+            add_tar_link(archive, "b/hard.png", tarfile.LNKTYPE, "./good.png")
+    result = pack(path, SIZE, cache)
+    assert dict(result.skipped) == PROBLEMS
+    expected = {"good.png": BLUE, "up/c.png": BLUE, "a/chain.png": BLUE, "blob.png": RED}
+    if name != "a.zip":
+        expected["b/hard.png"] = BLUE
+    for link, value in expected.items():
+        assert colour(result, link) == value
+    assert len(result.names) == len(expected) + 8
+    assert result.others == (("blobs/0", "not an image, by its suffix"),)
+
+
+def test_devices_in_archives_are_listed(tmp_path, cache):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
-            member = tarfile.TarInfo(f"{kind.decode()}.png")
-            member.type, member.linkname = kind, str(outside)
-            archive.addfile(member)
+        add_tar_link(archive, "device.png", tarfile.CHRTYPE)
+        add_tar_link(archive, "pipe", tarfile.FIFOTYPE)
         member = tarfile.TarInfo("good.png")
         member.size = len(flat(BLUE))
         archive.addfile(member, io.BytesIO(flat(BLUE)))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("good.png", flat(BLUE))
-        link = zipfile.ZipInfo("link.png")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, str(outside))
         archive.mkdir("folder.png")
-    for name in ("a.tar", "a.zip"):
-        result = pack(tmp_path / name, SIZE, cache)
-        assert result.names == ("good.png",)
-        assert result.skipped == ()
+    result = pack(tmp_path / "a.tar", SIZE, cache)
+    assert result.names == pack(tmp_path / "a.zip", SIZE, cache).names == ("good.png",)
+    assert result.skipped == (("device.png", "not a regular file"),)
+    assert result.others == (("pipe", "not a regular file"),)
+
+
+def test_a_zip_link_that_inflates_is_not_read(tmp_path, cache):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("good.png", flat(BLUE))
+        info = zipfile.ZipInfo("link.png")
+        info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, b"x" * 10**6, zipfile.ZIP_DEFLATED)
+    result = pack(tmp_path / "a.zip", SIZE, cache)
+    assert result.skipped == (("link.png", "a link of 1000000 bytes"),)
+
+
+def test_links_of_a_published_tar_file(shared, cache):
+    result = pack(shared("cases/images/links.tar"), 16, cache)
+    assert result.names == ("p/a.jpg", "p/b.jpg", "p/c.jpg", "p/d.jpg")
+    np.testing.assert_array_equal(result.images[0], result.images[1])
+    np.testing.assert_array_equal(result.images[2], result.images[3])
+    assert (result.images[0] != result.images[2]).any()
+
+
+KINDS = {  # Pillow's format to suffixes
+    "JPEG": (".jfif", ".jpe", ".JPG"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "PPM": (".ppm",),
+    "JPEG2000": (".jp2",),
+}
+
+
+def test_whatever_pillow_reads_is_read_and_the_rest_is_listed(tmp_path, cache, monkeypatch):
+    files = {
+        f"{suffix[1:]}{suffix}": flat(BLUE, kind=kind)
+        for kind, suffixes in KINDS.items()
+        for suffix in suffixes
+    }
+    unread = {"a.heic": b"x", "b.svg": b"<svg/>", "c.CR2": b"x"}
+    folder = write(tmp_path / "f", files | unread | {"labels.csv": b"x"})
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = pack(folder, SIZE, cache)
+    assert result.names == tuple(sorted(files))
+    for name in files:
+        np.testing.assert_allclose(colour(result, name), BLUE, atol=4)  # some lose a little
+    assert result.skipped == (
+        ("a.heic", ".heic needs PyPI's pillow-heif"),
+        ("b.svg", ".svg is a format that is not read"),
+        ("c.CR2", ".cr2 is a format that is not read"),
+    )
+    assert result.lines == (f"{len(files)} of {len(files) + 3} images; 1 other file",)
+
+
+def test_a_folder_of_other_formats(shared, cache):
+    result = pack(shared("cases/images/other_formats"), 16, cache)
+    assert len(result.names) == 40
+    assert result.lines == ("40 of 40 images",)
+
+
+def ramp(top, dtype: type = np.uint16):
+    return np.linspace(0, top, 256).reshape(16, 16).astype(dtype)
+
+
+def png48(values):
+    """A PNG file of 16 bits per colour, which Pillow does not write."""
+    height, width, _ = values.shape
+    rows = values.astype(">u2").reshape(height, -1)
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)}
+    chunks |= {b"IDAT": zlib.compress(data), b"IEND": b""}
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, part in chunks.items():
+        content += struct.pack(">I", len(part)) + name + part
+        content += struct.pack(">I", zlib.crc32(name + part))
+    return content
+
+
+DEEP = {
+    "12 bits": (encoded(Image.fromarray(ramp(4095))), 2, "up to 4095: 4095 becomes white"),
+    "10 bits": (encoded(Image.fromarray(ramp(1000))), 8, "up to 1000: 1023 becomes white"),
+    "16 bits": (encoded(Image.fromarray(ramp(65535))), 2, None),
+    "tiff": (encoded(Image.fromarray(ramp(4095)), "TIFF"), 2, "up to 4095: 4095 becomes"),
+    "floats": (encoded(Image.fromarray(ramp(1, np.float32)), "TIFF"), 2, None),
+    "floats, 255": (
+        encoded(Image.fromarray(ramp(255, np.float32)), "TIFF"),
+        2,
+        "up to 255: 255 becomes white",
+    ),
+    "colour": (png48(ramp(4095)[..., None].repeat(3, 2)), 17, "the lower 12 of 16 bits"),
+    "colour, 16 bits": (png48(ramp(65535)[..., None].repeat(3, 2)), 2, None),
+}
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_deep_images_are_scaled_by_what_is_there(tmp_path, cache, case):
+    """All of a folder alike: a darker one remains darker."""
+    content, tolerance, remark = DEEP[case]
+    suffix = ".png" if content.startswith(b"\x89PNG") else ".tif"
+    result = pack(write(tmp_path / "f", {f"a{suffix}": content}), 16, cache)
+    expected = ramp(255, np.float64)[..., None]
+    np.testing.assert_allclose(result.images[0], expected + np.zeros(3), atol=tolerance)
+    assert len(result.lines) == (1 if remark is None else 2)
+    if remark is not None:
+        assert remark in result.lines[1]
+    assert pack(tmp_path / "f", 16, cache).lines == result.lines
+
+
+def test_deep_images_are_scaled_alike(tmp_path, cache):
+    files = {"a.png": ramp(4095), "b.png": ramp(400)}
+    files = {name: encoded(Image.fromarray(values)) for name, values in files.items()}
+    result = pack(write_tar(tmp_path / "a.tar", files | {"c.png": flat(RED)}), 16, cache)
+    assert [result.images[i].max() for i in range(2)] == [255, 25]
+    assert colour(result, "c.png") == RED
+
+
+def test_the_key_is_of_the_content(tmp_path, folder, cache, packed):
+    """Neither the place nor the time of a file is part of it."""
+    os.utime(folder / "a.jpg", (1, 1))
+    assert pack(folder, SIZE, cache).key == packed.key
+    assert pack(write(tmp_path / "copy", FILES), SIZE, cache).key == packed.key
+    assert pack(write_tar(tmp_path / "a.tar", FILES), SIZE, cache).key == packed.key
+    (folder / "a.jpg").write_bytes(flat(RED))
+    assert pack(folder, SIZE, cache).key != packed.key
 
 
 def test_a_later_member_replaces_an_earlier_one(tmp_path, cache):
@@ -622,7 +806,7 @@ def mutate(content, rng):
     return bytes(content)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM"])
 def test_mutated_images_are_read_or_skipped(tmp_path, cache, kind):
     rng = np.random.default_rng(0)
     exif = Image.Exif()

@@ -27,7 +27,7 @@ def photographs(folder, count, damaged=0):
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (lambda path: path.mkdir(), (), "has no .jpg, .jpeg, .png, .webp files"),
+        (lambda path: path.mkdir(), (), "has no images; .jpg, .jpeg, .jpe, .jfif, .png, "),
         (lambda path: photographs(path, 4, damaged=4), (), "cannot be read"),
         (lambda path: photographs(path, 4), ("--size=48",), "--size=48"),
         (lambda path: path.write_bytes(b"x" * 99), (), "faces"),
@@ -71,6 +71,8 @@ def test_faces_from_a_folder_with_damaged_images(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert "57 of 60 images\n" in done.stderr
+    assert "3 files are left out: see skipped.txt" in done.stderr
     (directory,) = (tmp_path / "runs" / "faces").iterdir()
     for variant in ("gan", "wgan_gp"):
         skipped = (directory / f"dcgan-{variant}-adam" / "skipped.txt").read_text()

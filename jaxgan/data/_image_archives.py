@@ -1,0 +1,230 @@
+"""Images in tar and zip archives, read in place.
+
+Nothing is unpacked, and a link is a name of another member: no link leads out of its archive.
+"""
+
+import functools
+import gzip
+import posixpath
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from jaxgan.data import _image_sources
+from jaxgan.data._image_sources import (
+    Listing,
+    Skip,
+    Source,
+    archive_stamp,
+    check_bytes,
+    hidden,
+    list_files,
+    one_line,
+    reason_of,
+)
+from jaxgan.errors import InputError
+
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+_MAX_LINK = 4096  # bytes of a zip's link
+
+Read = Callable[[], bytes | str]
+
+
+class _Content(NamedTuple):
+    """What an archive holds under each name.
+
+    Attributes:
+      files: Name to a function that reads the file, in the order of the archive.
+      links: Name of a link to the name that it leads to, or to none if that is outside.
+      problems: Name to the reason why it is neither.
+    """
+
+    files: dict[str, Read]
+    links: dict[str, str | None]
+    problems: dict[str, str]
+
+    def drop(self, name: str) -> None:
+        """Forget an earlier member; a later one of the same name replaces it."""
+        for entries in self:
+            entries.pop(name, None)
+
+
+def open_archive(path: Path) -> Source:
+    """Identify an archive.
+
+    Raises:
+      InputError: If there is no such archive.
+      OSError: If it cannot be looked at.
+    """
+    return Source(archive_stamp(path, ARCHIVES), partial(_open, path))
+
+
+@contextmanager
+def _open(source: Path) -> Iterator[Listing]:
+    read_content = _zip if source.name.lower().endswith(".zip") else _tar
+    with ExitStack() as stack:
+        with _readable(source):
+            file = stack.enter_context(open(source, "rb"))
+            listing = _resolved(read_content(file, source))
+        yield listing
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a damaged archive raises nearly anything
+        raise InputError(
+            f"{one_line(source)} is not a readable archive: {reason_of(error)}"
+        ) from error
+
+
+def _resolved(content: _Content) -> Listing:
+    """Give each link the file that it leads to; it is read right after that."""
+    leads_to: dict[str, list[str]] = {}
+    problems = dict(content.problems)
+    for name in content.links:
+        target, problem = _follow(name, content)
+        if target is None:
+            problems[name] = problem
+        else:
+            leads_to.setdefault(target, []).append(name)
+    files: dict[str, Read] = {}
+    for name, read in content.files.items():
+        for same in (name, *leads_to.get(name, ())):
+            files[same] = read
+    visible = {name: read for name, read in files.items() if not hidden(name)}
+    return list_files(
+        visible, {name: reason for name, reason in problems.items() if not hidden(name)}
+    )
+
+
+def _follow(name: str, content: _Content) -> tuple[str | None, str]:
+    """The file at the end of a chain of links, or none and the reason."""
+    seen = {name}
+    target: str | None = content.links[name]
+    while target is not None and target in content.links:
+        if target in seen:
+            return None, "a link that leads in a circle"
+        seen.add(target)
+        target = content.links[target]
+    if target is None:
+        return None, "a link that leads out of the archive"
+    if target not in content.files:
+        return None, f"a link to {one_line(target)[:100]}, no file of the archive"
+    return target, ""
+
+
+def _plain(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _relative(name: str, link: str) -> str | None:
+    """The member that a symbolic link leads to; none if it is outside."""
+    if link.startswith("/"):
+        return None
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+    return None if target.split("/")[0] == ".." else target
+
+
+def _zip(file: IO[bytes], source: Path) -> _Content:
+    archive = zipfile.ZipFile(file)
+    content = _Content({}, {}, {})
+    for info in archive.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive does not record it
+        name = _plain(info.filename)
+        if info.is_dir() or kind == stat.S_IFDIR or not name:
+            continue
+        content.drop(name)
+        if kind == stat.S_IFLNK:
+            try:
+                link = _read_zip(archive, info, _MAX_LINK).decode("utf-8", "surrogateescape")
+                content.links[name] = _relative(name, link)
+            except Skip as skip:
+                content.problems[name] = str(skip)
+        elif kind in (0, stat.S_IFREG):
+            content.files[name] = partial(_read_zip, archive, info)
+        else:
+            content.problems[name] = "not a regular file"
+    return content
+
+
+def _read_zip(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | None = None
+) -> bytes:
+    if info.flag_bits & 1:
+        raise Skip("encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Skip(f"compressed by method {info.compress_type}; 0 and 8 are read")
+    if most is not None and info.file_size > most:
+        raise Skip(f"a link of {info.file_size} bytes")
+    check_bytes(info.file_size)
+    try:
+        with archive.open(info) as file:
+            # Without a count, everything is inflated before the size is checked.
+            return file.read(info.file_size + 1)
+    except Exception as error:  # a damaged member raises nearly anything
+        raise Skip(f"damaged: {reason_of(error)}") from error
+
+
+class _Bounded:
+    """A file that refuses to read an amount that only a damaged header would ask for."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile):
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _image_sources.MAX_BYTES:
+            raise tarfile.ReadError(f"a part of {size} bytes")
+        return self._file.read(size)
+
+
+def _tar(file: IO[bytes], source: Path) -> _Content:
+    zipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream: Any = _Bounded(gzip.GzipFile(fileobj=file) if zipped else file)
+    archive = tarfile.TarFile(fileobj=stream)
+
+    @functools.lru_cache(maxsize=1)  # the links to a file follow it, and gzip cannot go back
+    def read(member: tarfile.TarInfo) -> bytes:
+        check_bytes(member.size)
+        with _readable(source):
+            part = archive.extractfile(member)
+            return part.read() if part else b""
+
+    content, end = _Content({}, {}, {}), -1
+    while (member := archive.next()) is not None:
+        if archive.offset <= end:
+            raise tarfile.ReadError("a member ends before it begins")
+        end = archive.offset
+        _add_tar(content, member, read)
+    # tarfile takes anything but a header for the end.
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is cut short or damaged")
+    while zipped and stream.read(2**20):
+        pass  # read on to the checksum
+    return content
+
+
+def _add_tar(
+    content: _Content, member: tarfile.TarInfo, read: Callable[[tarfile.TarInfo], bytes]
+) -> None:
+    name = _plain(member.name)
+    if member.isdir() or not name:
+        return
+    content.drop(name)
+    if member.isreg():
+        content.files[name] = partial(read, member)
+    elif member.islnk():
+        content.links[name] = _relative("", member.linkname)
+    elif member.issym():
+        content.links[name] = _relative(name, member.linkname)
+    else:
+        content.problems[name] = "not a regular file"
