@@ -1,13 +1,18 @@
 """Labels of images, from a file of the user's."""
 
 import csv
+import io
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxgan.errors import InputError
+
+FIRST = ("image", "image_id")  # the first name of a header; the second is Kaggle's
+_VALUES = {"0": False, "1": True, "-1": False}
 
 
 class Labels(NamedTuple):
@@ -25,41 +30,71 @@ class Labels(NamedTuple):
 
 
 def read_labels(path: str | os.PathLike) -> Labels:
-    """Read a header ``image,Attribute,...`` and a line per image with 0 and 1, or -1 and 1.
+    """Read attributes of images, a line per image with 0 and 1, or -1 and 1.
+
+    The file is a CSV file with the header ``image,Attribute,...``, CelebA's
+    ``list_attr_celeba.csv`` as Kaggle has it, with ``image_id``, or CelebA's
+    ``list_attr_celeba.txt`` as its authors publish it: the number of images, a line of the
+    attributes' names, and lines whose values are separated by blanks.
 
     Raises:
       InputError: If the file is anything else, or an attribute is the same everywhere.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            header, *lines = [line for line in csv.reader(file) if line] or [[]]
+            text = file.read()
+        rows = _official(text, path)
+        if rows is None:
+            rows = [line for line in csv.reader(io.StringIO(text, newline="")) if line] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read labels from {path}: {reason}") from error
-    names = [name.strip() for name in header]
-    if len(names) < 2 or names[0] != "image" or not all(names) or len({*names}) < len(names):
+    names = [name.strip() for name in rows[0]]
+    if len(names) < 2 or names[0] not in FIRST or not all(names) or len({*names}) < len(names):
         raise InputError(f"{path}: the first line must be image,Attribute,... with own names")
-    if not lines:
+    if len(rows) == 1:
         raise InputError(f"{path} has a first line and no images; it needs one per line")
-    values = np.empty((len(lines), len(names) - 1), bool)
+    return _labels(names[1:], rows[1:], path)
+
+
+def _official(text: str, path: str | os.PathLike) -> list[list[str]] | None:
+    """Rows of a file that begins with the number of images; None if it does not."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or not lines[0].strip().isdecimal():
+        return None
+    count = int(lines[0])
+    if len(lines) != count + 2:
+        raise InputError(
+            f"{path} says that it has {count} images; {max(len(lines) - 2, 0)} lines of images "
+            "follow"
+        )
+    return [[FIRST[0], *lines[1].split()], *(line.split() for line in lines[2:])]
+
+
+def _labels(
+    names: Sequence[str], lines: Sequence[Sequence[str]], path: str | os.PathLike
+) -> Labels:
+    values = np.empty((len(lines), len(names)), bool)
     for number, line in enumerate(lines):
-        if len(line) != len(names):
+        if len(line) != len(names) + 1:
             raise InputError(
-                f"{path}: {line[0]!r} has {len(line) - 1} values, not {len(names) - 1}"
+                f"{path}: {line[0]!r} has {len(line) - 1} values, not {len(names)}"
             )
-        for column, text in enumerate(line[1:]):
-            if text.strip() not in ("0", "1", "-1"):
-                raise InputError(
-                    f"{path}: {names[column + 1]} of {line[0]!r} is {text!r}, not 0, 1 or -1"
-                )
-            values[number, column] = text.strip() == "1"
+        try:
+            values[number] = [_VALUES[text.strip()] for text in line[1:]]
+        except KeyError as error:
+            pairs = zip(names, line[1:], strict=True)
+            name, text = next(pair for pair in pairs if pair[1].strip() not in _VALUES)
+            raise InputError(
+                f"{path}: {name} of {line[0]!r} is {text!r}, not 0, 1 or -1"
+            ) from error
     images = tuple(line[0].strip() for line in lines)
     twice = next((name for name, count in Counter(images).items() if count > 1), None)
     if twice is not None:  # it could be both in the training and in the test part
         raise InputError(f"{path} names {twice!r} twice; each image has one line")
-    for name, column in zip(names[1:], values.T, strict=True):
+    for name, column in zip(names, values.T, strict=True):
         if column.all() or not column.any():
             raise InputError(
                 f"{path}: {name} is the same for every image; leave that column out"
             )
-    return Labels(images, tuple(names[1:]), values)
+    return Labels(images, tuple(names), values)
