@@ -44,7 +44,7 @@ def main():
     generator = convert.load("mobilestylegan-ffhq", print)
     judges = scoring.panel(oracles.FFHQ, options.data, options.labels)
     rng = np.random.default_rng(0)
-    some = generator.codes(rng.standard_normal((5, generator.latent_dim)), **TRUNCATION)
+    some = generator.codes(rng.standard_normal((5, generator.z_dim)), **TRUNCATION)
     audience = scoring.Audience(generator, judges, BATCH)
     usual = scoring.meet(audience, options.people, seed=0, **TRUNCATION)
     print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")

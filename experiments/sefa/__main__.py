@@ -7,12 +7,12 @@
     python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
     python -m experiments.sefa --checkpoint=FILE --weights=g --label=3
 
-Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch, which
-is not needed to read it, of OpenVINO, or a run of jaxgan's own image laboratories. Writes a
-picture of every direction, a GIF, ``directions.npz`` and ``sefa.html``, a page with a slider
-per direction that needs no network. With ``--attributes`` other networks score what each
-direction does to age, gender, pose and expression, and to whatever else there are labelled
-photographs of; names come from these scores.
+Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch,
+TensorFlow or OpenVINO, none of which is needed to read it, or a run of jaxgan's own image
+laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and ``sefa.html``,
+a page with a slider per direction that needs no network. With ``--attributes`` other networks
+score what each direction does to age, gender, pose and expression, and to whatever else there
+are labelled photographs of; names come from these scores.
 
 On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s and the
 MobileStyleGAN of 1024 pixels, which is the default, 2 min.

@@ -23,10 +23,13 @@ def load(
     """Open a generator, whatever flavour it is of.
 
     Args:
-      path: A checkpoint of PyTorch (``.pth``, ``.pt``, ``.tar``, ``.pkl``,
-        ``.safetensors``), a run directory of jaxgan, MobileStyleGAN as OpenVINO networks
-        (a folder, an ``.xml``, or the wheel that holds them), or the name of one that is
-        downloaded once: one of ``zoo.GENERATORS``.
+      path: A file of ``torch.save`` (``.pth``, ``.pt``, ``.tar``, ``.ckpt``, ``.bin``),
+        TorchScript, a file of ``torch.export`` (``.pt2``), a ``.pkl`` of NVlabs, for
+        PyTorch or TensorFlow, or ``.safetensors``; one of these in a zip, tar or gzip, or
+        in a folder; a run directory of jaxgan or its ``generator.npz``; MobileStyleGAN as
+        OpenVINO networks (a folder, an ``.xml``, or the wheel that holds them); or the name
+        of a generator that is downloaded once, one of ``zoo.GENERATORS``. README lists the
+        networks.
       say: Called with a line before a download, and with one about a file of several
         generators, or one that lacks something.
       network: The generator that ``jaxgan.fit`` trained, as it was passed to ``jaxgan.gan``:
