@@ -190,8 +190,8 @@ def command_of(config: Config) -> list[str]:
 def define(line: CommandLine) -> Callable[[], Config]:
     """Define the flags; the function reads them."""
     texts = {
-        "checkpoint": "Generator: a file of PyTorch, TensorFlow or OpenVINO, a run of jaxgan's, or "
-        f"one of {', '.join(zoo.GENERATORS)}, which is downloaded once.",
+        "checkpoint": "Generator: a file of PyTorch, TensorFlow or OpenVINO, a run of "
+        f"jaxgan's, or one of {', '.join(zoo.GENERATORS)}, which is downloaded once.",
         "like": f"Tool whose directions these are: {', '.join(sefa.TOOLS)}.",
         "normalisation": f"Scale of rows, instead of the tool's: {', '.join(NORMALISATIONS)}.",
         "to_rgb": f"Conversions to colours that take part: {', '.join(TO_RGB)}.",
