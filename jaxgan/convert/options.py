@@ -78,7 +78,9 @@ def read_settings(text: str) -> Settings:
     if text.endswith(".json"):
         try:
             content = json.loads(Path(text).read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
+            raise InputError(f"{text}: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
             kind = type(error).__name__
             raise InputError(f"{text} is no readable JSON file ({kind})") from error
         if not isinstance(content, dict):

@@ -38,7 +38,7 @@ def read_codes(
       generator: Takes the codes.
       path: An ``.npz``, an ``.npy``, or a file of PyTorch.
       space: One of ``SPACES``, in which to read the arrays instead.
-      say: Called with a line if the array fits another space too, or some arrays fit none.
+      say: Called with a line if all arrays fit another space too, or some fit none.
       **truncation: As for ``Pretrained.codes``; ``w+`` is not truncated.
 
     Returns:
@@ -64,11 +64,14 @@ def read_codes(
     codes = np.concatenate(readings[taken])
     if len(readings[taken]) < len(arrays):
         say(f"{path}: {len(readings[taken])} of {len(arrays)} arrays are codes {taken}")
-    elif others and len(arrays) == 1:
-        other, count = others[0], len(readings[others[0]][0])
+    elif others and len(readings[others[0]]) == len(arrays):
+        other, count = others[0], sum(map(len, readings[others[0]]))
+        one, them = f"array {shape} is", "it"
+        if len(arrays) > 1:
+            one, them = f"{len(arrays)} arrays are", "them"
         say(
-            f"{path}: its array {shape} is read as {taken} of {len(codes)}; space={other} "
-            f"reads it as {other} of {count}"
+            f"{path}: its {one} read as {taken} of {len(codes)}; space={other} reads {them} as "
+            f"{other} of {count}"
         )
     return np.asarray(as_codes(generator, codes, taken, **truncation))
 

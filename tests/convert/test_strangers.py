@@ -231,6 +231,22 @@ PGGAN = "a PGGAN of PyTorch Hub (facebookresearch's pytorch_GAN_zoo), " + G
 IMAGES = "a generator that turns images into images (CycleGAN, pix2pix), which has no latents"
 DENOISER = "a diffusion model, which has no code of an image to move"
 
+# A generator of PyTorch-GAN whose latents are multiplied by an embedding of the label.
+CONDITIONAL = """
+    label_emb.weight [10, 8]
+    l1.0.weight [256, 8]
+    l1.0.bias [256]
+    conv_blocks.2.weight [16, 16, 3, 3]
+    conv_blocks.2.bias [16]
+    conv_blocks.6.weight [8, 16, 3, 3]
+    conv_blocks.6.bias [8]
+    conv_blocks.9.weight [1, 8, 3, 3]
+    conv_blocks.9.bias [1]
+"""
+UNORDERED = (
+    "a network of 3 convolutions that is not read as a DCGAN: by their shapes its layers do "
+    "not follow one another, or nothing in it enlarges"
+)
 HELD = [  # what a file holds, and what is said of it
     ({"GAN": arrays(LUCIDRAINS)}, f"the StyleGAN2 of lucidrains' stylegan2-pytorch, {G}"),
     (arrays(LUCIDRAINS, "GAN."), f"the StyleGAN2 of lucidrains' stylegan2-pytorch, {G}"),
@@ -297,6 +313,11 @@ HELD = [  # what a file holds, and what is said of it
     (
         np.ones((2, 18, 512)),
         "one array of shape [2, 18, 512], which may be codes: give those as --codes",
+    ),
+    (arrays(CONDITIONAL), UNORDERED),
+    (
+        arrays("0.0.weight [16, 8]\n0.0.bias [16]\n1.weight [784, 16]\n1.bias [784]"),
+        "a network of 2 dense layers and no convolutions, which is not read",
     ),
     ({"weight": np.ones(3)}, "one array, 'weight'"),
     ({"a\nb": np.ones(3), "c": np.ones(3)}, "2 arrays, the first of them 'a\\nb'"),

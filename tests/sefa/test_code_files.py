@@ -74,6 +74,13 @@ def test_an_array_without_a_name_may_be_latents(tmp_path):
     assert said == []
 
 
+def test_arrays_that_all_fit_two_spaces_are_said(tmp_path):
+    path = write(tmp_path, {"ann": normal(2, DIM), "bob": normal(1, DIM)})
+    codes, (line,) = read(path)
+    assert len(codes) == 3
+    assert line == f"{path}: its 2 arrays are read as w of 3; space=z reads them as z of 3"
+
+
 @pytest.mark.parametrize("shape", [(3, DIM), (3, DIM, 1, 1)])
 def test_latents_are_the_codes_of_a_generator_without_layers(tmp_path, shape):
     codes, said = read(write(tmp_path, normal(*shape)), layers=0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.convert.flavours import dnnlib_tf
+from jaxgan.convert.flavours._parts import COLOURS
 from jaxgan.convert.formats._inert import Inert, legible
 
 _MOST_NAMES = 3_000  # of arrays, that are looked at
@@ -113,6 +114,7 @@ def content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
         or _fitting(names, _OTHERS)
         or ("a discriminator" if _owner(names, _DISCRIMINATOR) else "")
         or _shaped(list(arrays.values()))
+        or _layered([array.shape for array in arrays.values()])
         or _counted(list(arrays))
     )
 
@@ -178,6 +180,25 @@ def _shaped(arrays: Sequence[np.ndarray]) -> str:
     if outputs == 1:
         return "a discriminator, by its shapes"
     return f"a network that makes {outputs} numbers of an image" if len(rest) == 1 else ""
+
+
+def _layered(shapes: Sequence[tuple[int, ...]]) -> str:
+    """Describe a network that may well be a generator of images."""
+    spatial = [shape for shape in shapes if len(shape) == 4]
+    if len(spatial) > 2 and any(not COLOURS.isdisjoint(shape[:2]) for shape in spatial):
+        return (
+            f"a network of {len(spatial)} convolutions that is not read as a DCGAN: by their "
+            "shapes its layers do not follow one another, or nothing in it enlarges"
+        )
+    dense = [shape for shape in shapes if len(shape) == 2]
+    if len(dense) > 1 and max(map(len, shapes)) == 2 and _follow(dense):
+        return f"a network of {len(dense)} dense layers and no convolutions, which is not read"
+    return ""
+
+
+def _follow(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Tell whether each dense layer, ``[out, in]``, takes what the one before it makes."""
+    return all(a[0] == b[1] for a, b in zip(shapes, shapes[1:], strict=False))
 
 
 def _counted(names: Sequence[str]) -> str:
