@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgan.errors import InputError
@@ -24,6 +25,12 @@ from jaxgan.runs import outputs
 from jaxgan.runtime import replacing
 
 _LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
+# The usual values, for runs whose configuration does not have them.
+_JAX = {
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_enable_x64": False,
+}
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -150,13 +157,18 @@ def compare(
         raise InputError(
             f"{directory} exists and is not a run of jaxgan; {ways.another}"
         ) from error
-    new = to_json(settings)
+    old, new = _JAX | old, _with_jax(settings)
     for name in {} if fresh else dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):
             raise InputError(
                 f"{directory} was made with {name}={_plain(old.get(name))}, not "
                 f"{_plain(new.get(name))}; {ways.anew}"
             )
+
+
+def _with_jax(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the settings of JAX that decide random numbers and dtypes."""
+    return to_json(settings) | {name: getattr(jax.config, name) for name in _JAX}
 
 
 def _is_startup_leftover(name: str) -> bool:
@@ -176,7 +188,8 @@ class Run:
     Args:
       directory: Made if missing.
       settings: Everything that decides the result. A directory with other settings is
-        refused.
+        refused, and so is one that was made with another random number generator of JAX, or
+        other dtypes.
       fresh: Delete the files of an earlier run. Files that jaxgan does not write stay.
       ways: Ends the error lines.
 
@@ -194,7 +207,7 @@ class Run:
         ways: Ways = _FLAGS,
     ):
         self.directory = Path(directory)
-        self.settings = to_json(settings)
+        self.settings = _with_jax(settings)
         compare(self.directory, settings, fresh=fresh, ways=ways)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ def intervals(
       every: Epochs in an interval; the last one may be shorter.
       due: Whether to save after an epoch; the last epoch is always saved.
       keep: Checkpoints to keep.
-      accept: Whether to go on from a checkpoint of that epoch; else training starts over.
+      accept: Whether to go on from a checkpoint of that epoch.
       settle: Called before each save.
       check: Called after each interval; may raise ``Stopped``.
 
@@ -70,14 +70,15 @@ def intervals(
       The start, with no metrics, then every interval.
 
     Raises:
+      InputError: If an intact checkpoint does not fit; nothing is written.
       Stopped: By a signal, after a checkpoint.
     """
     state, epoch = init(), 0
     if checkpoints is not None:
-        restored = checkpoint.restore(checkpoints, state)
+        restored = checkpoint.restore(checkpoints, state, accept)
         for line in restored.damaged:
             say(f"{checkpoints.parent}: {line}")
-        if restored.step and accept(restored.step):
+        if restored.step:
             state, epoch = jax.tree.map(_place, restored.tree, state), restored.step
         del restored  # a whole state on the host
 
@@ -186,11 +187,13 @@ def train(
     """
     title = run.directory if run else "training"
 
+    logged = len(run.records()) if run else 0
+    unlogged: list[int] = []
+
     def accept(epoch):
-        if run and [x["epoch"] for x in run.records()][:epoch] == [*range(1, epoch + 1)]:
-            return True
-        say(f"{title}: metrics.jsonl lacks epochs before {epoch}; starts over")
-        return False
+        if run and epoch > logged:
+            unlogged.append(epoch)
+        return not run or epoch <= logged
 
     frame: Future[None] | None = None
 
@@ -210,6 +213,9 @@ def train(
         check=check,
     )
     epoch, state, _ = next(steps)
+    if unlogged:
+        way = f"goes back to epoch {epoch}" if epoch else "starts over"
+        say(f"{title}: metrics.jsonl lacks epochs before {max(unlogged)}; {way}")
     if run:
         run.rewind(epoch)
     hooks.watch(epoch, [])

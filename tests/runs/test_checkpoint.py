@@ -1,3 +1,4 @@
+import json
 import random
 import shutil
 
@@ -6,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.errors import InputError
 from jaxgan.networks import mlp
 from jaxgan.runs import checkpoint
 from jaxgan.training.gan import gan
@@ -135,6 +137,7 @@ def test_stray_things_in_the_directory_are_no_concern(two, state):
     (two / "step_00000009").mkdir()
     (two / "step_x").mkdir()
     (two / "step_00000008").write_text("a file")
+    (two / "step_00000007").symlink_to(two / "step_00000001")
     (two / "tmp_123").mkdir()
     restored = checkpoint.restore(two, state)
     assert restored.step == 2
@@ -143,17 +146,103 @@ def test_stray_things_in_the_directory_are_no_concern(two, state):
     ]
     checkpoint.save(two, 3, state)
     assert not (two / "tmp_123").exists()
+    for step in (7, 8):
+        checkpoint.save(two, step, at(state, step))
+        assert checkpoint.restore(two, state).step == step
+    assert (two / "step_00000008.damaged").read_text() == "a file"
+    assert (two / "step_00000007.aside").is_symlink()
 
 
-def test_another_shape_or_dtype_is_refused(two, state):
-    def half(x):
-        return x.astype(jnp.bfloat16) if x.dtype == jnp.float32 else x
+def other_shape(state):
+    return state.replace(step=jnp.zeros(3, jnp.int32))
 
-    other = state.replace(average=jax.tree.map(half, state.average))
-    restored = checkpoint.restore(two, other)
-    assert restored.step is None
-    assert len(restored.damaged) == 2
-    assert "does not fit this run" in restored.damaged[0]
+
+def other_dtype(state):
+    return state.replace(step=np.zeros((), np.int64))
+
+
+def other_key(state):
+    return state.replace(key=jax.random.key(0, impl="rbg"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (other_shape, r"\.step is int32\[\], not int32\[3\]$"),
+        (other_dtype, r"\.step is int32\[\], not int64\[\]; jax_enable_x64 differs$"),
+        (
+            other_key,
+            r"\.key is key<threefry2x32>\[\], not key<rbg>\[\]; jax_default_prng_impl differs$",
+        ),
+    ],
+)
+def test_an_intact_checkpoint_that_does_not_fit_is_refused(two, state, change, words):
+    before = files_of(two)
+    with pytest.raises(InputError, match=f"step_00000002 is intact and does not fit: {words}"):
+        checkpoint.restore(two, change(state))
+    assert files_of(two) == before
+    (two / "step_00000002" / "manifest.json").unlink()  # a damaged one is passed over first
+    with pytest.raises(InputError, match="step_00000001 is intact and does not fit"):
+        checkpoint.restore(two, change(state))
+
+
+def test_later_checkpoints_are_moved_aside_and_never_removed(tmp_path, state):
+    for step in (20, 40, 60):
+        checkpoint.save(tmp_path, step, at(state, step))
+    (tmp_path / "step_00000040" / "manifest.json").unlink()
+    restored = checkpoint.restore(tmp_path, state, lambda step: step < 60)
+    assert restored.step == 20
+    for _ in range(2):
+        checkpoint.save(tmp_path, 40, at(state, 40), keep=1)
+        (tmp_path / "step_00000040" / "manifest.json").write_text("5")
+    checkpoint.save(tmp_path, 40, at(state, 40), keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_00000040",
+        "step_00000040.damaged",
+        "step_00000040.damaged_2",
+        "step_00000040.damaged_3",
+        "step_00000060.aside",
+    ]
+    assert_same(checkpoint.restore(tmp_path, state).tree, at(state, 40))
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_dtypes_are_kept(tmp_path, x64):
+    tree = {
+        "int64": np.array([5_000_000_000, -1]),
+        "uint64": np.array(2**64 - 1, np.uint64),
+        "float64": np.array([[1 / 3]]),
+        "complex128": np.array([1 / 3 + 1j]),
+        "bool": np.array([True, False]),
+        "bytes": np.arange(3, dtype=np.uint8),
+        "bfloat16": np.asarray(jnp.arange(3, dtype=jnp.bfloat16)),
+        "number": 5_000_000_000,
+        "keys": [
+            jax.random.split(jax.random.key(3, impl=kind), 2)
+            for kind in ("threefry2x32", "rbg", "unsafe_rbg")
+        ],
+    }
+    checkpoint.save(tmp_path, 1, tree)
+    with jax.enable_x64(x64):
+        restored = checkpoint.restore(tmp_path, tree)
+    assert (restored.step, restored.damaged) == (1, [])
+    assert_same(restored.tree, {**tree, "number": np.array(5_000_000_000)})
+    kinds = [jax.random.key_impl(key) for key in restored.tree["keys"]]
+    assert kinds == ["threefry2x32", "rbg", "unsafe_rbg"]
+
+
+def test_checkpoints_with_a_manifest_of_the_first_version_are_restored(tmp_path):
+    """It had the dtypes that JAX would cast to, and keys as integers."""
+    tree = {"key": jax.random.key(1), "seconds": np.array([1 / 3])}
+    checkpoint.save(tmp_path, 1, tree)
+    path = tmp_path / "step_00000001" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["sha256"]
+    manifest["arrays"] = {"['key']": "uint32[2]", "['seconds']": "float32[1]"}
+    path.write_text(json.dumps(manifest))
+    assert_same(checkpoint.restore(tmp_path, tree).tree, tree)
+    with pytest.raises(InputError, match=r"\['key'\] is uint32\[2\], not uint32\[4\]"):
+        checkpoint.restore(tmp_path, tree | {"key": jax.random.key(1, impl="rbg")})
 
 
 def test_all_damaged_restores_nothing(two, state):

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -19,7 +20,12 @@ def test_a_run_is_configured_once(tmp_path):
     path = tmp_path / "a" / "b"
     with runs.Run(path, SETTINGS):
         config = json.loads((path / "config.json").read_text())
-    assert config["settings"] == {"epochs": 5, "learning_rate": [1e-4, 1e-3], "clip": None}
+    assert config["settings"] == {
+        **{"epochs": 5, "learning_rate": [1e-4, 1e-3], "clip": None},
+        "jax_default_prng_impl": "threefry2x32",
+        "jax_threefry_partitionable": True,
+        "jax_enable_x64": False,
+    }
     assert {"jax", "flax", "python"} <= set(config["versions"])
     assert config["command"] == shlex.join(sys.orig_argv)
     with runs.Run(path, SETTINGS):
@@ -43,6 +49,25 @@ def test_a_changed_setting_is_refused_by_name(tmp_path, change, message):
     assert (tmp_path / "config.json").read_bytes() == before
     with runs.Run(tmp_path, SETTINGS | change, fresh=True) as run:
         assert run.records() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        (jax.enable_x64, True, "jax_enable_x64=False, not True"),
+        (jax.default_prng_impl, "rbg", "jax_default_prng_impl=threefry2x32, not rbg"),
+    ],
+)
+@pytest.mark.parametrize("former", [False, True])
+def test_settings_of_jax_are_settings_of_a_run(tmp_path, setting, value, words, former):
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+    if former:  # a run whose configuration does not tell
+        (tmp_path / "config.json").write_text(json.dumps({"settings": SETTINGS}))
+    with setting(value), pytest.raises(InputError, match=f"was made with {words}"):
+        runs.Run(tmp_path, SETTINGS)
+    with runs.Run(tmp_path, SETTINGS):
+        pass
 
 
 @pytest.mark.parametrize("fresh", [False, True])

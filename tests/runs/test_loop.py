@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.errors import InputError
 from jaxgan.runs import Diverged, Run, Stopped, loop
 
 LANES = 3
@@ -134,6 +135,30 @@ def test_lost_metrics_are_made_again(tmp_path, capsys):
     train(tmp_path)
     assert "metrics.jsonl lacks epochs before 6; starts over" in capsys.readouterr().err
     assert epochs_of(tmp_path) == [(e, 10 * e) for e in range(1, 7)]
+
+
+def test_a_log_that_is_damaged_late_costs_the_later_epochs_only(tmp_path, capsys):
+    train(tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:4], "rubbish", lines[5]]) + "\n")
+    assert train(tmp_path)["notes"][0].tolist() == [1, 2, 3, 4, 5, 6, 0, 0, 0]
+    assert (
+        "metrics.jsonl lacks epochs before 6; goes back to epoch 4" in capsys.readouterr().err
+    )
+    assert path.read_text().splitlines() == lines
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_and_all_stays(tmp_path, monkeypatch):
+    def content():
+        return {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    train(tmp_path, epochs=4)
+    before = content()
+    monkeypatch.setitem(globals(), "init", lambda: {"counter": jnp.zeros(LANES, jnp.uint32)})
+    with pytest.raises(InputError, match="is intact and does not fit"):
+        train(tmp_path)
+    assert content() == before
 
 
 def test_divergence_of_all_lanes_keeps_the_last_finite_checkpoint(tmp_path):

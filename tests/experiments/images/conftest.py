@@ -54,7 +54,7 @@ def arrays_of():
     """Reads the name and the bytes of the newest checkpoint's arrays."""
 
     def read(directory):
-        newest = max((directory / "checkpoints").glob("step_*"))
+        newest = max((directory / "checkpoints").glob("step_????????"))
         manifest = json.loads((newest / "manifest.json").read_text())
         with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
             tree = reader.restore(newest / "arrays")

@@ -89,7 +89,7 @@ def final_state():
 
     def read(directory):
         """Name and bytes of the newest checkpoint's arrays."""
-        (newest, *_) = sorted((directory / "checkpoints").glob("step_*"), reverse=True)
+        (newest, *_) = sorted((directory / "checkpoints").glob("step_????????"), reverse=True)
         manifest = json.loads((newest / "manifest.json").read_text())
         with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
             tree = reader.restore(newest / "arrays")
