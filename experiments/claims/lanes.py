@@ -16,7 +16,7 @@ from jaxgan.training.program import Program
 SAVE_EVERY = 60.0  # seconds between checkpoints
 # Settings that decide no result: how often is looked at, and where data, whose digest is in
 # the identity, was read from.
-_ASIDE = {"seed", "seeds", "frame_every", "checkpoint_every", "data", "data_key"}
+_ASIDE = {"seed", "seeds", "frame_every", "checkpoint_every", "data", "data_key", "columns"}
 _TRACED = {"learning_rate", "critic_learning_rate", "penalty_weight", "clip"}
 
 Arrays = dict[str, np.ndarray]

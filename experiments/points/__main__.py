@@ -23,6 +23,7 @@ from experiments.points.run import name_of, run_all, settings
 from jaxgan import runtime
 from jaxgan.data import points
 from jaxgan.runs import jobs
+from jaxgan.runs.progress import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         overrides = read()
         load = functools.cache(points.load)
         configs = configure(**overrides, load=load)
-        cloud = load(configs[0].data, configs[0].data_key)
+        cloud = load(configs[0].data, configs[0].data_key, configs[0].columns)
+        for note in cloud.notes:
+            say(note)
         variant = DEFAULTS.common["variant"]
         directory = line.run_directory(training_flags.default_name(overrides, variant))
         if line.shared.dry_run:

@@ -17,12 +17,14 @@ class Config(Training):
       generator_widths: Hidden widths of the generator; a list.
       critic_widths: Hidden widths of the critic; a list.
       data_key: Variable of a ``.mat`` file.
+      columns: Two columns of a ``.csv`` file: names, or numbers from 0; a list.
       standardize: Train on points of mean 0 and standard deviation 1.
     """
 
     generator_widths: tuple[int, ...]
     critic_widths: tuple[int, ...]
     data_key: str
+    columns: tuple[str, ...]
     standardize: bool
 
 
@@ -45,6 +47,7 @@ _COMMON: dict[str, Any] = {
     "epochs": 300,
     "data": "m",
     "data_key": "xx",
+    "columns": (),
     "standardize": True,
     "seed": 0,
     "seeds": 1,
@@ -157,7 +160,7 @@ RECIPES: dict[str, Recipe] = {
 def configure(
     recipe: str | None = None,
     *,
-    load: Callable[[str, str], points.PointCloud] = points.load,
+    load: Callable[[str, str, tuple[str, ...]], points.PointCloud] = points.load,
     **overrides: Any,
 ) -> list[Config]:
     """Resolve settings into programs: one per variant and optimizer.
@@ -179,7 +182,8 @@ def configure(
     programs = common_settings.resolve(
         DEFAULTS, common_settings.recipe_of(recipe, RECIPES), overrides
     )
-    count = len(load(programs[0]["data"], programs[0]["data_key"]).points)
+    source = [programs[0][name] for name in ("data", "data_key", "columns")]
+    count = len(load(*source).points)
     size = 7000 if count >= 8000 else int(0.8 * count)
     configs = [Config(**{"train_size": size, **settings}) for settings in programs]
     for config in configs:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from experiments.points import fit, pictures, program, tables
 from experiments.points.config import Config
 from experiments.points.lanes import lanes_of
+from jaxgan.data import points
 from jaxgan.data.points import PointCloud
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, jobs, loop, to_json
@@ -21,8 +21,10 @@ from jaxgan.runs.directory import write_csv
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    digest = hashlib.sha256(np.ascontiguousarray(cloud.points).tobytes()).hexdigest()
-    return dataclasses.asdict(config) | {"data_sha256": digest}
+    identity = dataclasses.asdict(config) | {"data_sha256": points.digest(cloud.points)}
+    if not config.columns:
+        del identity["columns"]
+    return identity
 
 
 def run(

@@ -1,17 +1,18 @@
 """Point clouds in the plane, built-in or from files."""
 
-import zlib
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.io
 
+from jaxgan.data import _point_files, _point_tables
+from jaxgan.data._point_files import MAX_BYTES
 from jaxgan.errors import InputError
 
-MAX_BYTES = 64 * 2**20  # of a file, and of the content of a compressed .mat file
 MIN_POINTS = 10
+_KINDS = (".mat", ".npy", ".csv")
 _SEED = 2019  # so that all runs see the same built-in cloud
 
 
@@ -19,14 +20,17 @@ class PointCloud(NamedTuple):
     """A data set of points.
 
     Attributes:
-      points: ``[N, 2]`` float64, finite.
+      points: ``[N, 2]`` float64, finite; of a file that holds numbers of one or two bytes,
+        those as they are.
       modes: Centres of the known modes ``[M, 2]``, or ``None``.
       radius: Distance from a mode within which a point belongs to it.
+      notes: What the reader of a file took for granted, a sentence each.
     """
 
     points: np.ndarray
     modes: np.ndarray | None = None
     radius: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 class Units(NamedTuple):
@@ -165,14 +169,15 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
     return POINT_CLOUDS[name](np.random.default_rng(seed), count)
 
 
-def load(source: str, key: str = "xx") -> PointCloud:
+def load(source: str, key: str = "xx", columns: Sequence[str] = ()) -> PointCloud:
     """Return a built-in point cloud, or the points of a file.
 
     Args:
       source: A name in ``POINT_CLOUDS``, or the path of a ``.mat`` (MATLAB, up to
-        version 7.2), ``.npy`` or ``.csv`` file (comma-separated, one point a line, a
-        header line allowed).
+        version 7.2), ``.npy`` or ``.csv`` file (one point a line, as spreadsheets,
+        pandas, numpy and R write them).
       key: The variable of a ``.mat`` file.
+      columns: Two columns of a ``.csv`` file: names in its header, or numbers from 0.
 
     Raises:
       InputError: If there is no such cloud or file, or its content is not ``[N, 2]``
@@ -181,135 +186,43 @@ def load(source: str, key: str = "xx") -> PointCloud:
     if source in POINT_CLOUDS:
         return sample(source)
     path = Path(source)
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    kind = path.suffix.lower()
+    if kind not in _KINDS:
         raise InputError(
             f"data {source!r} is neither a built-in point cloud "
-            f"({', '.join(POINT_CLOUDS)}) nor a {', '.join(_READERS)} file"
+            f"({', '.join(POINT_CLOUDS)}) nor a {', '.join(_KINDS)} file"
         )
+    if columns and (kind != ".csv" or len(columns) != 2):
+        allowed = "must be two" if kind == ".csv" else "are those of a .csv file"
+        raise InputError(f"--columns={','.join(columns)}: columns {allowed}")
+    notes: list[str] = []
     try:
         if not path.is_file():
             problem = "not a file" if path.exists() else "no such file"
             raise InputError(f"{problem}: {source}")
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{source} is larger than the limit of {MAX_BYTES >> 20} MiB")
-        points = reader(path, key)
+        if kind == ".mat":
+            points = _point_files.read_mat(path, key)
+        elif kind == ".npy":
+            points = _point_files.read_npy(path)
+        else:
+            points, notes = _point_tables.read(path, columns)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
-    return PointCloud(_check(points, source))
+    return PointCloud(_point_files.check(points, source, MIN_POINTS), notes=tuple(notes))
+
+
+def digest(points: np.ndarray) -> str:
+    """Compute the sha256 of points ``[N, 2]`` as float64, little by little."""
+    sha = hashlib.sha256()
+    for start in range(0, len(points), 2**14):
+        sha.update(points[start : start + 2**14].astype(np.float64).tobytes())
+    return sha.hexdigest()
 
 
 def split(points: np.ndarray, train_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shuffle by seed; the first ``train_size`` points train, the rest test."""
+    """Shuffle by seed; the first ``train_size`` points train, the rest test: float64."""
     order = np.random.default_rng(seed).permutation(len(points))
-    return points[order[:train_size]], points[order[train_size:]]
-
-
-def _check(points: np.ndarray, source: str) -> np.ndarray:
-    if points.dtype.kind not in "fiu":
-        raise InputError(f"{source} holds {points.dtype}, not real numbers")
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise InputError(f"{source} has shape {list(points.shape)}; points are [N, 2]")
-    if len(points) < MIN_POINTS:
-        raise InputError(f"{source} has {len(points)} points; at least {MIN_POINTS} needed")
-    with np.errstate(over="ignore"):
-        points = points.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"{source} has {len(bad)} points that are not finite, the first in row "
-            f"{bad[0]} (counted from 0)"
-        )
-    if np.abs(points).max() > 1e30:
-        raise InputError(f"{source} has coordinates beyond 1e30, the limit of float32")
-    if (points == points[0]).all():
-        raise InputError(f"{source} has only copies of one point")
-    return points
-
-
-def _read_mat(path: Path, key: str) -> np.ndarray:
-    _check_parts(path)
-    try:
-        names = {name: kind for name, _, kind in scipy.io.whosmat(path)}
-        if key not in names:
-            have = ", ".join(sorted(names)) or "none"
-            raise InputError(f"{path} has no variable {key!r}; it has: {have}")
-        if names[key] in ("cell", "struct", "object", "opaque", "function", "sparse"):
-            raise InputError(f"variable {key!r} of {path} is a {names[key]}, not an array")
-        return np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])
-    except InputError:
-        raise
-    except NotImplementedError as error:
-        raise InputError(
-            f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7 or as .npy"
-        ) from error
-    except Exception as error:  # a damaged file raises nearly anything
-        raise InputError(f"{path} is not a readable .mat file") from error
-
-
-def _check_parts(path: Path) -> None:
-    """Refuse a MATLAB 5 file that ends early, or inflates to more than ``MAX_BYTES``."""
-    content = path.read_bytes()
-    if 0 in content[:4]:  # MATLAB 4, which compresses nothing
-        return
-    matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
-    order = "little" if content[126:128] == b"IM" else "big"  # as in scipy
-    total, start = 0, 128
-    while start + 8 <= len(content):
-        kind = int.from_bytes(content[start : start + 4], order)
-        size = int.from_bytes(content[start + 4 : start + 8], order)
-        if kind == size == 0:
-            break
-        if matlab_5 and start + 8 + size > len(content):
-            raise InputError(f"{path} is truncated or damaged: it ends inside a variable")
-        pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
-        inflater = zlib.decompressobj() if pending else None
-        while inflater and pending and not inflater.eof:
-            try:
-                total += len(inflater.decompress(pending, 2**20))
-            except zlib.error as error:
-                raise InputError(f"{path} is not a readable .mat file") from error
-            if total > MAX_BYTES:
-                raise InputError(
-                    f"{path} inflates to more than the limit of {MAX_BYTES >> 20} MiB"
-                )
-            pending = inflater.unconsumed_tail
-        start += 8 + size
-
-
-def _read_npy(path: Path, key: str) -> np.ndarray:
-    try:
-        # Mapped, so that a header that lies about the size allocates nothing.
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except Exception as error:
-        raise InputError(f"{path} is not a readable .npy file of numbers") from error
-
-
-def _read_csv(path: Path, key: str) -> np.ndarray:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        fields = [_number(field) for field in line.split(",")]
-        if number == 1 and not any(isinstance(field, float) for field in fields):
-            continue  # a header
-        if None in fields:
-            raise InputError(f"{path}, line {number}: {line[:40]!r} is not all numbers")
-        rows.append(fields)
-    if len({len(row) for row in rows}) > 1:
-        raise InputError(f"{path} has lines of different lengths")
-    return np.array(rows, dtype=np.float64)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-_READERS = {".mat": _read_mat, ".npy": _read_npy, ".csv": _read_csv}
+    train, test = points[order[:train_size]], points[order[train_size:]]
+    return train.astype(np.float64, copy=False), test.astype(np.float64, copy=False)

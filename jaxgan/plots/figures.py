@@ -33,7 +33,7 @@ class Extent(NamedTuple):
 def extent_of(points: ArrayLike, margin: float = 0.06) -> Extent:
     """Return the bounding box of points ``[N, 2]``, widened by a share of its sides."""
     points = np.asarray(points)
-    low, high = points.min(axis=0), points.max(axis=0)
+    low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
     # The picture of a cloud on a line needs two sides too.
     pad = np.maximum(margin * (high - low), 0.05 * (high - low).max())
     (left, bottom), (right, top) = low - pad, high + pad

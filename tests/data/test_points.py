@@ -1,3 +1,6 @@
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.io
@@ -24,6 +27,7 @@ def test_built_in_clouds_are_the_same_every_time(name):
 )
 def test_samples_of_a_cloud_reach_all_its_modes(name, count):
     cloud = points.load(name)
+    assert cloud.modes is not None
     assert len(cloud.modes) == count
     modes, quality = coverage(cloud.points, cloud.modes, cloud.radius)
     assert modes == count
@@ -85,6 +89,103 @@ def test_npy_and_csv_files(tmp_path):
         np.testing.assert_array_equal(points.load(str(tmp_path / name)).points, CLOUD)
 
 
+TEXT = [[f"{x:.4f}" for x in row] for row in CLOUD]
+TABLE = np.array(TEXT, float)
+
+
+def table(separator, *header, decimal=".", quote="", index=None):
+    """The points as text."""
+    rows = [[quote + x.replace(".", decimal) + quote for x in row] for row in TEXT]
+    if index is not None:
+        rows = [[str(index + i), *row] for i, row in enumerate(rows)]
+    return "\n".join([*header, *(separator.join(row) for row in rows)])
+
+
+TABLES = {
+    "pandas without its index": (table(",", "0,1"), "the first row, 0,1, counts the columns"),
+    "pandas": (table(",", ",0,1", index=0), "counts the columns|counts the rows"),
+    "R": (table(" ", '"x" "y"', index=1), "the first column counts the rows"),
+    "numpy": (table(" ", "# x y"), None),
+    "semicolons": (table(";", "x;y"), None),
+    "decimal commas": (table(";", "x;y", decimal=","), None),
+    "quotes": (table(";", '"x";"y"', decimal=",", quote='"'), None),
+    "a line for Excel": (table(";", "sep=;", decimal=","), None),
+    "tabs": (table("\t", "id\tx\ty", index=0), "the first column counts the rows"),
+    "blanks": (table("   ", decimal=","), None),
+    "bars": (table("|"), None),
+    "text": ("x,y,kind\n" + table(",").replace("\n", ",cat\n") + ",cat", "do not hold"),
+    "separators at the end": (table(",").replace("\n", ",\n") + ",", "do not hold"),
+    "umlauts": (table(",", "L\xe4nge,H\xf6he"), None),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_tables_of_other_programs(tmp_path, name, encoding):
+    text, note = TABLES[name]
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode(encoding))
+    cloud = points.load(str(path))
+    np.testing.assert_array_equal(cloud.points, TABLE)
+    notes = [x for x in cloud.notes if "Latin-1" not in x]
+    assert bool(notes) == bool(note)
+    assert all(re.search(note or "", x) for x in notes)
+    assert len(cloud.notes) - len(notes) == (name == "umlauts" and encoding == "latin-1")
+
+
+def test_columns_by_name_and_by_number(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = ["t,y,x", *(f"7,{y},{x}" for x, y in TEXT)]
+    path.write_text("\n".join(rows))
+    for columns in (("x", "y"), ("2", "1")):
+        np.testing.assert_array_equal(points.load(str(path), columns=columns).points, TABLE)
+    with pytest.raises(InputError, match="no column 'z'; it has: t, y, x"):
+        points.load(str(path), columns=("x", "z"))
+    with pytest.raises(InputError, match="--columns=x: columns must be two"):
+        points.load(str(path), columns=("x",))
+    np.save(tmp_path / "a.npy", CLOUD)
+    with pytest.raises(InputError, match="columns are those of a .csv file"):
+        points.load(str(tmp_path / "a.npy"), columns=("x", "y"))
+
+
+def test_real_tables(shared):
+    plain = points.load(str(shared("cases/points/plain.csv"))).points
+    paths = sorted(shared("cases/points").glob("*.csv"))
+    assert len(paths) >= 9
+    for path in paths:
+        np.testing.assert_array_equal(points.load(str(path)).points, plain)
+    assert plain.std(axis=0)[1].round(3) == 0.197
+    assert len(plain) == 300
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float32, np.float64, "csv"])
+def test_memory_is_at_most_four_times_the_file(tmp_path, kind):
+    """And not more for what is converted or checked at once."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / ("a.csv" if kind == "csv" else "a.npy")
+    if kind == "csv":
+        path.write_text("".join(f"{x},{y}\n" for x, y in rng.random((40_000, 2)).round(5)))
+    else:
+        count = 2**22 // np.dtype(kind).itemsize
+        np.save(path, rng.integers(0, 100, size=(count // 2, 2)).astype(kind))
+    tracemalloc.start()
+    cloud = points.load(str(path)).points
+    points.digest(cloud)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * path.stat().st_size
+    assert len(cloud) > 30_000
+
+
+def test_points_of_bytes_are_split_as_floats(tmp_path):
+    cloud = np.random.default_rng(0).integers(0, 255, size=(60, 2)).astype(np.uint8)
+    np.save(tmp_path / "a.npy", cloud)
+    loaded = points.load(str(tmp_path / "a.npy")).points
+    np.testing.assert_array_equal(loaded, cloud)
+    assert points.digest(loaded) == points.digest(cloud.astype(np.float64))
+    assert all(x.dtype == np.float64 for x in points.split(loaded, 40, 0))
+
+
 def bomb(path):
     """A small file that inflates to more than the limit."""
     scipy.io.savemat(path, {"xx": np.zeros((5_000_000, 2))}, do_compression=True)
@@ -131,6 +232,16 @@ BAD = {
     ],
     "a.csv": [
         (lambda p: p.write_bytes(b"\xff\xfe\x00"), "not a text file"),
+        (lambda p: p.write_bytes(b"1,2\n\0\0"), "not a text file"),
+        (lambda p: p.write_text("1" * 99999), "line 1: longer than 65536 characters"),
+        (lambda p: p.write_text('x,y\n"1,2\n' + "1,2\n" * 50000), "not a readable table"),
+        (lambda p: p.write_text("1;2\n1.5;2,5\n"), r"points \(line 2\) and commas \(line 2\)"),
+        (lambda p: p.write_text("1\n2\n"), "has 1 column; none of"),
+        (
+            lambda p: p.write_text("a;b;c\n" + "1;2;3\n" * 20),
+            r"3 columns, separated by ';' \(a, b, c\); choose two with --columns=b,c",
+        ),
+        (lambda p: p.write_text("x,y\n1_0,2\n"), "line 2: '1_0,2'"),
         (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
         (lambda p: p.write_text("1,O.5\n" + "1,2\n" * 20), "line 1: '1,O.5'"),
         (lambda p: p.write_text("1,2\n3\n"), "different lengths"),

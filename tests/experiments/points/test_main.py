@@ -35,6 +35,19 @@ def test_help_names_every_setting(capsys):
     assert "Default: 4." in out  # of latent_dim
 
 
+def test_what_is_taken_for_granted_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cloud = np.random.default_rng(0).normal(size=(400, 2))
+    rows = [f"7,{x},{y}" for x, y in cloud.tolist()]
+    Path("a.csv").write_text("\n".join(["0,1,2", *rows]))
+    assert main(["--data=a.csv", "--dry_run", "--columns=1,2"]) == 0
+    out, err = capsys.readouterr()
+    assert "a.csv: the first row, 0,1,2, counts the columns: a header" in err
+    assert json.loads(out)["runs/points/a-wgan_gp"]["columns"] == ["1", "2"]
+    assert main(["--data=a.csv", "--dry_run"]) == 2
+    assert "(0, 1, 2); choose two with --columns=1,2" in capsys.readouterr().err
+
+
 def bad_files(folder):
     """Files that BAD refers to."""
     cloud = np.random.default_rng(0).normal(size=(60, 2))

@@ -1,0 +1,140 @@
+"""Points in .npy and .mat files, read in the memory of what they hold."""
+
+import math
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from jaxgan.errors import InputError
+
+MAX_BYTES = 64 * 2**20  # of a file, and of the content of a compressed .mat file
+_PIECE = 2**14  # points that are converted at once
+
+
+def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
+    """Return points as float64; numbers of one or two bytes keep their kind.
+
+    Args:
+      points: Content of a file.
+      source: Of the file, for messages.
+      least: Points that there must be.
+
+    Raises:
+      InputError: If they are not ``[N, 2]`` finite real numbers of several values.
+    """
+    if points.dtype.kind not in "fiu":
+        raise InputError(f"{source} holds {points.dtype}, not real numbers")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InputError(f"{source} has shape {list(points.shape)}; points are [N, 2]")
+    if len(points) < least:
+        raise InputError(f"{source} has {len(points)} points; at least {least} needed")
+    # Float64 would make eight bytes of one.
+    small = points.dtype.itemsize < 4
+    kind = points.dtype.newbyteorder("=") if small else np.dtype(np.float64)
+    with np.errstate(over="ignore"):
+        points = points.astype(kind, copy=False)
+    pieces = [points[i : i + _PIECE] for i in range(0, len(points), _PIECE)]
+    _check_finite(pieces, source)
+    if max(np.abs(piece.astype(np.float64)).max() for piece in pieces) > 1e30:
+        raise InputError(f"{source} has coordinates beyond 1e30, the limit of float32")
+    if all((piece == points[0]).all() for piece in pieces):
+        raise InputError(f"{source} has only copies of one point")
+    return points
+
+
+def _check_finite(pieces: list[np.ndarray], source: str) -> None:
+    count, first, start = 0, -1, 0
+    for piece in pieces:
+        bad = np.flatnonzero(~np.isfinite(piece).all(axis=1))
+        if len(bad) and first < 0:
+            first = start + int(bad[0])
+        count, start = count + len(bad), start + len(piece)
+    if count:
+        raise InputError(
+            f"{source} has {count} points that are not finite, the first in row "
+            f"{first} (counted from 0)"
+        )
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read an array; a header that lies about the size allocates nothing."""
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            shape, fortran, kind = _HEADERS[version](file)
+            if kind.hasobject:
+                raise ValueError("objects")
+            held = os.fstat(file.fileno()).st_size - file.tell()
+            if math.prod(shape) * kind.itemsize > held:
+                raise ValueError("cut short")
+            flat = np.fromfile(file, kind, math.prod(shape))
+        return flat.reshape(shape, order="F" if fortran else "C")
+    except Exception as error:  # a damaged header raises nearly anything
+        raise InputError(f"{path} is not a readable .npy file of numbers") from error
+
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_mat(path: Path, key: str) -> np.ndarray:
+    """Read a variable of a MATLAB file, up to version 7.2."""
+    _check_parts(path)
+    try:
+        names = {name: (kind, shape) for name, shape, kind in scipy.io.whosmat(path)}
+        if key not in names:
+            have = ", ".join(sorted(names)) or "none"
+            raise InputError(f"{path} has no variable {key!r}; it has: {have}")
+        kind, shape = names[key]
+        if kind in ("cell", "struct", "object", "opaque", "function", "sparse"):
+            raise InputError(f"variable {key!r} of {path} is a {kind}, not an array")
+        # MATLAB stores doubles that are small whole numbers in a byte each.
+        if kind == "double" and math.prod(shape) * 8 > 4 * MAX_BYTES:
+            raise InputError(
+                f"variable {key!r} of {path} has {math.prod(shape)} numbers; "
+                f"at most {MAX_BYTES // 2} are read"
+            )
+        return np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])
+    except InputError:
+        raise
+    except NotImplementedError as error:
+        raise InputError(
+            f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7 or as .npy"
+        ) from error
+    except Exception as error:  # a damaged file raises nearly anything
+        raise InputError(f"{path} is not a readable .mat file") from error
+
+
+def _check_parts(path: Path) -> None:
+    """Refuse a MATLAB 5 file that ends early, or inflates to more than ``MAX_BYTES``."""
+    content = path.read_bytes()
+    if 0 in content[:4]:  # MATLAB 4, which compresses nothing
+        return
+    matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
+    order = "little" if content[126:128] == b"IM" else "big"  # as in scipy
+    total, start = 0, 128
+    while start + 8 <= len(content):
+        kind = int.from_bytes(content[start : start + 4], order)
+        size = int.from_bytes(content[start + 4 : start + 8], order)
+        if kind == size == 0:
+            break
+        if matlab_5 and start + 8 + size > len(content):
+            raise InputError(f"{path} is truncated or damaged: it ends inside a variable")
+        pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
+        inflater = zlib.decompressobj() if pending else None
+        while inflater and pending and not inflater.eof:
+            try:
+                total += len(inflater.decompress(pending, 2**20))
+            except zlib.error as error:
+                raise InputError(f"{path} is not a readable .mat file") from error
+            if total > MAX_BYTES:
+                raise InputError(
+                    f"{path} inflates to more than the limit of {MAX_BYTES >> 20} MiB"
+                )
+            pending = inflater.unconsumed_tail
+        start += 8 + size

@@ -1,0 +1,287 @@
+"""Points in text files: tables as spreadsheets, pandas, numpy and R write them."""
+
+import array
+import codecs
+import csv
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+
+from jaxgan.errors import InputError
+
+MAX_LINE = 2**16  # characters
+_SAMPLE = 50  # rows from which separator and columns are told
+_SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','", " ": "blanks"}
+_MARKS = {  # longer ones first: that of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
+
+Row = tuple[int, list[str]]  # number of the line, counted from 1, and its fields
+
+
+class _Layout(NamedTuple):
+    """What a table looks like.
+
+    Attributes:
+      separator: Between two fields; a blank stands for any number of them.
+      width: Number of columns.
+      names: Of the columns; empty without a header.
+      header: Whether the first row is one.
+      notes: What was taken for granted, in words.
+    """
+
+    separator: str
+    width: int
+    names: list[str]
+    header: bool
+    notes: list[str]
+
+
+def read(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, list[str]]:
+    """Read two columns of a table.
+
+    Args:
+      path: A text file: UTF-8, UTF-16, UTF-32 or Latin-1; columns separated by a comma, a
+        semicolon, a tab, ``|`` or blanks; decimal commas where the comma does not separate.
+      columns: Names of two columns, or their numbers, counted from 0. By default those two
+        that hold numbers, without one that counts the rows.
+
+    Returns:
+      ``[N, 2]`` float64, and what was taken for granted, a sentence each.
+
+    Raises:
+      InputError: If the file is no such table, or two columns cannot be told.
+    """
+    encoding = _encoding_of(path)
+    notes = [f"{path}: read as Latin-1, as it is not UTF-8"] if encoding == "latin-1" else []
+    try:
+        with open(path, encoding=encoding) as file:
+            given = _separator_line(file)
+            separator = given or _separator_of(_lines(path, file))
+            file.seek(0)
+            layout = _layout(path, separator, _sample(path, file, separator))
+            pair, more = _choose(path, layout, _sample(path, file, separator), columns)
+            file.seek(0)
+            rows = _rows(path, file, separator)
+            numbers = _numbers(path, rows, layout, pair)
+    except UnicodeError as error:
+        raise InputError(f"{path} is not a text file") from error
+    except csv.Error as error:
+        raise InputError(f"{path} is not a readable table: {error}") from error
+    return numbers, notes + layout.notes + more
+
+
+def _encoding_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        begin = file.read(4096)
+        for mark, encoding in _MARKS.items():
+            if begin.startswith(mark):
+                return encoding
+        if 0 in begin:
+            # ASCII in UTF-16 without a mark: every other byte is zero.
+            for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+                if not any(begin[first::2]) and all(begin[1 - first :: 2]):
+                    return encoding
+            raise InputError(f"{path} is not a text file")
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        file.seek(0)
+        try:
+            while part := file.read(2**16):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """All lines from where the file stands, those that are empty or comments too."""
+    for number in itertools.count(1):
+        line = file.readline(MAX_LINE)
+        if not line:
+            return
+        if len(line) == MAX_LINE:
+            raise InputError(f"{path}, line {number}: longer than {MAX_LINE} characters")
+        if "\0" in line:
+            raise InputError(f"{path} is not a text file")
+        yield line
+
+
+def _separator_line(file: TextIO) -> str | None:
+    """Take the separator from the line ``sep=;`` that Excel reads and writes."""
+    match = re.fullmatch(r"sep=(.)", file.readline(MAX_LINE).strip("\r\n"))
+    file.seek(0)
+    return match[1] if match and match[1] in _SEPARATORS else None
+
+
+def _is_row(line: str) -> bool:
+    text = line.strip()
+    return bool(text) and text[0] != "#" and not re.fullmatch(r"sep=.?", text)
+
+
+def _rows(path: Path, file: TextIO, separator: str) -> Iterator[Row]:
+    if separator == " ":
+        for number, line in enumerate(_lines(path, file), 1):
+            if _is_row(line):
+                yield number, line.replace('"', "").split()
+        return
+    lines = (line if _is_row(line) else "\n" for line in _lines(path, file))
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    for row in reader:
+        if row:
+            yield reader.line_num, row
+
+
+def _sample(path: Path, file: TextIO, separator: str) -> list[Row]:
+    file.seek(0)
+    return list(itertools.islice(_rows(path, file, separator), _SAMPLE))
+
+
+def _separator_of(lines: Iterator[str]) -> str:
+    """Choose the separator that makes the largest share of the fields numbers."""
+    sample = list(itertools.islice(filter(_is_row, lines), _SAMPLE))
+    body = sample[1:] or sample
+    best, chosen = 0.0, ","
+    for separator in _SEPARATORS:
+        split = separator if separator != " " else None
+        fields = [line.strip("\r\n ").replace('"', "").split(split) for line in body]
+        if min(map(len, fields), default=0) < 2:
+            continue
+        good = sum(_number(x, separator != ",") is not None for row in fields for x in row)
+        share = good / sum(map(len, fields))
+        if share > best:
+            best, chosen = share, separator
+    return chosen
+
+
+def _number(text: str, comma: bool) -> float | None:
+    if comma and "." not in text:
+        text = text.replace(",", ".", 1)
+    try:
+        return float(text) if "_" not in text else None
+    except ValueError:
+        return None
+
+
+def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
+    """Tell the header and the number of columns from the first rows."""
+    if not sample:
+        raise InputError(f"{path} has no rows: points have the shape [N, 2]")
+    first = [field.strip() for field in sample[0][1]]
+    comma, notes = separator != ",", []
+    header = all(_number(field, comma) is None for field in first)
+    named = first[1:] if first[0] == "" else first
+    if len(named) > 1 and named == [str(i) for i in range(len(named))]:
+        header = True
+        notes.append(
+            f"{path}: the first row, {separator.join(first)}, counts the columns: a header"
+        )
+    row = sample[1 if header and len(sample) > 1 else 0][1]
+    width = len(row)
+    if header and len(first) == width - 1:
+        # R gives no name to the names of rows; others end each row with a separator.
+        first = ["", *first] if row[-1].strip() else [*first, ""]
+    if header and len(first) != width:
+        seen = _seen(path, separator, width)
+        raise InputError(f"{seen}, and its header {len(first)}")
+    return _Layout(separator, width, first if header else [], header, notes)
+
+
+def _seen(path: Path, separator: str, width: int) -> str:
+    if width == 1:
+        return f"{path} has 1 column; none of ',' ';' '|', tab and blank separates its numbers"
+    return f"{path} has {width} columns, separated by {_SEPARATORS[separator]}"
+
+
+def _choose(
+    path: Path, layout: _Layout, sample: list[Row], columns: Sequence[str]
+) -> tuple[list[int], list[str]]:
+    """Find the two columns to read, and say it if there are others."""
+    if columns:
+        return _named(path, layout, columns), []
+    rows = [fields for _, fields in sample[layout.header :]]
+    comma = layout.separator != ","
+
+    def numbers(column):
+        return [_number(row[column], comma) if column < len(row) else None for row in rows]
+
+    width, notes = layout.width, []
+    filled = [i for i in range(width) if None not in numbers(i)] if len(rows) > 1 else []
+    chosen = filled if width > 2 else list(range(width))
+    count = numbers(0)
+    counts = [float(i + (count[0] or 0)) for i in range(len(count))]
+    nameless = not layout.names or layout.names[0].lower() in _INDEX_NAMES
+    if chosen[:1] == [0] and len(chosen) == 3 and nameless and count == counts:
+        if count[0] in (0, 1):
+            chosen = chosen[1:]
+            notes.append(f"{path}: the first column counts the rows and is left out")
+    elif len(chosen) == 2 and width > 2:
+        names = " and ".join(_label(layout, i) for i in chosen)
+        notes.append(f"{path}: read columns {names}; the others do not hold numbers")
+    if width == 1:
+        raise InputError(_seen(path, layout.separator, width))
+    if len(chosen) != 2:
+        have = ", ".join(_label(layout, i) for i in range(min(width, 8)))
+        pair = chosen[-2:] if len(chosen) > 1 else [0, 1]
+        example = ",".join(_label(layout, i) for i in pair)
+        raise InputError(
+            f"{_seen(path, layout.separator, width)} ({have}); "
+            f"choose two with --columns={example}"
+        )
+    return chosen, notes
+
+
+def _label(layout: _Layout, column: int) -> str:
+    return (layout.names[column] if layout.names else "") or str(column)
+
+
+def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
+    pair = []
+    for name in columns:
+        if name in layout.names:
+            pair.append(layout.names.index(name))
+        elif re.fullmatch(r"[0-9]{1,6}", name) and int(name) < layout.width:
+            pair.append(int(name))
+        else:
+            have = ", ".join(_label(layout, i) for i in range(min(layout.width, 20)))
+            raise InputError(f"{path} has no column {name!r}; it has: {have}")
+    return pair
+
+
+def _numbers(path: Path, rows: Iterator[Row], layout: _Layout, pair: list[int]) -> np.ndarray:
+    """Read the two columns of all rows, in the memory of their numbers."""
+    comma, numbers = layout.separator != ",", array.array("d")
+    points = commas = 0  # lines with a decimal point, with a decimal comma
+    if layout.header:
+        next(rows, None)
+    for number, fields in rows:
+        if len(fields) != layout.width:
+            raise InputError(
+                f"{path}, line {number} has {len(fields)} columns; the lines before have "
+                f"different lengths: {layout.width}"
+            )
+        for column in pair:
+            text = fields[column]
+            value = _number(text, comma)
+            if value is None:
+                line = layout.separator.join(fields)
+                raise InputError(f"{path}, line {number}: {line[:40]!r} is not all numbers")
+            if comma and "." in text:
+                points = points or number
+            elif comma and "," in text:
+                commas = commas or number
+            numbers.append(value)
+        if points and commas:
+            raise InputError(
+                f"{path} has decimal points (line {points}) and commas (line {commas})"
+            )
+    return np.frombuffer(numbers or b"", np.float64).reshape(-1, 2)
