@@ -3,10 +3,10 @@
     python -m experiments.fashion_mnist --model=dense --epochs=10
     python -m experiments.fashion_mnist --model=dense,conv --recipe=report_e
 
-The images come from ``--data``, ``$JAXGAN_DATA``, Debian's package
-``dataset-fashion-mnist``, or a download. After training, each latent dimension of
-``--traverse`` is lowered and raised: a figure each, and what it does to the classes, in the
-judgement of a classifier that is trained once on the real images.
+The images come from ``--data``, which may hold MNIST or EMNIST as well, ``$JAXGAN_DATA``,
+Debian's package ``dataset-fashion-mnist``, or a download. After training, each latent
+dimension of ``--traverse`` is lowered and raised: a figure each, and what it does to the
+classes, in the judgement of a classifier that is trained once on the real images.
 """
 
 import dataclasses
@@ -22,9 +22,11 @@ from experiments.fashion_mnist.config import DEFAULTS, RECIPES, TEXTS, load
 from experiments.images import run
 from experiments.images.config import Config, configure
 from jaxgan import runtime
+from jaxgan.data.fashion_mnist import read_names
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
 from jaxgan.runs import jobs
+from jaxgan.runs.progress import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +36,13 @@ class Traversal:
     Attributes:
       traverse: Latent dimensions to move; a list.
       traverse_by: Distance to move them.
+      class_names: File of the classes' names, one on each line, in the order of the labels;
+        by default the data set's, or numbers.
     """
 
     traverse: tuple[int, ...] = traverse.TRAVERSE
     traverse_by: float = 10.0
+    class_names: str | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,11 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim
         dimensions = traverse.dimensions_of(moves.get("traverse"), by, latent_dim)
+        names = data.classes
+        if "class_names" in moves:
+            names = read_names(moves["class_names"], len(names))
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
+        say(f"{data.about}: {len(names)} classes, {names[0]} to {names[-1]}")
         runtime.setup()
 
         @functools.cache
@@ -85,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for folder, config in folders.items():
             if not (folder / "summary.json").exists():
                 continue
-            result = traverse.traverse(config, folder, dataset, classifier(), dimensions, by)
+            result = traverse.traverse(
+                config, folder, dataset, classifier(), dimensions, by, names
+            )
             check()
             traverse.show(run.title_of(config), result)
         run.show(summaries)

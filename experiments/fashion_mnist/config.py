@@ -50,7 +50,8 @@ RECIPES = {
     )
 }
 TEXTS = {
-    "data": "Folder of the four IDX files; fashion-mnist finds or downloads them.",
+    "data": "Folder of four IDX files: Fashion-MNIST, MNIST or EMNIST; fashion-mnist finds or "
+    "downloads its own.",
     "model": "Pair of networks: dense, conv; a list.",
     "norm": "Norm of the convolutional generator: batch, layer or none.",
     "critic_norm": (

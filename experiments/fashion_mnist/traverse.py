@@ -1,4 +1,4 @@
-"""Traversal: what each latent dimension does to the classes of garments."""
+"""Traversal: what each latent dimension does to the classes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from experiments.images import run
 from experiments.images.config import Config, Dataset
 from experiments.images.program import LatentSet, fixed_latents, make_program, make_sampler
 from jaxgan import runs
-from jaxgan.data import fashion_mnist
+from jaxgan.data.fashion_mnist import Images
 from jaxgan.errors import InputError
 from jaxgan.judges import fashion
 from jaxgan.metrics import frechet, intervals, kernels, neighbours
@@ -23,13 +23,14 @@ TRAVERSE = (20, 50, 60, 70, 90)  # the report's
 
 
 def finish(
-    data: fashion_mnist.Images, classifier: fashion.GarmentClassifier, count: int = 2000
+    data: Images, classifier: fashion.GarmentClassifier, count: int = 2000
 ) -> run.Finish:
     """Make the measures of every lane's samples on the classifier's features.
 
     ``classifier_frechet`` is a Frechet distance between these features, not a FID.
     """
     _, real = fashion.classify(classifier.params, data.test_images[:count])
+    k = min(5, len(real) - 1)
 
     def measure(config, sample, state, directory):
         rows = []
@@ -39,7 +40,7 @@ def finish(
                 {
                     "classifier_frechet": frechet.frechet_distance(real, fake),
                     "classifier_kid": kernels.kernel_distance(real, fake).mean,
-                    **neighbours.precision_recall(real, fake)._asdict(),
+                    **neighbours.precision_recall(real, fake, k)._asdict(),
                 }
             )
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -54,8 +55,8 @@ class Move(NamedTuple):
     Attributes:
       low: Images ``[N, 28, 28, 1]`` uint8.
       high: Images ``[N, 28, 28, 1]`` uint8.
-      lowered: Probabilities ``[N, 10]``.
-      raised: Probabilities ``[N, 10]``.
+      lowered: Probabilities ``[N, K]``.
+      raised: Probabilities ``[N, K]``.
     """
 
     low: np.ndarray
@@ -71,6 +72,7 @@ def traverse(
     classifier: fashion.GarmentClassifier,
     dimensions: Sequence[int],
     by: float,
+    names: Sequence[str],
 ) -> dict[str, Any]:
     """Move one latent dimension at a time, and see what becomes of the classes.
 
@@ -84,6 +86,7 @@ def traverse(
       classifier: Tells the classes of images.
       dimensions: To draw; all are ranked.
       by: Added and subtracted.
+      names: K names of the classes.
 
     Returns:
       The content of the JSON file: the classes' shares with each dimension lowered, as drawn
@@ -108,7 +111,7 @@ def traverse(
     ranking, shares = [], {}
     for dimension in range(config.latent_dim):
         pair = move(dimension)
-        ranking.append({"dimension": dimension} | _effect(pair))
+        ranking.append({"dimension": dimension} | _effect(pair, names))
         if dimension not in dimensions:
             continue
         shares[dimension] = {
@@ -128,7 +131,7 @@ def traverse(
     shares = {dimension: shares[dimension] for dimension in dimensions}
     figures.shares(
         folder / "classes.png",
-        fashion_mnist.CLASSES,
+        names,
         {f"dimension {dimension}": share for dimension, share in shares.items()},
         f"{title}: share of each class as a dimension moves by {by:g}",
     )
@@ -136,7 +139,7 @@ def traverse(
         "by": by,
         "samples": MOVED,
         "classifier_accuracy": classifier.accuracy,
-        "classes": fashion_mnist.CLASSES,
+        "classes": tuple(names),
         "shares": shares,
         "ranking": sorted(ranking, key=lambda row: -row["moved"]),
     }
@@ -144,7 +147,7 @@ def traverse(
     return runs.to_json(result)
 
 
-def _effect(move: Move) -> dict[str, Any]:
+def _effect(move: Move, names: Sequence[str]) -> dict[str, Any]:
     """Total variation distance between the shares lowered and raised, with its interval."""
     shift = move.raised - move.lowered
     distance = np.abs(shift.mean(axis=0)).sum() / 2
@@ -153,8 +156,8 @@ def _effect(move: Move) -> dict[str, Any]:
     return {
         "moved": distance,
         "interval": intervals.percentile(distance, distances)[1:],
-        "lowered_to": fashion_mnist.CLASSES[move.lowered.mean(axis=0).argmax()],
-        "raised_to": fashion_mnist.CLASSES[move.raised.mean(axis=0).argmax()],
+        "lowered_to": names[move.lowered.mean(axis=0).argmax()],
+        "raised_to": names[move.raised.mean(axis=0).argmax()],
     }
 
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST or MNIST: four IDX files on the machine, or downloaded."""
+"""Fashion-MNIST, MNIST or EMNIST: four IDX files on the machine, or downloaded."""
 
 import gzip
 import hashlib
@@ -12,22 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgan.data._class_names import DIGITS, EMNIST, GARMENTS, read_names, recognise
 from jaxgan.errors import InputError
 from jaxgan.runtime import cache_folder, replacing
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-MAX_BYTES = 256 * 2**20  # of one file's content; the largest of Fashion-MNIST has 45 MiB
+__all__ = ["CLASSES", "Images", "load", "read_idx", "read_names"]
+
+CLASSES = GARMENTS  # of Fashion-MNIST
+MAX_BYTES = 640 * 2**20  # of one file's content; the largest of EMNIST has 522 MiB
 _SIDE = 28
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -57,33 +49,56 @@ class Images(NamedTuple):
 
     Attributes:
       train_images: ``[N, 28, 28, 1]`` uint8, read-only.
-      train_labels: ``[N]`` int32, below 10; ``CLASSES`` names those of Fashion-MNIST.
+      train_labels: ``[N]`` int32, below the number of classes.
       test_images: ``[M, 28, 28, 1]`` uint8, read-only.
       test_labels: ``[M]`` int32.
+      classes: Names of the classes.
+      about: The name of the data set, or how its classes are named.
     """
 
     train_images: np.ndarray
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    classes: tuple[str, ...] = DIGITS
+    about: str = "numbered classes"
 
 
 def load(directory: str | os.PathLike | None = None) -> Images:
-    """Read the four IDX files, each plain or gzipped.
+    """Read the four IDX files, each plain, gzipped, or in a folder of its own name.
+
+    The data set is known by its content: Fashion-MNIST's classes are garments and EMNIST's
+    are letters and digits; those of others, MNIST's too, are numbers. EMNIST's pictures,
+    which lie on their side, are put upright, and its letters are numbered from 0.
 
     Args:
-      directory: Folder of the files. By default ``$JAXGAN_DATA`` if that is set, else the
-        folder of Debian's package ``dataset-fashion-mnist``, else the cache
+      directory: Folder of the files. Where it has several splits of EMNIST, it ends in the
+        beginning of their names, as in ``gzip/emnist-letters``. By default
+        ``$JAXGAN_DATA`` if that is set, else the folder of Debian's package
+        ``dataset-fashion-mnist``, else the cache
         (``~/.cache/jaxgan/fashion-mnist``). If they are in none of these, they are
         downloaded (31 MB) into the cache.
 
     Raises:
       InputError: If a file is missing, damaged, of another kind, or cannot be downloaded.
     """
-    folder = _find(directory)
-    train_images, train_labels = _part(folder, "train")
-    test_images, test_labels = _part(folder, "t10k")
-    return Images(train_images, train_labels, test_images, test_labels)
+    folder, prefix = _find(directory)
+    train_images, train_labels = _part(folder, prefix, "train")
+    test_images, test_labels = _part(folder, prefix, "t10k")
+    split = next((split for split in EMNIST if f"emnist-{split}-" in prefix.lower()), None)
+    known = recognise(train_labels, test_labels, split)
+    if min(train_labels.min(), test_labels.min()) < known.first:
+        raise InputError(f"{folder}: {known.about} has labels from {known.first}; one is 0")
+    if known.transposed:
+        train_images, test_images = train_images.swapaxes(1, 2), test_images.swapaxes(1, 2)
+    return Images(
+        train_images[..., None],
+        train_labels.astype(np.int32) - known.first,
+        test_images[..., None],
+        test_labels.astype(np.int32) - known.first,
+        known.classes,
+        known.about + ", put upright" * known.transposed,
+    )
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
@@ -143,8 +158,10 @@ def _read(file: io.BufferedIOBase, path: str | os.PathLike) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _part(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    paths = [_path(folder, f"{name}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")]
+def _part(folder: Path, prefix: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images ``[N, 28, 28]`` and labels ``[N]`` of a part, both uint8."""
+    kinds = ("images-idx3", "labels-idx1")
+    paths = [_path(folder, f"{prefix}{name}-{kind}-ubyte") for kind in kinds]
     images, labels = (read_idx(path) for path in paths)
     if images.shape[1:] != (_SIDE, _SIDE):
         raise InputError(
@@ -156,17 +173,30 @@ def _part(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(
             f"{paths[0]} has {len(images)} images, but {paths[1]} has {len(labels)} labels"
         )
-    if labels.max() >= len(CLASSES):
-        raise InputError(f"{paths[1]} has the label {labels.max()}; labels are 0 to 9")
-    return images[..., None], labels.astype(np.int32)
+    return images, labels
 
 
 def _path(folder: Path, name: str) -> Path:
-    for stem in (name, name.replace("-idx", ".idx")):
+    """Find a file, dotted or not, or in a folder of its own name as in Kaggle's copy."""
+    names = [name, name.replace("-idx", ".idx")]
+    names += [stem.replace("t10k-", "test-") for stem in names]  # EMNIST's
+    for stem in names:
         for path in (folder / stem, folder / f"{stem}.gz"):
-            if os.path.isfile(path):
-                return path
+            for place in (path, path / stem, path / f"{stem}.gz"):
+                if os.path.isfile(place):
+                    return place
     raise InputError(f"{folder} has no {name}, plain or .gz; four such files are needed")
+
+
+def _prefix(folder: Path, begin: str = "") -> str:
+    """The beginning of the names of EMNIST's files; empty for those of MNIST."""
+    middle = "train-images"
+    names = (name for name in os.listdir(folder) if name.startswith(begin) and middle in name)
+    prefixes = sorted({name[: name.index(middle)] for name in names})
+    if len(prefixes) < 2 or "" in prefixes:
+        return "" if not prefixes or "" in prefixes else prefixes[0]
+    choices = ", ".join(prefix.rstrip("-") for prefix in prefixes)
+    raise InputError(f"{folder} has several data sets; add one to its path: {choices}")
 
 
 def _complete(folder: Path) -> bool:
@@ -176,20 +206,27 @@ def _complete(folder: Path) -> bool:
         return False
 
 
-def _find(directory: str | os.PathLike | None) -> Path:
-    """Find the folder of the files. The one that the user names is never passed over."""
+def _find(directory: str | os.PathLike | None) -> tuple[Path, str]:
+    """Find the folder and the beginning of the files' names.
+
+    The folder that the user names is never passed over.
+    """
     named = directory or os.environ.get("JAXGAN_DATA")
     if named:
-        if not os.path.isdir(named):
+        if os.path.isdir(named):
+            return Path(named), _prefix(Path(named))
+        folder, begin = Path(named).parent, Path(named).name
+        prefix = _prefix(folder, f"{begin}-") if os.path.isdir(folder) else ""
+        if not prefix:
             origin = "" if directory else ", which JAXGAN_DATA says"
             raise InputError(f"no such directory: {named}{origin}")
-        return Path(named)
+        return folder, prefix
     cache = cache_folder("fashion-mnist")
     for folder in (_DEBIAN, cache):
         if _complete(folder):
-            return folder
+            return folder, ""
     _download(cache)
-    return cache
+    return cache, ""
 
 
 def _download(folder: Path) -> None:

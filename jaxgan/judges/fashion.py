@@ -3,6 +3,7 @@
 It is trained once; the cache holds its parameters.
 """
 
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,43 +37,48 @@ class GarmentClassifier(NamedTuple):
     accuracy: float
 
 
-def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
+def fit(
+    images: Array, labels: Array, *, classes: int = 10, epochs: int = EPOCHS, seed: int = 0
+) -> Any:
     """Train a classifier; a pure function of its arguments.
 
     Args:
       images: ``[N, 28, 28, 1]`` uint8.
-      labels: ``[N]`` int32, below 10.
+      labels: ``[N]`` int32, below ``classes``.
+      classes: Number of classes.
       epochs: Passes over the images.
       seed: Seed of the first weights and of the order of the images.
 
     Returns:
       The parameters.
     """
-    steps = len(images) // BATCH
+    network, batch = Classifier(classes), min(BATCH, len(images))
+    steps = len(images) // batch
     optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, epochs * steps))
 
     def loss(params, index):
-        logits, _ = Classifier().apply(params, to_float(images[index]))
+        logits, _ = network.apply(params, to_float(images[index]))
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[index]).mean()
 
     def draw(key):
-        return (fitting.batches(key, len(images), BATCH),)
+        return (fitting.batches(key, len(images), batch),)
 
     key, init_key = jax.random.split(jax.random.key(seed))
-    params = Classifier().init(init_key, jnp.zeros((1, 28, 28, 1)))
+    params = network.init(init_key, jnp.zeros((1, 28, 28, 1)))
     return fitting.fit(loss, params, optimizer, draw, epochs=epochs, key=key)
 
 
 @jax.jit
 def _apply(params, images):
-    logits, features = Classifier().apply(params, to_float(images))
+    classes = params["params"]["Dense_1"]["bias"].shape[0]
+    logits, features = Classifier(classes).apply(params, to_float(images))
     return jax.nn.softmax(logits), features
 
 
 def classify(
     params: Any, images: np.ndarray, batch: int = 500
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class probabilities ``[N, 10]`` and features ``[N, F]`` of uint8 images."""
+    """Class probabilities ``[N, K]`` and features ``[N, F]`` of uint8 images."""
     parts = [_apply(params, images[i : i + batch]) for i in range(0, len(images), batch)]
     probabilities, features = zip(*parts, strict=True)
     return np.concatenate(probabilities), np.concatenate(features)
@@ -85,16 +91,20 @@ def load_or_train(data: Images, cache: Path | None = None) -> GarmentClassifier:
       data: Train and test images with labels.
       cache: A folder; ``runtime.cache_folder()`` by default.
     """
+    classes = len(data.classes)
 
     def train() -> Any:
         progress.say("training the classifier of the images, once")
-        compiled = jax.jit(fit, compiler_options=compiler_options())
+        fit_all = functools.partial(fit, classes=classes)
+        compiled = jax.jit(fit_all, compiler_options=compiler_options())
         return compiled(data.train_images, data.train_labels)
 
     key = runs_cache.digest(
         (VERSION, EPOCHS, BATCH), data.train_images.tobytes(), data.train_labels.tobytes()
     )
-    like = jax.eval_shape(Classifier().init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    like = jax.eval_shape(
+        Classifier(classes).init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
+    )
     params = runs_cache.load_or_train(f"classifier-{key}", like, train, cache)
     probabilities, _ = classify(params, data.test_images)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == data.test_labels))

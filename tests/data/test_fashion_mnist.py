@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.data import fashion_mnist
+from jaxgan.data._class_names import recognise
 from jaxgan.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -44,7 +45,8 @@ def check(images):
     np.testing.assert_array_equal(images.test_images[..., 0], PARTS[TEST_IMAGES])
     np.testing.assert_array_equal(images.test_labels, PARTS[TEST_LABELS])
     assert images.train_images.shape == (12, 28, 28, 1)
-    assert [array.dtype for array in images] == [np.uint8, np.int32] * 2
+    assert [array.dtype for array in images[:4]] == [np.uint8, np.int32] * 2
+    assert images.classes == tuple("0123456789")
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +72,90 @@ def test_a_gzipped_file_needs_no_suffix(tmp_path):
     path = tmp_path / "labels"
     path.write_bytes(gzip.compress(idx(PARTS[LABELS])))
     np.testing.assert_array_equal(fashion_mnist.read_idx(path), PARTS[LABELS])
+
+
+def test_a_file_in_a_folder_of_its_name(tmp_path):
+    """Kaggle's copy of MNIST has both of these beside one another."""
+    for suffix in ("", ".gz"):
+        plain = write(tmp_path / f"plain{suffix}", suffix)
+        for file in list(plain.iterdir()):
+            content = file.read_bytes()
+            file.unlink()
+            file.mkdir()
+            (file / file.name).write_bytes(content)
+        check(fashion_mnist.load(plain))
+        dotted = write(tmp_path / f"dotted{suffix}", suffix, dot=True)
+        for file in list(dotted.iterdir()):
+            (dotted / file.name.replace(".idx", "-idx")).mkdir()
+        check(fashion_mnist.load(dotted))
+
+
+def write_emnist(folder, split, **changed):
+    write(folder / "as mnist", ".gz", **changed)
+    for file in (folder / "as mnist").iterdir():
+        name = file.name.replace("t10k", "test")
+        file.rename(folder / f"emnist-{split}-{name}")
+    (folder / "as mnist").rmdir()
+    return folder
+
+
+def test_emnist_has_names_and_stands_upright(tmp_path):
+    """Its letters are numbered from 1, and its pictures are transposed."""
+    train = np.arange(12, dtype=np.uint8) + 1
+    test = np.full(5, 26, np.uint8)
+    folder = write_emnist(
+        tmp_path / "a", "letters", train_labels_idx1=train, t10k_labels_idx1=test
+    )
+    images = fashion_mnist.load(folder)
+    assert images.about == "EMNIST letters, put upright"
+    assert images.classes == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    np.testing.assert_array_equal(images.train_labels, np.arange(12))
+    np.testing.assert_array_equal(images.test_labels, 25)
+    np.testing.assert_array_equal(images.train_images[..., 0], PARTS[IMAGES].swapaxes(1, 2))
+    np.testing.assert_array_equal(images.test_images[..., 0], PARTS[TEST_IMAGES].swapaxes(1, 2))
+    write_emnist(folder, "balanced", train_labels_idx1=train + 34)
+    with pytest.raises(InputError, match="several data sets; add .*emnist-balanced, emnist-l"):
+        fashion_mnist.load(folder)
+    with pytest.raises(InputError, match="no such directory: .*emnist-none"):
+        fashion_mnist.load(folder / "emnist-none")
+    assert fashion_mnist.load(folder / "emnist-letters").classes == images.classes
+    images = fashion_mnist.load(folder / "emnist-balanced")
+    assert images.train_labels.max() == 46
+    assert images.classes[46] == "t"
+    bad = write_emnist(tmp_path / "b", "letters")
+    with pytest.raises(InputError, match="EMNIST letters has labels from 1; one is 0"):
+        fashion_mnist.load(bad)
+
+
+def test_data_sets_are_known_by_their_labels():
+    """Counts and largest labels are those of EMNIST's paper, arXiv 1702.05373, table II."""
+    letters = np.arange(124_800) % 26 + 1
+    known = recognise(letters.astype(np.uint8), np.full(20_800, 26, np.uint8))
+    assert (known.about, known.first, known.transposed) == ("EMNIST letters", 1, True)
+    mixed = (np.arange(697_932) % 62).astype(np.uint8)
+    known = recognise(mixed, np.zeros(116_323, np.uint8))
+    assert (known.about, len(known.classes), known.classes[-1]) == ("EMNIST byclass", 62, "z")
+    assert not known.first
+    digits = (np.arange(60_000) % 10).astype(np.uint8)  # MNIST's, or others
+    known = recognise(digits, np.zeros(10_000, np.uint8))
+    assert (known.about, known.classes) == ("numbered classes", tuple("0123456789"))
+    assert not known.transposed
+    assert recognise(np.array([49], np.uint8), np.array([2], np.uint8)).classes[-1] == "49"
+
+
+def test_names_of_classes(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("Katze\n\nHund \nгусь\n", "utf-8")
+    assert fashion_mnist.read_names(path, 3) == ("Katze", "Hund", "гусь")
+    with pytest.raises(InputError, match="has 3 names; there are 10 classes"):
+        fashion_mnist.read_names(path, 10)
+    path.write_text("a\na\n")
+    with pytest.raises(InputError, match="has a name twice"):
+        fashion_mnist.read_names(path, 2)
+    path.write_bytes(b"\xff\n")
+    for bad in (path, tmp_path, tmp_path / "none"):
+        with pytest.raises(InputError, match="cannot read names of classes"):
+            fashion_mnist.read_names(bad, 2)
 
 
 def test_where_it_looks_first(tmp_path, monkeypatch):
@@ -197,9 +283,9 @@ BAD = [
     (gzip.compress(WHOLE) + b"more", "damaged gzip"),
     (damaged_gzip(WHOLE), "damaged gzip"),
     (b"\x1f\x8b", "damaged gzip"),
-    (idx(PARTS[IMAGES], shape=(0, 28, 28)), "1 to 268435456 are allowed"),
-    (idx(PARTS[IMAGES], shape=(2**32 - 1,) * 3), "1 to 268435456 are allowed"),
-    (idx(PARTS[IMAGES], shape=(2**28,)), "but only 9408 follow"),
+    (idx(PARTS[IMAGES], shape=(0, 28, 28)), "1 to 671088640 are allowed"),
+    (idx(PARTS[IMAGES], shape=(2**32 - 1,) * 3), "1 to 671088640 are allowed"),
+    (idx(PARTS[IMAGES], shape=(2**29,)), "but only 9408 follow"),
 ]
 
 
@@ -237,7 +323,6 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path, packed):
         ({"train_images_idx3": PARTS[LABELS]}, r"\[12\]; images are"),
         ({"train_labels_idx1": PARTS[IMAGES]}, r"\[12, 28, 28\]; labels are"),
         ({"train_labels_idx1": PARTS[LABELS][:-1]}, "12 images, but .* has 11 labels"),
-        ({"t10k_labels_idx1": np.full(5, 10, np.uint8)}, "has the label 10; labels are 0"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path, changed, message):
@@ -256,7 +341,9 @@ def test_the_published_files(monkeypatch):
     assert images.test_images.shape == (10000, 28, 28, 1)
     np.testing.assert_array_equal(np.bincount(images.train_labels), 6000)
     np.testing.assert_array_equal(np.bincount(images.test_labels), 1000)
-    assert len(fashion_mnist.CLASSES) == 10
+    assert images.classes == fashion_mnist.CLASSES
+    assert images.about == "Fashion-MNIST"
+    assert len(images.classes) == 10
     for name, (size, digest) in fashion_mnist._FILES.items():
         seconds = 1504176606 if name.startswith("train") else 1504176627
         header = b"\x1f\x8b\x08\x08" + seconds.to_bytes(4, "little") + b"\0\x03"

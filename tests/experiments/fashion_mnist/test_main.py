@@ -13,6 +13,7 @@ import pytest
 
 from experiments.fashion_mnist.__main__ import main
 from experiments.fashion_mnist.traverse import Move, _effect, dimensions_of
+from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +50,8 @@ def garments(tmp_path):
         (("--model=dcgan",), "unknown model 'dcgan'"),
         (("--recipe=report_z",), "unknown recipe 'report_z'"),
         (("--data=/nowhere",), "/nowhere"),
+        (("--class_names=/nowhere",), "cannot read names of classes from /nowhere: No such"),
+        ((f"--class_names={__file__}",), "names; there are 10 classes"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, garments, capsys, arguments, message):
@@ -71,12 +74,12 @@ def test_the_effect_of_a_move_is_the_total_variation_distance():
     """All samples move from one class to another, or a quarter of them does."""
     images = np.zeros((8, 28, 28, 1), np.uint8)
     before, after = np.eye(10)[[0] * 8], np.eye(10)[[3] * 8]
-    effect = _effect(Move(images, images, before, after))
+    effect = _effect(Move(images, images, before, after), CLASSES)
     assert effect["moved"] == 1
     assert list(effect["interval"]) == [1, 1]
     assert (effect["lowered_to"], effect["raised_to"]) == ("T-shirt/top", "Dress")
     after[2:] = before[2:]
-    effect = _effect(Move(images, images, before, after))
+    effect = _effect(Move(images, images, before, after), CLASSES)
     assert effect["moved"] == pytest.approx(0.25)
     low, high = effect["interval"]
     assert 0 <= low < 0.25 < high < 1
@@ -84,6 +87,9 @@ def test_the_effect_of_a_move_is_the_total_variation_distance():
 
 @pytest.mark.slow
 def test_fashion_mnist_from_the_command_line(tmp_path, garments):
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join("abcdefghij"), "utf-8")
+
     def run():
         return subprocess.run(
             [
@@ -96,6 +102,7 @@ def test_fashion_mnist_from_the_command_line(tmp_path, garments):
                 "--batch_size=32",
                 "--traverse=1,4",
                 "--traverse_by=5",
+                f"--class_names={names}",
             ],
             capture_output=True,
             text=True,
@@ -106,11 +113,13 @@ def test_fashion_mnist_from_the_command_line(tmp_path, garments):
 
     first = run()
     assert first.returncode == 0, first.stderr
+    assert "numbered classes: 10 classes, a to j\n" in first.stderr
     (directory,) = (tmp_path / "runs" / "fashion_mnist").iterdir()
     for model in ("dense", "conv"):
         folder = directory / f"{model}-gan-adam" / "traversal"
         result = json.loads((folder / "traversal.json").read_text())
         assert {row["dimension"] for row in result["ranking"]} == set(range(6))
+        assert result["classes"] == list("abcdefghij")
         moved = [row["moved"] for row in result["ranking"]]
         assert moved == sorted(moved, reverse=True)
         assert set(result["shares"]) == {"1", "4"}

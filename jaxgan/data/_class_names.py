@@ -1,0 +1,101 @@
+"""Names of the classes of MNIST and its kin, known by their content."""
+
+import hashlib
+import os
+import string
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan.errors import InputError
+
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+DIGITS = tuple(string.digits)
+_FASHION = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"  # of its labels
+_LETTERS = tuple(string.ascii_uppercase)
+_MERGED = (*DIGITS, *_LETTERS, *"abdefghnqrt")  # the other small letters look like large ones
+EMNIST = {  # split to the names of its classes; its letters are numbered from 1
+    "letters": _LETTERS,
+    "balanced": _MERGED,
+    "bymerge": _MERGED,
+    "byclass": (*DIGITS, *_LETTERS, *string.ascii_lowercase),
+    "digits": DIGITS,
+    "mnist": DIGITS,
+}
+_COUNTS = {  # training images, test images and largest label, to the split
+    (124_800, 20_800, 26): "letters",
+    (112_800, 18_800, 46): "balanced",
+    (697_932, 116_323, 46): "bymerge",
+    (697_932, 116_323, 61): "byclass",
+    (240_000, 40_000, 9): "digits",
+}
+
+
+class Known(NamedTuple):
+    """What is known of a data set.
+
+    Attributes:
+      about: Its name.
+      classes: Names of its classes.
+      first: Label of the first class.
+      transposed: Whether its pictures lie on their side, as all of EMNIST do.
+    """
+
+    about: str
+    classes: tuple[str, ...]
+    first: int = 0
+    transposed: bool = False
+
+
+def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> Known:
+    """Tell which data set the labels are of; classes of an unknown one are numbers.
+
+    Args:
+      train: Labels ``[N]`` uint8 of the training part.
+      test: Labels ``[M]`` uint8 of the test part.
+      split: Split of EMNIST, if the files are named after one.
+    """
+    largest = int(max(train.max(), test.max()))
+    if hashlib.sha256(train.tobytes()).hexdigest() == _FASHION:
+        return Known("Fashion-MNIST", GARMENTS)
+    split = split or _COUNTS.get((len(train), len(test), largest))
+    if split in EMNIST:
+        names, first = EMNIST[split], int(split == "letters")
+        if largest < len(names) + first:
+            return Known(f"EMNIST {split}", names, first, transposed=True)
+    count = max(10, largest + 1)
+    return Known("numbered classes", tuple(map(str, range(count))))
+
+
+def read_names(path: str | os.PathLike, count: int) -> tuple[str, ...]:
+    """Read names of classes, one on each line, in the order of the labels.
+
+    Args:
+      path: A text file in UTF-8.
+      count: Number of classes.
+
+    Raises:
+      InputError: If the file cannot be read, has another number of names, or one twice.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            names = tuple(line.strip() for line in file if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read names of classes from {path}: {reason}") from error
+    if len(names) != count:
+        raise InputError(f"{path} has {len(names)} names; there are {count} classes")
+    if len(set(names)) < count:
+        raise InputError(f"{path} has a name twice; each class has its own")
+    return names
