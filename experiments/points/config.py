@@ -1,12 +1,14 @@
 """Settings of the points laboratory: configurations, defaults, the reports' recipes."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.common import settings as common_settings
 from experiments.common.settings import Defaults, Recipe, Training, require
 from jaxgan.data import points
+from jaxgan.errors import InputError
+from jaxgan.runs.progress import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +168,8 @@ def configure(
     """Resolve settings into programs: one per variant and optimizer.
 
     Overrides win over the recipe, the recipe over the defaults of the variant,
-    those over the defaults of the optimizer, those over the common defaults.
+    those over the defaults of the optimizer, those over the common defaults. A default
+    batch that is too large for the data is made to fit, and a line says it.
 
     Args:
       recipe: A name in ``RECIPES``.
@@ -179,16 +182,49 @@ def configure(
       InputError: If a name is unknown, a number out of range, the data unreadable.
     """
     overrides = {name: value for name, value in overrides.items() if value is not None}
-    programs = common_settings.resolve(
-        DEFAULTS, common_settings.recipe_of(recipe, RECIPES), overrides
-    )
+    own = common_settings.recipe_of(recipe, RECIPES)
+    programs = common_settings.resolve(DEFAULTS, own, overrides)
     source = [programs[0][name] for name in ("data", "data_key", "columns")]
     count = len(load(*source).points)
-    size = 7000 if count >= 8000 else int(0.8 * count)
-    configs = [Config(**{"train_size": size, **settings}) for settings in programs]
+    size = _train_size(count)
+    notes = {}
+    for settings in programs:
+        settings.setdefault("train_size", size)
+        room = settings["train_size"] // max(1, settings["critic_steps"])
+        if "batch_size" not in own.settings | overrides and 0 < room < settings["batch_size"]:
+            settings["batch_size"] = room
+            notes[
+                f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
+                f"there are {settings['train_size']} points to train on"
+            ] = True
+    configs = [Config(**settings) for settings in programs]
     for config in configs:
-        _check(config, count)
+        try:
+            _check(config, count)
+        except InputError as error:
+            remedy = _remedy(configs, overrides, count) if recipe else ""
+            if not remedy:
+                raise
+            raise InputError(f"{error}; --recipe={recipe} {remedy} fits") from error
+    for note in notes:
+        say(note)
     return common_settings.require_distinct(configs)
+
+
+def _train_size(count: int) -> int:
+    return 7000 if count >= 8000 else int(0.8 * count)
+
+
+def _remedy(configs: list[Config], overrides: Mapping[str, Any], count: int) -> str:
+    """Name the flags with which a recipe fits few points; empty if it is not too large."""
+    flags, size = [], configs[0].train_size
+    if "train_size" not in overrides and size >= count:
+        size = _train_size(count)
+        flags.append(f"--train_size={size}")
+    room = size // max(1, *(config.critic_steps for config in configs))
+    if "batch_size" not in overrides and 0 < room < configs[0].batch_size:
+        flags.append(f"--batch_size={room}")
+    return " ".join(flags)
 
 
 def _check(config: Config, count: int) -> None:

@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,6 +78,40 @@ def test_small_data_keep_a_fifth_to_test_on(tmp_path):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(500, 2)))
     (config,) = configure(data=str(tmp_path / "a.npy"))
     assert config.train_size == 400
+
+
+def cloud_of(tmp_path, count):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(count, 2)))
+    return str(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("variant", OBJECTIVES)
+def test_defaults_fit_few_points(tmp_path, capsys, variant):
+    for count, size in ((300, 240), (10, 8)):
+        (config,) = configure(data=cloud_of(tmp_path, count), variant=(variant,))
+        assert config.train_size == size
+        (usual,) = configure(variant=(variant,))
+        batch = min(usual.batch_size, size // config.critic_steps)
+        assert config.batch_size == batch
+        said = capsys.readouterr().err.splitlines()
+        assert [x.split(":")[0] for x in said] == (
+            [f"batch_size={batch}"] if batch < usual.batch_size else []
+        )
+    with pytest.raises(InputError, match="--batch_size=64: one generator update"):
+        configure(data=cloud_of(tmp_path, 10), batch_size=64)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_names_what_fits_few_points(tmp_path, recipe):
+    optimizer = ("adam", "sgd") if recipe == "report_a" else ("rmsprop",)
+    given: dict[str, Any] = {"data": cloud_of(tmp_path, 40), "optimizer": optimizer}
+    with pytest.raises(InputError, match=f"; --recipe={recipe} --.* fits$") as caught:
+        configure(recipe, **given)
+    flags = re.findall(r"--(\w+_size)=(\d+)", str(caught.value).split(" --recipe")[1])
+    assert ("train_size", "32") in flags or recipe != "report_b"
+    given |= {name: int(value) for name, value in flags}
+    configs = configure(recipe, **given)
+    assert {config.train_size for config in configs} == {32}
 
 
 @pytest.mark.parametrize(
