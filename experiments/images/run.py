@@ -33,7 +33,7 @@ Finish = Callable[[Config, Sampler, GanState, Path], Mapping[str, Any]]
 
 def settings(dataset: Dataset, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    return dataclasses.asdict(config) | {"data_key": dataset.key}
+    return dataclasses.asdict(config) | {"data_sha256": dataset.key}
 
 
 def frame_path(directory: Path, epoch: int) -> Path:

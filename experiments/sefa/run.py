@@ -176,13 +176,29 @@ def settings(
     judges: Sequence[Oracle] = (),
 ) -> dict[str, Any]:
     """Everything that decides a run: settings, the content of files, and oracles."""
+    params = _digest(*jax.tree.leaves(generator.params))
     digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
     for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
         digest.update(np.ascontiguousarray(array).tobytes())
+    values = dataclasses.asdict(config) | {"checkpoint_sha256": params}
+    if config.codes is not None:
+        values["codes_sha256"] = _digest(codes)
+    if config.directions_file is not None:
+        values["directions_file_sha256"] = _digest(directions.vectors)
+    if config.labels is not None:
+        values["labels_sha256"] = _digest(np.fromfile(config.labels, np.uint8))
     if config.settings is not None and config.settings.endswith(".json"):
         digest.update(Path(config.settings).read_bytes())
-    values = dataclasses.asdict(config) | {"content": digest.hexdigest()[:16]}
+        values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
+    values["content"] = digest.hexdigest()[:16]
     return {name: value for name, value in values.items() if name != "batch_size"}
+
+
+def _digest(*arrays: Any) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _measured(

@@ -6,10 +6,10 @@ from jaxgan.runs.directory import (
     Stopped,
     compare,
     deferred_signals,
-    to_json,
     write_json,
     write_text,
 )
+from jaxgan.runs.identity import to_json
 
 __all__ = [
     "Diverged",

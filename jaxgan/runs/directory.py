@@ -4,7 +4,6 @@ import csv
 import fcntl
 import io
 import json
-import math
 import os
 import platform
 import re
@@ -17,20 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from jaxgan.errors import InputError
 from jaxgan.runs import outputs
+from jaxgan.runs.identity import difference, identify, to_json
 from jaxgan.runtime import replacing
 
 _LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
-# The usual values, for runs whose configuration does not have them.
-_JAX = {
-    "jax_default_prng_impl": "threefry2x32",
-    "jax_threefry_partitionable": True,
-    "jax_enable_x64": False,
-}
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -82,19 +73,6 @@ def deferred_signals():
             signal.signal(signum, handler)
 
 
-def to_json(value: Any) -> Any:
-    """Make arrays into lists and numbers that are not finite into ``None``."""
-    if isinstance(value, Mapping):
-        return {str(name): to_json(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return to_json(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is either whole or as it was."""
     with replacing(path) as temporary:
@@ -119,7 +97,7 @@ class Ways(NamedTuple):
     """What a caller can do about a directory that holds something else, in words."""
 
     another: str = "give another --name or --out"
-    anew: str = "--fresh starts over, --name makes another run"
+    anew: str = "--name makes another run, --fresh starts over"
 
 
 _FLAGS = Ways()
@@ -141,8 +119,8 @@ def compare(
       ways: Ends the error lines.
 
     Raises:
-      InputError: If it holds a run with other settings (the line names the field, the
-        old value and the new), or something that is no run.
+      InputError: If it holds a run with other settings, as ``identity.difference`` tells, or
+        something that is no run.
     """
     config = directory / "config.json"
     try:
@@ -157,29 +135,14 @@ def compare(
         raise InputError(
             f"{directory} exists and is not a run of jaxgan; {ways.another}"
         ) from error
-    old, new = _JAX | old, _with_jax(settings)
-    for name in {} if fresh else dict.fromkeys([*old, *new]):
-        if old.get(name) != new.get(name):
-            raise InputError(
-                f"{directory} was made with {name}={_plain(old.get(name))}, not "
-                f"{_plain(new.get(name))}; {ways.anew}"
-            )
-
-
-def _with_jax(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the settings of JAX that decide random numbers and dtypes."""
-    return to_json(settings) | {name: getattr(jax.config, name) for name in _JAX}
+    words = None if fresh else difference(directory, old, settings)
+    if words:
+        raise InputError(f"{words}; {ways.anew}")
 
 
 def _is_startup_leftover(name: str) -> bool:
     """Whether a run that is killed as it begins can leave this file."""
     return name in ("lock", "config.json.tmp") or bool(_LEFTOVER.match(name))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(_plain(item) for item in value)
-    return str(value)
 
 
 class Run:
@@ -207,7 +170,7 @@ class Run:
         ways: Ways = _FLAGS,
     ):
         self.directory = Path(directory)
-        self.settings = _with_jax(settings)
+        self.settings = identify(settings)
         compare(self.directory, settings, fresh=fresh, ways=ways)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)

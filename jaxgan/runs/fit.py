@@ -25,7 +25,7 @@ from jaxgan.training.program import make_program
 
 SPREAD_SAMPLES = 256  # generated examples whose spread is measured after each epoch
 _RESERVED = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
-_WAYS = Ways("give another directory", "fresh=True starts over")
+_WAYS = Ways("give another directory", "give another directory, or fresh=True starts over")
 SAVE_EVERY = 1.0  # seconds between checkpoints, at least
 
 
@@ -195,7 +195,7 @@ def _check_extension(run: Run, epochs: int) -> None:
     done = len(run.records())
     if done > epochs:
         raise InputError(
-            f"epochs={epochs}, and {run.directory} holds {done} epochs; fresh=True starts over"
+            f"epochs={epochs}, and {run.directory} holds {done} epochs; {_WAYS.anew}"
         )
 
 

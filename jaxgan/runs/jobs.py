@@ -9,7 +9,8 @@ import jax
 
 from jaxgan.errors import InputError
 from jaxgan.runs import checkpoint
-from jaxgan.runs.directory import Diverged, Run, compare, to_json
+from jaxgan.runs.directory import Diverged, Run, compare
+from jaxgan.runs.identity import to_json
 from jaxgan.runs.loop import Advance, Hooks, State, train
 from jaxgan.runs.progress import Clock, say
 from jaxgan.runs.tensorboard import Board
@@ -202,7 +203,9 @@ def last_state(directory: Path, init: Callable[[], State]) -> State:
     restored = checkpoint.restore(directory / "checkpoints", like)
     if restored.step is None or restored.damaged:
         lines = "; ".join(restored.damaged) or "no checkpoint"
-        raise InputError(f"{directory}: {lines}; --fresh trains again")
+        raise InputError(
+            f"{directory}: {lines}; --name makes another run, --fresh trains again"
+        )
     return jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, like)
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgan.runs.directory import to_json
+from jaxgan.runs.identity import is_usual_jax, settings_of_jax, to_json
 from jaxgan.runs.progress import say
 from jaxgan.runtime import replacing
 
@@ -106,6 +106,8 @@ def key(cell: Cell) -> str:
         "laboratory": [laboratory.name, laboratory.version],
         "versions": _versions(),
     }
+    if not is_usual_jax():
+        identity["jax"] = settings_of_jax()
     return digest(to_json(identity))
 
 

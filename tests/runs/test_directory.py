@@ -44,7 +44,7 @@ def test_a_changed_setting_is_refused_by_name(tmp_path, change, message):
     with runs.Run(tmp_path, SETTINGS) as run:
         run.log([{"epoch": 1}])
     before = (tmp_path / "config.json").read_bytes()
-    with pytest.raises(InputError, match=f"was made with {message}; --fresh starts over"):
+    with pytest.raises(InputError, match=f"was made with {message}; --name makes"):
         runs.Run(tmp_path, SETTINGS | change)
     assert (tmp_path / "config.json").read_bytes() == before
     with runs.Run(tmp_path, SETTINGS | change, fresh=True) as run:

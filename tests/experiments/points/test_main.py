@@ -107,7 +107,7 @@ def test_a_complete_run_is_shown_and_a_changed_setting_refused(
     assert "already complete" in err
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     assert main(flags_of(**given, critic_steps=2)) == 2
-    assert "was made with critic_steps=3, not 2; --fresh starts over" in capsys.readouterr().err
+    assert "was made with critic_steps=3, not 2; --name makes" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
