@@ -31,8 +31,7 @@ def legible(names: Iterable[str]) -> list[str]:
 def save(directory: Path, directions: Directions, typed: Sequence[str | None]) -> list[str]:
     """Write directions under the names that were typed, and return their titles.
 
-    A direction without a name, or with the one that its number gives it, has none in the
-    file.
+    A direction without a name, or with the one that it has anyway, has none in the file.
 
     Raises:
       InputError: If a name is too long.
@@ -42,10 +41,11 @@ def save(directory: Path, directions: Directions, typed: Sequence[str | None]) -
         if len(name) > files.MAX_NAME:
             long = f"name {k} has {len(name)} characters"
             raise InputError(f"{long}; up to {files.MAX_NAME} are allowed")
-    numbered = titles([""] * len(names), directions.layers, None)
-    names = ["" if name == usual else name for name, usual in zip(names, numbered, strict=True)]
+    suggested = known.names(known.recognise(directions))
+    usual = titles([""] * len(names), directions.layers, suggested)
+    names = ["" if name == own else name for name, own in zip(names, usual, strict=True)]
     files.save(directory / "directions.npz", directions, names)
-    return list(titles(names, directions.layers, None))
+    return list(titles(names, directions.layers, suggested))
 
 
 def note(entry: Mapping[str, Any] | None) -> str:

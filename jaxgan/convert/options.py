@@ -62,7 +62,7 @@ class Settings:
         if unread and not self._whole:
             known = ", ".join(sorted(self._known)) or "none"
             raise InputError(
-                f"a {flavour} has no setting {str(unread[0])[:40]}; it reads {known}"
+                f"the {flavour} has no setting {str(unread[0])[:40]}; it reads {known}"
             )
 
 

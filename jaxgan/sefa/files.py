@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.convert.formats import npz
-from jaxgan.convert.formats._pickle import legible
+from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.runtime import replacing

@@ -43,7 +43,7 @@ def test_a_setting_that_nothing_reads_is_refused():
     settings = Settings({"final_tan": True})
     settings.get("final_tanh", False)
     with pytest.raises(
-        InputError, match="a DCGAN has no setting final_tan; it reads final_tanh"
+        InputError, match="the DCGAN has no setting final_tan; it reads final_tanh"
     ):
         settings.check("DCGAN")
 

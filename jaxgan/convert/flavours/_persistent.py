@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxgan.convert.formats._objects import Inert
+from jaxgan.convert.formats._inert import Inert
 
 
 def module(value: Any, prefix: str) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgan.convert.flavours import genforce_pggan, genforce_stylegan
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
-from jaxgan.convert.formats._objects import Inert
+from jaxgan.convert.formats._inert import Inert
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 from jaxgan.convert.options import Settings

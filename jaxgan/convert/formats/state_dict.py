@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.convert.formats import owners
-from jaxgan.convert.formats._pickle import legible
+from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 
@@ -169,4 +169,5 @@ class StateDict:
 
     def error(self, why: str) -> InputError:
         """Make the error to raise, in one line."""
-        return InputError(f"{self._path} looks like a {self.flavour}, but {why}")
+        article = "an" if self.flavour.startswith("NV") else "a"
+        return InputError(f"{self._path} looks like {article} {self.flavour}, but {why}")

@@ -30,7 +30,7 @@ from jaxgan import convert, sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
-from jaxgan.sefa import files
+from jaxgan.sefa import files, known
 from jaxgan.sefa.render import draw, reduce
 from tests.generators import LAYERS, SIDE, line_of, linear, movable
 
@@ -196,6 +196,15 @@ def test_names_are_saved_and_read_back(tmp_path):
         save(tmp_path, directions, ["a", "b" * 20_000, "c"])
     assert line_of(error) == "name 2 has 20000 characters; up to 10000 are allowed"
     assert files.load(tmp_path / "directions.npz", generator_of())[1] == titles
+
+
+def test_names_that_were_measured_come_back(tmp_path, monkeypatch):
+    entry = {"name": "smile"}
+    monkeypatch.setattr(known, "recognise", lambda directions: [entry, entry, entry])
+    names = save(tmp_path, directions_of(), ["smile", "", "direction 3"])
+    assert names == ["smile", "smile", "direction 3"]
+    titles = files.load(tmp_path / "directions.npz", generator_of())[1]
+    assert titles == ("", "", "direction 3")
 
 
 def headers(**fields):
