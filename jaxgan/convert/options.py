@@ -1,6 +1,7 @@
 """What a user says about a file of weights: settings that it does not show, and labels."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from jaxgan.errors import InputError
 
 _T = TypeVar("_T", bound=bool | int | float | str)
+_DISCRIMINATOR = re.compile(r"(D|netD|discriminator)(_|$)")
 _LABELS = "which are a number or a row of numbers each"
 
 
@@ -69,8 +71,8 @@ class Settings:
 def read_settings(text: str) -> Settings:
     """Read ``name=value,name=value``, or a ``.json`` file of a training run's settings.
 
-    In the file, settings count wherever they are nested; those of ``mapping_kwargs`` are
-    named ``mapping_...``. A null is 0, or false.
+    In the file, settings count wherever they are nested, but for those of a discriminator;
+    those of ``mapping_kwargs`` are named ``mapping_...``. A null is 0, or false.
 
     Raises:
       InputError: If it is neither.
@@ -107,6 +109,8 @@ def _flat(content: Mapping[str, Any], start: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in content.items():
         if isinstance(value, dict):
+            if _DISCRIMINATOR.match(name):
+                continue
             values |= _flat(value, "mapping_" if name == "mapping_kwargs" else "")
         else:
             values[start + name] = value

@@ -50,7 +50,7 @@ def test_a_setting_that_nothing_reads_is_refused():
 
 def test_settings_of_a_training_run_are_read_wherever_they_are_nested(tmp_path):
     content = {"G_kwargs": {"z_dim": 5, "mapping_kwargs": {"num_layers": 2}}}
-    content |= {"batch": 3, "conv_clamp": None}
+    content |= {"batch": 3, "conv_clamp": None, "D_kwargs": {"conv_clamp": 256, "z_dim": 7}}
     (tmp_path / "options.json").write_text(json.dumps(content))
     settings = read_settings(str(tmp_path / "options.json"))
     assert settings.get("z_dim", 512) == 5
