@@ -97,6 +97,48 @@ def test_several_that_differ_are_listed(names, weights):
     assert "\n" not in line
 
 
+def test_the_generator_in_training_is_left():
+    nested = ("model", "ema.online_model", "ema.ema_model")  # ema-pytorch in a trainer
+    assert chosen(file_of(*nested))[0] == 2
+    lightning = ("state_dict.netG", "current_model_state.netG")
+    assert chosen(file_of(*lightning)) == (
+        0,
+        "generator state_dict.netG; the file also holds current_model_state.netG",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "holder"),
+    [
+        (["ema.shadow_params.0", "ema.shadow_params.1"], "ema"),
+        (["optimizer_states.0.ema.0"], "optimizer_states.0.ema"),
+        (["model_ema.layerweight"], "model_ema"),
+    ],
+)
+def test_averaged_weights_without_names_are_not_passed_over_in_silence(names, holder):
+    checkpoint = file_of("g")
+    checkpoint.arrays.update(dict.fromkeys(names, np.zeros((2, 2), np.float32)))
+    words = f"generator g; it also holds averaged weights, {holder}, which are not read"
+    assert chosen(checkpoint) == (0, words)
+
+
+def test_buffers_that_were_not_averaged_are_those_of_the_other():
+    buffers = {"g.norm.running_mean": np.full(3, 7.0, np.float32)}
+    checkpoint = file_of("g", "ema.shadow")
+    checkpoint.arrays.update(buffers)
+    state = checkpoint.choose(MARKS, "kind of network")
+    assert state.take("layer.weight", (2,))[0] == 1
+    assert state.take("norm.running_mean", (3,))[0] == 7
+    assert state.origin.endswith("; its buffers are those of g")
+
+
+@pytest.mark.parametrize("name", ["g.other.weight", "g.input.bias"])
+def test_parameters_are_never_those_of_the_other(name):
+    checkpoint = file_of("g", "g_ema")
+    checkpoint.arrays.update({name: np.zeros(3, np.float32)})
+    assert name.removeprefix("g.") not in checkpoint.choose(MARKS, "kind of network")
+
+
 def test_several_that_are_the_same_are_one():
     checkpoint = file_of("first", "second")
     for mark in MARKS:

@@ -10,6 +10,12 @@ _AVERAGED = {  # words, in names of generators whose weights are averaged over t
     *("ema", "emas", "avg", "average", "averaged", "smooth", "smoothed", "shadow", "polyak"),
     *("swa", "running", "gs", "ge", "test"),
 }
+_CURRENT = {"online", "current"}  # words in names of those that are being trained
+_UNNAMED = {"ema", "shadow", "averaged", "polyak", "swa"}  # of averaged weights alone
+_BUFFER = re.compile(  # names of arrays that are no parameters
+    r"(.*\.)?(running_(mean|var)|num_batches_tracked|kernel|noise_?\d*|noise_const|lod|w_avg|"
+    r"(resample|up|down)_filter|magnitude_ema|transform|freqs|phases|(weight)?_[uv])"
+)
 _OPTIMIZER = {"optim", "optimizer", "optimizers", "opt"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 ONLY = "the file's only generator"
@@ -34,7 +40,8 @@ def choose(
         exact = [p for p in prefixes if name_of(p) == wanted]
         return _only(exact or ends, arrays)
     averaged = [p for p in prefixes if is_averaged(p, arrays)]
-    return _only(averaged or list(prefixes), arrays)
+    others = [p for p in prefixes if not _words(p) & _CURRENT]
+    return _only(averaged or others or list(prefixes), arrays)
 
 
 def name_of(prefix: str) -> str:
@@ -45,10 +52,43 @@ def name_of(prefix: str) -> str:
 
 def is_averaged(prefix: str, arrays: Mapping[str, np.ndarray]) -> bool:
     """Tell whether the name, or a count of averaged models beside it, says so."""
-    if _words(prefix) & _AVERAGED:
+    words = _words(prefix)
+    if words & _CURRENT:
+        return False
+    if words & _AVERAGED:
         return True
     beside = prefix.removesuffix("module.")
     return beside != prefix and f"{beside}n_averaged" in arrays
+
+
+def lender(
+    prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]
+) -> str | None:
+    """Return the generator whose buffers go with averaged weights of parameters alone.
+
+    Programs that average by hand often leave out buffers, such as the statistics of norms,
+    and use those of the generator that is being trained.
+    """
+    mine = _names(prefix, arrays)
+    if any(_BUFFER.fullmatch(name) for name in mine):
+        return None
+    for other in prefixes if is_averaged(prefix, arrays) else ():
+        more = _names(other, arrays) - mine
+        same = len(_names(other, arrays)) == len(mine) + len(more)
+        if more and same and all(_BUFFER.fullmatch(name) for name in more):
+            return other
+    return None
+
+
+def unnamed(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
+    """Return the name of averaged weights that are no generator, as lists are."""
+    for name, array in arrays.items():
+        *above, _ = name.split(".")
+        if array.ndim > 1 and not name.startswith(prefix or "\0"):
+            for depth, part in enumerate(above, 1):
+                if _words(part) & _UNNAMED:
+                    return ".".join(above[:depth])
+    return None
 
 
 def is_optimizer(prefix: str) -> bool:
@@ -70,7 +110,12 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
         taken += ", averaged over training"
     elif others and name == TOP:
         taken = "the generator at the top of the file"
-    return taken + (f"; the file also holds {spell(others)}" if others else "")
+    if others:
+        taken += f"; the file also holds {spell(others)}"
+    beside = None if any(is_averaged(p, arrays) for p in prefixes) else unnamed(prefix, arrays)
+    if beside is not None:
+        taken += f"; it also holds averaged weights, {spell([beside])}, which are not read"
+    return taken
 
 
 def _only(prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str | None:
@@ -87,6 +132,10 @@ def _same(first: str, other: str, arrays: Mapping[str, np.ndarray]) -> bool:
     return mine.keys() == theirs.keys() and all(
         np.array_equal(array, theirs[name]) for name, array in mine.items()
     )
+
+
+def _names(prefix: str, arrays: Mapping[str, np.ndarray]) -> set[str]:
+    return {name.removeprefix(prefix) for name in arrays if name.startswith(prefix)}
 
 
 def _words(prefix: str) -> set[str]:

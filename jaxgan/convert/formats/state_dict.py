@@ -72,7 +72,9 @@ class Checkpoint:
                 wanted = ascii(self.weights[:80])
                 why = f"holds not one generator that is named {wanted}, but {names}"
             raise InputError(f"{self.path} {why} ({flavour})")
-        return StateDict(self, chosen, flavour, owners.origin(chosen, prefixes, self.arrays))
+        origin = owners.origin(chosen, prefixes, self.arrays)
+        lender = owners.lender(chosen, prefixes, self.arrays)
+        return StateDict(self, chosen, flavour, origin, lender)
 
 
 class StateDict:
@@ -82,16 +84,34 @@ class StateDict:
       flavour: Name of the flavour in messages.
       prefix: The prefix, with its dot; empty for the whole file.
       origin: Which generator of the file this is, and what else the file holds.
+
+    Args:
+      checkpoint: The file.
+      prefix: As above.
+      flavour: As above.
+      origin: As above.
+      lender: Prefix of the generator that has the arrays which this one lacks.
     """
 
-    def __init__(self, checkpoint: Checkpoint, prefix: str, flavour: str, origin: str = ""):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        prefix: str,
+        flavour: str,
+        origin: str = "",
+        lender: str | None = None,
+    ):
         self.flavour, self.prefix, self.origin = flavour, prefix, origin
         self._path = checkpoint.path
-        self._left = {
-            name.removeprefix(prefix): array
-            for name, array in checkpoint.arrays.items()
-            if name.startswith(prefix)
-        }
+        self._left: dict[str, np.ndarray] = {}
+        for start in (prefix,) if lender is None else (lender, prefix):
+            self._left |= {
+                name.removeprefix(start): array
+                for name, array in checkpoint.arrays.items()
+                if name.startswith(start)
+            }
+        if lender is not None:
+            self.origin += f"; its buffers are those of {owners.spell([lender])}"
 
     def __contains__(self, name: str) -> bool:
         """Tell whether an array of that name is left to take."""
