@@ -100,8 +100,7 @@ def assemble(
       InputError: If an array is missing, misshapen or left over.
     """
     depth, blocks = max(depth, 1), max(blocks, 2)  # the smallest network has all its parts
-    if blocks > _MAX_BLOCKS:
-        raise state.error(f"its layers are of {blocks} resolutions, not of 2 to {_MAX_BLOCKS}")
+    check_blocks(state, blocks, _MAX_BLOCKS)
     reader = _Reader(state, form, blocks, wscale)
     synthesis, network = reader.synthesis(clamp)
     encoder = _mapping.take(
@@ -135,6 +134,30 @@ def assemble(
         num_labels=encoder.num_labels,
         origin=state.origin + reader.note,
     )
+
+
+def count_blocks(state: StateDict, pattern: str) -> int:
+    """Count the resolutions 4, 8 and so on, whose largest number ``pattern`` reads.
+
+    Raises:
+      InputError: If that is no such number.
+    """
+    resolution = state.count(pattern) - 1
+    blocks = resolution.bit_length() - 2
+    if resolution != 2 ** (blocks + 1):
+        raise state.error(f"its {resolution} pixels are not 4 times a power of 2")
+    return blocks
+
+
+def check_blocks(state: StateDict, blocks: int, most: int) -> int:
+    """Return a number of resolutions.
+
+    Raises:
+      InputError: If it is not 2 to ``most``.
+    """
+    if not 2 <= blocks <= most:
+        raise state.error(f"its layers are of {blocks} resolutions, not of 2 to {most}")
+    return blocks
 
 
 def check_colours(state: StateDict, channels: int) -> None:

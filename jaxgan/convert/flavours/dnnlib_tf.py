@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.convert.flavours import genforce_pggan, genforce_stylegan
-from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
+from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble, check_blocks, count_blocks
 from jaxgan.convert.formats._inert import Inert
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
@@ -22,7 +22,6 @@ from jaxgan.errors import InputError
 
 CLASSES = ("dnnlib.tflib.network.Network", "tfutil.Network")
 _LABELS = "LabelConcat/weight"  # a row for each class, in the places of a latent
-_MAX_BLOCKS = 9  # resolutions of StyleGAN and PGGAN, up to 1024 pixels
 _MAX_DEPTH = 100  # layers of a mapping network
 _OWNERS = ("G", "D", "Gs")  # of a file with three networks, which have no other names
 
@@ -149,10 +148,7 @@ def _check(
 def _stylegan2(
     state: StateDict, checkpoint: Checkpoint, settings: Mapping[str, Any]
 ) -> Pretrained:
-    resolution = state.count(r"G_synthesis/(\d+)x\d+/") - 1
-    blocks = resolution.bit_length() - 2
-    if resolution != 2 ** (blocks + 1):
-        raise state.error(f"its {resolution} pixels are not 4 times a power of 2")
+    blocks = count_blocks(state, r"G_synthesis/(\d+)x\d+/")
     clamp = settings.get("conv_clamp")
     if clamp is not None and not (isinstance(clamp, int | float) and 0 < clamp < np.inf):
         raise state.error("its conv_clamp is not one positive number")
@@ -294,9 +290,7 @@ def _with_names(generator: Pretrained, names: Mapping[str, str]) -> Pretrained:
 def _count_blocks(state: StateDict, start: str) -> int:
     """Count the resolutions of a network, of which each has a conversion to colours."""
     blocks = state.count(rf"{start}ToRGB_lod(\d+)/")
-    if not 2 <= blocks <= _MAX_BLOCKS:
-        raise state.error(f"its layers are of {blocks} resolutions, not of 2 to {_MAX_BLOCKS}")
-    return blocks
+    return check_blocks(state, blocks, genforce_pggan.MAX_BLOCKS)
 
 
 def _pairs(here: str, there: str) -> dict[str, str]:

@@ -17,13 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgan.convert.flavours._stylegan2 import check_colours
+from jaxgan.convert.flavours._stylegan2 import check_blocks, check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
 from jaxgan.networks.pggan import Generator, pixel_norm
 
 ACTIVATED = math.sqrt(2)  # gain of weights before an activation
+MAX_BLOCKS = 9  # resolutions, up to 1024 pixels
 
 _MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
 _MAX_LATENT = 512  # a longer input is a latent with a label
@@ -150,10 +151,7 @@ def count_blocks(state: StateDict, prefix: str) -> int:
     layers, outputs = (
         state.count(rf"{re.escape(prefix + name)}(\d+)\.") for name in ("layer", "output")
     )
-    blocks = max((layers + 1) // 2, outputs)
-    if not 2 <= blocks <= 9:
-        raise state.error(f"its layers are of {blocks} resolutions, not of 2 to 9")
-    return blocks
+    return check_blocks(state, max((layers + 1) // 2, outputs), MAX_BLOCKS)
 
 
 def check_lod(state: StateDict, name: str) -> None:

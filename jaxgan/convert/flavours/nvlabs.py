@@ -5,7 +5,7 @@ import numbers
 from typing import Any
 
 from jaxgan.convert.flavours import _persistent
-from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
+from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble, count_blocks
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 
@@ -27,10 +27,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     if state is None:
         return None
     module = _persistent.module(checkpoint.value, state.prefix)
-    resolution = state.count(r"synthesis\.b(\d+)\.") - 1
-    blocks = resolution.bit_length() - 2
-    if resolution != 2 ** (blocks + 1):
-        raise state.error(f"its {resolution} pixels are not 4 times a power of 2")
+    blocks = count_blocks(state, r"synthesis\.b(\d+)\.")
     _check(state, module)
     skips = [name for name in state.names() if name.endswith(".skip.resample_filter")]
     return assemble(
