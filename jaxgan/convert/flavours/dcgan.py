@@ -125,7 +125,8 @@ def _prefixes(checkpoint: Checkpoint) -> list[str]:
     for prefix, shapes in sorted(_networks(checkpoint.arrays).items(), key=lambda i: len(i[0])):
         if tries == _MAX_TRIES or any(p in inside or p in whole for p in _above(prefix)):
             continue
-        if not _is_generator(shapes, Modules(checkpoint.value, prefix)):
+        modules = Modules(checkpoint.value, prefix)
+        if not _is_generator(shapes, modules) or _is_several(shapes, modules):
             continue
         tries += 1
         if not _is_fed(prefix, shapes, checkpoint.arrays):
@@ -167,6 +168,17 @@ def _is_generator(shapes: _Shapes, modules: Modules) -> bool:
         return False
     spreads = any(step.kind == "transposed" and step.kernel > 1 for step in steps)
     return spreads or modules.enlarge or _may_enlarge(steps)
+
+
+def _is_several(shapes: _Shapes, modules: Modules) -> bool:
+    """Tell whether one piece is a generator, and another convolves too, as a critic does."""
+    start = _above(os.path.commonprefix(list(shapes)))[-1]
+    pieces: dict[str, _Shapes] = {}
+    for name, shape in shapes.items():
+        piece = name[len(start) :].split(".")[0]
+        pieces.setdefault(piece, {})[name] = shape
+    convolving = [p for p in pieces.values() if any(len(s) == 4 for s in p.values())]
+    return len(convolving) > 1 and any(_is_generator(piece, modules) for piece in convolving)
 
 
 def _may_enlarge(steps: list[Step]) -> bool:
