@@ -435,6 +435,16 @@ def test_torchscript(torch, read, tmp_path):
     check(torch, generator, layers, module)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_frozen_torchscript(torch, read, tmp_path):
+    """Its weights are constants of its code, which also names what is between them."""
+    module = trained(torch, flat(torch, spread(torch, *SIXTEEN, bias=True)))
+    torch.jit.freeze(torch.jit.script(module)).save(tmp_path / "frozen.pt")
+    value = torchfile.read(tmp_path / "frozen.pt")
+    generator, layers = read(value, torchfile.tensors_of(value, "file"))
+    check(torch, generator, layers, module)
+
+
 UNREAD = {
     "is a PixelShuffle, which is not read": lambda nn: nn.PixelShuffle(1),
     "enlarges in a way that is not read": lambda nn: nn.Upsample(
@@ -658,6 +668,29 @@ OTHERS = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_networks_that_are_no_dcgan(what):
     assert dcgan.find(Checkpoint("file", OTHERS[what], OTHERS[what])) is None
+
+
+def critic_of_torch(torch, kernel):
+    layers = [torch.nn.Conv2d(3, 7, kernel, 2, 1), torch.nn.LeakyReLU(0.2)]
+    layers += [torch.nn.Conv2d(7, 8, kernel, 2, 1), torch.nn.BatchNorm2d(8)]
+    return torch.nn.Sequential(*layers, torch.nn.LeakyReLU(0.2), torch.nn.Conv2d(8, 1, kernel))
+
+
+@pytest.mark.parametrize("kernel", [3, 4])
+@pytest.mark.parametrize("kind", ["arrays", "modules"])
+@pytest.mark.parametrize("order", ["GD", "DG"])
+def test_a_generator_and_a_discriminator_in_one_module(
+    order, kind, kernel, torch, read, tmp_path
+):
+    """Together, they would fit as one chain from latents to an image of one channel."""
+    generator = flat(torch, [torch.nn.Sequential(*s) for s in spread(torch, *SIXTEEN)])
+    both = {"G": trained(torch, generator), "D": critic_of_torch(torch, kernel)}
+    pair = torch.nn.ModuleDict({name: both[name] for name in order})
+    torch.save(pair.state_dict() if kind == "arrays" else pair, tmp_path / "pair.pth")
+    value = torchfile.read(tmp_path / "pair.pth")
+    found, layers = read(value, torchfile.tensors_of(value, "file"))
+    assert found.origin.startswith("generator G")
+    check(torch, found, layers, generator)
 
 
 def test_a_spectral_norm_of_nothing(torch):

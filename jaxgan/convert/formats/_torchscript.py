@@ -28,6 +28,11 @@ _ROLES = {  # of the arguments of an operation
         ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ("", "weight", "bias")
     ),
 }
+# Operations without arrays, which take a place among the layers.
+_PLACES = {
+    *("relu", "relu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "gelu", "selu", "selu_"),
+    *("silu", "silu_", "sigmoid", "tanh", "upsample_nearest2d"),
+}
 
 
 def name_constants(constants: Any, code: bytes, budget: Budget) -> dict[str, np.ndarray]:
@@ -47,7 +52,7 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> dict[str, np.
     named, used = {}, set()
     for layer, (operation, places) in enumerate(_uses(code.decode("utf-8", "replace"), budget)):
         for place, index in places.items():
-            roles = _ROLES[operation]
+            roles = _ROLES.get(operation, ())
             role = roles[place] if place < len(roles) else ""
             if role and index < len(constants) and isinstance(constants[index], np.ndarray):
                 named[f"{layer}.{role}"] = constants[index]
@@ -77,6 +82,6 @@ def _uses(code: str, budget: Budget) -> list[tuple[str, dict[int, int]]]:
             open_calls[-1][2][0] += 1
         elif text in (")", "]"):
             operation, places, _ = open_calls.pop()
-            if operation in _ROLES and places:
+            if operation in _PLACES or (operation in _ROLES and places):
                 uses.append((operation, places))
     return uses
