@@ -5,6 +5,7 @@ import hashlib
 from experiments.common.settings import Defaults, Recipe
 from experiments.images.config import Dataset
 from jaxgan.data import fashion_mnist
+from jaxgan.errors import InputError
 
 DEFAULTS = Defaults(
     common={
@@ -65,5 +66,7 @@ TEXTS = {
 def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:
     """Load the data set, and its training images."""
     data = fashion_mnist.load(None if source == "fashion-mnist" else source)
+    if len(data.test_images) < 2:
+        raise InputError("there is 1 test image; 2 are the fewest that can be compared with")
     key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
     return data, Dataset(data.train_images, key)

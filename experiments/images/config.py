@@ -11,6 +11,10 @@ from experiments.common.settings import Defaults, Recipe, Training, require
 from jaxgan.errors import InputError, lookup
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
+from jaxgan.runs.progress import say
+
+FEWEST = 4  # images, for measures that compare two halves of them
+SPREAD_IMAGES = 2048  # the first ones, whose spread is the data's
 
 
 class Dataset(NamedTuple):
@@ -49,13 +53,15 @@ def configure(
 ) -> list[Config]:
     """Resolve settings into programs: one per model, variant and optimizer.
 
+    A default batch that is too large for the data is made to fit, and a line says it.
+
     Raises:
-      InputError: If a name is unknown or a number out of range.
+      InputError: If a name is unknown, a number is out of range, or all images are alike.
     """
     models = overrides.get("model", recipe.settings.get("model", defaults.common["model"]))
     if not models:
         raise InputError("--model needs a value")
-    configs = []
+    configs, notes = [], {}
     for settings in common_settings.resolve(defaults, recipe, overrides):
         penalised = settings["penalty"] != "none"
         settings = {
@@ -63,11 +69,40 @@ def configure(
             "train_size": len(dataset.images),
             **settings,
         }
+        room = settings["train_size"] // max(1, settings["critic_steps"])
+        given = "batch_size" in recipe.settings or "batch_size" in overrides
+        if not given and 0 < room < settings["batch_size"]:
+            settings["batch_size"] = room
+            notes[
+                f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
+                f"there are {settings['train_size']} images to train on"
+            ] = True
         for model in models:
             config = Config(**{**settings, "model": model})
-            _check(config, dataset)
+            try:
+                _check(config, dataset)
+            except InputError as error:
+                if room < 1 or config.batch_size <= room:
+                    raise
+                raise InputError(f"{error}; --batch_size={room} fits") from error
             configs.append(config)
+    _require_different(dataset.images[: min(config.train_size for config in configs)])
+    for note in notes:
+        say(note)
     return common_settings.require_distinct(configs)
+
+
+def _require_different(images: np.ndarray) -> None:
+    """Refuse images without a spread, against which the generator's is measured."""
+    first = images[:SPREAD_IMAGES]
+    if len(images) < FEWEST:
+        raise InputError(f"there are {len(images)} images to train on; {FEWEST} are the fewest")
+    if all(np.array_equal(first[0], image) for image in first[1:]):
+        which = "all" if len(first) == len(images) else "the first"
+        raise InputError(
+            f"{which} {len(first)} images to train on are the same picture; a generator "
+            "learns from pictures that differ"
+        )
 
 
 def _check(config: Config, dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common import settings
-from experiments.images.config import Config, Dataset
+from experiments.images.config import SPREAD_IMAGES, Config, Dataset
 from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
@@ -68,7 +68,7 @@ def make_program(
       lanes: By default ``lanes_of(config)``.
     """
     images = dataset.images[: config.train_size]
-    sample = to_float(jnp.asarray(images[: 8 * SPREAD_SAMPLES]))
+    sample = to_float(jnp.asarray(images[:SPREAD_IMAGES]))
     real_spread = jnp.sqrt(sample.var(axis=0).mean())
 
     def measure(gan, state, lane):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.common.settings import Recipe
 from experiments.faces import compare
 from experiments.faces import config as faces
 from experiments.fashion_mnist import config as fashion_mnist
@@ -15,6 +16,8 @@ from experiments.images.program import LatentSet, fixed_latents, make_program, m
 from jaxgan.data import pixels
 from jaxgan.errors import InputError
 from jaxgan.runs import Stopped, jobs
+
+SMALL = {"size": 32, "width": 2, "latent_dim": 4, "batch_size": 16, "epochs": 2}
 
 
 def holds_what_it_should(folder):
@@ -117,7 +120,16 @@ def test_default_norms_fit_the_penalty(config_of):
         ({"model": ()}, "--model needs a value"),
         ({"width": 0}, "--width=0: must be a whole number"),
         ({"train_size": 65}, "--train_size=65: must be a whole number from 1 to 64"),
-        ({"batch_size": 65}, "takes 1 batches, 65 examples, and there are 64"),
+        ({"batch_size": 65}, "65 examples, and there are 64 to train on; --batch_size=64 fits"),
+        (
+            {"critic_steps": 5},
+            "80 examples, and there are 64 to train on; --batch_size=12 fits",
+        ),
+        ({"batch_size": 1, "critic_steps": 65}, "there are 64 to train on"),
+        (
+            {"train_size": 3, "batch_size": 1},
+            "there are 3 images to train on; 4 are the fewest",
+        ),
     ],
 )
 def test_bad_settings_are_one_clear_line(config_of, given, message):
@@ -127,8 +139,41 @@ def test_bad_settings_are_one_clear_line(config_of, given, message):
     assert "\n" not in str(caught.value)
 
 
+def same_picture(dataset, count, different=0):
+    same = np.broadcast_to(dataset.images[:1], (count, 32, 32, 3))
+    return Dataset(np.concatenate([same, dataset.images[1 : 1 + different]]), "")
+
+
+def test_identical_pictures_are_refused(dataset):
+    def resolve(data):
+        return configure(faces.DEFAULTS, Recipe({}), SMALL | {"variant": ("gan",)}, data)
+
+    with pytest.raises(InputError, match="all 40 images to train on are the same picture; a"):
+        resolve(same_picture(dataset, 40))
+    assert resolve(same_picture(dataset, 40, different=1))
+    with pytest.raises(InputError, match="the first 2048 images to train on are the same"):
+        resolve(same_picture(dataset, 2048, different=1))
+    assert resolve(same_picture(dataset, 2047, different=1))
+
+
+def test_a_default_batch_fits_small_data(dataset, capsys):
+    few = Dataset(dataset.images[:10], "")
+    settings = {"size": 32, "variant": ("gan", "wgan"), "critic_steps": 3}
+    configs = configure(faces.DEFAULTS, Recipe({}), settings, few)
+    assert [config.batch_size for config in configs] == [3, 3]
+    line = "batch_size=3: one update takes 3 batches, and there are 10 images to train on\n"
+    assert capsys.readouterr().err == line
+    (config,) = configure(faces.DEFAULTS, Recipe({}), {"size": 32}, dataset)
+    assert config.batch_size == faces.DEFAULTS.common["batch_size"]
+    assert capsys.readouterr().err == ""
+    with pytest.raises(
+        InputError, match="512 examples, .* 10 to train on; --batch_size=10 fits"
+    ):
+        configure(faces.DEFAULTS, faces.RECIPES["report_d_gan"], {}, few)
+
+
 def test_the_recipes_are_the_reports_values(dataset):
-    many = Dataset(np.broadcast_to(dataset.images[:1], (600, 32, 32, 3)), "")
+    many = Dataset(np.concatenate([dataset.images] * 10)[:600], "")
     (config,) = configure(faces.DEFAULTS, faces.RECIPES["report_d_gan"], {}, many)
     assert (config.batch_size, config.epochs, config.latent_dim) == (512, 30, 200)
     # Losses summed over the batch, the critic's halved: as rates of mean losses.
