@@ -1,3 +1,6 @@
+import functools
+
+import jax
 import numpy as np
 import pytest
 
@@ -21,3 +24,12 @@ def test_the_classifier_learns_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.undo()
     path.write_bytes(path.read_bytes()[:1000])
     assert fashion.load_or_train(data, tmp_path).accuracy == first.accuracy
+
+
+def test_it_has_as_many_classes_as_the_data():
+    """Letters, and fewer images than a batch; shapes only, nothing is computed."""
+    images = jax.ShapeDtypeStruct((20, 28, 28, 1), np.uint8)
+    labels = jax.ShapeDtypeStruct((20,), np.int32)
+    params = jax.eval_shape(functools.partial(fashion.fit, classes=26), images, labels)
+    probabilities, _ = jax.eval_shape(fashion._apply, params, images)
+    assert probabilities.shape == (20, 26)
