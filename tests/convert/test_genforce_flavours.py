@@ -334,6 +334,10 @@ def test_a_damaged_generator_is_not_passed_over(network):
     both = {f"{p}{name}": x for p in PREFIXES for name, x in arrays.items()}
     for name in arrays:
         damaged = {key: x for key, x in both.items() if key != f"generator_smooth.{name}"}
+        if (network, name) == ("pggan", "lod"):  # its only buffer, which is not averaged
+            model: Any = find(Checkpoint("some.pth", damaged, damaged))
+            assert model.origin.endswith("; its buffers are those of generator")
+            continue
         with pytest.raises(InputError, match=rf"lacks {re.escape(name)}$"):
             find(Checkpoint("some.pth", damaged, damaged))
 
