@@ -19,9 +19,12 @@ from typing import Any, NamedTuple
 from jaxgan.errors import InputError
 from jaxgan.runs import outputs
 from jaxgan.runs.identity import difference, identify, to_json
+from jaxgan.runs.progress import say
 from jaxgan.runtime import replacing
 
 _LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
+_FILES = ("metrics.jsonl", "summary.json")
+_FOLDERS = ("checkpoints", "frames", "traversal", "tensorboard")
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -129,9 +132,19 @@ def compare(
         ):
             return
         old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
+        for name in (*_FILES, *_FOLDERS):
+            path = directory / name
+            if (
+                os.path.lexists(path)
+                and not (path.is_file if name in _FILES else path.is_dir)()
+            ):
+                kind = "file" if name in _FILES else "folder"
+                raise InputError(f"{path} is not a {kind}; move it away")
     except PermissionError as error:
         raise InputError(f"cannot read {directory}: {error.strerror}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{directory} exists and is not a run of jaxgan; {ways.another}"
         ) from error
@@ -214,28 +227,37 @@ class Run:
             file.writelines(json.dumps(to_json(record)) + "\n" for record in records)
 
     def records(self) -> list[dict[str, Any]]:
-        """Read the lines of ``metrics.jsonl``, without one that was cut off."""
-        if not self._metrics.exists():
-            return []
-        records = []
-        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+        """Read the lines of ``metrics.jsonl``, up to one that is damaged or cut off."""
+        records: list[dict[str, Any]] = []
+        for line in self._lines():
             try:
-                records.append(json.loads(line))
-            except ValueError:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
                 break
+            if not _follows(record, records):
+                break
+            records.append(record)
         return records
 
     def rewind(self, epoch: int) -> None:
-        """Drop what ``metrics.jsonl`` says about later epochs."""
-        earlier = [record for record in self.records() if record["epoch"] <= epoch]
+        """Drop what ``metrics.jsonl`` says about later epochs; say so if it is damaged."""
+        records = self.records()
+        if len(self._lines()) > len(records) + 1:  # a last line that is cut off is no damage
+            say(f"{self._metrics}: line {len(records) + 1} is damaged; cut to epoch {epoch}")
+        earlier = [record for record in records if record["epoch"] <= epoch]
         write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in earlier))
 
+    def _lines(self) -> list[bytes]:
+        """The lines of ``metrics.jsonl``, and what follows the last line's end."""
+        return self._metrics.read_bytes().split(b"\n") if self._metrics.exists() else []
+
     def summary(self) -> dict[str, Any] | None:
-        """Read what ``finish`` wrote; ``None`` if the run has not ended."""
+        """Read what ``finish`` wrote; ``None`` if the run has not ended, or it is damaged."""
         try:
-            return json.loads((self.directory / "summary.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            summary = json.loads((self.directory / "summary.json").read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
+        return summary if isinstance(summary, dict) else None
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whose presence says that the run has ended."""
@@ -253,3 +275,16 @@ class Run:
             "command": shlex.join(sys.orig_argv),
         }
         write_json(self.directory / "config.json", config)
+
+
+def _follows(record: Any, earlier: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it is the record of the next epoch: numbers of all lanes by the same names."""
+    if not isinstance(record, dict) or record.get("epoch") != len(earlier) + 1:
+        return False
+    columns = [value for value in record.values() if isinstance(value, list)]
+    numbers = all(x is None or isinstance(x, int | float) for value in columns for x in value)
+    return numbers and (not earlier or _shape(record) == _shape(earlier[0]))
+
+
+def _shape(record: Mapping[str, Any]) -> dict[str, int | None]:
+    return {n: len(value) if isinstance(value, list) else None for n, value in record.items()}

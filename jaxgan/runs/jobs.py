@@ -1,11 +1,13 @@
 """The jobs of one command, each in a run directory of its own."""
 
 import contextlib
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+from PIL import Image
 
 from jaxgan.errors import InputError
 from jaxgan.runs import checkpoint
@@ -80,7 +82,10 @@ def run(
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(Board(directory)) if tensorboard else None
         record = stack.enter_context(Run(directory, settings, fresh=fresh))
-        if summary := record.summary():
+        summary, damaged = record.summary(), _damaged_arrays(directory)
+        for path in damaged:
+            say(f"{path} is damaged: it is made again")
+        if summary and "train_s" in summary and not damaged:
             say(f"{directory}: already complete")
             return summary
         job, clock = make_job(), Clock(began)
@@ -108,12 +113,38 @@ def run(
         )
         check()
         paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
-        frames = [path for path in paths if path.exists()]
+        frames = [path for path in paths if path.exists() and _is_picture(path)]
         summary = job.finish(state, record.records(), frames)
         check()
         times = {"first_step_s": clock.first_step, "train_s": clock.total}
         record.finish(summary | times)
         return to_json(summary | times)
+
+
+def _damaged_arrays(directory: Path) -> list[Path]:
+    """Files of arrays of a complete run that cannot be read."""
+    damaged = []
+    for path in (directory / "samples.npz", directory / "generator.npz"):
+        if not path.exists():
+            continue
+        try:
+            with zipfile.ZipFile(path) as file:
+                whole = file.testzip() is None
+        except Exception:  # a damaged file raises nearly anything
+            whole = False
+        damaged += [] if whole else [path]
+    return damaged
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a frame is whole; says if it is not."""
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except Exception as error:  # a damaged file raises nearly anything
+        say(f"{path} is damaged and left out of the film ({type(error).__name__})")
+        return False
+    return True
 
 
 def _ignore(start: int, records: Sequence[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxgan.runs import Diverged, Run, Stopped, checkpoint
 from jaxgan.runs.progress import progress, say
 
+_WATCHED = ("critic_loss", "generator_loss", "spread")
 COLLAPSED = 0.1  # generated spread below this share of the data's
 
 State = Any  # a pytree of arrays
@@ -187,7 +188,7 @@ def train(
     """
     title = run.directory if run else "training"
 
-    logged = len(run.records()) if run else 0
+    logged = _logged(run) if run else 0
     unlogged: list[int] = []
 
     def accept(epoch):
@@ -217,7 +218,7 @@ def train(
         way = f"goes back to epoch {epoch}" if epoch else "starts over"
         say(f"{title}: metrics.jsonl lacks epochs before {max(unlogged)}; {way}")
     if run:
-        run.rewind(epoch)
+        run.rewind(min(epoch, logged))
     hooks.watch(epoch, [])
     health = _Health()
     with ThreadPoolExecutor(1) as artist, progress(epoch, epochs) as bar:
@@ -247,6 +248,12 @@ def train(
             else:
                 bar.set_postfix_str(line)
     return state
+
+
+def _logged(run: Run) -> int:
+    """Epochs in the log of a run; none if it lacks what every training has."""
+    records = run.records()
+    return len(records) if records and {"step", *_WATCHED} <= records[0].keys() else 0
 
 
 class _Health:
@@ -279,5 +286,4 @@ def finite_epochs(metrics: Metrics) -> np.ndarray:
 
     The spread is measured after the last update of an epoch, the losses before it.
     """
-    watched = (metrics[name] for name in ("critic_loss", "generator_loss", "spread"))
-    return np.logical_and.reduce([np.isfinite(x) for x in watched])
+    return np.logical_and.reduce([np.isfinite(metrics[name]) for name in _WATCHED])

@@ -71,7 +71,9 @@ def test_settings_of_jax_are_settings_of_a_run(tmp_path, setting, value, words, 
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-@pytest.mark.parametrize("content", [None, "not json", "[]", '{"settings": 5}', '"ab"'])
+@pytest.mark.parametrize(
+    "content", [None, "not json", "[]", '{"settings": 5}', '"ab"', "[" * 100_000]
+)
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
     (tmp_path / "thesis.txt").write_text("precious")
     if content:
@@ -164,8 +166,51 @@ def test_metrics_are_rewound_and_a_cut_line_is_dropped(tmp_path):
         path.write_text(path.read_text() + '{"epoch": 4, "lo')
         assert [record["epoch"] for record in run.records()] == [1, 2, 3]
         run.rewind(2)
-        run.log([{"epoch": 3}])
+        run.log([{"epoch": 3, "loss": [0.5, 0.5]}])
         assert [record["epoch"] for record in run.records()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"{}", b"5", b"null", b"\xff", b"[" * 100_000, b"", b'{"epoch": 2}'),
+        *(b'{"epoch": 3, "loss": [1, 2]}', b'{"epoch": 2, "loss": [1]}'),
+        b'{"epoch": 2, "loss": [1, "a"]}',
+    ],
+)
+def test_a_damaged_log_is_cut_and_said(tmp_path, capsys, line):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        run.log([{"epoch": e, "loss": [0.5, 0.5]} for e in (1, 2, 3)])
+        path = tmp_path / "metrics.jsonl"
+        first, _, third, _ = path.read_bytes().split(b"\n")
+        path.write_bytes(b"\n".join([first, line, third, b""]))
+        assert [record["epoch"] for record in run.records()] == [1]
+        run.rewind(1)
+        assert path.read_bytes() == first + b"\n"
+    assert "metrics.jsonl: line 2 is damaged; cut to epoch 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "summary.json", "checkpoints", "frames"])
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_in_place_of_a_file_is_one_line(tmp_path, name, fresh):
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+    path = tmp_path / name
+    path.mkdir() if "." in name else path.write_text("")
+    kind = "file" if "." in name else "folder"
+    with pytest.raises(InputError, match=f"{name} is not a {kind}; move it away"):
+        runs.Run(tmp_path, SETTINGS, fresh=fresh)
+    path.rmdir() if "." in name else path.unlink()
+    path.symlink_to(tmp_path / "missing")
+    with pytest.raises(InputError, match=f"{name} is not a {kind}; move it away"):
+        runs.Run(tmp_path, SETTINGS, fresh=fresh)
+
+
+@pytest.mark.parametrize("content", [b"", b"5", b"\xff", b"[" * 100_000])
+def test_a_damaged_summary_is_none(tmp_path, content):
+    with runs.Run(tmp_path, SETTINGS) as run:
+        (tmp_path / "summary.json").write_bytes(content)
+        assert run.summary() is None
 
 
 def test_summary_says_that_a_run_has_ended(tmp_path):

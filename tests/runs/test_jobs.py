@@ -57,6 +57,27 @@ def test_a_job_is_done_once(tmp_path, capsys):
         jobs.run(tmp_path / "run", {"kind": "other"}, lambda: job(tmp_path / "run"))
 
 
+def test_derived_files_that_are_damaged_are_made_again_or_left_out(tmp_path, capsys):
+    """Such as a summary, or arrays; a frame of an earlier state is lost."""
+    summary = run(tmp_path)
+    for name, content in (
+        ("summary.json", "{"),
+        ("summary.json", '{"count": 1}'),
+        ("samples.npz", "PK cut short"),
+    ):
+        (tmp_path / name).write_text(content)
+        again = run(tmp_path)
+        assert again["count"] == summary["count"]
+        assert json.loads((tmp_path / "summary.json").read_text()) == again
+    assert "samples.npz is damaged: it is made again" in capsys.readouterr().err
+    (tmp_path / "samples.npz").unlink()
+    for name, content in (("0.png", b""), ("2.png", (tmp_path / "2.png").read_bytes()[:-20])):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "summary.json").unlink()
+    assert run(tmp_path)["frames"] == ["3.png"]
+    assert "2.png is damaged and left out of the film" in capsys.readouterr().err
+
+
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
     pytest.importorskip("tensorboardX", reason="needs the tb extra")
     run(tmp_path, tensorboard=True)
