@@ -278,13 +278,20 @@ class Run:
 
 
 def _follows(record: Any, earlier: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether it is the record of the next epoch: numbers of all lanes by the same names."""
+    """Whether it is the record of the next epoch: numbers of all lanes by the first's names.
+
+    A later version may have added names.
+    """
     if not isinstance(record, dict) or record.get("epoch") != len(earlier) + 1:
         return False
     columns = [value for value in record.values() if isinstance(value, list)]
     numbers = all(x is None or isinstance(x, int | float) for value in columns for x in value)
-    return numbers and (not earlier or _shape(record) == _shape(earlier[0]))
+    first = earlier[0] if earlier else record
+    return numbers and all(_length(record.get(n)) == _length(x) for n, x in first.items())
 
 
-def _shape(record: Mapping[str, Any]) -> dict[str, int | None]:
-    return {n: len(value) if isinstance(value, list) else None for n, value in record.items()}
+def _length(value: Any) -> int | None:
+    """Count of lanes, -1 of a number, ``None`` of nothing."""
+    if isinstance(value, list):
+        return len(value)
+    return None if value is None else -1

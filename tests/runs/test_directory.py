@@ -190,6 +190,13 @@ def test_a_damaged_log_is_cut_and_said(tmp_path, capsys, line):
     assert "metrics.jsonl: line 2 is damaged; cut to epoch 1" in capsys.readouterr().err
 
 
+def test_a_log_may_gain_a_metric_in_the_middle(tmp_path):
+    """Such as of a run that a later version goes on with."""
+    with runs.Run(tmp_path, SETTINGS) as run:
+        run.log([{"epoch": 1, "loss": [1.0]}, {"epoch": 2, "loss": [1.0], "modes": [8]}])
+        assert [record["epoch"] for record in run.records()] == [1, 2]
+
+
 @pytest.mark.parametrize("name", ["metrics.jsonl", "summary.json", "checkpoints", "frames"])
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_folder_in_place_of_a_file_is_one_line(tmp_path, name, fresh):
