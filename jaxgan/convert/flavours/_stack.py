@@ -41,6 +41,7 @@ class Stack:
         self._state, self._modules, self._settings = state, modules, settings
         self._layers: list[Layer] = []
         self._windows: list[Window | None] = []
+        self._guesses: dict[str, str] = {}  # layers that nothing shows, and their settings
         names = tuple(step.part.owner for step in steps[:2])
         self._copied = names == _COPIED and not modules.kind(names[0])
         if self._copied:
@@ -65,6 +66,11 @@ class Stack:
         """
         choice = _windows.choose(self._layers, self._windows, self._settings)
         self.said += [choice.said] if choice.said else []
+        if self._guesses:
+            many = len(self._guesses) > 1
+            names = f"(setting{'s' * many} {', '.join(self._guesses.values())})"
+            verb = "are" if many else "is"
+            self.said.append(f"{' and '.join(self._guesses)} {verb} assumed {names}")
         return choice
 
     def _add(self, layer: Layer, **params: np.ndarray) -> None:
@@ -199,6 +205,8 @@ class Stack:
             return shared[0]
         usual = _COPIED_ACTIVATION if self._copied else "relu"
         kind = self._settings.get("activation", usual)
+        if "activation" not in self._settings and not self._copied:
+            self._guesses[f"{kind} between"] = "activation"
         if kind not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise InputError(f"the setting activation={kind[:40]} must be one of {known}")
@@ -212,6 +220,8 @@ class Stack:
         if shared:
             return shared[:1]
         kind = self._settings.get("final_activation", "tanh")
+        if "final_activation" not in self._settings:
+            self._guesses[f"{kind} at the end"] = "final_activation"
         if kind not in (*_FINAL, "none"):
             allowed = "tanh, sigmoid or none"
             raise InputError(f"the setting final_activation={kind[:40]} must be {allowed}")
