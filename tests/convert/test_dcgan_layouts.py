@@ -526,13 +526,18 @@ def test_layers_between_that_nothing_tells(read):
 
 def test_what_is_assumed_is_said(read):
     state = plain((8, 4), (7, 3), (6, 4), (1, 4))
+    activations = "are assumed (settings activation, final_activation)"
     assert read(state)[0].origin == (
-        "the file's only generator; strides 1/2/2/2 and paddings 0/1/1/1 are assumed"
+        "the file's only generator; strides 1/2/2/2 and paddings 0/1/1/1 are assumed; "
+        f"relu between and tanh at the end {activations}"
     )
-    generator, _ = read(state, image_size=32)
+    generator, _ = read(state, image_size=32, final_activation="none")
     assert generator.origin.endswith(
-        "; strides 1/2/2/2 and paddings 0/1/1/1 and output paddings 0/1/0/0 are assumed"
+        "; strides 1/2/2/2 and paddings 0/1/1/1 and output paddings 0/1/0/0 are assumed; "
+        "relu between is assumed (setting activation)"
     )
+    given = {"activation": "relu", "final_activation": "tanh"}
+    assert read(plain(*FOURS), **given)[0].origin == "the file's only generator"
 
 
 def test_labels_at_the_end_of_a_latent(read):
@@ -606,6 +611,19 @@ def test_the_averaged_one_of_two(read):
     found = dcgan.find(Checkpoint("file", None, both, weights="G"))
     assert found is not None
     assert not np.array_equal(found.styles[0].weight, generator.styles[0].weight)
+
+
+@pytest.mark.parametrize("name", ["ema.shadow", "ema", "ema_params"])
+def test_averaged_parameters_use_the_statistics_beside_them(name, torch, read):
+    """A program that averages by hand often leaves out the buffers."""
+    module = trained(torch, flat(torch, spread(torch, *SIXTEEN)))
+    raw = {f"G.{n}": array.numpy() for n, array in module.state_dict().items()}
+    shadow = {n: 2 * p.detach() for n, p in module.named_parameters()}
+    content = raw | {f"{name}.{n}": p.numpy() for n, p in shadow.items()}
+    generator, layers = read(content)
+    assert "its buffers are those of G" in generator.origin
+    module.load_state_dict({**module.state_dict(), **shadow})
+    check(torch, generator, layers, module)
 
 
 def critic(depth, channels=3, kernel=4):
@@ -693,6 +711,15 @@ def test_a_generator_and_a_discriminator_in_one_module(
     check(torch, found, layers, generator)
 
 
+def test_a_piece_that_ends_in_as_many_channels_as_an_image(read):
+    """It is no generator of its own, as nothing beside it takes such images."""
+    stack = plain((8, 4), (6, 4), (5, 4), (4, 4), (3, 4))
+    names = ("first.0", "up.0", "up.1", "up.2", "last.0")
+    state = {f"{n}.weight": a for n, a in zip(names, stack.values(), strict=True)}
+    generator, _ = read(state)
+    assert (generator.z_dim, generator.resolution) == (LATENTS, 64)
+
+
 def test_a_spectral_norm_of_nothing(torch):
     module, _ = Plans.spectral_old(torch)
     state = {name: array.numpy() for name, array in module.state_dict().items()}
@@ -710,7 +737,8 @@ def test_small_files(what):
     generator = convert.load(FILES / f"dcgan_{what}.pth")
     origins = {
         "whole": "the file's only generator",
-        "spectral": "generator netG_ema, averaged over training; the file also holds netG",
+        "spectral": "generator netG_ema, averaged over training; the file also holds netG; "
+        "relu between and tanh at the end are assumed (settings activation, final_activation)",
     }
     assert generator.origin == origins[what]
     with np.load(FILES / "dcgan.npz") as arrays:

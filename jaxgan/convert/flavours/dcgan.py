@@ -171,14 +171,20 @@ def _is_generator(shapes: _Shapes, modules: Modules) -> bool:
 
 
 def _is_several(shapes: _Shapes, modules: Modules) -> bool:
-    """Tell whether one piece is a generator, and another convolves too, as a critic does."""
+    """Tell whether one piece is a generator, and another takes its images, as a critic."""
     start = _above(os.path.commonprefix(list(shapes)))[-1]
     pieces: dict[str, _Shapes] = {}
     for name, shape in shapes.items():
         piece = name[len(start) :].split(".")[0]
         pieces.setdefault(piece, {})[name] = shape
-    convolving = [p for p in pieces.values() if any(len(s) == 4 for s in p.values())]
-    return len(convolving) > 1 and any(_is_generator(piece, modules) for piece in convolving)
+    for name, piece in pieces.items() if len(pieces) > 1 else ():
+        others = [s for other, p in pieces.items() if other != name for s in p.values()]
+        inputs = {shape[1] for shape in others if len(shape) == 4} & COLOURS
+        if inputs and _is_generator(piece, modules):
+            steps = steps_of(parts_of(piece), modules.kinds())
+            if steps[-1].outputs in inputs:
+                return True
+    return False
 
 
 def _may_enlarge(steps: list[Step]) -> bool:
@@ -211,12 +217,16 @@ def _named(prefix: str, names: list[str], weights: str | None) -> str:
     """Choose among prefixes of the same arrays the one that names the generator.
 
     Mostly the last piece that all names share is that of a Sequential inside it; not where
-    a number or ``state_dict`` is before it.
+    a number or ``state_dict`` is before it, or where it says that weights are averaged.
     """
     ways = [prefix + way for way in _above(os.path.commonprefix(names))]
     for way in ways:
         if weights is not None and f".{owners.name_of(way)}".endswith(f".{weights}"):
             return way
-    if len(ways) < 2 or re.search(r"(^|\.)(\d+|state_dict)\.$", ways[-2]):
+    if (
+        len(ways) < 2
+        or re.search(r"(^|\.)(\d+|state_dict)\.$", ways[-2])
+        or owners.is_averaged(ways[-1].removeprefix(ways[-2]), {})
+    ):
         return ways[-1]
     return ways[-2]
