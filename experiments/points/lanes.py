@@ -9,7 +9,7 @@ import numpy as np
 from experiments.points.config import Config
 from jaxgan.data import points
 from jaxgan.data.points import Units
-from jaxgan.metrics import fit_ratio, transport
+from jaxgan.metrics import clusters, fit_ratio, transport
 
 MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
 DIRECTIONS = 16  # of a sliced distance
@@ -26,6 +26,7 @@ class Lane(NamedTuple):
       units: The units of points.
       floor: Mean sliced distance of equally large samples of ``train`` to ``reference``,
         in units of measures.
+      clusters: Points of each of the data's clusters, ``[K, L, 2]``, the same in all lanes.
       values: Traced settings by name.
     """
 
@@ -35,6 +36,7 @@ class Lane(NamedTuple):
     reference: Any
     units: Units
     floor: Any
+    clusters: Any
     values: dict[str, Any] = {}
 
 
@@ -45,7 +47,8 @@ def start(config: Config, cloud: np.ndarray, seed: int) -> Lane:
     reference = test[: min(len(train), len(test), MAX_COMPARED)]
     samples = fit_ratio.floor_samples(train, len(reference), seed)
     floor = np.mean([sliced(units, sample, reference) for sample in samples])
-    return Lane(np.int32(seed), train, test, reference, units, floor)
+    found = clusters.find(cloud)
+    return Lane(np.int32(seed), train, test, reference, units, floor, found)
 
 
 def sliced(units: Units, sample: np.ndarray, reference: np.ndarray) -> np.ndarray:

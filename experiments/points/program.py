@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from experiments.common import settings
 from experiments.points.config import Config
 from experiments.points.lanes import DIRECTIONS, Lane, at
-from jaxgan.metrics import transport
+from jaxgan.metrics import clusters, transport
 from jaxgan.metrics.fit_ratio import DRAWS
 from jaxgan.networks import mlp
 from jaxgan.training import program
@@ -28,6 +28,7 @@ class _Traced(NamedTuple):
     stretch: Any
     shift: Any
     floor: Any
+    clusters: Any  # in units of measures
     values: dict[str, Any]
 
 
@@ -40,6 +41,7 @@ def _on_device(lanes: Lane) -> _Traced:
         stretch=units.scale / units.size,
         shift=(units.mean - units.centre) / units.size,
         floor=lanes.floor,
+        clusters=(lanes.clusters - units.centre[:, None]) / units.size[:, None],
         values=lanes.values,
     )
     return jax.tree.map(
@@ -85,7 +87,7 @@ def generate(gan: Gan, state: Any, lane: _Traced, number: Any = 0) -> jax.Array:
 
 
 def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
-    """Sliced distances over their floor, and the spread of samples over the data's."""
+    """Sliced distances over their floor, the spread over the data's, the clusters reached."""
     directions = transport.circle_directions(DIRECTIONS)
     metrics = {}
     for suffix, version in (("", state), ("_ema", averaged(state))):
@@ -95,6 +97,8 @@ def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
         if not suffix:
             spread = jnp.sqrt(fake.var(axis=0).sum())
             metrics["spread"] = spread / jnp.sqrt(lane.reference.var(axis=0).sum())
+            reached = clusters.reached(fake, lane.clusters)
+            metrics["clusters"] = jnp.where(jnp.isfinite(spread), reached, jnp.nan)
     return metrics
 
 

@@ -15,6 +15,7 @@ from jaxgan.runs.progress import progress, say
 
 _WATCHED = ("critic_loss", "generator_loss", "spread")
 COLLAPSED = 0.1  # generated spread below this share of the data's
+REACHED = 0.9  # share of the data's clusters that generated examples reach at least
 
 State = Any  # a pytree of arrays
 Metrics = dict[str, Any]  # {name: array}
@@ -170,7 +171,8 @@ def train(
       init: Makes the first state, leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``. The metrics include
         ``critic_loss``, ``generator_loss`` and ``spread``, the generated spread as a share
-        of the data's.
+        of the data's; and may include ``clusters``, the share of the data's clusters that
+        generated examples reach.
       hooks: What else is done.
       epochs: Number of epochs in all.
       steps_per_epoch: Generator updates in one.
@@ -273,11 +275,26 @@ class _Health:
         self._report("no longer finite", epoch, ~finite)
         text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
         self._report(text, epoch, metrics["spread"] < COLLAPSED)
+        if "clusters" in metrics:
+            self._report_missed(epoch, metrics["clusters"])
+
+    def _report_missed(self, epoch: int, shares: np.ndarray) -> None:
+        """Report lanes that miss clusters after each epoch of an interval, ``[S, E]``."""
+        for lane in np.flatnonzero((shares < REACHED).all(axis=1)).tolist():
+            last = np.zeros(shares.shape, bool)
+            last[lane, -1] = True
+            share = f"{shares[lane, -1]:.0%}"
+            self._report(
+                f"collapse: generated examples reach {share} of the data's clusters",
+                epoch,
+                last,
+            )
 
     def _report(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():
-            if (text, lane) not in self.reported:
-                self.reported.add((text, lane))
+            kind = text.split(":")[0]
+            if (kind, lane) not in self.reported:
+                self.reported.add((kind, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
 
 

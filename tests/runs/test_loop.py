@@ -190,6 +190,25 @@ def test_divergence_and_collapse_of_a_lane_are_said_once(tmp_path, capsys):
     ]
 
 
+def test_missed_clusters_of_a_whole_interval_are_a_collapse(tmp_path, capsys):
+    def ill(state, epochs):
+        def change(metrics, start):
+            metrics["clusters"] = np.ones_like(metrics["spread"])
+            metrics["clusters"][0, 0] = 0.5  # at times
+            metrics["clusters"][1] = 0.875  # 7 of 8
+            metrics["clusters"][2] = 0.125
+            metrics["spread"][2, -1] = 0.05  # said once
+
+        return advance(state, epochs, change)
+
+    train(tmp_path, advance=ill)
+    lines = capsys.readouterr().err.splitlines()
+    assert [x for x in lines if "lane" in x] == [
+        "epoch 2, lane 2: collapse: generated spread under 10% of the data's",
+        "epoch 2, lane 1: collapse: generated examples reach 88% of the data's clusters",
+    ]
+
+
 def test_finite_epochs_look_at_losses_and_spread():
     metrics = {name: np.ones((2, 3)) for name in ("critic_loss", "generator_loss", "spread")}
     metrics["critic_loss"][0, 2] = np.nan

@@ -1,5 +1,6 @@
 import csv
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -105,6 +106,25 @@ def test_a_cloud_far_from_the_origin_is_measured_as_well(data, config_of):
     shifts = [program._on_device(x) for x in (near, far)]
     for one, other in zip(*(jax.tree.leaves(x) for x in shifts), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_clusters_reached_are_those_of_the_data(monkeypatch):
+    """Here a generator gives points of some of the ring's 8 modes."""
+    cloud = points.load("ring")
+    (config,) = configure(data="ring")
+    start = lanes.with_values(lanes.start(config, cloud.points, 0), config.combinations()[0])
+    assert start.clusters.shape[0] == 8
+    traced = jax.tree.map(lambda x: x[0], program._on_device(lanes.stack([start])))
+    monkeypatch.setattr(program, "averaged", lambda state: state)
+    monkeypatch.setattr(program, "generate", lambda gan, state, lane: state)
+    mode = np.argmin(np.linalg.norm(start.test[:, None] - cloud.modes, axis=-1), axis=1)
+    gan: Any = None  # not called
+    for count in (1, 4, 6, 7, 8):
+        fake = start.units.to_training(start.test[mode < count])
+        fake = jnp.asarray(np.resize(fake, start.reference.shape), jnp.float32)
+        metrics = program.measure(gan, fake, traced)
+        assert metrics["clusters"] == pytest.approx(count / 8)
+    assert np.isnan(program.measure(gan, fake * np.nan, traced)["clusters"])
 
 
 @pytest.mark.parametrize("standardize", [True, pytest.param(False, marks=pytest.mark.slow)])

@@ -1,0 +1,83 @@
+"""Clusters of points, and how many of them samples reach."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike
+from scipy.cluster.hierarchy import ClusterNode, linkage, to_tree
+from scipy.spatial import KDTree
+from scipy.spatial.distance import pdist
+
+POINTS = 1000  # that clusters are told from
+NEIGHBOURS = 5
+GAP = 4.0  # a gap between clusters, in distances to the fifth neighbour inside them
+LANDMARKS = 256  # in all, but at least 4 of a cluster
+
+
+def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
+    """Find clusters of points that empty or thin space separates.
+
+    Single linkage of mutual reachability distances, as in HDBSCAN (Campello et al., 2013);
+    a branch is a cluster if it holds enough points and the gap to the rest is wide.
+
+    Args:
+      points: ``[N, F]``.
+      least: Share of all points that a cluster has at least; smaller groups are noise.
+
+    Returns:
+      Points of each of the K clusters, ``[K, L, F]`` float64; ``[1, L, F]`` without a gap.
+    """
+    rng = np.random.default_rng(0)
+    points = np.unique(np.asarray(points), axis=0)  # copies are at no distance
+    if len(points) > POINTS:
+        points = points[np.sort(rng.choice(len(points), POINTS, replace=False))]
+    points = points.astype(np.float64)
+    count = len(points)
+    near = np.asarray(KDTree(points).query(points, min(NEIGHBOURS + 1, count))[0])[:, -1]
+    rows, columns = np.triu_indices(count, 1)
+    reach = np.maximum(pdist(points), np.maximum(near[rows], near[columns]))
+    root = to_tree(linkage(reach, "single"))
+    assert isinstance(root, ClusterNode)
+    groups = list(_branches(root, near, max(NEIGHBOURS, least * count)))
+    size = max(4, LANDMARKS // len(groups))
+    return np.stack([points[rng.choice(group, size)] for group in groups])
+
+
+def _branches(root: ClusterNode, near: np.ndarray, least: float) -> Iterator[list[int]]:
+    """Members of each cluster below a node: ``near`` has each point's distance to others."""
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        parts = [node.get_left(), node.get_right()] if not node.is_leaf() else []
+        large = [x for x in parts if x is not None and x.get_count() >= least]
+        if len(large) == 1:  # the other part is noise
+            nodes += large
+            continue
+        members = node.pre_order()
+        inside = max([np.median(near[x.pre_order()]) for x in large], default=0.0)
+        if len(large) == 2 and node.dist > GAP * inside:
+            nodes += large
+        else:
+            yield members
+
+
+def reached(samples: Array, clusters: Array) -> Array:
+    """Compute the share of clusters that samples reach.
+
+    A cluster is reached if a tenth of an equal share of the samples is nearest to it.
+
+    Args:
+      samples: ``[N, F]``.
+      clusters: As ``find`` returns them, ``[K, L, F]``.
+
+    Returns:
+      ``[]``, from 0 to 1.
+    """
+    count = clusters.shape[0]
+    gaps = samples[:, None, None] - clusters[None]  # [N, K, L, F]
+    nearest = jnp.argmin(jnp.min((gaps**2).sum(-1), axis=-1), axis=-1)
+    shares = jax.nn.one_hot(nearest, count).mean(axis=0)
+    return (shares >= 0.1 / count).mean()
