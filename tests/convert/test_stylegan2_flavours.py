@@ -490,6 +490,14 @@ def error(flavour, arrays, value=None):
     return line
 
 
+def test_an_array_that_is_an_object_is_said():
+    arrays = written("rosinality")
+    del arrays["g_ema.style.1.weight"]
+    value = {"g_ema": {"style.1.weight": Inert("torch._utils._rebuild_qtensor")}}
+    line = error("rosinality", arrays, value)
+    assert "lacks style.1.weight, which the file has as torch._utils._rebuild_qtensor" in line
+
+
 def spoiled(array, value):
     array = np.array(array)
     array[(-1,) * array.ndim] = value

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.convert.formats import owners
+from jaxgan.convert.formats import owners, torchfile
 from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
@@ -102,7 +102,7 @@ class StateDict:
         lender: str | None = None,
     ):
         self.flavour, self.prefix, self.origin = flavour, prefix, origin
-        self._path = checkpoint.path
+        self._path, self._value = checkpoint.path, checkpoint.value
         self._left: dict[str, np.ndarray] = {}
         for start in (prefix,) if lender is None else (lender, prefix):
             self._left |= {
@@ -134,7 +134,9 @@ class StateDict:
           InputError: If there is none of that name.
         """
         if name not in self._left:
-            raise self.error(f"it lacks {name}")
+            kind = torchfile.objects_of(self._value).get(self.prefix + name)
+            instead = f", which the file has as {kind}, not as numbers" if kind else ""
+            raise self.error(f"it lacks {name}{instead}")
         return self._left[name].shape
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
