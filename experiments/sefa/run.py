@@ -125,8 +125,9 @@ def run(
         scores = report.scores(config, directory, audience, directions, units, distances)
         entries = scores["directions"] if scores else known.recognise(directions)
         names = naming.titles(names, directions.layers, known.names(entries))
-        space = "w+" if generator.num_layers else "z"
-        np.savez(directory / "codes.npz", allow_pickle=False, **{space: codes})
+        # Where codes are latents, a label stands behind each of some; it is no latent.
+        own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
+        np.savez(directory / "codes.npz", allow_pickle=False, **own)
         distances = _steps(config.distance, config.steps)
         away = units[:, None] * distances[None]
         images = render.draw_moved(

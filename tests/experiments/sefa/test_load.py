@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -88,6 +89,17 @@ def test_people_take_the_labels_of_a_file_in_turn(asked, tmp_path):
     z = jax.random.normal(jax.random.key(0), (5, DIM))
     expected = linear().codes(z) + conditional()[1][[2, 0, 2, 0, 2]][:, None]
     np.testing.assert_allclose(codes, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_codes_of_a_run_are_read_again_where_labels_stand_in_them(tmp_path):
+    def encode(_, z, labels):
+        return jnp.concatenate([z, labels], axis=1)
+
+    generator = linear(0, encode=encode, z_dim=DIM - 2, num_labels=2).with_labels([1, 0])
+    config = Config("file.pt", samples=3, steps=3, directions=1)
+    run.run(config, tmp_path, generator)
+    codes = sefa.read_codes(generator, tmp_path / "codes.npz")
+    np.testing.assert_array_equal(codes, run.codes_of(config, generator))
 
 
 def test_a_run_says_which_weights_it_has(asked, tmp_path):
