@@ -31,6 +31,7 @@ from jaxgan.errors import InputError
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MAX_LINK = 4096  # bytes of a zip's link
+_MAX_CHAIN = 40  # links in a row, as in Linux
 
 Read = Callable[[], bytes | str]
 
@@ -106,13 +107,13 @@ def _resolved(content: _Content) -> Listing:
 
 def _follow(name: str, content: _Content) -> tuple[str | None, str]:
     """The file at the end of a chain of links, or none and the reason."""
-    seen = {name}
-    target: str | None = content.links[name]
-    while target is not None and target in content.links:
-        if target in seen:
-            return None, "a link that leads in a circle"
-        seen.add(target)
+    target: str | None = name
+    for _ in range(_MAX_CHAIN):
+        if target is None or target not in content.links:
+            break
         target = content.links[target]
+    else:
+        return None, f"a link to more than {_MAX_CHAIN} links, or in a circle"
     if target is None:
         return None, "a link that leads out of the archive"
     if target not in content.files:

@@ -191,7 +191,11 @@ def _path(folder: Path, name: str) -> Path:
 def _prefix(folder: Path, begin: str = "") -> str:
     """The beginning of the names of EMNIST's files; empty for those of MNIST."""
     middle = "train-images"
-    names = (name for name in os.listdir(folder) if name.startswith(begin) and middle in name)
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from error
+    names = (name for name in names if name.startswith(begin) and middle in name)
     prefixes = sorted({name[: name.index(middle)] for name in names})
     if len(prefixes) < 2 or "" in prefixes:
         return "" if not prefixes or "" in prefixes else prefixes[0]

@@ -180,6 +180,15 @@ def test_debians_files_are_passed_over_if_one_is_missing(tmp_path):
     check(fashion_mnist.load())
 
 
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(InputError, match="cannot read .*: Permission denied$"):
+        fashion_mnist.load(write(tmp_path / "a"))
+
+
 def test_a_folder_asked_for_is_never_passed_over(tmp_path, monkeypatch):
     write(tmp_path / "debian")
     with pytest.raises(InputError, match="no such directory: nowhere$"):

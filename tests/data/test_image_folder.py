@@ -458,9 +458,9 @@ LINKS = {  # symbolic links
 PROBLEMS = {
     "out.png": "a link that leads out of the archive",
     "root.png": "a link that leads out of the archive",
-    "round.png": "a link that leads in a circle",
-    "trip.png": "a link that leads in a circle",
-    "self.png": "a link that leads in a circle",
+    "round.png": "a link to more than 40 links, or in a circle",
+    "trip.png": "a link to more than 40 links, or in a circle",
+    "self.png": "a link to more than 40 links, or in a circle",
     "dead.png": "a link to nowhere.png, no file of the archive",
     "folder.png": "a link to blobs, no file of the archive",
 }
