@@ -107,12 +107,12 @@ def _fitting(
 ) -> list[np.ndarray]:
     """Return the arrays that fit a space, each with an axis of people."""
     one = _shape(generator, space)
-    found = []
+    fitting = []
     for array in arrays.values():
         shape = array.shape[:2] if array.shape[2:] == (1, 1) and space == "z" else array.shape
         if shape[-len(one) :] == one and len(shape) - len(one) in (0, 1):
-            found.append(array.reshape(-1, *one))
-    return found
+            fitting.append(array.reshape(-1, *one))
+    return fitting
 
 
 def _shape(generator: Pretrained, space: str) -> tuple[int, ...]:
