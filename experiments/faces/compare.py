@@ -60,21 +60,21 @@ def compare(folders: Mapping[Path, Config], directory: Path) -> None:
     panels = {}
     for folder, config in folders.items():
         for epoch in epochs:
-            path = run.samples_path(folder, epoch)
-            if path.exists():
-                with np.load(path) as file:
-                    panels[config.variant, f"epoch {epoch}"] = file["images"][:16]
+            images = run.read_samples(folder, epoch)
+            if images is not None:
+                panels[config.variant, f"epoch {epoch}"] = images[:16]
     raster.image_panels(
         directory / "side_by_side.png", panels, "the same latents, as they learn"
     )
     frames = []
     for epoch in range(last + 1):
-        paths = [run.samples_path(folder, epoch) for folder in folders]
-        if all(path.exists() for path in paths):
-            row = {}
-            for path, config in zip(paths, folders.values(), strict=True):
-                with np.load(path) as file:
-                    row["", config.variant] = file["images"][:36]
+        samples = [run.read_samples(folder, epoch) for folder in folders]
+        whole = [images for images in samples if images is not None]
+        if len(whole) == len(folders):
+            row = {
+                ("", config.variant): images[:36]
+                for images, config in zip(whole, folders.values(), strict=True)
+            }
             frame = directory / "frames" / f"epoch_{epoch:04d}.png"
             raster.image_panels(frame, row, f"epoch {epoch}", columns=6, scale=1)
             frames.append(frame)

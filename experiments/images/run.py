@@ -22,6 +22,7 @@ from experiments.images.program import (
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, jobs, loop
+from jaxgan.runs.progress import say
 from jaxgan.training.gan import GanState, averaged
 
 GRID = 64  # samples in a frame
@@ -44,6 +45,19 @@ def frame_path(directory: Path, epoch: int) -> Path:
 def samples_path(directory: Path, epoch: int) -> Path:
     """Path of the samples of that grid, as ``images``."""
     return frame_path(directory, epoch).with_suffix(".npz")
+
+
+def read_samples(directory: Path, epoch: int) -> np.ndarray | None:
+    """Read the samples of an epoch; ``None`` if they are missing, or damaged, which it says."""
+    path = samples_path(directory, epoch)
+    try:
+        with np.load(path) as file:
+            return file["images"]
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # a damaged file raises nearly anything
+        say(f"{path} is damaged and left out ({type(error).__name__})")
+        return None
 
 
 def title_of(config: Config) -> str:

@@ -1,0 +1,25 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from experiments.faces.compare import compare
+from experiments.images.run import samples_path
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK cut short"])
+def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
+    folders = {tmp_path / name: SimpleNamespace(variant=name, epochs=2) for name in ("a", "b")}
+    for folder in folders:
+        (folder / "frames").mkdir(parents=True)
+        for epoch in range(3):
+            images = np.full((36, 8, 8, 3), 100 * epoch, np.uint8)
+            np.savez(samples_path(folder, epoch), images=images)
+    (tmp_path / "frames").mkdir()
+    samples_path(tmp_path / "b", 1).write_bytes(damage)
+    compare(folders, tmp_path)  # type: ignore[arg-type]
+    assert "epoch_0001.npz is damaged and left out" in capsys.readouterr().err
+    frames = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert frames == ["epoch_0000.png", "epoch_0002.png"]
+    assert (tmp_path / "side_by_side.png").exists()
+    assert (tmp_path / "side_by_side.gif").exists()
