@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
 
 from jaxgan.runtime import replacing
@@ -172,7 +172,7 @@ def curves(
             _log_axis(axes)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
@@ -232,7 +232,7 @@ def bands(
         if log_x:
             axes.set_xscale("log")
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
         axes.set_title(title, fontsize=10, wrap=True)
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.grid(color="0.9", linewidth=0.6)
@@ -247,9 +247,14 @@ def bands(
 
 def _log_axis(axes) -> None:
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    if high > 1e4 * low:  # as where a lane diverged: powers of ten, as many as have room
+        axes.yaxis.set_major_locator(ticker.LogLocator())
+        axes.yaxis.set_major_formatter(ticker.LogFormatterMathtext())
+    else:
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(ticker.ScalarFormatter())
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def shares(
@@ -290,7 +295,7 @@ def _figure(
     """Make a figure, its size in inches, and its axes ``[rows, columns]``."""
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     if title is not None:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, wrap=True)
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
 
 

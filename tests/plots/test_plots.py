@@ -78,6 +78,43 @@ def test_curves_survive_lanes_that_diverge(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures as they are saved, laid out."""
+    figs, save = [], figures._save
+
+    def keep(figure, path):
+        save(figure, path)
+        figs.append(figure)
+
+    monkeypatch.setattr(figures, "_save", keep)
+    return figs
+
+
+@pytest.mark.parametrize("top", [3e3, 1e5, 1e12, 1e30])
+def test_a_lane_that_diverges_leaves_numbers_on_the_axis(tmp_path, drawn, top):
+    values = np.geomspace([2.0, 2.0], [1.0, top], 20)
+    values[15:, 1] = np.nan
+    panels = {"fit": {"generator": (values, figures.FAKE)}}
+    figures.curves(tmp_path / "a.png", range(1, 21), panels, "title", levels={"fit": 1.0})
+    (axes,) = drawn[0].axes
+    low, high = axes.get_ylim()
+    texts = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    assert sum(low <= at <= high and bool(x.get_text()) for at, x in texts) >= 3
+
+
+def test_a_long_title_of_a_narrow_figure_is_whole(tmp_path, drawn):
+    share = {"lowered": [0.2, 0.8], "as drawn": [0.5, 0.5], "raised": [0.7, 0.3]}
+    title = "WGAN-GP with Adam, seed 0: share of each class as a dimension moves by 2"
+    figures.shares(tmp_path / "a.png", ["Coat", "Bag"], {"dimension 20": share}, title)
+    (figure,) = drawn
+    box = figure.get_suptitle() and figure._suptitle.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    (axes,) = figure.axes
+    assert axes.title.get_window_extent().y1 <= box.y0
+
+
 def test_cloud_grid_leaves_missing_panels_empty(tmp_path):
     panel = figures.Panel(CLOUD, CLOUD, "fit 1.0")
     panels = {("gan", "sgd"): panel, ("wgan", "adam"): panel}
