@@ -577,7 +577,7 @@ def test_where_a_generator_may_lie(above, inside, read):
 def test_a_generator_by_its_name():
     state = {f"netG.main.{name}": array for name, array in plain(*FOURS).items()}
     assert dcgan.find(Checkpoint("file", state, state, weights="netG")) is not None
-    with pytest.raises(InputError, match="not one generator that is named 'G_ema'"):
+    with pytest.raises(InputError, match="no single generator named 'G_ema'"):
         dcgan.find(Checkpoint("file", state, state, weights="G_ema"))
 
 

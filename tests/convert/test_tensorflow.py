@@ -107,7 +107,7 @@ def test_the_averaged_generator_is_taken(kind):
     assert np.abs(averaged.styles[0].weight - trained.styles[0].weight).max() > 0.1
     named = find({"G": g, "Gs": gs, "step": 3})
     np.testing.assert_array_equal(named.styles[0].weight, averaged.styles[0].weight)
-    with pytest.raises(InputError, match="not one generator that is named 'D', but G, Gs"):
+    with pytest.raises(InputError, match="no single generator named 'D'; it holds G, Gs"):
         find((g, d, gs), "D")
 
 

@@ -70,7 +70,7 @@ class Checkpoint:
                 why = f"holds several generators, {names}: choose one with weights=NAME"
             else:
                 wanted = ascii(self.weights[:80])
-                why = f"holds not one generator that is named {wanted}, but {names}"
+                why = f"has no single generator named {wanted}; it holds {names}"
             raise InputError(f"{self.path} {why} ({flavour})")
         origin = owners.origin(chosen, prefixes, self.arrays)
         lender = owners.lender(chosen, prefixes, self.arrays)
