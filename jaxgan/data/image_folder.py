@@ -213,10 +213,17 @@ def _digest(file: IO[bytes], start: int, names: tuple[str, ...], size: int) -> s
 
 
 def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
-    """Say how images of more than 8 bits were scaled, where it is not by their full range."""
+    """Say how images of more than 8 bits were scaled, and which are dark for one's sake."""
     lines = []
     for kind, value in white.items():
         names = sorted(name for name, one in deep.items() if one.kind == kind)
+        dark = sum(16 * deep[name].peak < value for name in names)
+        if dark:
+            brightest = max(names, key=lambda name: deep[name].peak)
+            lines.append(
+                f"{dark} of {len(names)} images of more than 8 bits are nearly black, as "
+                f"{one_line(brightest)} holds {deep[brightest].peak:g}"
+            )
         if value == FULL[kind] or not names:
             continue
         top = max(deep[name].peak for name in names)

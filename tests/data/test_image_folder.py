@@ -625,11 +625,16 @@ def test_deep_images_are_scaled_by_what_is_there(tmp_path, cache, case):
 
 
 def test_deep_images_are_scaled_alike(tmp_path, cache):
-    files = {"a.png": ramp(4095), "b.png": ramp(400)}
+    files = {"a.png": ramp(4095), "b.png": ramp(400), "d.png": ramp(200)}
     files = {name: encoded(Image.fromarray(values)) for name, values in files.items()}
     result = pack(write_tar(tmp_path / "a.tar", files | {"c.png": flat(RED)}), 16, cache)
-    assert [result.images[i].max() for i in range(2)] == [255, 25]
+    assert [result.images[i].max() for i in (0, 1, 3)] == [255, 25, 12]
     assert colour(result, "c.png") == RED
+    assert result.lines[1:] == (
+        "1 of 3 images of more than 8 bits are nearly black, as a.png holds 4095",
+        "3 images of more than 8 bits (the first: a.png) hold values up to 4095: 4095 becomes "
+        "white",
+    )
 
 
 def test_the_key_is_of_the_content(tmp_path, folder, cache, packed):
