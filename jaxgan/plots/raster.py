@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from jaxgan.plots.fonts import font
 from jaxgan.runtime import replacing
 
 _INK, _PAPER, _GAP = "#222222", "#ffffff", 8
@@ -86,21 +87,17 @@ def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def _font(size: int = 13):
-    return ImageFont.load_default(size)
-
-
 def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
     """Stack images, each with its name, of one line or several, at its left."""
     lines = [line for name in strips for line in name.split("\n")]
-    width = max(round(_font().getlength(line)) for line in lines)
+    width = max(round(font(line).getlength(line)) for line in lines)
     width = max(96, width + 10) if width else 0
     named = []
     for name, image in strips.items():
         out = Image.new("RGB", (image.width + width, image.height), _PAPER)
         out.paste(image, (width, 0))
         box = (4, image.height // 2)
-        ImageDraw.Draw(out).text(box, name, _INK, _font(), anchor="lm")
+        ImageDraw.Draw(out).text(box, name, _INK, font(name), anchor="lm")
         named.append(out)
     return _stack(named, axis=0)
 
@@ -108,7 +105,7 @@ def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
 def _head(name: str, image: Image.Image) -> Image.Image:
     out = Image.new("RGB", (image.width, image.height + 22), _PAPER)
     out.paste(image, (0, 22))
-    ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, _font(), anchor="mm")
+    ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, font(name), anchor="mm")
     return out
 
 
@@ -133,7 +130,7 @@ def _paste(image: Image.Image, title: str, path: Path) -> None:
     out = Image.new("RGB", (image.width + 2 * margin, image.height + top + margin), _PAPER)
     out.paste(image, (margin, top))
     if title:
-        ImageDraw.Draw(out).text((margin, 14), title, _INK, _font(14), anchor="lm")
+        ImageDraw.Draw(out).text((margin, 14), title, _INK, font(title, 14), anchor="lm")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         out.save(temporary, format="PNG")
