@@ -81,7 +81,8 @@ class Config:
       attribute_samples: People that those networks see moved.
       attribute_data: Labelled photographs for one more network, which also tells how alike
         people stay.
-      attribute_labels: Labels of the photographs: a .csv of image,Attribute,... and 0 or 1.
+      attribute_labels: Labels of the photographs: a .csv of image,Attribute,... and 0 or 1, or
+        CelebA's own list_attr_celeba.
       attribute_eyes: Where the eyes are in the photographs' centred squares: as --eyes.
       eyes: Where the eyes are in the generator's images: x,y of the point between them, and
         their distance, as shares of the image.
