@@ -445,6 +445,53 @@ def test_frozen_torchscript(torch, read, tmp_path):
     check(torch, generator, layers, module)
 
 
+def functional(torch):
+    """A module whose own code applies a leaky ReLU and a sigmoid."""
+    stages = spread(torch, *SIXTEEN)
+
+    class Generator(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = (stage[0] for stage in stages)
+
+        def forward(self, z):
+            x = torch.nn.functional.leaky_relu(self.a(z), 0.3)
+            x = torch.nn.functional.leaky_relu(self.b(x), 0.3)
+            return torch.sigmoid(self.c(x))
+
+    return trained(torch, Generator())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "kind", ["trace", "frozen", pytest.param("export", marks=pytest.mark.slow)]
+)
+def test_activations_in_the_code(kind, torch, tmp_path):
+    module, path = functional(torch), tmp_path / "file.pt"
+    example = torch.ones(2, LATENTS, 1, 1)
+    if kind == "export":
+        torch.export.save(torch.export.export(module, (example,)), path.with_suffix(".pt2"))
+        path = path.with_suffix(".pt2")
+    else:
+        traced = torch.jit.trace(module, example)
+        torch.jit.save(torch.jit.freeze(traced) if kind == "frozen" else traced, path)
+    generator = convert.load(path)
+    assert generator.origin == "the file's only generator"
+    z = torch.tensor(latents())
+    expected = (2 * module(z[:, :, None, None]) - 1).detach().permute(0, 2, 3, 1).numpy()
+    images = np.asarray(generator.images(generator.codes(latents())))
+    assert abs(images - expected).max() <= CLOSE * abs(expected).max()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_frozen_code_that_is_not_read(torch, tmp_path):
+    module = flat(torch, spread(torch, *SIXTEEN, activation=torch.nn.Hardtanh()))
+    frozen = torch.jit.freeze(torch.jit.script(module.eval()))
+    frozen.save(tmp_path / "frozen.pt")
+    with pytest.raises(InputError, match="its 2 is a hardtanh, which is not read here"):
+        convert.load(tmp_path / "frozen.pt")
+
+
 UNREAD = {
     "is a PixelShuffle, which is not read": lambda nn: nn.PixelShuffle(1),
     "enlarges in a way that is not read": lambda nn: nn.Upsample(

@@ -117,6 +117,10 @@ def _load(data: memoryview, start: int, objects: Objects) -> tuple[Any, int]:
     return value, end
 
 
+# Code of modules other than those of torch.
+_OWN_CODE = rb".*/code/__torch__(?!/torch/).*\.py"
+
+
 def _read_zip(data: memoryview, objects: Objects) -> Any:
     entries = {
         name: content
@@ -146,9 +150,11 @@ def _read_torch(entries: dict[bytes, memoryview], root: bytes, objects: Objects)
     if order != b"little":
         raise Refused(f"has byte order {ascii(order[:16])[1:]}; little is read")
     value = _read_entry(entries, root, b"data", objects)
-    if root + b"constants.pkl" not in entries or any(
-        isinstance(leaf, np.ndarray) for _, leaf in _walk.leaves(value)
-    ):
+    if root + b"constants.pkl" not in entries:
+        return value
+    if any(isinstance(leaf, np.ndarray) for _, leaf in _walk.leaves(value)):
+        own = [entries[name] for name in entries if re.fullmatch(_OWN_CODE, name)]
+        _torchscript.add_activations(value, b"\n".join(own), objects.budget)
         return value
     constants = _read_entry(
         entries, root, b"constants", Objects(objects.budget, objects.nested)

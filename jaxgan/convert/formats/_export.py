@@ -7,9 +7,11 @@ from typing import Any
 
 from jaxgan.convert.formats._arrays import Storage, tensor
 from jaxgan.convert.formats._bounds import Budget, Refused
-from jaxgan.convert.formats._inert import legible
+from jaxgan.convert.formats._inert import Inert, legible
+from jaxgan.convert.formats._torchscript import ACTIVATIONS, of_one_kind
 
 _CONFIG = re.compile(rb"(?:[^/]+/)?data/weights/([^/]+)_weights_config\.json")
+_PROGRAM = re.compile(rb"(?:[^/]+/)?models/[^/]+\.json|serialized_exported_program\.json")
 _STATE_DICT = re.compile(  # one that torch.save wrote, in older versions
     rb"serialized_state_dict\.(?:pt|json)|(?:[^/]+/)?data/weights/[^/]+\.pt"
 )
@@ -55,7 +57,39 @@ def read(
         if content is None:
             raise Refused(f"has no weights {legible(name)}")
         arrays[name] = nested(content) if pickled else _array(content, meta, budget)
-    return arrays
+    found = of_one_kind(_activations(entries, budget))
+    return Inert("__torch__.ExportedProgram", arrays | found)
+
+
+def _activations(entries: dict[bytes, memoryview], budget: Budget) -> list[Inert]:
+    """List the activations of the program's graph; none if it is not as it should be."""
+    programs = [entry for name, entry in entries.items() if _PROGRAM.fullmatch(name)]
+    if len(programs) != 1 or len(programs[0]) > _MAX_CONFIG:
+        return []
+    budget.step(int(len(programs[0]) * _STEPS_PER_BYTE))
+    try:
+        nodes = json.loads(bytes(programs[0]))["graph_module"]["graph"]["nodes"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return []
+    found = []
+    for node in nodes if isinstance(nodes, list) else ():
+        match node:
+            case {"target": str(target), "inputs": [*inputs]}:
+                operation = re.fullmatch(r"torch\.ops\.aten\.(\w+?)_?\.default", target)
+                if operation and operation[1] in ACTIVATIONS:
+                    title, _ = ACTIVATIONS[operation[1]]
+                    found.append(Inert(title, _floats(inputs)))
+    return found
+
+
+def _floats(inputs: list) -> dict[str, float]:
+    """Return the numbers among the arguments of a node, such as ``negative_slope``."""
+    floats = {}
+    for argument in inputs:
+        match argument:
+            case {"name": str(name), "arg": {"as_float": float(value)}}:
+                floats[name] = value
+    return floats
 
 
 def _config(content: memoryview, budget: Budget) -> dict[str, Any]:

@@ -1,41 +1,81 @@
-"""The weights of a frozen TorchScript archive, which are constants of its code.
+"""What the code of TorchScript archives says, which is read as text and never run.
 
-Freezing takes the weights out of the modules and forgets their names. The code, which is
-read as text and never run, tells which operation uses which constant.
+Freezing takes the weights out of the modules and forgets their names: they are constants of
+the code, which tells which operation uses which.
 """
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxgan.convert.formats._bounds import Budget, Refused
+from jaxgan.convert.formats._inert import Inert
 
 _MAX_CODE = 2**22  # bytes
 _TOKEN = re.compile(
     r'"(?:[^"\\\n]|\\.)*"'  # a text
-    r"|torch\.(?P<call>\w+)\(|CONSTANTS\.c(?P<constant>\d+)|[()\[\],]"
+    r"|torch\.(?:nn\.functional\.)?(?P<call>\w+)\(|CONSTANTS\.c(?P<constant>\d+)"
+    r"|(?<![\w.])(?P<number>\d[\d.]*(?:e[+-]?\d+)?|True|False)|[()\[\],]"
 )
-_NORM = ("", "weight", "bias", "running_mean", "running_var")
-_ROLES = {  # of the arguments of an operation
-    "batch_norm": _NORM,
-    "instance_norm": _NORM,
-    **dict.fromkeys(
-        ("_convolution", "conv1d", "conv2d", "conv3d", "linear", "prelu", "embedding"),
-        ("", "weight", "bias"),
+_NORM = ("", "weight", "bias", "running_mean", "running_var", "", "", "eps")
+_LAYERS = {  # class of torch.nn, and its attributes among the arguments of an operation
+    "batch_norm": ("BatchNorm2d", _NORM),
+    "instance_norm": ("InstanceNorm2d", _NORM),
+    "_convolution": (
+        "Conv2d",
+        ("", "weight", "bias", "stride", "padding", "dilation", "transposed", "output_padding")
+        + ("groups",),
     ),
-    **dict.fromkeys(
-        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), ("", "weight", "bias")
-    ),
+    **{
+        f"conv{n}d": (
+            f"Conv{n}d",
+            ("", "weight", "bias", "stride", "padding", "dilation", "groups"),
+        )
+        for n in (1, 2, 3)
+    },
+    **{
+        f"conv_transpose{n}d": (
+            f"ConvTranspose{n}d",
+            ("", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
+        )
+        for n in (1, 2, 3)
+    },
+    "linear": ("Linear", ("", "weight", "bias")),
+    "prelu": ("PReLU", ("", "weight")),
+    "embedding": ("Embedding", ("weight",)),
 }
-# Operations without arrays, which take a place among the layers.
-_PLACES = {
-    *("relu", "relu_", "leaky_relu", "leaky_relu_", "elu", "elu_", "gelu", "selu", "selu_"),
-    *("silu", "silu_", "sigmoid", "tanh", "upsample_nearest2d"),
+ACTIVATIONS = {
+    "elu": ("ELU", ("", "alpha")),
+    "gelu": ("GELU", ()),
+    "leaky_relu": ("LeakyReLU", ("", "negative_slope")),
+    "relu": ("ReLU", ()),
+    "selu": ("SELU", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "silu": ("SiLU", ()),
+    "tanh": ("Tanh", ()),
+    # Those below are refused by their names where they matter.
+    **{name: (name, ()) for name in ("hardtanh", "hardswish", "mish", "relu6", "softplus")},
+}
+_PLACES = ACTIVATIONS | {  # operations that may be without arrays, and yet are layers
+    "upsample_nearest2d": ("Upsample", ("", "", "scale_factor")),
+    **{
+        name: (name, ())
+        for name in ("upsample_bilinear2d", "upsample_bicubic2d", "pixel_shuffle", "cat")
+    },
 }
 
 
-def name_constants(constants: Any, code: bytes, budget: Budget) -> dict[str, np.ndarray]:
+class _Use(NamedTuple):
+    """A call: the name of the operation, and what is known of its arguments by place."""
+
+    operation: str
+    constants: dict[int, int]
+    values: dict[int, Any]
+
+
+def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
     """Name the constants as those of a sequence of layers: ``0.weight``, ``1.running_mean``.
 
     Args:
@@ -44,44 +84,99 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> dict[str, np.
       budget: Pays for the reading of the text.
 
     Returns:
-      The arrays, in the order in which the code uses them. Those with another use come last,
-      as ``constants.0`` and so on.
+      A ``Sequential`` of the layers with their arrays, in the order in which the code uses
+      them. Constants with another use come last, as ``constants.0`` and so on.
     """
     if not isinstance(constants, tuple | list) or len(code) > _MAX_CODE:
         raise Refused("has a frozen module whose constants are not read")
-    named, used = {}, set()
-    for layer, (operation, places) in enumerate(_uses(code.decode("utf-8", "replace"), budget)):
+    layers: dict[str, Any] = {}
+    used = set()
+    for operation, places, values in _uses(code, budget):
+        if operation in _LAYERS and places:
+            title, roles = _LAYERS[operation]
+        elif operation in _PLACES:
+            title, roles = _PLACES[operation]
+        else:
+            continue
+        state = {role: values[i] for i, role in enumerate(roles) if role and i in values}
         for place, index in places.items():
-            roles = _ROLES.get(operation, ())
             role = roles[place] if place < len(roles) else ""
             if role and index < len(constants) and isinstance(constants[index], np.ndarray):
-                named[f"{layer}.{role}"] = constants[index]
+                state[role] = constants[index]
                 used.add(index)
-    for index, constant in enumerate(constants):
-        if isinstance(constant, np.ndarray) and index not in used:
-            named[f"constants.{index}"] = constant
-    return named
+        if state.pop("transposed", False):
+            title = "ConvTranspose2d"
+        layers[str(len(layers))] = Inert(f"__torch__.{title}", state)
+    rest = {str(i): c for i, c in enumerate(constants) if i not in used}
+    layers["constants"] = {i: c for i, c in rest.items() if isinstance(c, np.ndarray)}
+    return Inert("__torch__.Sequential", layers)
 
 
-def _uses(code: str, budget: Budget) -> list[tuple[str, dict[int, int]]]:
-    """List the operations that use constants, as they run, with constants by argument."""
-    uses = []
-    open_calls: list[tuple[str, dict[int, int], list[int]]] = []
-    for token in _TOKEN.finditer(code):
+def add_activations(module: Any, code: bytes, budget: Budget) -> None:
+    """Add the activations that a module's own code applies to what is inside it.
+
+    Where the code has several between layers, which differ, nothing is added.
+
+    Args:
+      module: A module that the code makes.
+      code: The source text of all modules but those of torch.
+      budget: Pays for the reading of the text.
+    """
+    if isinstance(module, Inert) and isinstance(module.state, dict) and len(code) <= _MAX_CODE:
+        found = []
+        for operation, _, values in _uses(code, budget):
+            if operation in ACTIVATIONS:
+                title, roles = ACTIVATIONS[operation]
+                state = {r: values[i] for i, r in enumerate(roles) if r and i in values}
+                found.append(Inert(title, state))
+        module.state |= of_one_kind(found)
+
+
+def of_one_kind(activations: list[Inert]) -> dict[str, Inert]:
+    """Return the activation between layers and that of images; none if there are several."""
+    kinds = {
+        (a.name, *a.state.values()): a for a in activations if a.name not in ("Tanh", "Sigmoid")
+    }
+    ends = {a.name: a for a in activations if a.name in ("Tanh", "Sigmoid")}
+    if len(kinds) > 1 or len(ends) > 1:
+        return {}
+    return {
+        f"an activation of the code, {a.name}": a for a in (*kinds.values(), *ends.values())
+    }
+
+
+def _uses(code: bytes, budget: Budget) -> Iterator[_Use]:
+    """Yield the calls as they run."""
+    open_calls: list[tuple[_Use, list[int]]] = []
+    for token in _TOKEN.finditer(code.decode("utf-8", "replace")):
         budget.step()
         text = token[0]
         if token["call"] or text in ("(", "["):
-            open_calls.append((token["call"] or "", {}, [0]))
+            operation = (token["call"] or text).removesuffix("_")
+            open_calls.append((_Use(operation, {}, {}), [0]))
         elif not open_calls:
             continue
         elif token["constant"]:
-            operation, places, at = open_calls[-1]
+            use, at = open_calls[-1]
             if len(token["constant"]) < 9:
-                places[at[0]] = int(token["constant"])
+                use.constants[at[0]] = int(token["constant"])
+        elif token["number"]:
+            use, at = open_calls[-1]
+            use.values[at[0]] = _number(text)
         elif text == ",":
-            open_calls[-1][2][0] += 1
+            open_calls[-1][1][0] += 1
         elif text in (")", "]"):
-            operation, places, _ = open_calls.pop()
-            if operation in _PLACES or (operation in _ROLES and places):
-                uses.append((operation, places))
-    return uses
+            use, at = open_calls.pop()
+            if use.operation == "[" and open_calls:
+                outer, place = open_calls[-1]
+                outer.values[place[0]] = tuple(use.values.values())
+            yield use
+
+
+def _number(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        return float(text) if re.search("[.e]", text) else int(text[:18])
+    except ValueError:  # a text such as 1.2.3
+        return None
