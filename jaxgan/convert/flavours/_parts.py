@@ -128,7 +128,10 @@ class _Chain:
     def __init__(self, parts: Sequence[Part], kinds: Mapping[str, str]):
         weights = [part.shape for part in parts if len(part.shape) == 4]
         last = weights[-1] if weights else (0, 0)
-        self.convolves = last[0] in COLOURS and last[1] not in COLOURS
+        # Odd kernels among even ones that change no channels refine what those enlarge.
+        odd = [shape for shape in weights[1:-1] if shape[2] % 2 and shape[2] > 1]
+        refines = 0 < len(odd) < len(weights) - 2 and all(a == b for a, b, *_ in odd)
+        self.convolves = (last[0] in COLOURS and last[1] not in COLOURS) or refines
         self.kinds = kinds
         self.steps: list[Step] = []
         self.channels: int | None = None  # None before the first layer

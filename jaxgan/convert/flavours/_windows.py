@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from jaxgan.convert.options import Settings
@@ -65,7 +66,9 @@ def choose(
         windows = [Window(*row) for row in zip(*columns, strict=True)]
         return _checked(layers, known, windows, size)
     sizes = []
-    for windows in _plans(open_, latents=known[0] is None):
+    before = takewhile(lambda pair: pair[1] is not None, zip(spatial, known, strict=True))
+    latents = all(layer._replace(window=window).size(1) == 1 for layer, window in before)
+    for windows in _plans(open_, latents):
         *inner, made = _sizes(layers, known, windows)
         sizes.append(made)
         fits = made == size if size else made in _USUAL
@@ -102,7 +105,7 @@ def _plans(layers: Sequence[Layer], latents: bool) -> Iterator[list[Window]]:
 
     Args:
       layers: The convolutions.
-      latents: Whether the first one takes latents, without height and width.
+      latents: Whether the first one takes single pixels, such as latents.
     """
     spread = [layer for layer in layers if layer.kind == "transposed"]
     kernels = tuple(layer.kernel for layer in spread)
