@@ -21,7 +21,7 @@ _EPSILON = 1e-5
 _INSTANCE = "norms without statistics are read as instance norms"
 # The generator of PyTorch-GAN, which is widely copied: the names by which it is known, and
 # what they do not show. Its later norms take 0.8 for their epsilon, not their momentum.
-_COPIED = ("l1.0", "conv_blocks.0")
+_COPIED = {("l1.0", "conv_blocks.0"), ("l1.0", "conv_blocks.1")}
 _COPIED_ACTIVATION, _COPIED_EPSILON = "leaky_relu", 0.8
 
 
@@ -41,9 +41,11 @@ class Stack:
         self._state, self._modules, self._settings = state, modules, settings
         self._layers: list[Layer] = []
         self._windows: list[Window | None] = []
+        self._early: set[str] = set()  # norms with an activation before them
+        self._spreads = any(step.kind == "transposed" for step in steps)
         self._guesses: dict[str, str] = {}  # layers that nothing shows, and their settings
         names = tuple(step.part.owner for step in steps[:2])
-        self._copied = names == _COPIED and not modules.kind(names[0])
+        self._copied = names in _COPIED and not modules.kind(names[0])
         if self._copied:
             self.said.append(
                 f"{_COPIED_ACTIVATION} and the epsilon {_COPIED_EPSILON} of PyTorch-GAN are "
@@ -170,20 +172,41 @@ class Stack:
         if after.kind == "prelu":
             return []
         if after.kind == "norm":
-            first = gap and later is not None and _gap(after, later) == 0
-            return [self._activation()] if first else []
+            last = later is not None and _gap(after, later) == 0
+            if not gap or (step.kind == "dense" and not last):
+                return []
+            self._early.add(after.part.owner)
+            if not last:
+                self._say("activations are taken to be before the norms")
+            return [self._activation()]
         if gap == 0 or step.kind == "prelu":
             return []
+        early = step.part.owner in self._early
+        if after.kind == "conv":
+            return self._enlarged(step, after, gap, early)
+        if early:
+            return []
         layers = [self._activation()]
-        if after.kind == "conv" and gap is not None:
-            enlarge = Layer("enlarge", window=Window(2))
-            from_dense = step.part.is_vector and len(self._windows) == 1
-            if gap == 1 and from_dense:
-                return [enlarge]
-            return layers + [enlarge] * (gap > 1)
         if step.kind in _SPATIAL:
             layers = self._unseen_norm(step, gap) + layers
         return layers
+
+    def _enlarged(self, step: Step, after: Step, gap: int | None, early: bool) -> list[Layer]:
+        """Return the usual layers before a convolution, which may take larger images."""
+        first = len(self._windows) == 1  # it takes the images of a dense layer
+        starts = gap is None and first and step.kind == "dense" and after.part.number
+        if starts:  # a Sequential, in which others are before it
+            gap = starts[1]
+        bare = early or (first and gap == 1 and (starts or step.part.is_vector))
+        enlarges = (gap or 0) > (0 if bare else 1) and not (early and self._spreads)
+        layers = [] if bare else [self._activation()]
+        if enlarges:
+            self._say("upsampling by repeating pixels is assumed")
+            layers.append(Layer("enlarge", window=Window(2)))
+        return layers
+
+    def _say(self, what: str) -> None:
+        self.said += [what] if what not in self.said else []
 
     def _unseen_norm(self, step: Step, gap: int | None) -> list[Layer]:
         """Return the norm behind a convolution that may have one without arrays."""
