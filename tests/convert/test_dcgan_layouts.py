@@ -300,6 +300,50 @@ class Plans:
 
         return Generator(), {}
 
+    @staticmethod
+    def enlarged_first(torch):
+        nn, stages, inputs = torch.nn, [], 6
+        for channels in (6, 5, 7):
+            stages += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, channels, 3, 1, 1)]
+            stages += [nn.BatchNorm2d(channels), nn.ReLU()]
+            inputs = channels
+
+        class Generator(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(LATENTS, 6 * 16)
+                self.net = nn.Sequential(*stages, nn.Conv2d(7, 3, 3, 1, 1), nn.Tanh())
+
+            def forward(self, z):
+                return self.net(self.fc(z).view(-1, 6, 4, 4))
+
+        return Generator(), {}
+
+    @staticmethod
+    def activation_before_the_norm_in_blocks(torch):
+        stages = spread(torch, *SIXTEEN)
+        blocks = [torch.nn.Sequential(s[0], s[2], s[1]) for s in stages[:-1]]
+        return flat(torch, [blocks, stages[-1]]), {}
+
+    @staticmethod
+    def activation_before_the_norm_and_dropout(torch):
+        stages = spread(torch, *SIXTEEN)
+        dropout = torch.nn.Dropout(0.3)
+        return flat(torch, [[s[0], s[2], s[1], dropout] if s[1:] else s for s in stages]), {}
+
+    @staticmethod
+    def a_refining_convolution(torch):
+        first, second, last = spread(torch, *SIXTEEN)
+        nn = torch.nn
+        more = [nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU()]
+        return flat(torch, [first, second, more, last]), {}
+
+    @staticmethod
+    def dense_pixels(torch):
+        _, *stages = spread(torch, (4, 1, 1, 0), *SIXTEEN)
+        dense = [torch.nn.Linear(LATENTS, 4), torch.nn.ReLU(), torch.nn.Unflatten(1, (4, 1, 1))]
+        return flat(torch, [dense, *stages]), {}
+
 
 PLANS = [name for name in vars(Plans) if not name.startswith("_")]
 
@@ -585,6 +629,16 @@ def test_what_is_assumed_is_said(read):
     )
     given = {"activation": "relu", "final_activation": "tanh"}
     assert read(plain(*FOURS), **given)[0].origin == "the file's only generator"
+
+
+def test_a_table_of_labels_beside_the_layers(read):
+    state = {f"net.{n}": a for n, a in plain(*FOURS).items()}
+    state["embed.weight"] = np.ones((10, 2), np.float32)
+    assert read(state)[0].origin.endswith(
+        "; its embed.weight is not read: the last 2 latents may be of labels (setting "
+        "label_size=2)"
+    )
+    assert "embed" not in read(state, label_size=2)[0].origin
 
 
 def test_labels_at_the_end_of_a_latent(read):

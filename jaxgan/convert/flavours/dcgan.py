@@ -4,6 +4,7 @@ Strides, paddings and activations are read where a file has them, which holds mo
 Otherwise they are the usual ones: ReLU, and tanh at the end.
 """
 
+import dataclasses
 import os.path
 import re
 from collections import Counter
@@ -20,6 +21,7 @@ from jaxgan.convert.flavours._parts import COLOURS, Misfit, Step, parts_of, side
 from jaxgan.convert.flavours._stack import Stack
 from jaxgan.convert.flavours._windows import Unclear
 from jaxgan.convert.formats import owners
+from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
@@ -48,7 +50,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     if state is None:
         return None
     try:
-        return _read(state, Modules(checkpoint.value, state.prefix), checkpoint.settings)
+        found = _read(state, Modules(checkpoint.value, state.prefix), checkpoint.settings)
+        note = "" if found.num_labels else _note(state.prefix, found, checkpoint.arrays)
+        return dataclasses.replace(found, origin=found.origin + note)
     except (Misfit, Unknown, Unclear) as error:
         raise state.error(str(error)) from error
 
@@ -115,6 +119,22 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         num_labels=labels,
         origin="; ".join([state.origin, *stack.said]),
     )
+
+
+def _note(prefix: str, found: Pretrained, arrays: Mapping[str, np.ndarray]) -> str:
+    """Say that a table of labels beside the layers is not read; empty if there is none."""
+    around = prefix[: prefix[:-1].rfind(".") + 1]
+    for name, array in arrays.items() if prefix else ():
+        piece = name.removeprefix(around).split(".")[0]
+        is_beside = name.startswith(around) and not name.startswith(prefix)
+        if is_beside and array.ndim == 2 and "emb" in piece.lower():
+            note, size = f"; its {legible(name)} is not read", array.shape[1]
+            if size < found.latent_dim:
+                note += (
+                    f": the last {size} latents may be of labels (setting label_size={size})"
+                )
+            return note
+    return ""
 
 
 def _prefixes(checkpoint: Checkpoint) -> list[str]:
