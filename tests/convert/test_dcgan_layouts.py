@@ -638,7 +638,15 @@ def test_a_table_of_labels_beside_the_layers(read):
         "; its embed.weight is not read: the last 2 latents may be of labels (setting "
         "label_size=2)"
     )
-    assert "embed" not in read(state, label_size=2)[0].origin
+    assert read(state, label_size=2)[0].origin.endswith("; its embed.weight is not read")
+
+
+def test_convolutions_that_may_change_the_images(read):
+    state = {f"net.{n}": a for n, a in plain(*FOURS).items()}
+    state |= ones(refine__0__weight=(8, 3, 3, 3), refine__2__weight=(3, 8, 3, 3))
+    generator, _ = read(state)
+    assert generator.origin.startswith("generator net; ")
+    assert generator.origin.endswith("; its refine, which may change the images, is not read")
 
 
 def test_labels_at_the_end_of_a_latent(read):

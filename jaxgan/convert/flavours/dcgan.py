@@ -51,7 +51,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         return None
     try:
         found = _read(state, Modules(checkpoint.value, state.prefix), checkpoint.settings)
-        note = "" if found.num_labels else _note(state.prefix, found, checkpoint.arrays)
+        note = _note(state.prefix, found, checkpoint.arrays)
         return dataclasses.replace(found, origin=found.origin + note)
     except (Misfit, Unknown, Unclear) as error:
         raise state.error(str(error)) from error
@@ -122,19 +122,26 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
 
 
 def _note(prefix: str, found: Pretrained, arrays: Mapping[str, np.ndarray]) -> str:
-    """Say that a table of labels beside the layers is not read; empty if there is none."""
+    """Say what beside the layers may belong to them, and is not read; empty if nothing."""
     around = prefix[: prefix[:-1].rfind(".") + 1]
+    pieces: dict[str, _Shapes] = {}
     for name, array in arrays.items() if prefix else ():
-        piece = name.removeprefix(around).split(".")[0]
-        is_beside = name.startswith(around) and not name.startswith(prefix)
-        if is_beside and array.ndim == 2 and "emb" in piece.lower():
-            note, size = f"; its {legible(name)} is not read", array.shape[1]
-            if size < found.latent_dim:
-                note += (
-                    f": the last {size} latents may be of labels (setting label_size={size})"
-                )
-            return note
-    return ""
+        if name.startswith(around) and not name.startswith(prefix):
+            piece = name[len(around) :].split(".")[0]
+            pieces.setdefault(piece, {})[name] = array.shape
+    notes = []
+    for piece, shapes in pieces.items():
+        kernels = [shape for shape in shapes.values() if len(shape) == 4]
+        tables = [name for name, shape in shapes.items() if len(shape) == 2]
+        if len(kernels) > 1 and kernels[0][1] == kernels[-1][0] == 3:
+            notes.append(f"; its {legible(piece)}, which may change the images, is not read")
+        elif tables and "emb" in piece.lower():
+            size = shapes[tables[0]][1]
+            notes.append(f"; its {legible(tables[0])} is not read")
+            if size < found.latent_dim and not found.num_labels:
+                notes.append(f": the last {size} latents may be of labels ")
+                notes.append(f"(setting label_size={size})")
+    return "".join(notes)
 
 
 def _prefixes(checkpoint: Checkpoint) -> list[str]:
