@@ -53,7 +53,7 @@ def load(
     """Open a generator; arguments and errors as for ``convert.load``."""
     generator = _open(path, say, network, weights, settings)
     settings.check(generator.flavour)
-    if generator.origin not in ("", owners.ONLY):
+    if generator.origin not in ("", owners.ONLY) and str(path) not in zoo.GENERATORS:
         say(f"{path}: {generator.origin}")
     return generator
 
