@@ -75,6 +75,7 @@ def _inflate(data: memoryview, budget: Budget) -> memoryview:
     except zlib.error as error:
         raise Refused("is a damaged gzip file") from error
     if not inflater.eof:
+        del content  # which the traceback of the error would hold
         budget.take(budget.bytes + 1 if inflater.unconsumed_tail else 0)
         raise Refused("is cut short inside its gzip file")
     if inflater.unused_data:
