@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from jaxgan.convert.formats.state_dict import StateDict
+from jaxgan.convert.place import place
 from jaxgan.networks import stylegan2
 
 RATE = 0.01  # learning rate of a mapping network, a factor of its weights and biases
@@ -95,7 +96,7 @@ def take(
         if i == 0:
             z_dim, hidden = inputs - embedding, len(weight)
         scale = RATE * (gain / math.sqrt(inputs) if wscale else 1)
-        params[f"dense_{i}"] = {"kernel": weight.T * scale, "bias": bias * RATE}
+        params[f"dense_{i}"] = {"kernel": place(weight.T, scale), "bias": bias * RATE}
         inputs = len(weight)
     if z_dim <= 0:
         raise state.error(f"its {names.dense(0)}weight takes {embedding} of a label, no latent")
