@@ -47,8 +47,7 @@ def start(config: Config, cloud: np.ndarray, seed: int) -> Lane:
     reference = test[: min(len(train), len(test), MAX_COMPARED)]
     samples = fit_ratio.floor_samples(train, len(reference), seed)
     floor = np.mean([sliced(units, sample, reference) for sample in samples])
-    found = clusters.find(cloud)
-    return Lane(np.int32(seed), train, test, reference, units, floor, found)
+    return Lane(np.int32(seed), train, test, reference, units, floor, clusters.find(cloud))
 
 
 def sliced(units: Units, sample: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -50,9 +50,9 @@ def _files() -> tuple[str, ...]:
 
 
 def _bundled() -> Iterator[Path]:
-    found = importlib.util.find_spec("matplotlib")  # imports nothing
-    if found and found.origin:
-        yield Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
+    spec = importlib.util.find_spec("matplotlib")  # imports nothing
+    if spec and spec.origin:
+        yield Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
 
 
 def _installed() -> Iterator[Path]:

@@ -61,6 +61,11 @@ def read_codes(
     if not readings:
         raise InputError(f"{path} holds no codes, {_allowed(generator, spaces)}, but {shape}")
     taken, *others = readings
+    if 2 * len(readings[taken]) < len(arrays):  # weights, of which some happen to fit
+        raise InputError(
+            f"{path} is no file of codes: of its {len(arrays)} arrays, {len(readings[taken])} "
+            f"have the shape of codes {taken}"
+        )
     codes = np.concatenate(readings[taken])
     if len(readings[taken]) < len(arrays):
         say(f"{path}: {len(readings[taken])} of {len(arrays)} arrays are codes {taken}")

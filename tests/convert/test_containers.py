@@ -41,19 +41,6 @@ STATE = b"}" + text("weight") + tensor([4], [1]) + b"s"
 CHECKPOINT = zipped(STATE, [(b"0", STORED)])
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Writes bytes to a file and returns its path."""
-
-    def write(content, title="file.pth"):
-        path = tmp_path / title
-        path.unlink(missing_ok=True)
-        path.write_bytes(content)
-        return path
-
-    return write
-
-
 def refusal(path, read=torchfile.tensors):
     """The one line with which a file is refused."""
     with pytest.raises(CheckpointError) as error:

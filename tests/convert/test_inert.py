@@ -137,19 +137,6 @@ BESIDE = {
 }
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Writes bytes to a file and returns its path."""
-
-    def write(content):
-        path = tmp_path / "file.pkl"
-        path.unlink(missing_ok=True)
-        path.write_bytes(content)
-        return path
-
-    return write
-
-
 def read(path):
     """What is read, and the arrays in it; nothing is imported."""
     before = set(sys.modules)

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +127,11 @@ def test_a_file_of_the_same_name_comes_first(wheel, tmp_path, monkeypatch):
     write(tmp_path / "mobilestylegan-ffhq", arrays_of(seed=1))
     monkeypatch.chdir(tmp_path)
     local = convert.load("mobilestylegan-ffhq")
+    averaged = Path(__file__).parents[1] / "data" / "checkpoints" / "dcgan_spectral.pth"
+    (tmp_path / "dcgan-faces").write_bytes(averaged.read_bytes())
+    lines = []
+    convert.load("dcgan-faces", lines.append)
+    assert lines[0].startswith("dcgan-faces: generator netG_ema, averaged over training")
     wheel.rename(tmp_path / "links" / wheel.name)
     assert local.fingerprint != convert.load(zoo.fetch("mobilestylegan-ffhq")).fingerprint
 

@@ -88,6 +88,14 @@ def test_latents_are_the_codes_of_a_generator_without_layers(tmp_path, shape):
     assert said == []
 
 
+def test_weights_of_which_some_fit_are_no_codes(tmp_path):
+    arrays = {f"layer{i}": normal(5, DIM + 1) for i in range(3)}
+    with pytest.raises(
+        InputError, match=r"no file of codes: of its 5 arrays, 2 have the shape"
+    ):
+        read(write(tmp_path, arrays | {"a": normal(2, DIM), "b": normal(3, DIM)}))
+
+
 def test_files_of_pytorch():
     codes, said = read(FILES / "latents.pt")
     np.testing.assert_array_equal(codes, WIDE)

@@ -51,22 +51,19 @@ def load(
     settings: Settings,
 ) -> Pretrained:
     """Open a generator; arguments and errors as for ``convert.load``."""
-    generator = _open(path, say, network, weights, settings)
+    on_offer = str(path) in zoo.GENERATORS and not os.path.exists(path)
+    file = zoo.generator(str(path), say) if on_offer else path
+    generator = _open(file, network, weights, settings)
     settings.check(generator.flavour)
-    if generator.origin not in ("", owners.ONLY) and str(path) not in zoo.GENERATORS:
+    if generator.origin not in ("", owners.ONLY) and not on_offer:
         say(f"{path}: {generator.origin}")
     return generator
 
 
 def _open(
-    path: str | Path,
-    say: Callable[[str], None],
-    network: nn.Module | None,
-    weights: str | None,
-    settings: Settings,
+    path: str | Path, network: nn.Module | None, weights: str | None, settings: Settings
 ) -> Pretrained:
-    if str(path) in zoo.GENERATORS and not os.path.exists(path):
-        path = zoo.generator(str(path), say)
+    """Open a generator whatever kind of path it has."""
     mobile = mobilestylegan.is_path(Path(path))
     if os.path.isdir(path) and not (mobile or Path(path, own.FILE).exists()):
         path = torchfile.in_folder(path) or path

@@ -137,8 +137,8 @@ class Modules:
         if any(_has_arrays(leaf.module) for leaf in leaves):
             return [], False
         inside = [leaf for leaf in leaves if self._kinds[leaf.inside] == "Sequential"]
-        found = [layer for leaf in inside for layer in _layers(leaf)]
-        return found, self._ordered(first.owner, second.owner if second else None)
+        layers = [layer for leaf in inside for layer in _layers(leaf)]
+        return layers, self._ordered(first.owner, second.owner if second else None)
 
     def _ordered(self, first: str, second: str | None) -> bool:
         """Tell whether Sequentials fix the order from one module to the next."""

@@ -33,11 +33,11 @@ def take_weight(state: StateDict, step: Step, inputs: int | None) -> np.ndarray:
     if part.main in ("weight_v", ORIGINAL + "1"):
         leaf = "weight_g" if part.main == "weight_v" else ORIGINAL + "0"
         wide = part.shapes.get(leaf, ())
-        kept = [n if wide[i : i + 1] == (n,) else 1 for i, n in enumerate(weight.shape)]
-        factor = state.take(part.name(leaf), tuple(kept)).astype(np.float64)
-        axes = tuple(i for i, n in enumerate(kept) if n == 1)
-        length = np.sqrt(np.square(weight, dtype=np.float64).sum(axes, keepdims=True))
-        return _finite(state, part, weight * _divide(factor, length))
+        lengths = [n if wide[i : i + 1] == (n,) else 1 for i, n in enumerate(weight.shape)]
+        factor = state.take(part.name(leaf), tuple(lengths)).astype(np.float64)
+        axes = tuple(i for i, n in enumerate(lengths) if n == 1)
+        norm = np.sqrt(np.square(weight, dtype=np.float64).sum(axes, keepdims=True))
+        return _finite(state, part, weight * _divide(factor, norm))
     around = ("weight_u", "weight_v")
     if part.main == ORIGINAL:
         around = tuple(f"parametrizations.weight.0._{leaf}" for leaf in "uv")

@@ -50,9 +50,10 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     if state is None:
         return None
     try:
-        found = _read(state, Modules(checkpoint.value, state.prefix), checkpoint.settings)
-        note = _note(state.prefix, found, checkpoint.arrays)
-        return dataclasses.replace(found, origin=found.origin + note)
+        modules = Modules(checkpoint.value, state.prefix)
+        generator = _read(state, modules, checkpoint.settings)
+        notes = [generator.origin, *_unread(state.prefix, generator, checkpoint.arrays)]
+        return dataclasses.replace(generator, origin="; ".join(notes))
     except (Misfit, Unknown, Unclear) as error:
         raise state.error(str(error)) from error
 
@@ -121,34 +122,35 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
     )
 
 
-def _note(prefix: str, found: Pretrained, arrays: Mapping[str, np.ndarray]) -> str:
-    """Say what beside the layers may belong to them, and is not read; empty if nothing."""
+def _unread(prefix: str, generator: Pretrained, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Say what beside the layers may belong to them, and is not read, a sentence each."""
     around = prefix[: prefix[:-1].rfind(".") + 1]
     pieces: dict[str, _Shapes] = {}
     for name, array in arrays.items() if prefix else ():
         if name.startswith(around) and not name.startswith(prefix):
             piece = name[len(around) :].split(".")[0]
             pieces.setdefault(piece, {})[name] = array.shape
-    notes = []
+    sentences = []
     for piece, shapes in pieces.items():
         kernels = [shape for shape in shapes.values() if len(shape) == 4]
         tables = [name for name, shape in shapes.items() if len(shape) == 2]
         if len(kernels) > 1 and kernels[0][1] == kernels[-1][0] == 3:
-            notes.append(f"; its {legible(piece)}, which may change the images, is not read")
+            sentences.append(f"its {legible(piece)}, which may change the images, is not read")
         elif tables and "emb" in piece.lower():
             size = shapes[tables[0]][1]
-            notes.append(f"; its {legible(tables[0])} is not read")
-            if size < found.latent_dim and not found.num_labels:
-                notes.append(f": the last {size} latents may be of labels ")
-                notes.append(f"(setting label_size={size})")
-    return "".join(notes)
+            sentence = f"its {legible(tables[0])} is not read"
+            if size < generator.latent_dim and not generator.num_labels:
+                sentence += f": the last {size} latents may be of labels "
+                sentence += f"(setting label_size={size})"
+            sentences.append(sentence)
+    return sentences
 
 
 def _prefixes(checkpoint: Checkpoint) -> list[str]:
     """List the prefixes of generators, whole ones and damaged ones of the tutorial."""
     tutorial = checkpoint.prefixes(_MARKS)
     inside = {f"{prefix}main." for prefix in tutorial}
-    kept, whole, tries = [], set(), 0
+    plain, whole, tries = [], set(), 0
     for prefix, shapes in sorted(_networks(checkpoint.arrays).items(), key=lambda i: len(i[0])):
         if tries == _MAX_TRIES or any(p in inside or p in whole for p in _above(prefix)):
             continue
@@ -159,8 +161,8 @@ def _prefixes(checkpoint: Checkpoint) -> list[str]:
         if not _is_fed(prefix, shapes, checkpoint.arrays):
             whole.add(prefix)
             if not any(main.startswith(prefix) for main in inside):
-                kept.append(_named(prefix, list(shapes), checkpoint.weights))
-    return tutorial + kept
+                plain.append(_named(prefix, list(shapes), checkpoint.weights))
+    return tutorial + plain
 
 
 def _networks(arrays: Mapping[str, np.ndarray]) -> dict[str, _Shapes]:

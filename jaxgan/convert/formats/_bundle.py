@@ -33,10 +33,13 @@ def only(names: Iterable[str]) -> str | None:
     for name in files:
         if PurePosixPath(name).name in _PARTS:
             raise Refused(f"holds a model in several files ({_spell([name])}): save it as one")
-    found = [name for name in files if PurePosixPath(name).suffix.lower() in _SUFFIXES]
-    if len(found) > 1:
-        raise Refused(f"holds {len(found)} checkpoints: {_spell(found)}; unpack and name one")
-    return found[0] if found else None
+    checkpoints = [name for name in files if PurePosixPath(name).suffix.lower() in _SUFFIXES]
+    if len(checkpoints) > 1:
+        raise Refused(
+            f"holds {len(checkpoints)} checkpoints: {_spell(checkpoints)}; give one of them "
+            "alone"
+        )
+    return checkpoints[0] if checkpoints else None
 
 
 def _is_hidden(path: PurePosixPath) -> bool:

@@ -57,8 +57,8 @@ def read(
         if content is None:
             raise Refused(f"has no weights {legible(name)}")
         arrays[name] = nested(content) if pickled else _array(content, meta, budget)
-    found = of_one_kind(_activations(entries, budget))
-    return Inert("__torch__.ExportedProgram", arrays | found)
+    activations = of_one_kind(_activations(entries, budget))
+    return Inert("__torch__.ExportedProgram", arrays | activations)
 
 
 def _activations(entries: dict[bytes, memoryview], budget: Budget) -> list[Inert]:
@@ -71,15 +71,15 @@ def _activations(entries: dict[bytes, memoryview], budget: Budget) -> list[Inert
         nodes = json.loads(bytes(programs[0]))["graph_module"]["graph"]["nodes"]
     except (ValueError, RecursionError, KeyError, TypeError):
         return []
-    found = []
+    activations = []
     for node in nodes if isinstance(nodes, list) else ():
         match node:
             case {"target": str(target), "inputs": [*inputs]}:
                 operation = re.fullmatch(r"torch\.ops\.aten\.(\w+?)_?\.default", target)
                 if operation and operation[1] in ACTIVATIONS:
                     title, _ = ACTIVATIONS[operation[1]]
-                    found.append(Inert(title, _floats(inputs)))
-    return found
+                    activations.append(Inert(title, _floats(inputs)))
+    return activations
 
 
 def _floats(inputs: list) -> dict[str, float]:
@@ -97,10 +97,10 @@ def _config(content: memoryview, budget: Budget) -> dict[str, Any]:
         raise Refused(f"has notes on its weights of more than {_MAX_CONFIG >> 20} MiB")
     budget.step(int(len(content) * _STEPS_PER_BYTE))
     try:
-        found = json.loads(bytes(content))
+        notes = json.loads(bytes(content))
     except (ValueError, RecursionError) as error:
         raise Refused("has damaged notes on its weights") from error
-    config = found.get("config") if isinstance(found, dict) else None
+    config = notes.get("config") if isinstance(notes, dict) else None
     if not isinstance(config, dict):
         raise Refused("has damaged notes on its weights")
     return config

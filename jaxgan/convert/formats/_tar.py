@@ -57,6 +57,6 @@ def _header(block: bytes) -> tuple[str, int, bytes]:
 def _long_name(kind: bytes, content: bytes) -> str | None:
     """Return the name that an entry before a file gives it."""
     if kind == _EXTENDED:
-        found = re.search(rb"(?:^|\n)\d+ path=([^\n]*)\n", content)
-        content = found[1] if found else b""
+        match = re.search(rb"(?:^|\n)\d+ path=([^\n]*)\n", content)
+        content = match[1] if match else b""
     return content.split(b"\0")[0].decode("utf-8", "replace")[:_MAX_NAME] or None

@@ -123,13 +123,13 @@ def add_activations(module: Any, code: bytes, budget: Budget) -> None:
       budget: Pays for the reading of the text.
     """
     if isinstance(module, Inert) and isinstance(module.state, dict) and len(code) <= _MAX_CODE:
-        found = []
+        activations = []
         for operation, _, values in _uses(code, budget):
             if operation in ACTIVATIONS:
                 title, roles = ACTIVATIONS[operation]
                 state = {r: values[i] for i, r in enumerate(roles) if r and i in values}
-                found.append(Inert(title, state))
-        module.state |= of_one_kind(found)
+                activations.append(Inert(title, state))
+        module.state |= of_one_kind(activations)
 
 
 def of_one_kind(activations: list[Inert]) -> dict[str, Inert]:
