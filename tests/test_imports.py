@@ -25,7 +25,7 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
 }
 CORE = {"errors", "networks", "metrics", "training"}
 ONLY_IN = {
-    "matplotlib": ["jaxgan/plots/figures.py"],
+    "matplotlib": ["jaxgan/plots/figures.py", "jaxgan/plots/_figure_text.py"],
     "orbax": ["jaxgan/runs/checkpoint.py"],
     "absl": ["experiments"],
     "tensorboardX": ["jaxgan/runs/tensorboard.py"],

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from jaxgan.plots import _figure_text, fonts
 from jaxgan.runtime import replacing
 
 REAL, FAKE, AVERAGE = "#8f98a3", "#b3261e", "#1d4e89"
@@ -280,7 +281,8 @@ def shares(
             at = np.arange(len(names)) + (i - (len(conditions) - 1) / 2) * 0.27
             axes.bar(at, values, 0.27, color=(AVERAGE, REAL, FAKE)[i], label=label)
         axes.set_title(name, fontsize=10)
-        axes.set_xticks(range(len(names)), names, rotation=50, ha="right", fontsize=7)
+        style = {"rotation": 50, "ha": "right", "fontsize": 7, "parse_math": False}
+        axes.set_xticks(range(len(names)), map(fonts.readable, names), **style)
         axes.tick_params(axis="y", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid.flat[len(panels) :]:
@@ -336,14 +338,13 @@ def _frame_axes(axes, extent: Extent) -> None:
 
 
 def _legend(axes, colours: Mapping[str, str]) -> None:
-    handles = [
-        Line2D([], [], color=colour, marker="o", linestyle="", markersize=5, label=name)
-        for name, colour in colours.items()
-    ]
+    style = {"marker": "o", "linestyle": "", "markersize": 5}
+    handles = [Line2D([], [], color=x, label=name, **style) for name, x in colours.items()]
     axes.legend(handles=handles, loc="upper right", fontsize=9, framealpha=0.85)
 
 
 def _save(figure: Figure, path: Path) -> None:
+    _figure_text.fit(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         FigureCanvasAgg(figure).print_png(str(temporary))

@@ -1,52 +1,129 @@
-"""Fonts for names in any script."""
+"""Text of pictures in any script: fonts that have its characters, or readable substitutes."""
 
 import functools
 import importlib.util
+import itertools
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 _FOLDERS += ("/System/Library/Fonts", "/Library/Fonts", "C:/Windows/Fonts")
 _CJK = ("*CJK*", "wqy*", "unifont*", "*Hiragino*", "PingFang*", "msyh*", "msgothic*", "malgun*")
+_ENDINGS = (".ttc", ".ttf", ".otf")
 _NOWHERE = "\U0010fffe"  # no font has this character: it is drawn as a box
+_NONE = ""  # the file of a character that no font has
+OWN = "Pillow"  # its own font, which is no file
+_files: dict[str, str] = {}  # character to the first font file that has it
 
 
-def font(text: str, size: int = 13) -> Any:
-    """Choose a font that has the characters of a text.
+class Run(NamedTuple):
+    """A part of a line that one font has.
 
-    Pillow's own has ASCII only; DejaVu Sans, which comes with matplotlib, has the letters of
-    Europe and the Near East; Chinese, Japanese and Korean need a font of the system.
+    Attributes:
+      text: The part.
+      path: The font's file.
+    """
+
+    text: str
+    path: str
+
+
+def draw(
+    image: Image.Image, at: tuple[int, int], text: str, *, size: int = 13, middle: bool = False
+) -> None:
+    """Write lines of text on an image, in dark grey.
 
     Args:
-      text: What is to be drawn.
+      image: Is changed.
+      at: Point halfway up the text, at its left edge.
+      text: May have several lines.
       size: In pixels.
+      middle: Whether the point is in the middle of the lines, not at their left.
     """
-    best, fewest = ImageFont.load_default(size), len(text) + 1
-    for path in ("", *_files()):
+    pen, lines = ImageDraw.Draw(image), text.split("\n")
+    for number, line in enumerate(lines):
+        left = at[0] - width(line, size) / 2 if middle else at[0]
+        height = at[1] + (number - (len(lines) - 1) / 2) * (size + 2)
+        for run in runs(line):
+            font = _font(run.path, size)
+            pen.text((left, height), run.text, "#222222", font, anchor="lm")
+            left += font.getlength(run.text)
+
+
+def width(line: str, size: int = 13) -> float:
+    """Width of a line in pixels."""
+    return sum(_font(run.path, size).getlength(run.text) for run in runs(line))
+
+
+def runs(line: str) -> list[Run]:
+    r"""Split a line into runs of one font each.
+
+    ASCII is in Pillow's own font. DejaVu Sans, which comes with matplotlib, has the letters of
+    Europe and the Near East; other scripts need a font of the system. Characters that no font
+    has are written as ``\u5916``.
+    """
+    if line.isascii() and line.isprintable():
+        return [Run(line, OWN)]
+    line = readable(line)
+    paths: list[str] = []
+    for character in line:
+        path = _files[character] or OWN
+        if paths and (character.isspace() or unicodedata.category(character) == "Cf"):
+            path = paths[-1]  # blanks and joiners stay with the letters before them
+        paths.append(path)
+    groups = itertools.groupby(zip(line, paths, strict=True), key=lambda pair: pair[1])
+    return [Run("".join(x for x, _ in group), path) for path, group in groups]
+
+
+def readable(line: str) -> str:
+    """Replace the characters of a line that cannot be drawn by their escapes."""
+    if line.isascii() and line.isprintable():
+        return line
+    _locate(line)
+    line = "".join(x if _files[x] else _escape(x) for x in line)
+    _locate(line)
+    return line
+
+
+def _escape(character: str) -> str:
+    # Joiners and selectors of variants are nothing to see.
+    joins = unicodedata.category(character) == "Cf"
+    selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
+    return "" if joins or selects else character.encode("unicode_escape").decode()
+
+
+def _locate(text: str) -> None:
+    """Look for fonts of the characters of a text that are not known."""
+    missing = set(text) - _files.keys()
+    for x in [x for x in missing if unicodedata.category(x) in ("Cc", "Cs", "Cn", "Co")]:
+        _files[x] = _NONE
+        missing.remove(x)
+    for path in _candidates():
+        if not missing:
+            return
         try:
-            candidate = ImageFont.truetype(path, size) if path else best
+            font: Any = ImageFont.truetype(path, 13, layout_engine=ImageFont.Layout.BASIC)
         except OSError:
             continue
-        missing = _missing(candidate, text)
-        if missing < fewest:
-            best, fewest = candidate, missing
-        if not fewest:
-            break
-    return best
+        box = bytes(font.getmask(_NOWHERE))
+        for x in [x for x in missing if x.isspace() or bytes(font.getmask(x)) != box]:
+            _files[x] = path
+            missing.remove(x)
+    _files.update(dict.fromkeys(missing, _NONE))
 
 
-def _missing(candidate: Any, text: str) -> int:
-    box = bytes(candidate.getmask(_NOWHERE))
-    letters = {x for x in text if not x.isspace()}
-    return sum(bytes(candidate.getmask(x)) == box for x in letters)
+@functools.lru_cache(maxsize=16)
+def _font(path: str, size: int) -> Any:
+    return ImageFont.load_default(size) if path == OWN else ImageFont.truetype(path, size)
 
 
 @functools.cache
-def _files() -> tuple[str, ...]:
-    return tuple(map(str, [*_bundled(), *_installed()]))
+def _candidates() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, [*_bundled(), *_installed()])))
 
 
 def _bundled() -> Iterator[Path]:
@@ -56,7 +133,11 @@ def _bundled() -> Iterator[Path]:
 
 
 def _installed() -> Iterator[Path]:
-    for folder in _FOLDERS:
-        for pattern in _CJK:
-            for ending in (".ttc", ".ttf", ".otf"):
-                yield from sorted(Path(folder).expanduser().rglob(pattern + ending))[:3]
+    """Font files of the system, those of many characters first."""
+    folders = [Path(folder).expanduser() for folder in _FOLDERS]
+    for folder, pattern, ending in itertools.product(folders, _CJK, _ENDINGS):
+        yield from sorted(folder.rglob(pattern + ending))[:3]
+    for folder, ending in itertools.product(folders, _ENDINGS):
+        # The last resort of macOS has a box for every character.
+        files = [x for x in folder.rglob("*" + ending) if "LastResort" not in x.name]
+        yield from sorted(files, key=lambda x: ("Regular" not in x.name, x.name))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from jaxgan.plots.fonts import font
+from jaxgan.plots import fonts
 from jaxgan.runtime import replacing
 
-_INK, _PAPER, _GAP = "#222222", "#ffffff", 8
+_PAPER, _GAP = "#ffffff", 8
 
 
 def image_grid(
@@ -90,14 +90,13 @@ def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
 def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
     """Stack images, each with its name, of one line or several, at its left."""
     lines = [line for name in strips for line in name.split("\n")]
-    width = max(round(font(line).getlength(line)) for line in lines)
+    width = max(round(fonts.width(line)) for line in lines)
     width = max(96, width + 10) if width else 0
     named = []
     for name, image in strips.items():
         out = Image.new("RGB", (image.width + width, image.height), _PAPER)
         out.paste(image, (width, 0))
-        box = (4, image.height // 2)
-        ImageDraw.Draw(out).text(box, name, _INK, font(name), anchor="lm")
+        fonts.draw(out, (4, image.height // 2), name)
         named.append(out)
     return _stack(named, axis=0)
 
@@ -105,7 +104,7 @@ def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
 def _head(name: str, image: Image.Image) -> Image.Image:
     out = Image.new("RGB", (image.width, image.height + 22), _PAPER)
     out.paste(image, (0, 22))
-    ImageDraw.Draw(out).text((image.width // 2, 11), name, _INK, font(name), anchor="mm")
+    fonts.draw(out, (image.width // 2, 11), name, middle=True)
     return out
 
 
@@ -130,7 +129,7 @@ def _paste(image: Image.Image, title: str, path: Path) -> None:
     out = Image.new("RGB", (image.width + 2 * margin, image.height + top + margin), _PAPER)
     out.paste(image, (margin, top))
     if title:
-        ImageDraw.Draw(out).text((margin, 14), title, _INK, font(title, 14), anchor="lm")
+        fonts.draw(out, (margin, 14), title, size=14)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         out.save(temporary, format="PNG")
