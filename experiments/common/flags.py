@@ -137,7 +137,7 @@ class CommandLine:
         return directory
 
     def check_inputs(self, directory: Path) -> None:
-        """Refuse ``--fresh`` where a flag names a file or folder inside the run's folder.
+        """Refuse ``--fresh`` where an input of the command lies inside the run's folder.
 
         Raises:
           InputError: If one does.
@@ -145,14 +145,16 @@ class CommandLine:
         if not self.shared.fresh:
             return
         home = directory.resolve()
-        for flag in sorted(self.values.flag_values_dict().keys() - {"out", "name"}):
-            value = self.values[flag].value
+        given = sorted(self.values.flag_values_dict().keys() - {"out", "name"})
+        inputs = {f"--{name}": self.values[name].value for name in given}
+        inputs["$JAXGAN_DATA"] = os.environ.get("JAXGAN_DATA")
+        for name, value in inputs.items():
             for text in value if isinstance(value, list) else [value]:
                 if not isinstance(text, str) or not os.path.exists(text):
                     continue
                 if Path(text).resolve().is_relative_to(home):
                     raise InputError(
-                        f"--{flag}={text} lies inside {directory}, which --fresh clears; "
+                        f"{name}={text} lies inside {directory}, which --fresh clears; "
                         "move it, or give another --name"
                     )
 

@@ -1,7 +1,5 @@
 """A run of the SeFa laboratory: directions, edited images, pictures, a page."""
 
-import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,11 @@ from tabulate import tabulate
 
 from experiments.sefa import report
 from experiments.sefa.config import Config, check_ranges, command_of
+from experiments.sefa.identity import settings
 from jaxgan import runs, sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
-from jaxgan.judges.oracles import Oracle
 from jaxgan.runs import progress
 from jaxgan.sefa import files, known, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
@@ -167,39 +165,6 @@ def _steps(distance: float, count: int) -> np.ndarray:
     distances = np.linspace(-distance, distance, count)
     distances[count // 2] = 0
     return distances
-
-
-def settings(
-    config: Config,
-    generator: Pretrained,
-    directions: sefa.Directions,
-    codes: np.ndarray,
-    judges: Sequence[Oracle] = (),
-) -> dict[str, Any]:
-    """Everything that decides a run: settings, the content of files, and oracles."""
-    params = _digest(*jax.tree.leaves(generator.params))
-    digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
-    for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    values = dataclasses.asdict(config) | {"checkpoint_sha256": params}
-    if config.codes is not None:
-        values["codes_sha256"] = _digest(codes)
-    if config.directions_file is not None:
-        values["directions_file_sha256"] = _digest(directions.vectors)
-    if config.labels is not None:
-        values["labels_sha256"] = _digest(np.fromfile(config.labels, np.uint8))
-    if config.settings is not None and config.settings.endswith(".json"):
-        digest.update(Path(config.settings).read_bytes())
-        values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
-    values["content"] = digest.hexdigest()[:16]
-    return {name: value for name, value in values.items() if name != "batch_size"}
-
-
-def _digest(*arrays: Any) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _measured(

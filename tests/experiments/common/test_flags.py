@@ -256,3 +256,7 @@ def test_fresh_is_refused_where_an_input_lies_in_the_folder(tmp_path, capsys, mo
         assert start(given, "--fresh") == 2
         error = capsys.readouterr().err
         assert f"--title={name} lies inside runs/test/usual, which --fresh clears" in error
+    monkeypatch.setenv("JAXGAN_DATA", "runs/test/usual")
+    assert start() == 0
+    assert start("--fresh") == 2
+    assert "$JAXGAN_DATA=runs/test/usual lies inside" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import special
 
 from experiments.sefa import config as sefa_config
@@ -214,6 +215,30 @@ def test_other_oracles_are_another_run(tmp_path, panel, monkeypatch):
     assert run.run(config_of(), tmp_path, generator, fresh=True)["attributes"]["oracles"] == [
         {"name": "eye", "source": "trained on other labels"}
     ]
+
+
+def test_labelled_photographs_are_known_by_their_content(tmp_path, panel, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name, colour in {"a": "red", "b": "green"}.items():
+            Image.new("RGB", (4, 4), colour).save(tmp_path / folder / f"{name}.png")
+        (tmp_path / folder / "labels.csv").write_text("image,Red\na.png,1\nb.png,0\n")
+
+    def start(folder):
+        names = {"attribute_data": str(folder), "attribute_labels": str(folder / "labels.csv")}
+        return run.run(config_of(**names), tmp_path / "run", linear())
+
+    first = start(tmp_path / "one")
+    assert start(tmp_path / "two") == first  # another place
+    (tmp_path / "one" / "labels.csv").write_text("image_id,Red\r\na.png,1\r\nb.png,-1")
+    assert start(tmp_path / "one") == first  # another way to write the same
+    (tmp_path / "one" / "labels.csv").write_text("image,Red\na.png,0\nb.png,1\n")
+    with pytest.raises(InputError, match=r"the content of \S*labels.csv has changed"):
+        start(tmp_path / "one")
+    Image.new("RGB", (4, 4), "blue").save(tmp_path / "two" / "a.png")
+    with pytest.raises(InputError, match=r"the content of \S*two is not that of \S*one"):
+        start(tmp_path / "two")
 
 
 def test_nothing_is_scored_unasked(tmp_path, panel):

@@ -1,0 +1,56 @@
+"""What identifies a run of the SeFa laboratory."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.sefa.config import Config
+from jaxgan import sefa
+from jaxgan.convert.generator import Pretrained
+from jaxgan.data import image_folder
+from jaxgan.data.labels import read_labels
+from jaxgan.judges.attributes import PACKED
+from jaxgan.judges.oracles import Oracle
+
+
+def settings(
+    config: Config,
+    generator: Pretrained,
+    directions: sefa.Directions,
+    codes: np.ndarray,
+    judges: Sequence[Oracle] = (),
+) -> dict[str, Any]:
+    """Everything that decides a run: settings, the content of files, and oracles."""
+    params = _digest(*jax.tree.leaves(generator.params))
+    digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
+    for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    values = dataclasses.asdict(config) | {"checkpoint_sha256": params}
+    if config.codes is not None:
+        values["codes_sha256"] = _digest(codes)
+    if config.directions_file is not None:
+        values["directions_file_sha256"] = _digest(directions.vectors)
+    if config.labels is not None:
+        values["labels_sha256"] = _digest(np.fromfile(config.labels, np.uint8))
+    if config.settings is not None and config.settings.endswith(".json"):
+        digest.update(Path(config.settings).read_bytes())
+        values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
+    if config.attribute_data is not None and config.attribute_labels is not None:
+        images = image_folder.pack(config.attribute_data, PACKED)  # as the oracle reads them
+        values["attribute_data_sha256"] = images.key
+        names, words, answers = read_labels(config.attribute_labels)
+        values["attribute_labels_sha256"] = _digest(np.array(names), np.array(words), answers)
+    values["content"] = digest.hexdigest()[:16]
+    return {name: value for name, value in values.items() if name != "batch_size"}
+
+
+def _digest(*arrays: Any) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
