@@ -9,7 +9,7 @@ Source: Szegedy et al., arXiv 1512.00567; Heusel et al., arXiv 1706.08500, for i
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -23,12 +23,21 @@ from jaxgan.errors import InputError, lookup
 SIZE = 299
 FEATURES = 2048
 
-# How published FIDs bring images to the network: where in a pixel its value and a sample
-# lie, which of the levels 0 to 255 becomes 0, and how many levels above that become 1.
-CONVENTIONS = {
-    "tensorflow": (0.0, 128.0, 128.0),  # the original, torch-fidelity, StyleGAN
-    "pytorch": (0.5, 127.5, 127.5),  # pytorch-fid
-}
+
+class Convention(NamedTuple):
+    """How a published FID brings images to the network.
+
+    Attributes:
+      resampling: ``pixels -> [299, pixels]``: the share of every pixel in every sample
+        along one axis.
+      zero: The level, of 0 to 255, that becomes 0.
+      unit: Levels above it that become 1.
+    """
+
+    resampling: Callable[[int], np.ndarray]
+    zero: float
+    unit: float
+
 
 # An accelerator's default may be TensorFloat-32, which rounds factors to three digits.
 _PRECISION = lax.Precision.HIGHEST
@@ -39,7 +48,8 @@ def extractor(
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Make a function of images ``[N, H, W, 3]``, uint8 in RGB, to features ``[N, 2048]``.
 
-    It compiles once per size of image and raises ``ValueError`` for other arrays.
+    The network is compiled once, and the resizing once per size of image. It raises
+    ``ValueError`` for other arrays.
 
     Args:
       params: Parameters from ``convert.inception.load``.
@@ -55,7 +65,8 @@ def extractor(
     _check(params)
     params = jax.device_put(params)
     count = batch_size or (2 if jax.default_backend() == "cpu" else 64)
-    run = jax.jit(functools.partial(features, convention=convention))
+    prepare = jax.jit(functools.partial(resize_and_scale, convention=convention))
+    run = jax.jit(lambda params, x: Inception().apply({"params": params}, x))
 
     def extract(images: np.ndarray) -> np.ndarray:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
@@ -65,7 +76,8 @@ def extractor(
         for start in range(0, len(images), count):
             batch = images[start : start + count]
             missing = [(0, count - len(batch)), (0, 0), (0, 0), (0, 0)]
-            result[start : start + count] = run(params, np.pad(batch, missing))[: len(batch)]
+            rows: Any = run(params, prepare(np.pad(batch, missing)))
+            result[start : start + count] = rows[: len(batch)]
         return result
 
     return extract
@@ -84,44 +96,64 @@ def _check(params: Any) -> None:
             raise InputError(f"the weights of Inception-v3 have a {name} of shape {shapes}")
 
 
-def features(params: Any, images: Array, convention: str = "tensorflow") -> Array:
-    """Compute pooled features ``[B, 2048]`` of images ``[B, H, W, 3]``, uint8 in RGB.
-
-    Args:
-      params: Parameters from ``convert.inception.load``.
-      images: Images of any height and width.
-      convention: One of ``CONVENTIONS``. Only FIDs of the same convention compare.
-
-    Raises:
-      InputError: If there is no such convention.
-    """
-    y: Any = Inception().apply({"params": params}, resize_and_scale(images, convention))
-    return y
-
-
 def resize_and_scale(images: Array, convention: str = "tensorflow") -> Array:
     """Turn images ``[B, H, W, 3]`` in 0 to 255 into the network's input ``[B, 299, 299, 3]``.
 
-    Resizing is bilinear between the two nearest pixels, however many lie between two
-    samples. FIDs of large images include the aliasing of this.
+    ``tensorflow`` and ``pytorch`` resize bilinearly between the two nearest pixels, however
+    many lie between two samples, so their FIDs of large images include aliasing. They differ
+    in where a pixel's value lies: at its corner, as TensorFlow 1 has it, or at its centre.
+    ``clean`` resizes as Pillow resizes float images: by a cubic kernel (a = -1/2) that is
+    widened where images shrink; levels beyond 0 to 255 are cut off, and none is rounded.
+    Images of 299 pixels stay as they are. Then ``x / 128 - 1``, or with ``pytorch``
+    ``x / 127.5 - 1``.
 
     Raises:
       InputError: If there is no such convention.
+
+    Source: torch-fidelity 0.4.0, pytorch-fid 0.3.0 and clean-fid 0.1.35; Parmar et al.,
+    arXiv 2104.11222, for the last.
     """
-    centre, zero, unit = lookup("convention", convention, CONVENTIONS)
+    resampling, zero, unit = lookup("convention", convention, CONVENTIONS)
     x = jnp.asarray(images, jnp.float32)
-    if x.shape[1] != SIZE:
-        x = jnp.einsum("sh,bhwc->bswc", _bilinear(x.shape[1], centre), x, precision=_PRECISION)
+    # Along rows first, as Pillow does: its sums in float32 then round alike.
     if x.shape[2] != SIZE:
-        x = jnp.einsum("sw,bhwc->bhsc", _bilinear(x.shape[2], centre), x, precision=_PRECISION)
-    return (x - zero) / unit
+        x = jnp.einsum("sw,bhwc->bhsc", resampling(x.shape[2]), x, precision=_PRECISION)
+    if x.shape[1] != SIZE:
+        x = jnp.einsum("sh,bhwc->bswc", resampling(x.shape[1]), x, precision=_PRECISION)
+    return (x.clip(0, 255) - zero) / unit
 
 
 def _bilinear(size: int, centre: float) -> np.ndarray:
-    """Return ``[299, size]``, the share of every pixel in every sample."""
+    """Shares of bilinear resizing; ``centre`` is where in a pixel its value lies."""
     position = ((np.arange(SIZE) + centre) * size / SIZE - centre).clip(0, size - 1)
     distance = np.abs(position[:, None] - np.arange(size))
     return (1 - distance).clip(0).astype(np.float32)
+
+
+def _cubic(size: int) -> np.ndarray:
+    """Shares of Pillow's bicubic resizing, whose kernel reaches two pixels or samples."""
+    scale = size / SIZE
+    width = max(scale, 1.0)
+    centres = (np.arange(SIZE)[:, None] + 0.5) * scale
+    pixels = np.arange(size)
+    x = np.abs(pixels + 0.5 - centres) / width
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    weights = np.where(x < 1, near, np.where(x < 2, far, 0))
+    # Pillow rounds the kernel's ends to whole pixels.
+    first, end = (np.trunc(centres + side * 2 * width + 0.5) for side in (-1, 1))
+    weights = np.where((pixels >= first) & (pixels < end), weights, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+CONVENTIONS = {
+    # the original in TensorFlow, torch-fidelity, the StyleGAN repositories
+    "tensorflow": Convention(functools.partial(_bilinear, centre=0.0), 128.0, 128.0),
+    "pytorch": Convention(
+        functools.partial(_bilinear, centre=0.5), 127.5, 127.5
+    ),  # pytorch-fid
+    "clean": Convention(_cubic, 128.0, 128.0),  # clean-fid
+}
 
 
 class Unit(nn.Module):

@@ -2,6 +2,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgan.errors import InputError
 from jaxgan.networks import inception
@@ -226,8 +227,29 @@ def test_preparation_follows_torch(size, twin):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=2e-6)
 
 
+@pytest.mark.parametrize("size", [(28, 28), (1, 3), (64, 48), (299, 300), (512, 1000)])
+def test_clean_preparation_follows_pillow(size):
+    """clean-fid resizes each channel as floats by Pillow, and cuts off what is beyond."""
+    image = np.random.default_rng(0).choice(np.uint8([0, 9, 255]), (*size, 3))
+    channels = [Image.fromarray(image[..., i].astype(np.float32)) for i in range(3)]
+    resized = [x.resize((299, 299), Image.Resampling.BICUBIC) for x in channels]
+    theirs = np.stack(resized, axis=-1).clip(0, 255) / 128 - 1
+    resize = jax.jit(lambda x: inception.resize_and_scale(x, "clean"))
+    # Weights and two sums in float32, of values up to 255 / 128.
+    np.testing.assert_allclose(resize(image[None])[0], theirs, atol=2e-6)
+
+
+@pytest.mark.parametrize("convention", inception.CONVENTIONS)
+def test_images_of_the_size_of_the_network_are_not_resized(convention):
+    image = np.random.default_rng(0).integers(0, 256, (1, 299, 299, 3), np.uint8)
+    zero = 127.5 if convention == "pytorch" else 128
+    expected = (image.astype(np.float32) - np.float32(zero)) / np.float32(zero)
+    scaled = np.asarray(inception.resize_and_scale(image, convention))
+    np.testing.assert_allclose(scaled, expected, atol=1e-7)  # rounding of the division
+
+
 def test_an_unknown_convention_is_refused():
-    with pytest.raises(InputError, match="choose from tensorflow, pytorch"):
+    with pytest.raises(InputError, match="choose from tensorflow, pytorch, clean"):
         inception.resize_and_scale(np.zeros((1, 4, 4, 3)), "caffe")
 
 
