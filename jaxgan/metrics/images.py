@@ -239,6 +239,8 @@ def _read(name: str, source: Any, size: int | None) -> np.ndarray:
             f"left out; the first, {first}: {reason}",
             stacklevel=4,
         )
+    for line in packed.remarks:
+        warnings.warn(f"{name}: {line}", stacklevel=4)
     return packed.images
 
 

@@ -94,6 +94,15 @@ def test_a_folder_is_the_array_of_its_images(pair, tmp_path, monkeypatch):
         metrics.kid(real, y, features=flat)
 
 
+def test_what_was_done_to_images_of_16_bits_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number in range(3):
+        levels = np.full((4, 4), 1000 * number + 900, np.uint16)  # of 12 bits
+        Image.fromarray(levels).save(tmp_path / f"{number}.png")
+    with pytest.warns(UserWarning, match="fake: 3 images .* up to 2900: 4095 becomes white"):
+        metrics.kid(drawn(4, 4, 4, 3), tmp_path, features=flat)
+
+
 GOOD = drawn(4, 2, 2, 3)
 
 
