@@ -25,7 +25,9 @@ from experiments.claims.points.cells import POINTS
 from experiments.claims.study import FOLDER, MAX_SEEDS, Study
 from experiments.common import flags
 from jaxgan import runtime
+from jaxgan.data import points
 from jaxgan.errors import InputError
+from jaxgan.runs.progress import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Options:
       seeds: Runs of every cell, with seeds from 0.
       data: A built-in cloud, or a .mat, .npy or .csv file.
       data_key: Variable of a .mat file.
+      columns: Two columns of a .csv file: names, or numbers from 0; a list.
       scale: Of image runs: one of SCALES.
       epochs: Of the runs of a grid.
       only: Names of claims; of a grid, variants and optimizers.
@@ -46,6 +49,7 @@ class Options:
     seeds: int = 8
     data: str = "m"
     data_key: str = "xx"
+    columns: tuple[str, ...] = ()
     scale: str = "small"
     epochs: int = grid.EPOCHS
     only: tuple[str, ...] | None = None
@@ -69,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = _choose(options, present)
         directory, fresh = Path(line.shared.out), line.shared.fresh
         line.check_inputs(directory)
+        of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
+        if of_points:
+            for note in points.load(options.data, options.data_key, options.columns).notes:
+                say(note)
         if line.shared.dry_run:
             study.show_plan(chosen, directory, options.seeds, fresh=fresh)
             return
@@ -79,7 +87,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return study.command_of(settings, options.only or [], out, entry)
 
         shown = {*present, "seeds"} - {"only"}
-        of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
         runtime.setup()
         report = study.run(
             chosen,
@@ -108,11 +115,13 @@ def _choose(options: Options, present: Mapping[str, Any]) -> Study:
         if "scale" in present:
             raise InputError("--scale goes with --study=claims; a grid is about points")
         names = grid.chosen(options.only)
-        return grid.study(grid.grid(*data, *names, options.epochs))
+        cells = grid.grid(*data, *names, options.epochs, columns=options.columns)
+        return grid.study(cells)
     if options.study == "claims":
         if "epochs" in present:
             raise InputError("--epochs goes with --study=grid; a claim says its own")
-        return entries.study(entries.claims(*data, options.only, scale=options.scale))
+        more = {"scale": options.scale, "columns": options.columns}
+        return entries.study(entries.claims(*data, options.only, **more))
     raise InputError(f"--study={options.study}: choose from claims, grid")
 
 

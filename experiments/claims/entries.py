@@ -58,6 +58,7 @@ def claims(
     names: Iterable[str] | None = None,
     *,
     scale: str = "small",
+    columns: tuple[str, ...] = (),
 ) -> dict[str, Claim]:
     """The claims by name.
 
@@ -66,6 +67,7 @@ def claims(
       data_key: Variable of a ``.mat`` file.
       names: Names in ``NAMES``; all by default.
       scale: Of the claims about images: a name in ``SCALES``.
+      columns: Two columns of a ``.csv`` file.
 
     Raises:
       InputError: If data cannot be read, there is no such claim or scale, or one of the
@@ -78,7 +80,7 @@ def claims(
 
     def claim(name: str) -> Claim:
         if name in point_entries.CLAIMS:
-            return point_entries.claim(name, data, data_key)
+            return point_entries.claim(name, data, data_key, columns)
         if name in fashion_entries.CLAIMS:
             return fashion_entries.claim(name, sizes)
         return face_entries.claim(name, sizes["faces"])

@@ -120,5 +120,6 @@ def command_of(
     if entry:
         out = f"{Path(out or FOLDER)}-{entry.replace(',', '-')}"
     flags = {**settings, "only": entry or ",".join(only), "out": out}
+    flags = {n: ",".join(x) if isinstance(x, tuple) else x for n, x in flags.items()}
     words = [f"--{name}={value}" for name, value in flags.items() if value != ""]
     return shlex.join(["python", "-m", "experiments.claims", *words])

@@ -186,7 +186,7 @@ def configure(
     programs = common_settings.resolve(DEFAULTS, own, overrides)
     source = [programs[0][name] for name in ("data", "data_key", "columns")]
     count = len(load(*source).points)
-    size = _train_size(count)
+    size = train_size_of(count)
     notes = {}
     for settings in programs:
         settings.setdefault("train_size", size)
@@ -211,7 +211,8 @@ def configure(
     return common_settings.require_distinct(configs)
 
 
-def _train_size(count: int) -> int:
+def train_size_of(count: int) -> int:
+    """Points of ``count`` that are trained on by default."""
     return 7000 if count >= 8000 else int(0.8 * count)
 
 
@@ -219,7 +220,7 @@ def _remedy(configs: list[Config], overrides: Mapping[str, Any], count: int) -> 
     """Name the flags with which a recipe fits few points; empty if it is not too large."""
     flags, size = [], configs[0].train_size
     if "train_size" not in overrides and size >= count:
-        size = _train_size(count)
+        size = train_size_of(count)
         flags.append(f"--train_size={size}")
     room = size // max(1, *(config.critic_steps for config in configs))
     if "batch_size" not in overrides and 0 < room < configs[0].batch_size:

@@ -29,14 +29,14 @@ def identity(config: Config) -> dict[str, Any]:
         "frames": FRAMES,
         "shown": SHOWN,
     }
-    data = {"data_sha256": digest(config.data, config.data_key)}
+    data = {"data_sha256": digest(config.data, config.data_key, config.columns)}
     return claims_lanes.settings(config) | constants | data
 
 
 @lru_cache(maxsize=16)
-def digest(source: str, key: str) -> str:
+def digest(source: str, key: str, columns: tuple[str, ...] = ()) -> str:
     """The sha256 of the points themselves."""
-    return points.digest(points.load(source, key).points)
+    return points.digest(points.load(source, key, columns).points)
 
 
 def cost(config: Config) -> float:
@@ -89,7 +89,7 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
       InputError: Before training, if held-out points equal samples of the training points.
     """
     config = wanted[0].cell.config
-    cloud = points.load(config.data, config.data_key).points
+    cloud = points.load(config.data, config.data_key, config.columns).points
     seeds = [lane.seed for lane in wanted]
     starts = {seed: _start(config, cloud, seed) for seed in dict.fromkeys(seeds)}
     each = [

@@ -41,27 +41,30 @@ class Entry(NamedTuple):
     note: str
 
 
-def claim(name: str, data: str, data_key: str) -> Claim:
+def claim(name: str, data: str, data_key: str, columns: tuple[str, ...] = ()) -> Claim:
     """A claim about points, by its name in ``CLAIMS``.
 
     Raises:
       InputError: If the data cannot be read, or the claim not be tested on it.
     """
-    digest(data, data_key)  # reports bad data first
+    source = {"data": data, "data_key": data_key, "columns": columns}
+    digest(data, data_key, columns)  # reports bad data first
 
     def cell(recipe: str, variant: str, optimizer: str, **settings: Any) -> Cell:
         for setting, owner in (("clip", WGAN), ("penalty_weight", GP)):
             if variant != owner:  # has no such setting
                 settings.pop(setting, None)
         settings |= {"variant": (_VARIANTS[variant],), "optimizer": (_OPTIMIZERS[optimizer],)}
-        (config,) = configure(recipe, data=data, data_key=data_key, **settings)
+        (config,) = configure(recipe, **source, **settings)
         return Cell(POINTS, config)
 
     entry = CLAIMS[name]
     try:
         settings = entry.settings(cell)
     except InputError as error:
-        raise InputError(f"claim {name} cannot be tested on {data}: {error}") from error
+        cause = error.__cause__  # an error without its remedy, flags that are not there
+        reason = cause if isinstance(cause, InputError) else error
+        raise InputError(f"claim {name} cannot be tested on {data}: {reason}") from error
     return Claim(name, entry.sentence, entry.parts, settings, entry.note, draw_points)
 
 

@@ -17,7 +17,8 @@ from experiments.claims.points.parts import FIT, SLIGHTLY
 from experiments.claims.points.pictures import draw_points
 from experiments.claims.report import Report, interval, number
 from experiments.claims.study import Study
-from experiments.points.config import configure
+from experiments.points.config import configure, train_size_of
+from jaxgan.data import points
 from jaxgan.errors import InputError
 from jaxgan.metrics import intervals, verdicts
 from jaxgan.metrics.claims import diverged
@@ -25,6 +26,7 @@ from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.plots import figures
 from jaxgan.plots.report_page import Picture, Section, Table, pictures
+from jaxgan.runs.progress import say
 from jaxgan.runs.records import Cell, Records
 from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS
@@ -88,9 +90,14 @@ def grid(
     """Cells by (variant, optimizer) and learning rate.
 
     Penalty weights and clip bounds are the points laboratory's defaults of a variant; other
-    ``settings`` replace report B's.
+    ``settings`` replace report B's. A batch that is too large for the data is made to fit, and
+    a line says it.
     """
     common = _SETTINGS | {"epochs": epochs, "data": data, "data_key": data_key} | settings
+    room = train_size_of(len(points.load(data, data_key, common.get("columns", ())).points))
+    if "batch_size" not in settings and room < common["batch_size"]:
+        common["batch_size"] = room
+        say(f"batch_size={room}: there are {room} points to train on")
 
     def cell(variant: str, optimizer: str, rate: float) -> Cell:
         own = {"variant": (variant,), "optimizer": (optimizer,), "learning_rate": (rate,)}

@@ -71,6 +71,24 @@ def test_a_dry_run_of_a_grid(tmp_path, capsys):
     ]
 
 
+def test_a_table_of_few_points(tmp_path, capsys):
+    """Its columns are chosen by flags that are there, and what is taken for granted is said."""
+    path, out = str(tmp_path / "a.csv"), f"--out={tmp_path / 'o'}"
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    np.savetxt(path, rows, delimiter=",", header="0,1,2", comments="")
+    grid = ["--study=grid", "--only=gan,sgd", f"--data={path}", "--dry_run", out]
+    assert main(grid) == 2
+    assert "choose two with --columns=1,2" in capsys.readouterr().err
+    assert main([*grid, "--columns=1,2"]) == 0
+    said = capsys.readouterr().err
+    assert "batch_size=48: there are 48 points to train on" in said
+    assert "the first row, 0,1,2, counts the columns: a header" in said
+    assert main([f"--data={path}", "--columns=1,2", "--only=B1", "--dry_run", out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"claims: error: claim B1 cannot be tested on {path}: ")
+    assert line.endswith("as there are 60 points")
+
+
 def entries_of(folder):
     return json.loads((folder / "grid.json").read_text())["entries"]
 
