@@ -229,6 +229,11 @@ def _choose(
         notes.append(f"{path}: read columns {names}; the others do not hold numbers")
     if width == 1:
         raise InputError(_seen(path, layout.separator, width))
+    if width == 2 and layout.names and nameless and count == counts and count[0] in (0, 1):
+        raise InputError(
+            f"{path} has 2 columns, of which the first counts the rows; "
+            "--columns=0,1 reads both"
+        )
     if len(chosen) != 2:
         have = ", ".join(_label(layout, i) for i in range(min(width, 8)))
         pair = chosen[-2:] if len(chosen) > 1 else [0, 1]
@@ -241,12 +246,15 @@ def _choose(
 
 
 def _label(layout: _Layout, column: int) -> str:
-    return (layout.names[column] if layout.names else "") or str(column)
+    name = layout.names[column] if layout.names else ""
+    return name if name and layout.names.count(name) == 1 else str(column)
 
 
 def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
     pair = []
     for name in columns:
+        if layout.names.count(name) > 1:
+            raise InputError(f"{path} has several columns {name!r}; choose by numbers from 0")
         if name in layout.names:
             pair.append(layout.names.index(name))
         elif re.fullmatch(r"[0-9]{1,6}", name) and int(name) < layout.width:
@@ -254,6 +262,8 @@ def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
         else:
             have = ", ".join(_label(layout, i) for i in range(min(layout.width, 20)))
             raise InputError(f"{path} has no column {name!r}; it has: {have}")
+    if pair[0] == pair[1]:
+        raise InputError(f"--columns={','.join(columns)} is one column of {path}, twice")
     return pair
 
 

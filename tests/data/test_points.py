@@ -143,6 +143,13 @@ def test_columns_by_name_and_by_number(tmp_path):
         points.load(str(path), columns=("x", "z"))
     with pytest.raises(InputError, match="--columns=x: columns must be two"):
         points.load(str(path), columns=("x",))
+    path.write_text("\n".join(["x,x,y", *rows[1:]]))
+    with pytest.raises(InputError, match=r"\(0, 1, y\); choose two with --columns=1,y"):
+        points.load(str(path))
+    with pytest.raises(InputError, match="several columns 'x'; choose by numbers from 0"):
+        points.load(str(path), columns=("x", "y"))
+    with pytest.raises(InputError, match="--columns=y,2 is one column of .*, twice"):
+        points.load(str(path), columns=("y", "2"))
     np.save(tmp_path / "a.npy", CLOUD)
     with pytest.raises(InputError, match="columns are those of a .csv file"):
         points.load(str(tmp_path / "a.npy"), columns=("x", "y"))
@@ -215,7 +222,7 @@ BAD = {
         (lambda p: scipy.io.savemat(p, {"xx": CLOUD[:, :1]}), r"shape \[30, 1\]"),
         (lambda p: scipy.io.savemat(p, {"xx": CLOUD.reshape(5, 6, 2)}), r"shape \[5, 6, 2\]"),
         (lambda p: scipy.io.savemat(p, {"xx": "text"}), "not real numbers"),
-        (lambda p: scipy.io.savemat(p, {"xx": CLOUD * 1j}), "complex128, not real"),
+        (lambda p: scipy.io.savemat(p, {"xx": CLOUD * 1j}), "is a complex, not real"),
         (lambda p: scipy.io.savemat(p, {"xx": {"a": CLOUD}}), "is a struct"),
         (lambda p: scipy.io.savemat(p, {"xx": CLOUD[:5]}), "5 points; at least 10"),
         (marked_bomb, "not a readable .mat|inflates"),
@@ -228,6 +235,7 @@ BAD = {
         (lambda p: np.save(p, np.where(CLOUD > 1, np.nan, CLOUD)), "not finite, the first in"),
         (lambda p: np.save(p, np.ones((20, 2))), "only copies of one point"),
         (lambda p: np.save(p, CLOUD * 1e35), "beyond 1e30"),
+        (lambda p: np.save(p, CLOUD * 1e-170), "differ by .*e-1.. only"),
         (lying_npy, "not a readable .npy"),
     ],
     "a.csv": [
@@ -242,6 +250,10 @@ BAD = {
             r"3 columns, separated by ';' \(a, b, c\); choose two with --columns=b,c",
         ),
         (lambda p: p.write_text("x,y\n1_0,2\n"), "line 2: '1_0,2'"),
+        (
+            lambda p: p.write_text(",x\n0,7\n1,8\n2,8\n"),
+            "the first counts the rows; --columns=0,1",
+        ),
         (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
         (lambda p: p.write_text("1,O.5\n" + "1,2\n" * 20), "line 1: '1,O.5'"),
         (lambda p: p.write_text("1,2\n3\n"), "different lengths"),
