@@ -17,6 +17,7 @@ from flax import struct
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.errors import InputError, lookup
 from jaxgan.training.objectives import Objective
 from jaxgan.training.optimizers import Optimizers
 
@@ -80,8 +81,10 @@ class Gan(NamedTuple):
       step: ``(state, reals [critic_steps, B, ...]) -> (state, {name: []})``: one critic
         update per real batch, then one generator update.
       sample: ``(state, z [B, D]) -> [B, ...]``, with running statistics.
-      score: ``(state, x [B, ...]) -> [B]``, with running statistics.
+      score: ``(state, x [B, ...]) -> [B]``, with running statistics; where the critic
+        judges packs, that of a pack of copies.
       latent_dim: D.
+      law: Law of the latents, one of ``LATENTS``.
     """
 
     init: Callable[[Array, Array], GanState]
@@ -89,6 +92,11 @@ class Gan(NamedTuple):
     sample: Callable[[GanState, Array], Array]
     score: Callable[[GanState, Array], Array]
     latent_dim: int
+    law: str = "normal"
+
+    def latents(self, key: Array, count: int) -> Array:
+        """Latents ``[count, D]`` of the law that this GAN trains with."""
+        return latents(key, count, self.latent_dim, self.law)
 
 
 def averaged(state: GanState) -> GanState:
@@ -110,15 +118,43 @@ def averaged(state: GanState) -> GanState:
     return replace(state, generator=generator)
 
 
-def latents(key: Array, count: int, latent_dim: int) -> Array:
-    """Standard normal latents ``[count, latent_dim]``.
+def _uniform(key: Array, shape: tuple[int, int]) -> Array:
+    return jax.random.uniform(key, shape, minval=-1.0)
+
+
+# Laws of latents: standard normal; uniform from -1 to 1.
+LATENTS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
+    "normal": jax.random.normal,
+    "uniform": _uniform,
+}
+
+
+def latents(key: Array, count: int, latent_dim: int, law: str = "normal") -> Array:
+    """Latents ``[count, latent_dim]``, independent draws of one of ``LATENTS``.
+
+    Raises:
+      InputError: If there is no such law.
 
     Example:
       >>> import jax, jaxgan
       >>> jaxgan.latents(jax.random.key(0), 5, 4).shape
       (5, 4)
     """
-    return jax.random.normal(key, (count, latent_dim))
+    return lookup("latent law", law, LATENTS)(key, (count, latent_dim))
+
+
+def packed(x: Array, size: int) -> Array:
+    """Join examples in packs, by their last axis: ``[B, ..., C] -> [B / size, ..., size C]``.
+
+    Raises:
+      InputError: If the examples do not make whole packs.
+    """
+    if size == 1:
+        return x
+    if len(x) % size:
+        raise InputError(f"a batch of {len(x)} does not make whole packs of {size}")
+    packs = jnp.moveaxis(x.reshape(-1, size, *x.shape[1:]), 1, -2)
+    return packs.reshape(*packs.shape[:-2], -1)
 
 
 def gan(
@@ -129,6 +165,8 @@ def gan(
     *,
     latent_dim: int,
     ema: ArrayLike = 0.0,
+    law: str = "normal",
+    pack: int = 1,
     constrain: Callable[[Array], Array] = lambda x: x,
 ) -> Gan:
     """Build a GAN.
@@ -142,6 +180,9 @@ def gan(
       ema: Decay of the generator's moving average per step; 0 makes it a copy. Early
         on the decay is ``(1 + step) / (10 + step)`` where that is less, so that the
         first weights do not linger.
+      law: Law of the latents, one of ``LATENTS``.
+      pack: Examples that the critic judges together, side by side in their last axis; more
+        than one make it see a lack of variety (PacGAN, Lin et al., arXiv 1712.04086).
       constrain: Applied to every latent batch; the place of a sharding constraint.
 
     Example:
@@ -173,7 +214,8 @@ def gan(
         generator_key, critic_key = jax.random.split(draw_key(key, INIT))
         z = jnp.zeros((1, latent_dim))
         g = init_net(generator, optimizers.generator, generator_key, z)
-        c = init_net(critic, critic_optimizer, critic_key, example)
+        pack_of_copies = packed(jnp.repeat(example, pack, axis=0), pack)
+        c = init_net(critic, critic_optimizer, critic_key, pack_of_copies)
         # An update of zero moves the first weights into the constraint's set.
         zeros = optax.tree.zeros_like(c.params)
         constraint = objective.constraint
@@ -183,6 +225,8 @@ def gan(
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
     def critic_update(c, key, real, fake):
+        real, fake = packed(real, pack), packed(fake, pack)
+
         def loss(params):
             net = replace(c, params=params)
             if net.stats:
@@ -209,7 +253,7 @@ def gan(
         latent_keys, penalty_keys = jax.random.split(key, (2, len(reals)))
 
         def generate(params, key):
-            z = constrain(latents(key, reals.shape[1], latent_dim))
+            z = constrain(latents(key, reals.shape[1], latent_dim, law))
             return forward(generator, replace(g, params=params), z)
 
         # The generator stands still while the critic moves, so its last fakes serve for its
@@ -226,8 +270,8 @@ def gan(
         )
 
         def loss(fake):
-            fake_scores, _ = forward(critic, c, fake)
-            real_scores, _ = forward(critic, c, reals[-1])
+            fake_scores, _ = forward(critic, c, packed(fake, pack))
+            real_scores, _ = forward(critic, c, packed(reals[-1], pack))
             return objective.generator_loss(real_scores, fake_scores)
 
         value, slope = jax.value_and_grad(loss)(fake)
@@ -244,6 +288,6 @@ def gan(
         return generator.apply(state.generator.variables, z)
 
     def score(state, x) -> Any:
-        return critic.apply(state.critic.variables, x)
+        return critic.apply(state.critic.variables, packed(jnp.repeat(x, pack, axis=0), pack))
 
-    return Gan(init, step, sample, score, latent_dim)
+    return Gan(init, step, sample, score, latent_dim, law)

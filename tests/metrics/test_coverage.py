@@ -8,17 +8,26 @@ MODES = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 
 def test_modes_and_quality_are_counted():
     samples = np.array([[0.1, 0], [0, 0.9], [10, 0.5], [5, 5]])
-    assert coverage(samples, MODES, 1.0) == (2, 0.75)
+    assert coverage(samples, MODES, 1.0)[:2] == (2, 0.75)
 
 
 def test_a_collapsed_generator_captures_one_mode_with_high_quality():
-    assert coverage(np.zeros((100, 2)), MODES, 1.0) == (1, 1.0)
+    expected = (1, 1.0, pytest.approx(np.log(3)))
+    assert coverage(np.zeros((100, 2)), MODES, 1.0) == expected
+
+
+def test_reverse_divergence_is_of_all_samples_by_their_nearest_mode():
+    samples = MODES[[0, 0, 1, 1, 1, 2, 2, 2]] + [2.0, 1.0]  # none within the radius
+    expected = 2 / 8 * np.log(3 * 2 / 8) + 2 * 3 / 8 * np.log(3 * 3 / 8)
+    assert coverage(samples, MODES, 1.0) == (0, 0.0, pytest.approx(expected))
+    assert coverage(MODES, MODES, 1.0).reverse_kl == pytest.approx(0, abs=1e-12)
 
 
 def test_samples_that_are_not_finite_belong_to_no_mode():
     samples = np.array([[0.0, 0.0], [np.nan, 0.0]])
-    assert coverage(samples, MODES, 1.0) == (1, 0.5)
-    assert coverage(samples[1:], MODES, 1.0) == (0, 0.0)
+    assert coverage(samples, MODES, 1.0)[:2] == (1, 0.5)
+    assert coverage(samples[1:], MODES, 1.0)[:2] == (0, 0.0)
+    assert np.isnan(coverage(samples[1:], MODES, 1.0).reverse_kl)
 
 
 def test_the_radius_counts_as_inside():

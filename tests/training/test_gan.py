@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -7,8 +8,9 @@ import jax
 import numpy as np
 import pytest
 
+from jaxgan.errors import InputError
 from jaxgan.networks import mlp
-from jaxgan.training.gan import STEP, averaged, draw_key, gan, latents
+from jaxgan.training.gan import LATENTS, STEP, averaged, draw_key, gan, latents, packed
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, objective
 from jaxgan.training.optimizers import OPTIMIZERS, pair
 from tests.quick import normal, quick_jit
@@ -221,6 +223,55 @@ def test_critic_steps_each_take_their_own_batch(key, reals):
     both, _ = run.step(first, reals, rate=0.0, critic_rate=0.1)
     swapped, _ = run.step(first, reals[::-1].copy(), rate=0.0, critic_rate=0.1)
     assert bits(both.critic.params) != bits(swapped.critic.params)
+
+
+def test_packs_join_neighbours_by_their_last_axis():
+    points = np.arange(8).reshape(4, 2)
+    assert packed(points, 2).tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    images = np.arange(4 * 3 * 2).reshape(4, 3, 1, 2)
+    pairs = packed(images, 2)
+    chex.assert_shape(pairs, (2, 3, 1, 4))
+    np.testing.assert_array_equal(pairs[1, ..., :2], images[2])
+    np.testing.assert_array_equal(pairs[1, ..., 2:], images[3])
+    with pytest.raises(InputError, match="4 does not make whole packs of 3"):
+        packed(points, 3)
+
+
+class PairCritic(nn.Module):
+    """A critic that makes its own packs of two."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        return mlp.Critic((8,), name="inner")(x.reshape(-1, 4))
+
+
+def test_the_critic_judges_packs(key, reals):
+    def make(critic, pack=1):
+        networks = mlp.Generator((8,)), critic
+        parts = objective("gan"), pair("sgd", 0.1)
+        return gan(*networks, *parts, latent_dim=LATENT, pack=pack)
+
+    packs, own = make(mlp.Critic((8,)), 2), make(PairCritic())
+    start = packs.init(key, reals[0, :1])
+    inner = dataclasses.replace(start.critic, params={"inner": start.critic.params})
+    state, metrics = quick_jit(packs.step)(start, reals)
+    expected, others = quick_jit(own.step)(dataclasses.replace(start, critic=inner), reals)
+    chex.assert_trees_all_close(metrics, others, rtol=1e-6)
+    chex.assert_trees_all_close(state.generator.params, expected.generator.params, rtol=1e-6)
+    chex.assert_shape(packs.score(state, reals[0]), (BATCH,))
+
+
+@pytest.mark.parametrize(("law", "deviation"), [("normal", 1), ("uniform", 3**-0.5)])
+def test_latents_follow_their_law(law, deviation, key):
+    z = np.asarray(latents(key, 4000, 2, law))
+    assert z.mean() == pytest.approx(0, abs=0.05)
+    assert z.std() == pytest.approx(deviation, rel=0.03)
+    assert law == "normal" or (abs(z) <= 1).all()
+
+
+def test_an_unknown_law_of_latents_is_refused(key):
+    with pytest.raises(InputError, match=", ".join(LATENTS)):
+        latents(key, 1, 1, "cauchy")
 
 
 def torch_weights(params):
