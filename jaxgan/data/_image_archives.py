@@ -24,10 +24,9 @@ from jaxgan.data._image_sources import (
     check_bytes,
     hidden,
     list_files,
-    one_line,
     reason_of,
 )
-from jaxgan.errors import InputError
+from jaxgan.errors import InputError, one_line
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MAX_LINK = 4096  # bytes of a zip's link

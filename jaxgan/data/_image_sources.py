@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxgan.errors import InputError
+from jaxgan.errors import InputError, one_line
 
 # Suffix to Pillow's name of the format. The content decides; suffixes only say which files
 # are images.
@@ -65,13 +65,6 @@ class Source(NamedTuple):
 
 class Skip(Exception):
     """One image cannot be read; the message is the reason."""
-
-
-def one_line(text: object) -> str:
-    """Spell a text on one line that any terminal can show, whatever bytes a name has."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
-    )
 
 
 def reason_of(error: Exception) -> str:

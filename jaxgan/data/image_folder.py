@@ -20,12 +20,11 @@ from jaxgan.data._image_sources import (
     Listing,
     Members,
     Skip,
-    one_line,
     open_folder,
     reads_heif,
 )
 from jaxgan.data._square_images import FULL, Deep, Square, decode, white_of
-from jaxgan.errors import InputError
+from jaxgan.errors import InputError, one_line
 from jaxgan.runtime import cache_folder, cores, replacing
 
 MAX_SIZE = 1024
