@@ -2,12 +2,11 @@
 
 import math
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
+from jaxgan.data import _mat_files
 from jaxgan.errors import InputError
 
 MAX_BYTES = 64 * 2**20  # of a file, and of the content of a compressed .mat file
@@ -35,7 +34,7 @@ def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
     # Float64 would make eight bytes of one.
     small = points.dtype.itemsize < 4
     kind = points.dtype.newbyteorder("=") if small else np.dtype(np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
         points = points.astype(kind, copy=False)
     pieces = [points[i : i + _PIECE] for i in range(0, len(points), _PIECE)]
     _check_finite(pieces, source)
@@ -88,57 +87,31 @@ _HEADERS = {
 
 def read_mat(path: Path, key: str) -> np.ndarray:
     """Read a variable of a MATLAB file, up to version 7.2."""
-    _check_parts(path)
+    names = set()
     try:
-        names = {name: (kind, shape) for name, shape, kind in scipy.io.whosmat(path)}
-        if key not in names:
-            have = ", ".join(sorted(names)) or "none"
-            raise InputError(f"{path} has no variable {key!r}; it has: {have}")
-        kind, shape = names[key]
-        if kind in ("cell", "struct", "object", "opaque", "function", "sparse"):
-            raise InputError(f"variable {key!r} of {path} is a {kind}, not an array")
-        # MATLAB stores doubles that are small whole numbers in a byte each.
-        if kind == "double" and math.prod(shape) * 8 > 4 * MAX_BYTES:
-            raise InputError(
-                f"variable {key!r} of {path} has {math.prod(shape)} numbers; "
-                f"at most {MAX_BYTES // 2} are read"
-            )
-        return np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])
-    except InputError:
-        raise
+        for variable in _mat_files.variables(path.read_bytes(), MAX_BYTES):
+            if variable.name == key:
+                if variable.kind != "array":
+                    raise InputError(
+                        f"variable {key!r} of {path} is a {variable.kind}, not real numbers"
+                    )
+                return variable.read()
+            names.add(variable.name)
     except NotImplementedError as error:
         raise InputError(
             f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7 or as .npy"
         ) from error
+    except _mat_files.Truncated as error:
+        raise InputError(
+            f"{path} is truncated or damaged: it ends inside a variable"
+        ) from error
+    except _mat_files.TooLarge as error:
+        raise InputError(
+            f"{path} inflates to more than the limit of {MAX_BYTES >> 20} MiB"
+        ) from error
+    except (InputError, OSError):
+        raise
     except Exception as error:  # a damaged file raises nearly anything
         raise InputError(f"{path} is not a readable .mat file") from error
-
-
-def _check_parts(path: Path) -> None:
-    """Refuse a MATLAB 5 file that ends early, or inflates to more than ``MAX_BYTES``."""
-    content = path.read_bytes()
-    if 0 in content[:4]:  # MATLAB 4, which compresses nothing
-        return
-    matlab_5 = content[124:128] in (b"\0\1IM", b"\1\0MI")
-    order = "little" if content[126:128] == b"IM" else "big"  # as in scipy
-    total, start = 0, 128
-    while start + 8 <= len(content):
-        kind = int.from_bytes(content[start : start + 4], order)
-        size = int.from_bytes(content[start + 4 : start + 8], order)
-        if kind == size == 0:
-            break
-        if matlab_5 and start + 8 + size > len(content):
-            raise InputError(f"{path} is truncated or damaged: it ends inside a variable")
-        pending = content[start + 8 : start + 8 + size] if kind == 15 else b""
-        inflater = zlib.decompressobj() if pending else None
-        while inflater and pending and not inflater.eof:
-            try:
-                total += len(inflater.decompress(pending, 2**20))
-            except zlib.error as error:
-                raise InputError(f"{path} is not a readable .mat file") from error
-            if total > MAX_BYTES:
-                raise InputError(
-                    f"{path} inflates to more than the limit of {MAX_BYTES >> 20} MiB"
-                )
-            pending = inflater.unconsumed_tail
-        start += 8 + size
+    have = ", ".join(sorted(names)) or "none"
+    raise InputError(f"{path} has no variable {key!r}; it has: {have}")

@@ -77,6 +77,48 @@ def test_mat_files_of_version_4(tmp_path):
     np.testing.assert_array_equal(points.load(str(tmp_path / "cloud.mat")).points, cloud)
 
 
+@pytest.mark.parametrize("version", ["4", "5"])
+def test_mat_files_of_every_number(tmp_path, version):
+    kinds = ("f8", "f4", "i4", "i2", "u2", "u1") + ("i1", "u4", "i8", "u8") * (version == "5")
+    variables = {kind: (9 * CLOUD).round().clip(0).astype(kind) for kind in kinds}
+    path = tmp_path / "cloud.mat"
+    scipy.io.savemat(path, variables, format=version)
+    for kind, cloud in variables.items():
+        np.testing.assert_array_equal(points.load(str(path), kind).points, cloud)
+
+
+def test_mat_files_that_say_more_than_they_hold_are_refused(tmp_path):
+    path = tmp_path / "cloud.mat"
+    scipy.io.savemat(path, {"xx": CLOUD})
+    content = path.read_bytes()
+    size, shape = len(CLOUD).to_bytes(4, "little"), (2).to_bytes(4, "little")
+    assert content.count(size + shape) == 1
+    for lie in (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", bytes(4), b"\x1d\0\0\0"):
+        path.write_bytes(content.replace(size + shape, lie + shape))
+        with pytest.raises(InputError, match="not a readable .mat file"):
+            points.load(str(path))
+    path.write_bytes(content.replace((480).to_bytes(4, "little"), b"\xf0\xff\xff\xff"))
+    with pytest.raises(InputError, match="truncated or damaged"):
+        points.load(str(path))
+    for value, kind in (
+        ({"a": 1}, "struct"),
+        (np.array([["b"]], object), "cell"),
+        ("a", "text"),
+    ):
+        scipy.io.savemat(path, {"before": np.array([[1, "a"]], object), "xx": value})
+        with pytest.raises(InputError, match=f"is a {kind}, not real numbers"):
+            points.load(str(path))
+    scipy.io.savemat(path, {"a\x1b": CLOUD})
+    with pytest.raises(InputError, match=r"it has: a\\x1b$"):
+        points.load(str(path))
+
+
+def test_signalling_numbers_are_refused_without_a_warning(tmp_path):
+    np.save(tmp_path / "a.npy", np.full((20, 2), 0x7FA00000, np.uint32).view(np.float32))
+    with pytest.raises(InputError, match="20 points that are not finite"):
+        points.load(str(tmp_path / "a.npy"))
+
+
 def test_npy_and_csv_files(tmp_path):
     np.save(tmp_path / "a.npy", CLOUD.astype(np.float32))
     loaded = points.load(str(tmp_path / "a.npy")).points
