@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.common.settings import Training
-from jaxgan.runs import loop
+from jaxgan.runs import loop, stoppable
 from jaxgan.runs.records import Record, Work
 from jaxgan.training.gan import GanState
 from jaxgan.training.program import Program
@@ -93,10 +93,16 @@ def divergence(finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return before, np.where(before[:, -1], 0, np.argmin(before, axis=1) + 1)
 
 
-def records(arrays: Iterable[Arrays], notes: Arrays) -> Iterator[Record]:
-    """Records of the arrays of each lane as they come; their seconds include training."""
+def records(
+    arrays: Iterable[Arrays], notes: Arrays, check: Callable[[], None] = lambda: None
+) -> Iterator[Record]:
+    """Records of the arrays of each lane as they come; their seconds include training.
+
+    ``check`` ends the work on them within seconds; it raises ``Stopped`` to do so.
+    """
     seconds, began = float(notes["seconds"][0]) / len(notes["finite"]), time.monotonic()
-    for each in arrays:
+    items = iter(arrays)
+    while (each := stoppable(lambda: next(items, None), check)) is not None:
         now = time.monotonic()
         yield Record(each, {"seconds": seconds + now - began})
         began = now

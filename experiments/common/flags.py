@@ -194,10 +194,10 @@ class CommandLine:
             return self._fail(error, 1)
         except runs.Stopped as error:
             print(f"{self.experiment}: {error}; the same command goes on", file=sys.stderr)
-            return error.code
+            return runs.leave(error.code)
         except KeyboardInterrupt:
             print(f"{self.experiment}: stopped at once", file=sys.stderr)
-            return 130
+            return runs.leave(130)
         return 0
 
     def _fail(self, message: object, code: int) -> int:

@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check=check,
         )
         if len(folders) > 1:
-            compare(folders, directory)
+            runs.stoppable(lambda: compare(folders, directory), check)
         run.show(summaries)
         print(directory)
 

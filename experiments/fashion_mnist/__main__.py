@@ -21,7 +21,7 @@ from experiments.fashion_mnist import traverse
 from experiments.fashion_mnist.config import DEFAULTS, RECIPES, TEXTS, load
 from experiments.images import run
 from experiments.images.config import Config, configure
-from jaxgan import runtime
+from jaxgan import runs, runtime
 from jaxgan.data.fashion_mnist import read_names
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
@@ -86,6 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             configs,
             directory,
             dataset,
+        def move(folder, config) -> dict[str, Any]:
+            judge = classifier()
+            return traverse.traverse(config, folder, dataset, judge, dimensions, by, names)
+
             finish=end,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
@@ -94,9 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for folder, config in folders.items():
             if not (folder / "summary.json").exists():
                 continue
-            result = traverse.traverse(
-                config, folder, dataset, classifier(), dimensions, by, names
-            )
+            result = runs.stoppable(functools.partial(move, folder, config), check)
             check()
             traverse.show(run.title_of(config), result)
         run.show(summaries)

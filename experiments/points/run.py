@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from jaxgan.data import points
 from jaxgan.data.points import PointCloud
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, jobs, loop, to_json
-from jaxgan.runs.directory import write_csv
+from jaxgan.runs.directory import write_arrays, write_csv
 
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
     def finish(state, records, frames):
         generated = functions.each(program.final_samples)(state)
         results, samples = fit.evaluate(lanes, cloud, generated)
-        np.savez_compressed(directory / "samples.npz", allow_pickle=False, **samples)
+        write_arrays(directory / "samples.npz", **samples)
         pictures.draw_curves(directory / "losses.png", config, len(lanes.seed), records)
         pictures.draw_samples(
             directory / "samples.png", config, lanes, samples, results, extent
@@ -111,6 +111,7 @@ def run_all(
     *,
     fresh: bool = False,
     began: float | None = None,
+    check: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Run every program and join their results in one table and one figure.
@@ -121,6 +122,7 @@ def run_all(
       cloud: What to train on.
       fresh: Start every program over.
       began: Start of the time to the first step of the first program.
+      check: As ``jobs.run`` takes it.
       **options: As ``jobs.run`` takes them.
 
     Returns:
@@ -135,7 +137,8 @@ def run_all(
     starts = {configs[0]: began}
 
     def run_one(config, folder):
-        return run(config, folder, cloud, fresh=fresh, began=starts.get(config), **options)
+        options_of = options | {"began": starts.get(config)}
+        return run(config, folder, cloud, fresh=fresh, check=check, **options_of)
 
     rows: list[dict[str, Any]] = []
 
@@ -148,7 +151,7 @@ def run_all(
             tables.draw_grid(directory / "clouds.png", done)
 
     identify = functools.partial(settings, cloud)
-    jobs.run_all(folders, directory, run_one, identify, finish, fresh=fresh)
+    jobs.run_all(folders, directory, run_one, identify, finish, fresh=fresh, check=check)
     return rows
 
 

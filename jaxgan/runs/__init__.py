@@ -3,13 +3,12 @@
 from jaxgan.runs.directory import (
     Diverged,
     Run,
-    Stopped,
     compare,
-    deferred_signals,
     write_json,
     write_text,
 )
 from jaxgan.runs.identity import to_json
+from jaxgan.runs.signals import Stopped, deferred_signals, leave, stoppable
 
 __all__ = [
     "Diverged",
@@ -17,6 +16,8 @@ __all__ = [
     "Stopped",
     "compare",
     "deferred_signals",
+    "leave",
+    "stoppable",
     "to_json",
     "write_json",
     "write_text",

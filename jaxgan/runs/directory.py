@@ -1,4 +1,4 @@
-"""The run directory: configuration, metrics, summary, lock, and stopping in order."""
+"""The run directory: configuration, metrics, summary and lock."""
 
 import csv
 import fcntl
@@ -8,13 +8,13 @@ import os
 import platform
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from jaxgan.errors import InputError
 from jaxgan.runs import outputs
@@ -28,52 +28,8 @@ _FOLDERS = ("checkpoints", "frames", "traversal", "tensorboard")
 _PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-class Stopped(Exception):
-    """A signal asked the process to stop.
-
-    Attributes:
-      code: Exit code, 128 plus the signal's number: 143 for SIGTERM, 130 for Ctrl-C.
-    """
-
-    def __init__(self, signum: int):
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
-        self.code = 128 + signum
-
-
 class Diverged(Exception):
     """Every lane of a run has a loss that is not finite."""
-
-
-@contextmanager
-def deferred_signals():
-    """Hold SIGTERM and Ctrl-C back, so that the work can be saved first.
-
-    Yields:
-      ``check()``, which raises ``Stopped`` if a signal has come. A second Ctrl-C stops
-      at once.
-    """
-    received: list[int] = []
-
-    def handle(signum, frame):
-        if received and signum == signal.SIGINT:
-            raise KeyboardInterrupt
-        received.append(signum)
-
-    def check():
-        if received:
-            raise Stopped(received[0])
-
-    handled = (signal.SIGTERM, signal.SIGINT)
-    try:
-        previous = [signal.signal(signum, handle) for signum in handled]
-    except ValueError:  # only the main thread may; a notebook's worker goes without
-        yield check
-        return
-    try:
-        yield check
-    finally:
-        for signum, handler in zip(handled, previous, strict=True):
-            signal.signal(signum, handler)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -94,6 +50,12 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write a compressed ``.npz`` file whole."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 class Ways(NamedTuple):

@@ -18,7 +18,8 @@ from jaxgan.data.pixels import to_float
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import loop
-from jaxgan.runs.directory import Run, Stopped, Ways, deferred_signals
+from jaxgan.runs.directory import Run, Ways
+from jaxgan.runs.signals import Stopped, deferred_signals
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
 from jaxgan.training.program import make_program

@@ -15,6 +15,7 @@ from jaxgan.runs.directory import Diverged, Run, compare
 from jaxgan.runs.identity import to_json
 from jaxgan.runs.loop import Advance, Hooks, State, train
 from jaxgan.runs.progress import Clock, say
+from jaxgan.runs.signals import stoppable
 from jaxgan.runs.tensorboard import Board
 
 Config = TypeVar("Config")
@@ -112,9 +113,13 @@ def run(
             check=check,
         )
         check()
-        paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
-        frames = [path for path in paths if path.exists() and _is_picture(path)]
-        summary = job.finish(state, record.records(), frames)
+
+        def end():
+            paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
+            frames = [path for path in paths if path.exists() and _is_picture(path)]
+            return job.finish(state, record.records(), frames)
+
+        summary = stoppable(end, check)
         check()
         times = {"first_step_s": clock.first_step, "train_s": clock.total}
         record.finish(summary | times)
@@ -195,6 +200,7 @@ def run_all(
       run_one: Runs one program in its folder.
       settings: What identifies a run.
       finish: Writes what joins the programs, while the directory is locked.
+    check: Callable[[], None] = lambda: None,
       fresh: Whether ``run_one`` starts over.
 
     Returns:
@@ -205,6 +211,7 @@ def run_all(
       Diverged: If every program diverged.
     """
     check_all(folders, directory, settings, fresh=fresh)
+      check: As ``run`` takes it.
     results: dict[Path, Summary | Diverged] = {}
     with contextlib.ExitStack() as stack:
         if len(folders) > 1:
@@ -217,7 +224,7 @@ def run_all(
             except Diverged as error:
                 say(f"{folder}: {error}")
                 results[folder] = error
-        finish(results)
+        stoppable(lambda: finish(results), check)
     failures = [x for x in results.values() if isinstance(x, Diverged)]
     if failures and len(failures) == len(results):
         raise failures[-1]

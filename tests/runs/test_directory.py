@@ -1,8 +1,6 @@
 import json
-import os
 import shlex
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -225,22 +223,3 @@ def test_summary_says_that_a_run_has_ended(tmp_path):
         assert run.summary() is None
         run.finish({"fit": np.float64(1.5), "bad": float("inf")})
         assert run.summary() == {"fit": 1.5, "bad": None}
-
-
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_wait_for_the_check(signum, code):
-    before = signal.getsignal(signum)
-    with runs.deferred_signals() as check:
-        check()
-        os.kill(os.getpid(), signum)
-        with pytest.raises(runs.Stopped) as caught:
-            check()
-    assert caught.value.code == code
-    assert signal.getsignal(signum) == before
-
-
-def test_a_second_interrupt_stops_at_once():
-    with runs.deferred_signals():
-        os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)

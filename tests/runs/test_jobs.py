@@ -1,6 +1,7 @@
 """Jobs in run directories, with a training that costs nothing."""
 
 import json
+import threading
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.errors import InputError
-from jaxgan.runs import Diverged, jobs
+from jaxgan.runs import Diverged, Stopped, jobs
 
 
 def job(directory):
@@ -76,6 +77,32 @@ def test_derived_files_that_are_damaged_are_made_again_or_left_out(tmp_path, cap
     (tmp_path / "summary.json").unlink()
     assert run(tmp_path)["frames"] == ["3.png"]
     assert "2.png is damaged and left out of the film" in capsys.readouterr().err
+
+
+def test_a_signal_ends_the_last_measures_and_the_same_call_goes_on_with_them(tmp_path):
+    began, never, began_at = threading.Event(), threading.Event(), []
+
+    def measure(state, records, frames):
+        began.set()
+        while not never.wait(0.01):
+            pass
+
+    def stop():
+        if began.is_set():
+            raise Stopped(15)
+
+    endless = job(tmp_path)._replace(finish=measure)
+    with pytest.raises(Stopped):
+        jobs.run(tmp_path, {"kind": "test"}, lambda: endless, check=stop)
+    never.set()
+    assert not (tmp_path / "summary.json").exists()
+
+    def advance(state, epochs):
+        began_at.append(state)
+
+    again = job(tmp_path)._replace(advance=advance)
+    summary = jobs.run(tmp_path, {"kind": "test"}, lambda: again)
+    assert (summary["count"], began_at) == ([3, 3], [])
 
 
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):

@@ -122,7 +122,6 @@ def run(
     before, diverged_at = claims_lanes.divergence(notes["finite"])
 
     def arrays(i: int) -> Arrays:
-        work.check()
         return {
             **{name: np.where(before[i], notes[name][i], np.nan) for name in names},
             "worst_ratio": np.array(scorer.worst()),
@@ -132,7 +131,7 @@ def run(
             **measure(jax.tree.map(lambda x: x[i], state)),
         }
 
-    return claims_lanes.records(map(arrays, range(count)), notes)
+    return claims_lanes.records(map(arrays, range(count)), notes, work.check)
 
 
 def make_sample(config: Config, dataset: Dataset) -> Sample:

@@ -121,7 +121,6 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     before, diverged_at = claims_lanes.divergence(finite)
 
     def measure(i: int) -> dict[str, np.ndarray]:
-        work.check()
         return _measure(each[i], samples[i], bool(diverged_at[i])) | {
             "curve": np.where(before[i], notes["curve"][i], np.nan),
             "diverged_at": diverged_at[i],
@@ -129,8 +128,11 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
             "frame_epochs": np.array(marks),
         }
 
-    with ThreadPoolExecutor() as pool:
-        yield from claims_lanes.records(pool.map(measure, range(count)), notes)
+    pool = ThreadPoolExecutor()
+    try:
+        yield from claims_lanes.records(pool.map(measure, range(count)), notes, work.check)
+    finally:  # an exact distance does not stop before it is done
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start(config: Config, cloud: np.ndarray, seed: int) -> lanes.Lane:

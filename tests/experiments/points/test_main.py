@@ -175,6 +175,31 @@ def test_a_signal_saves_and_the_command_goes_on(tmp_path, flags_of, signum, code
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_exact_distances(tmp_path, flags_of, signum, code):
+    """One of 2,000 points to those of an untrained generator takes half a minute."""
+    cloud = np.random.default_rng(0).normal(size=(4200, 2))
+    np.save(tmp_path / "large.npy", cloud + 100 * (cloud[:, :1] > 0))
+    args = flags_of(
+        data="large.npy", epochs=1, frame_every=1, checkpoint_every=1, train_size=2100
+    )
+    process = command(*args, cwd=tmp_path)
+    for line in process.stderr:
+        if line.startswith("epoch 1/1"):
+            break
+    time.sleep(5)
+    process.send_signal(signum)
+    code_then, _, err = finish(process, timeout=60)
+    assert code_then == code
+    assert (
+        err == f"points: stopped by {signal.Signals(signum).name}; the same command goes on\n"
+    )
+    (folder,) = (tmp_path / "runs" / "points").iterdir()
+    assert (folder / "checkpoints" / "step_00000001").is_dir()
+    assert not (folder / "summary.json").exists()
+
+
+@pytest.mark.slow
 def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, flags_of, final_state):
     args = flags_of(epochs=40, seeds=2)
     for name in ("whole", "killed"):

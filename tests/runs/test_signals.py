@@ -1,0 +1,81 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from jaxgan import runs
+from jaxgan.runs import signals
+
+LONG = 60.0  # seconds; no test takes them
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_wait_for_the_check(signum, code):
+    before = signal.getsignal(signum)
+    with runs.deferred_signals() as check:
+        check()
+        os.kill(os.getpid(), signum)
+        with pytest.raises(runs.Stopped) as caught:
+            check()
+    assert caught.value.code == code
+    assert signal.getsignal(signum) == before
+
+
+def test_a_second_interrupt_stops_at_once():
+    with runs.deferred_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_work_returns_and_raises():
+    assert runs.stoppable(lambda: 5, lambda: None) == 5
+    with pytest.raises(TimeoutError, match="of the work"):
+        runs.stoppable(fail, lambda: None)
+
+
+def fail():
+    raise TimeoutError("of the work")
+
+
+class Compiled:
+    """Work that answers nothing, as compiled code does, until it is told to end."""
+
+    def __init__(self):
+        self.began, self.end, self.went_on = threading.Event(), threading.Event(), False
+        self.ended = threading.Event()
+
+    def __call__(self):
+        try:
+            self.began.set()
+            self.end.wait(LONG)
+            for _ in range(10):
+                pass
+            self.went_on = True
+        finally:
+            self.ended.set()
+
+
+def test_work_that_answers_nothing_is_left(monkeypatch):
+    exits = []
+    monkeypatch.setattr(signals, "_PATIENCE", 0.0)
+    monkeypatch.setattr(os, "_exit", exits.append)
+    work = Compiled()
+
+    def stop():
+        if work.began.is_set():
+            raise runs.Stopped(15)
+
+    with pytest.raises(runs.Stopped):
+        runs.stoppable(work, stop)
+    assert not work.ended.is_set()
+    runs.leave(143)
+    assert exits == [143]
+    work.end.set()
+    work.ended.wait(LONG)
+    assert not work.went_on
+    for thread in signals._abandoned:
+        thread.join()
+    assert runs.leave(143) == 143
+    assert exits == [143]
