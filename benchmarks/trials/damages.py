@@ -90,7 +90,7 @@ def _compile_once(lab: str) -> None:
 
 def damage_one(lab: str, base: Base, seed: int, number: int) -> Trial:
     """Damage a copy of a run, and let it go on."""
-    rng = np.random.default_rng([seed, number])
+    rng = np.random.default_rng([seed, list(EPOCHS).index(lab), number])
     out = base.home / f"{lab}-damaged"
     shutil.rmtree(out, ignore_errors=True)
     complete = rng.random() < 0.2

@@ -16,7 +16,7 @@ import numpy as np
 from jaxgan.errors import InputError
 from trials.samples import KINDS, STEM, Sample
 
-LINE = 1000  # characters of a refusal
+LINE = 2100  # characters of a refusal
 MEMORY = 3 * 2**30  # bytes of addresses of a process that reads
 TOKENS = b'nan inf 1e999 - " , ; \n \0 \xff \xef\xbb\xbf'.split(b" ") + [b" ", b"9" * 400]
 _ENDS = (0, 1, 2**7 - 1, 2**7, 2**8 - 1)

@@ -212,7 +212,11 @@ def _generators() -> list[Sample]:
         path = Path(folder) / own.FILE
         own.save(path, {"model": own.OWN, "latent_dim": 4}, arrays)
         saved = path.read_bytes()
-    files = {path.name: path.read_bytes() for path in sorted(CHECKPOINTS.iterdir())}
+    files = {
+        path.name: path.read_bytes()
+        for path in sorted(CHECKPOINTS.iterdir())
+        if path.suffix != ".npz"
+    }
     samples = [_whole(Path(name).suffix, content) for name, content in files.items()]
     samples.append(Sample(".npz", *zipped(saved)))
     samples += [
