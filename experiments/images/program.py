@@ -11,6 +11,7 @@ import numpy as np
 from experiments.common import settings
 from experiments.images.config import SPREAD_IMAGES, Config, Dataset
 from jaxgan.data.pixels import to_float, to_uint8
+from jaxgan.metrics.distinctness import distinctness
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.training import program
@@ -68,12 +69,17 @@ def make_program(
       lanes: By default ``lanes_of(config)``.
     """
     images = dataset.images[: config.train_size]
-    sample = to_float(jnp.asarray(images[:SPREAD_IMAGES]))
-    real_spread = jnp.sqrt(sample.var(axis=0).mean())
+    real_spread = _spread(to_float(jnp.asarray(images[:SPREAD_IMAGES])))
+    few = _few(images)
+    real_distinct = distinctness(to_float(jnp.asarray(few))) if len(few) else None
 
     def measure(gan, state, lane):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, config.latent_dim)
-        return {"spread": jnp.sqrt(gan.sample(state, z).var(axis=0).mean()) / real_spread}
+        fake = gan.sample(state, z)
+        metrics = {"spread": _spread(fake) / real_spread}
+        if real_distinct is not None:
+            metrics["distinct"] = distinctness(fake[: len(few)]) / real_distinct
+        return metrics
 
     return program.make_program(
         lambda lane: build(config, lane.values, images.shape[-1]),
@@ -85,6 +91,22 @@ def make_program(
         measure=measure,
         compiler_options=compiler_options(),
     )
+
+
+def _spread(images: jax.Array) -> jax.Array:
+    return jnp.sqrt(images.var(axis=0).mean())
+
+
+def _few(images: np.ndarray) -> np.ndarray:
+    """A few images, of which even a perfect generator rarely draws one twice.
+
+    None where they are too few, or repeat, so that their distances say little.
+    """
+    count = min(SPREAD_SAMPLES, len(images) // 4)
+    chosen = images[np.random.default_rng(0).permutation(len(images))[: 2 * count]]
+    _, first = np.unique(chosen.reshape(len(chosen), -1), axis=0, return_index=True)
+    enough = count >= 8 and len(first) > 0.9 * len(chosen)
+    return chosen[np.sort(first)[: count * enough]]
 
 
 class LatentSet(enum.IntEnum):

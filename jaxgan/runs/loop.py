@@ -15,7 +15,11 @@ from jaxgan.runs.progress import progress, say
 
 _WATCHED = ("critic_loss", "generator_loss", "spread")
 COLLAPSED = 0.1  # generated spread below this share of the data's
-REACHED = 0.9  # share of the data's clusters that generated examples reach at least
+# Metrics that have to be too low over a whole interval to be reported: limit, and line.
+_LOW = {
+    "clusters": (0.9, "collapse: generated examples reach {:.0%} of the data's clusters"),
+    "distinct": (0.25, "collapse: generated examples are {:.0%} as distinct as the data's"),
+}
 
 State = Any  # a pytree of arrays
 Metrics = dict[str, Any]  # {name: array}
@@ -275,20 +279,16 @@ class _Health:
         self._report("no longer finite", epoch, ~finite)
         text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
         self._report(text, epoch, metrics["spread"] < COLLAPSED)
-        if "clusters" in metrics:
-            self._report_missed(epoch, metrics["clusters"])
+        for name in _LOW.keys() & metrics.keys():
+            limit, text = _LOW[name]
+            self._report_low(text, epoch, metrics[name], limit)
 
-    def _report_missed(self, epoch: int, shares: np.ndarray) -> None:
-        """Report lanes that miss clusters after each epoch of an interval, ``[S, E]``."""
-        for lane in np.flatnonzero((shares < REACHED).all(axis=1)).tolist():
+    def _report_low(self, text: str, epoch: int, shares: np.ndarray, limit: float) -> None:
+        """Report lanes whose shares ``[S, E]`` are too low after each epoch of an interval."""
+        for lane in np.flatnonzero((shares < limit).all(axis=1)).tolist():
             last = np.zeros(shares.shape, bool)
             last[lane, -1] = True
-            share = f"{shares[lane, -1]:.0%}"
-            self._report(
-                f"collapse: generated examples reach {share} of the data's clusters",
-                epoch,
-                last,
-            )
+            self._report(text.format(shares[lane, -1]), epoch, last)
 
     def _report(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():

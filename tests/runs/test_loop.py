@@ -209,6 +209,22 @@ def test_missed_clusters_of_a_whole_interval_are_a_collapse(tmp_path, capsys):
     ]
 
 
+def test_examples_that_repeat_over_a_whole_interval_are_a_collapse(tmp_path, capsys):
+    def ill(state, epochs):
+        def change(metrics, start):
+            metrics["distinct"] = np.ones_like(metrics["spread"])
+            metrics["distinct"][0, 0] = 0.1  # at times
+            metrics["distinct"][1] = 0.2
+
+        return advance(state, epochs, change)
+
+    train(tmp_path, advance=ill)
+    lines = capsys.readouterr().err.splitlines()
+    assert [x for x in lines if "lane" in x] == [
+        "epoch 2, lane 1: collapse: generated examples are 20% as distinct as the data's",
+    ]
+
+
 def test_finite_epochs_look_at_losses_and_spread():
     metrics = {name: np.ones((2, 3)) for name in ("critic_loss", "generator_loss", "spread")}
     metrics["critic_loss"][0, 2] = np.nan

@@ -12,10 +12,17 @@ from experiments.faces import config as faces
 from experiments.fashion_mnist import config as fashion_mnist
 from experiments.images import run
 from experiments.images.config import Dataset, configure
-from experiments.images.program import LatentSet, fixed_latents, make_program, make_sampler
+from experiments.images.program import (
+    LatentSet,
+    _few,
+    fixed_latents,
+    make_program,
+    make_sampler,
+)
 from jaxgan.data import pixels
 from jaxgan.errors import InputError
 from jaxgan.runs import Stopped, jobs
+from tests.quick import normal
 
 SMALL = {"size": 32, "width": 2, "latent_dim": 4, "batch_size": 16, "epochs": 2}
 
@@ -98,6 +105,22 @@ def test_samples_are_those_of_the_last_state(original, dataset, config_of):
     z = fixed_latents(config_of(), 10, LatentSet.SAMPLES)
     with np.load(original / "samples.npz") as file:
         np.testing.assert_array_equal(make_sampler(functions)(state, z)[0], file["images"])
+
+
+def test_generated_images_are_told_from_one_another(original):
+    lines = (original / "metrics.jsonl").read_text().splitlines()
+    distinct = np.array([json.loads(line)["distinct"] for line in lines])
+    assert distinct.shape == (2, 2)
+    assert (distinct >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "kinds", "chosen"), [(31, 31, 0), (40, 40, 10), (400, 100, 0), (2000, 2000, 256)]
+)
+def test_distances_are_those_of_images_that_do_not_repeat(count, kinds, chosen):
+    images = normal(kinds, 2, 2, 1)[np.arange(count) % kinds]
+    few = _few(images)
+    assert len(np.unique(few.reshape(-1, 4), axis=0)) == len(few) == chosen
 
 
 def test_every_purpose_has_latents_of_its_own(config_of):
