@@ -31,10 +31,12 @@ class Deep(NamedTuple):
       kind: ``int`` or ``float`` for one channel, ``colour`` for 16 bits per colour, of which
         Pillow reads the upper 8.
       peak: Largest value, of the whole image.
+      negative: Whether there are values below 0.
     """
 
     kind: str
     peak: float
+    negative: bool = False
 
 
 class Square(NamedTuple):
@@ -120,7 +122,7 @@ def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata; the image itself is whole
         turn = None
-    deep = None if kind is None else Deep(kind, _peak(image))
+    deep = None if kind is None else _range(image, kind)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
@@ -139,13 +141,13 @@ def _kind(image: Image.Image) -> str | None:
     return "colour" if ";16" in layout else None
 
 
-def _peak(image: Image.Image) -> float:
+def _range(image: Image.Image, kind: str) -> Deep:
     values = np.asarray(image)
     if image.mode in ("RGBA", "LA"):
         values = values[..., :-1]  # not how opaque it is
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
-    return float(values.max(initial=0))
+    return Deep(kind, float(values.max(initial=0)), bool(values.min(initial=0) < 0))
 
 
 def _rgb(image: Image.Image, kind: str | None, white: Mapping[str, float]) -> Image.Image:

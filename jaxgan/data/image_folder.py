@@ -28,7 +28,7 @@ from jaxgan.errors import InputError, one_line
 from jaxgan.runtime import cache_folder, cores, replacing
 
 MAX_SIZE = 1024
-_VERSION = 2  # version of the files in the cache
+_VERSION = 3  # version of the files in the cache
 
 
 class Packed(NamedTuple):
@@ -84,6 +84,8 @@ def pack(
         more than 4096 x 4096 pixels count as unreadable.
     """
     path = Path(source)
+    if not os.fspath(source):  # Path makes it the current folder
+        raise InputError("the path of the images is empty")
     if not 1 <= size <= MAX_SIZE:
         raise InputError(f"image size is {size}; 1 to {MAX_SIZE} are allowed")
     try:
@@ -214,6 +216,12 @@ def _digest(file: IO[bytes], start: int, names: tuple[str, ...], size: int) -> s
 def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
     """Say how images of more than 8 bits were scaled, and which are dark for one's sake."""
     lines = []
+    negative = sorted(name for name, one in deep.items() if one.negative)
+    if negative:
+        lines.append(
+            f"{len(negative)} images of more than 8 bits (the first: {one_line(negative[0])}) "
+            "hold values below 0, which become black"
+        )
     for kind, value in white.items():
         names = sorted(name for name, one in deep.items() if one.kind == kind)
         dark = sum(16 * deep[name].peak < value for name in names)

@@ -408,6 +408,7 @@ def test_sources_that_are_none(tmp_path):
     (tmp_path / "a.rar").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe.tar")
     for source, message in {
+        "": "the path of the images is empty",
         tmp_path / "missing": "no such path: .*missing",
         tmp_path / "two\nlines": r"two\\nlines",
         tmp_path / "a.rar": "neither a folder nor a .tar, .tar.gz, .tgz, .zip archive",
@@ -622,6 +623,15 @@ def test_deep_images_are_scaled_by_what_is_there(tmp_path, cache, case):
     if remark is not None:
         assert remark in result.lines[1]
     assert pack(tmp_path / "f", 16, cache).lines == result.lines
+
+
+def test_values_below_black_are_said(tmp_path, cache):
+    images = {"a.tif": ramp(1, np.float32), "b.tif": 2 * ramp(1, np.float32) - 1}
+    files = {name: encoded(Image.fromarray(x), "TIFF") for name, x in images.items()}
+    assert pack(write(tmp_path / "f", files), 16, cache).lines[1:] == (
+        "1 images of more than 8 bits (the first: b.tif) hold values below 0, which become "
+        "black",
+    )
 
 
 def test_deep_images_are_scaled_alike(tmp_path, cache):

@@ -29,7 +29,7 @@ def test_samples_of_a_cloud_reach_all_its_modes(name, count):
     cloud = points.load(name)
     assert cloud.modes is not None
     assert len(cloud.modes) == count
-    modes, quality = coverage(cloud.points, cloud.modes, cloud.radius)
+    modes, quality, _ = coverage(cloud.points, cloud.modes, cloud.radius)
     assert modes == count
     assert quality > 0.98  # three standard deviations in the plane hold 98.9 %
 
