@@ -30,7 +30,8 @@ def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
     if points.ndim != 2 or points.shape[1] != 2:
         raise InputError(f"{source} has shape {list(points.shape)}; points are [N, 2]")
     if len(points) < least:
-        raise InputError(f"{source} has {len(points)} points; at least {least} needed")
+        count = f"{len(points)} point{'s' * (len(points) != 1)}"
+        raise InputError(f"{source} has {count}; at least {least} needed")
     # Float64 would make eight bytes of one.
     small = points.dtype.itemsize < 4
     kind = points.dtype.newbyteorder("=") if small else np.dtype(np.float64)

@@ -23,6 +23,7 @@ _MARKS = {  # longer ones first: that of UTF-32 begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_GROUPED = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or a decimal comma
 _INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
 
 Row = tuple[int, list[str]]  # number of the line, counted from 1, and its fields
@@ -72,12 +73,12 @@ def read(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, list[str]
             pair, more = _choose(path, layout, _sample(path, file, separator), columns)
             file.seek(0)
             rows = _rows(path, file, separator)
-            numbers = _numbers(path, rows, layout, pair)
+            numbers, doubts = _numbers(path, rows, layout, pair)
     except UnicodeError as error:
         raise InputError(f"{path} is not a text file") from error
     except csv.Error as error:
         raise InputError(f"{path} is not a readable table: {error}") from error
-    return numbers, notes + layout.notes + more
+    return numbers, notes + layout.notes + more + doubts
 
 
 def _encoding_of(path: Path) -> str:
@@ -87,9 +88,10 @@ def _encoding_of(path: Path) -> str:
             if begin.startswith(mark):
                 return encoding
         if 0 in begin:
-            # ASCII in UTF-16 without a mark: every other byte is zero.
+            # UTF-16 without a mark: every other byte of digits is zero.
             for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-                if not any(begin[first::2]) and all(begin[1 - first :: 2]):
+                zeros = begin[first::2].count(0)
+                if 4 * zeros > len(begin) and all(begin[1 - first :: 2]):
                     return encoding
             raise InputError(f"{path} is not a text file")
         decoder = codecs.getincrementaldecoder("utf-8")()
@@ -147,19 +149,22 @@ def _sample(path: Path, file: TextIO, separator: str) -> list[Row]:
 
 
 def _separator_of(lines: Iterator[str]) -> str:
-    """Choose the separator that makes the largest share of the fields numbers."""
+    """Choose the separator that makes the largest share of the fields numbers.
+
+    One that splits all rows, a header too, into as many fields goes before others.
+    """
     sample = list(itertools.islice(filter(_is_row, lines), _SAMPLE))
-    body = sample[1:] or sample
-    best, chosen = 0.0, ","
+    best, chosen = (False, 0.0), ","
     for separator in _SEPARATORS:
         split = separator if separator != " " else None
-        fields = [line.strip("\r\n ").replace('"', "").split(split) for line in body]
+        rows = [line.strip("\r\n ").replace('"', "").split(split) for line in sample]
+        fields = rows[1:] or rows
         if min(map(len, fields), default=0) < 2:
             continue
         good = sum(_number(x, separator != ",") is not None for row in fields for x in row)
-        share = good / sum(map(len, fields))
-        if share > best:
-            best, chosen = share, separator
+        score = len({*map(len, rows)}) == 1, good / sum(map(len, fields))
+        if good and score > best:
+            best, chosen = score, separator
     return chosen
 
 
@@ -169,7 +174,9 @@ def _number(text: str, comma: bool) -> float | None:
     try:
         return float(text) if "_" not in text else None
     except ValueError:
-        return None
+        # Fortran's exponents, and the minus sign of typesetters.
+        other = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9]+\s*$)", "e", text.replace("\u2212", "-"))
+        return _number(other, comma) if other != text else None
 
 
 def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
@@ -191,8 +198,8 @@ def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
         # R gives no name to the names of rows; others end each row with a separator.
         first = ["", *first] if row[-1].strip() else [*first, ""]
     if header and len(first) != width:
-        seen = _seen(path, separator, width)
-        raise InputError(f"{seen}, and its header {len(first)}")
+        seen, rows = _seen(path, separator, width), [fields for _, fields in sample[1:]]
+        raise InputError(f"{seen}, and its header {len(first)}{_hint(separator, rows)}")
     return _Layout(separator, width, first if header else [], header, notes)
 
 
@@ -200,6 +207,18 @@ def _seen(path: Path, separator: str, width: int) -> str:
     if width == 1:
         return f"{path} has 1 column; none of ',' ';' '|', tab and blank separates its numbers"
     return f"{path} has {width} columns, separated by {_SEPARATORS[separator]}"
+
+
+def _hint(separator: str, rows: list[list[str]]) -> str:
+    """Say what may be wrong with rows that are split at decimal commas too."""
+    halves = [(row[::2], row[1::2]) for row in rows]
+    split = separator == "," and all(
+        len(first) == len(second) > 1
+        and all(re.fullmatch(r"\s*[+-]?[0-9]+", x) for x in first)
+        and all(re.fullmatch(r"[0-9]+\s*", x) for x in second)
+        for first, second in halves
+    )
+    return "; save decimal commas with ';' between the columns" if rows and split else ""
 
 
 def _choose(
@@ -238,10 +257,11 @@ def _choose(
         have = ", ".join(_label(layout, i) for i in range(min(width, 8)))
         pair = chosen[-2:] if len(chosen) > 1 else [0, 1]
         example = ",".join(_label(layout, i) for i in pair)
-        raise InputError(
-            f"{_seen(path, layout.separator, width)} ({have}); "
-            f"choose two with --columns={example}"
-        )
+        seen = _seen(path, layout.separator, width)
+        if len(rows) == 1:
+            raise InputError(f"{seen}, and 1 row; each point has a row of its own")
+        hint = _hint(layout.separator, rows)
+        raise InputError(f"{seen} ({have}); choose two with --columns={example}{hint}")
     return chosen, notes
 
 
@@ -267,9 +287,26 @@ def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
     return pair
 
 
-def _numbers(path: Path, rows: Iterator[Row], layout: _Layout, pair: list[int]) -> np.ndarray:
-    """Read the two columns of all rows, in the memory of their numbers."""
+def _why(text: str, fields: list[str]) -> str:
+    """Say why a field is no number, if that is plain."""
+    text = text.strip()
+    if text.lower() in ("", "na", "n/a", "#n/a", "null", "none", "missing", "-", "?", "."):
+        return ": a value is missing"
+    if re.fullmatch(r"[+-]?[0-9]{1,3}(['\u2019\s.,][0-9]{3})+([.,][0-9]*)?", text):
+        return ": numbers have no separators of thousands, and a decimal point"
+    if re.fullmatch(r"[+-]?[0-9]*,[0-9]+", text):
+        return ": where commas separate the columns, numbers have a decimal point"
+    if not any(character.isdigit() for field in fields for character in field):
+        return ": one line of names may stand above the numbers, and others that begin with #"
+    return ""
+
+
+def _numbers(
+    path: Path, rows: Iterator[Row], layout: _Layout, pair: list[int]
+) -> tuple[np.ndarray, list[str]]:
+    """Read the two columns of all rows, in the memory of their numbers; and say doubts."""
     comma, numbers = layout.separator != ",", array.array("d")
+    doubts: list[str] | None = None  # none once a comma cannot separate thousands
     points = commas = 0  # lines with a decimal point, with a decimal comma
     if layout.header:
         next(rows, None)
@@ -283,15 +320,20 @@ def _numbers(path: Path, rows: Iterator[Row], layout: _Layout, pair: list[int]) 
             text = fields[column]
             value = _number(text, comma)
             if value is None:
-                line = layout.separator.join(fields)
-                raise InputError(f"{path}, line {number}: {line[:40]!r} is not all numbers")
+                line, why = layout.separator.join(fields), _why(text, fields)
+                raise InputError(
+                    f"{path}, line {number}: {line[:40]!r} is not all numbers{why}"
+                )
             if comma and "." in text:
                 points = points or number
             elif comma and "," in text:
                 commas = commas or number
+                if doubts is None or doubts:
+                    note = f"{path}: commas are decimal commas: {text.strip()} is {value:g}"
+                    doubts = (doubts or [note]) if _GROUPED.fullmatch(text) else []
             numbers.append(value)
         if points and commas:
             raise InputError(
                 f"{path} has decimal points (line {points}) and commas (line {commas})"
             )
-    return np.frombuffer(numbers or b"", np.float64).reshape(-1, 2)
+    return np.frombuffer(numbers or b"", np.float64).reshape(-1, 2), doubts or []

@@ -158,6 +158,7 @@ TABLES = {
     "text": ("x,y,kind\n" + table(",").replace("\n", ",cat\n") + ",cat", "do not hold"),
     "separators at the end": (table(",").replace("\n", ",\n") + ",", "do not hold"),
     "umlauts": (table(",", "L\xe4nge,H\xf6he"), None),
+    "Fortran": ("\n".join(" ".join(x + "D+00" for x in row) for row in TEXT), None),
 }
 
 
@@ -173,6 +174,24 @@ def test_tables_of_other_programs(tmp_path, name, encoding):
     assert bool(notes) == bool(note)
     assert all(re.search(note or "", x) for x in notes)
     assert len(cloud.notes) - len(notes) == (name == "umlauts" and encoding == "latin-1")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_tables_with_signs_and_names_of_typesetters(tmp_path, encoding):
+    text = table(",", "ширина,высота").replace("-", "\N{MINUS SIGN}")
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    np.testing.assert_array_equal(points.load(str(tmp_path / "a.csv")).points, TABLE)
+
+
+def test_commas_that_may_separate_thousands_are_said(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"{i + 1},{i:03};{i}" for i in range(20)]
+    path.write_text("\n".join(rows))
+    cloud = points.load(str(path))
+    assert cloud.points[3].tolist() == [4.003, 3]
+    assert cloud.notes == (f"{path}: commas are decimal commas: 1,000 is 1",)
+    path.write_text("\n".join([*rows, "0,125;1"]))
+    assert points.load(str(path)).notes == ()
 
 
 def test_columns_by_name_and_by_number(tmp_path):
@@ -299,6 +318,25 @@ BAD = {
         (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
         (lambda p: p.write_text("1,O.5\n" + "1,2\n" * 20), "line 1: '1,O.5'"),
         (lambda p: p.write_text("1,2\n3\n"), "different lengths"),
+        (
+            lambda p: p.write_text("x,y\n" + "1,5,-2,5\n" * 20),
+            "and its header 2; save decimal commas with ';' between the columns",
+        ),
+        (
+            lambda p: p.write_text("1,5,-2,5\n" * 20),
+            "--columns=2,3; save decimal commas with ';'",
+        ),
+        (
+            lambda p: p.write_text('"1,5","2,25"\n' * 20),
+            "line 2: .* where commas separate the columns, numbers have a decimal point",
+        ),
+        (lambda p: p.write_text("x;y\n1.000,5;2,5\n"), "line 2: .* no separators of thousands"),
+        (lambda p: p.write_text("x;y\n1 000;2\n"), "line 2: .* no separators of thousands"),
+        (lambda p: p.write_text("x,y\n1,2\nNA,1\n"), "line 3: 'NA,1' .* a value is missing"),
+        (lambda p: p.write_text("x,y\n1,2\n,1\n"), "line 3: ',1' .* a value is missing"),
+        (lambda p: p.write_text("x,y\nmm,mm\n1,2\n"), "line 2: .* one line of names may"),
+        (lambda p: p.write_text(",".join("123456")), "and 1 row; each point has a row"),
+        (lambda p: p.write_text("1,2"), "has 1 point; at least 10"),
         (lambda p: p.write_text(""), "shape"),
     ],
     "a.txt": [(lambda p: p.write_text("1,2"), "neither a built-in point cloud")],
