@@ -227,8 +227,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     Raises:
       ValueError: If it is missing or damaged.
     """
+    path = folder / _MANIFEST
     try:
-        manifest = dict(json.loads((folder / _MANIFEST).read_text()))
+        if not path.is_file():  # such as a pipe, which would wait for a writer
+            raise FileNotFoundError(path)
+        manifest = dict(json.loads(path.read_text()))
         content = {name: dict(manifest[name]) for name in ("files", "arrays")}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{_MANIFEST} is missing or unreadable") from error

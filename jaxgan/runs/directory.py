@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -93,6 +93,8 @@ def compare(
             map(_is_startup_leftover, os.listdir(directory))
         ):
             return
+        if not config.is_file():  # such as a pipe, which would wait for a writer
+            raise FileNotFoundError(config)
         old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
         for name in (*_FILES, *_FOLDERS):
             path = directory / name
@@ -118,6 +120,12 @@ def compare(
 def _is_startup_leftover(name: str) -> bool:
     """Whether a run that is killed as it begins can leave this file."""
     return name in ("lock", "config.json.tmp") or bool(_LEFTOVER.match(name))
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Open a lock file; the file that a link leads to belongs to someone else."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    return open(path, "ab", 0, opener=lambda name, mode: os.open(name, mode | flags, 0o666))
 
 
 class Run:
@@ -149,7 +157,7 @@ class Run:
         compare(self.directory, settings, fresh=fresh, ways=ways)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.directory / "lock", "w")  # noqa: SIM115
+            self._lock = _open_lock(self.directory / "lock")
         except OSError as error:
             raise InputError(f"cannot write to {directory}: {error.strerror}") from error
         try:

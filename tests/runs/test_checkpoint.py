@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import shutil
 
@@ -243,6 +244,17 @@ def test_checkpoints_with_a_manifest_of_the_first_version_are_restored(tmp_path)
     assert_same(checkpoint.restore(tmp_path, tree).tree, tree)
     with pytest.raises(InputError, match=r"\['key'\] is uint32\[2\], not uint32\[4\]"):
         checkpoint.restore(tmp_path, tree | {"key": jax.random.key(1, impl="rbg")})
+
+
+def test_a_pipe_in_place_of_a_manifest_is_damage(two, state):
+    path = two / "step_00000002" / "manifest.json"
+    path.unlink()
+    os.mkfifo(path)
+    restored = checkpoint.restore(two, state)
+    assert restored.step == 1
+    assert restored.damaged == [
+        "checkpoint step_00000002 skipped: manifest.json is missing or unreadable"
+    ]
 
 
 def test_all_damaged_restores_nothing(two, state):

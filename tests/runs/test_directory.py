@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -80,6 +81,27 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, fresh, content):
         runs.Run(tmp_path, SETTINGS, fresh=fresh)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
     assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "lock", "metrics.jsonl", "summary.json"])
+def test_a_pipe_in_place_of_a_file_is_refused(tmp_path, name):
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        runs.Run(tmp_path, SETTINGS)
+
+
+def test_a_lock_does_not_empty_the_file_that_a_link_leads_to(tmp_path):
+    with runs.Run(tmp_path / "run", SETTINGS):
+        pass
+    (tmp_path / "thesis.txt").write_text("precious")
+    (tmp_path / "run" / "lock").unlink()
+    (tmp_path / "run" / "lock").symlink_to(tmp_path / "thesis.txt")
+    with pytest.raises(InputError, match="cannot write to .*run: .*links"):
+        runs.Run(tmp_path / "run", SETTINGS)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 
 def test_a_start_that_was_killed_at_once_is_no_obstacle(tmp_path):
