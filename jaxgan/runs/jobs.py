@@ -133,7 +133,7 @@ def _damaged_arrays(directory: Path) -> list[Path]:
         if not path.exists():
             continue
         try:
-            with zipfile.ZipFile(path) as file:
+            with zipfile.ZipFile(_file(path)) as file:
                 whole = file.testzip() is None
         except Exception:  # a damaged file raises nearly anything
             whole = False
@@ -144,12 +144,19 @@ def _damaged_arrays(directory: Path) -> list[Path]:
 def _is_picture(path: Path) -> bool:
     """Whether a frame is whole; says if it is not."""
     try:
-        with Image.open(path) as image:
+        with Image.open(_file(path)) as image:
             image.verify()
     except Exception as error:  # a damaged file raises nearly anything
         say(f"{path} is damaged and left out of the film ({type(error).__name__})")
         return False
     return True
+
+
+def _file(path: Path) -> Path:
+    """The path of a file; a pipe would wait for a writer."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return path
 
 
 def _ignore(start: int, records: Sequence[dict[str, Any]]) -> None:
@@ -191,6 +198,7 @@ def run_all(
     finish: Callable[[Mapping[Path, Summary | Diverged]], None] = lambda results: None,
     *,
     fresh: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[Path, Summary | Diverged]:
     """Run every program.
 
@@ -200,8 +208,8 @@ def run_all(
       run_one: Runs one program in its folder.
       settings: What identifies a run.
       finish: Writes what joins the programs, while the directory is locked.
-    check: Callable[[], None] = lambda: None,
       fresh: Whether ``run_one`` starts over.
+      check: As ``run`` takes it.
 
     Returns:
       What ``run_one`` returns, or ``Diverged`` where every lane of a program diverged.
@@ -211,7 +219,6 @@ def run_all(
       Diverged: If every program diverged.
     """
     check_all(folders, directory, settings, fresh=fresh)
-      check: As ``run`` takes it.
     results: dict[Path, Summary | Diverged] = {}
     with contextlib.ExitStack() as stack:
         if len(folders) > 1:
