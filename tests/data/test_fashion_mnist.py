@@ -127,11 +127,40 @@ def test_emnist_has_names_and_stands_upright(tmp_path):
         fashion_mnist.load(bad)
 
 
+# Codes of the characters, label by label, as NIST's emnist-*-mapping.txt list them.
+LARGE, SMALL = [*range(48, 58), *range(65, 91)], [*range(97, 123)]
+MAPPINGS = {
+    "letters": (1, [*range(65, 91)]),
+    "balanced": (0, [*LARGE, 97, 98, 100, 101, 102, 103, 104, 110, 113, 114, 116]),
+    "bymerge": (0, [*LARGE, 97, 98, 100, 101, 102, 103, 104, 110, 113, 114, 116]),
+    "byclass": (0, [*LARGE, *SMALL]),
+    "digits": (0, [*range(48, 58)]),
+    "mnist": (0, [*range(48, 58)]),
+}
+
+
+@pytest.mark.parametrize("split", MAPPINGS)
+def test_splits_of_emnist_have_the_published_names(tmp_path, split):
+    first, codes = MAPPINGS[split]
+    labels = np.arange(first, first + len(codes), dtype=np.uint8)
+    upright = RNG.integers(0, 256, (len(labels), 28, 28), np.uint8)
+    # Its images are mirrored, and turned to the left by a quarter.
+    stored = np.rot90(upright[:, :, ::-1], axes=(1, 2))
+    part = {"train_images_idx3": stored, "train_labels_idx1": labels}
+    part |= {"t10k_images_idx3": stored, "t10k_labels_idx1": labels}
+    images = fashion_mnist.load(write_emnist(tmp_path, split, **part))
+    assert images.about == f"EMNIST {split}, put upright"
+    assert [ord(images.classes[label]) for label in images.test_labels] == codes
+    np.testing.assert_array_equal(images.train_images[..., 0], upright)
+
+
 def test_data_sets_are_known_by_their_labels():
     """Counts and largest labels are those of EMNIST's paper, arXiv 1702.05373, table II."""
     letters = np.arange(124_800) % 26 + 1
     known = recognise(letters.astype(np.uint8), np.full(20_800, 26, np.uint8))
     assert (known.about, known.first, known.transposed) == ("EMNIST letters", 1, True)
+    few = recognise(letters[:88_800].astype(np.uint8), np.full(14_800, 26, np.uint8))
+    assert few == known
     mixed = (np.arange(697_932) % 62).astype(np.uint8)
     known = recognise(mixed, np.zeros(116_323, np.uint8))
     assert (known.about, len(known.classes), known.classes[-1]) == ("EMNIST byclass", 62, "z")
