@@ -104,7 +104,7 @@ def checkpoints(folder: Path) -> dict[int, str]:
     whole = {}
     for path in sorted((folder / "checkpoints").glob("step_????????")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if path.is_symlink():
+            if path.is_symlink() or not (path / "manifest.json").is_file():
                 continue
             text = (path / "manifest.json").read_bytes()
             files = {
@@ -132,7 +132,7 @@ def result(folder: Path) -> dict[str, Any]:
     summary = json.loads((folder / "summary.json").read_text())
     found = {"summary": [item for item in sorted(summary.items()) if item[0] not in _TIMES]}
     for name in ("metrics.jsonl", *_ARRAYS, *_PICTURES):
-        if (folder / name).exists():
+        if (folder / name).is_file():
             found[name] = _sha((folder / name).read_bytes())
     newest = max((folder / "checkpoints").glob("step_????????"))
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
