@@ -133,7 +133,8 @@ def _faults(lab, base, folder, damage, whole, code, errors) -> list[str]:
             faults.append("wrong")
         newest = max(whole, default=0)
         at = f"goes on after epoch {newest}\n"
-        if damage.newest and 0 < newest < EPOCHS[lab] and at not in errors:
+        read = damage.newest and newest and "already complete" not in errors
+        if read and newest < EPOCHS[lab] and at not in errors:
             faults.append("lost")
     elif code not in (1, 2) or len(lines) != 1 or not damage.refused:
         faults.append("other")
