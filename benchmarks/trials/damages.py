@@ -214,7 +214,8 @@ _NO_FILES = ("folder", "link", "fifo")  # at the end of a way's name
 # What is damaged. Each takes the random generator, the run's folder and a file outside.
 
 
-def _file_of_checkpoint(rng, folder, precious) -> Damage:
+def file_of_checkpoint(rng, folder, precious) -> Damage:
+    """Damage a file of the newest checkpoint."""
     newest = max((folder / "checkpoints").iterdir())
     files = sorted(path for path in newest.rglob("*") if path.is_file())
     path = files[int(rng.integers(len(files)))]
@@ -323,11 +324,11 @@ def _arrays(rng, folder, precious) -> Damage:
 
 _Target = Callable[[np.random.Generator, Path, Path], Damage]
 _STOPPED: tuple[_Target, ...] = (
-    *(_file_of_checkpoint,) * 10,
+    *(file_of_checkpoint,) * 10,
     *(_folder_of_checkpoint,) * 3,
     *(_around_checkpoints, _log, _log, _log, _line_of_log, _line_of_log),
     *(_configuration, _configuration, _lock, _summary, _frame, _frame, _folder_of_files),
 )
 _COMPLETE: tuple[_Target, ...] = (
-    *(_file_of_checkpoint, _log, _lock, _summary, _summary, _arrays, _arrays, _frame),
+    *(_log, _lock, _summary, _summary, _arrays, _arrays, _frame),  # checkpoints are not read
 )

@@ -146,7 +146,7 @@ def differences(folder: Path, whole: dict[str, Any], ignored: Sequence[str] = ()
     try:
         own = result(folder)
     except Exception as error:  # whatever is missing or damaged
-        return [f"{type(error).__name__}: {error}"]
+        return [f"{type(error).__name__}: {str(error)[:100]}"]
     return [n for n in {**whole, **own} if own.get(n) != whole.get(n) and n not in ignored]
 
 
