@@ -99,4 +99,6 @@ def read_names(path: str | os.PathLike, count: int) -> tuple[str, ...]:
         raise InputError(f"{path} has {len(names)} names; there are {count} classes")
     if len(set(names)) < count:
         raise InputError(f"{path} has a name twice; each class has its own")
+    if not all(map(str.isprintable, names)):
+        raise InputError(f"{path} has a name with characters that cannot be printed")
     return names

@@ -60,9 +60,10 @@ def read_labels(path: str | os.PathLike) -> Labels:
 def _official(text: str, path: str | os.PathLike) -> list[list[str]] | None:
     """Rows of a file that begins with the number of images; None if it does not."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if not lines or not lines[0].strip().isdecimal():
+    first = lines[0].strip() if lines else ""
+    if not first.isdecimal() or len(first) > 9:
         return None
-    count = int(lines[0])
+    count = int(first)
     if len(lines) != count + 2:
         raise InputError(
             f"{path} says that it has {count} images; {max(len(lines) - 2, 0)} lines of images "

@@ -181,6 +181,9 @@ def test_names_of_classes(tmp_path):
     path.write_text("a\na\n")
     with pytest.raises(InputError, match="has a name twice"):
         fashion_mnist.read_names(path, 2)
+    path.write_text("a\n\x1b[2J\n")
+    with pytest.raises(InputError, match="characters that cannot be printed"):
+        fashion_mnist.read_names(path, 2)
     path.write_bytes(b"\xff\n")
     for bad in (path, tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match="cannot read names of classes"):

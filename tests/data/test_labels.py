@@ -29,6 +29,7 @@ def test_the_layouts(tmp_path, case):
     [
         ("3\nBald Male\n1.jpg 1 -1\n", "says that it has 3 images; 1 lines of images follow"),
         ("3\n", "says that it has 3 images; 0 lines"),
+        ("9" * 5000 + "\nBald\n", "the first line must be image"),
         ("0\nBald\n", "has a first line and no images"),
         ("1\nBald Male\n1.jpg 1\n", "'1.jpg' has 1 values, not 2"),
         ("1\nBald\n1.jpg 2\n", "Bald of '1.jpg' is '2', not 0, 1 or -1"),
