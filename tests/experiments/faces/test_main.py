@@ -1,10 +1,9 @@
-"""The command line: refusals in this process, training in one of its own."""
+"""The command line."""
 
-import os
-import subprocess
-import sys
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -49,34 +48,53 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, make, arguments, m
     assert not (tmp_path / "runs").exists()
 
 
+def holds_what_it_should(folder):
+    names = {path.name for path in folder.iterdir()}
+    pictures = {"real.png", "real_one.png", "samples.png", "losses.png", "training.gif"}
+    files = {"config.json", "metrics.jsonl", "summary.json", "samples.npz", "generator.npz"}
+    assert names >= pictures | files
+    with np.load(folder / "samples.npz") as file:
+        assert file["images"].shape == (1000, 32, 32, 3)
+        assert file["images"].dtype == np.uint8
+    with Image.open(folder / "training.gif") as image:
+        assert image.n_frames == 3
+    summary = json.loads((folder / "summary.json").read_text())
+    assert len(summary["swd_32"]) == 2  # a number per seed
+    assert summary["floor"]["swd_32"] < min(summary["swd_32"])
+
+
 @pytest.mark.slow
-def test_faces_from_a_folder_with_damaged_images(tmp_path):
-    photographs(tmp_path / "faces", 60, damaged=3)
-    done = subprocess.run(
+def test_faces_from_a_folder_with_damaged_images(tmp_path, monkeypatch, capsys):
+    """The good images, and their settings, are those of the tests of ``images``.
+
+    So one program serves both.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    photographs(tmp_path / "faces", 3, damaged=3)
+    for number, picture in enumerate(cartoon_faces.load(64, size=32).images):
+        Image.fromarray(picture).save(tmp_path / "faces" / f"{100 + number:04d}.png")
+    code = main(
         [
-            *(sys.executable, "-m", "experiments.faces"),
             f"--data={tmp_path / 'faces'}",
             "--variant=gan,wgan_gp",
             "--size=32",
             "--width=2",
             "--latent_dim=4",
-            "--batch_size=8",
+            "--batch_size=16",
             "--epochs=2",
+            "--seeds=2",
             f"--out={tmp_path / 'runs'}",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
-        timeout=300,
+        ]
     )
-    assert done.returncode == 0, done.stderr
-    assert "57 of 60 images\n" in done.stderr
-    assert "3 files are left out: see skipped.txt" in done.stderr
+    err = capsys.readouterr().err
+    assert code == 0, err
+    assert "64 of 67 images\n" in err
+    assert "3 files are left out: see skipped.txt" in err
     (directory,) = (tmp_path / "runs" / "faces").iterdir()
     for variant in ("gan", "wgan_gp"):
-        skipped = (directory / f"dcgan-{variant}-adam" / "skipped.txt").read_text()
-        lines = skipped.splitlines()
+        folder = directory / f"dcgan-{variant}-adam"
+        holds_what_it_should(folder)
+        lines = (folder / "skipped.txt").read_text().splitlines()
         assert [line.split(":")[0] for line in lines] == ["0000.jpg", "0001.jpg", "0002.jpg"]
     with Image.open(directory / "side_by_side.png") as image:
         assert image.width > 2 * 4 * 32

@@ -46,13 +46,6 @@ def test_a_run_directory_holds_what_it_should(original):
     holds_what_it_should(original)
 
 
-@pytest.mark.slow
-def test_a_penalised_run_holds_the_same(tmp_path, dataset, config_of):
-    config = config_of(variant=("wgan_gp",), seeds=2)
-    run.run(config, tmp_path, dataset, finish=compare.finish(dataset), samples=10)
-    holds_what_it_should(tmp_path)
-
-
 def test_a_complete_run_is_not_done_again(finished, dataset, config_of, capsys):
     summary = run.run(config_of(seeds=2), finished, dataset)
     assert summary == json.loads((finished / "summary.json").read_text())
@@ -77,9 +70,9 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(
 
 @pytest.mark.slow
 def test_a_lane_equals_the_same_seed_alone(dataset, config_of):
-    functions = make_program(config_of(seeds=3), dataset)
+    functions = make_program(config_of(seeds=2), dataset)
     together, _ = functions.advance(functions.init(), 1)
-    for lane in range(3):
+    for lane in range(2):
         functions = make_program(config_of(seed=lane), dataset)
         alone, _ = functions.advance(functions.init(), 1)
         for x, y in zip(
