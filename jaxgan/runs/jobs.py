@@ -1,6 +1,7 @@
 """The jobs of one command, each in a run directory of its own."""
 
 import contextlib
+import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -130,7 +131,7 @@ def _damaged_arrays(directory: Path) -> list[Path]:
     """Files of arrays of a complete run that cannot be read."""
     damaged = []
     for path in (directory / "samples.npz", directory / "generator.npz"):
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
         try:
             with zipfile.ZipFile(_file(path)) as file:

@@ -72,6 +72,10 @@ def test_derived_files_that_are_damaged_are_made_again_or_left_out(tmp_path, cap
         assert json.loads((tmp_path / "summary.json").read_text()) == again
     assert "samples.npz is damaged: it is made again" in capsys.readouterr().err
     (tmp_path / "samples.npz").unlink()
+    (tmp_path / "samples.npz").symlink_to(tmp_path / "nowhere")
+    run(tmp_path)
+    assert "samples.npz is damaged: it is made again" in capsys.readouterr().err
+    (tmp_path / "samples.npz").unlink()
     for name, content in (("0.png", b""), ("2.png", (tmp_path / "2.png").read_bytes()[:-20])):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "summary.json").unlink()
