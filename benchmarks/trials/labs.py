@@ -134,7 +134,7 @@ def result(folder: Path) -> dict[str, Any]:
     for name in ("metrics.jsonl", *_ARRAYS, *_PICTURES):
         if (folder / name).is_file():
             found[name] = _sha((folder / name).read_bytes())
-    newest = max((folder / "checkpoints").glob("step_????????"))
+    newest = folder / "checkpoints" / f"step_{max(checkpoints(folder)):08d}"
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
         leaves = jax.tree.leaves(reader.restore(newest.absolute() / "arrays"))
     found["state"] = newest.name, _sha(b"".join(np.asarray(x).tobytes() for x in leaves))
