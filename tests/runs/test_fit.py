@@ -205,18 +205,19 @@ def complete(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("signum", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, -2)]
-)
-def test_a_program_that_is_stopped_goes_on_with_the_same_bits(tmp_path, complete, signum, code):
-    process = program(tmp_path)
-    for line in process.stderr:
-        if line.startswith("epoch 50"):
-            break
-    time.sleep(0.05)
-    process.send_signal(signum)
-    process.communicate()
-    assert process.returncode == code
+def test_a_program_that_is_stopped_goes_on_with_the_same_bits(tmp_path, complete):
+    stops = ((30, signal.SIGKILL, -9), (70, signal.SIGTERM, 143), (110, signal.SIGINT, -2))
+    for number, (epoch, signum, code) in enumerate(stops):
+        process, goes_on = program(tmp_path), False
+        for line in process.stderr:
+            goes_on |= "goes on after epoch" in line
+            if line.startswith("epoch ") and int(line.split()[1].split("/")[0]) >= epoch:
+                break
+        time.sleep(0.05)
+        process.send_signal(signum)
+        process.communicate()
+        assert process.returncode == code
+        assert goes_on == (number > 0)
     again, err = program(tmp_path).communicate(timeout=300)
     out, folder = complete
     assert again == out, err

@@ -131,84 +131,65 @@ def finish(process, timeout=300):
     return process.returncode, out, err
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, flags_of):
+    """Flags, the directory of their run, and the cache of its programs."""
+    folder, args = tmp_path_factory.mktemp("whole"), flags_of(epochs=40, seeds=2)
+    cache = folder / "cache"
+    process = command(*args, cwd=folder, JAX_COMPILATION_CACHE_DIR=str(cache))
+    code, out, err = finish(process)
+    assert code == 0, err
+    assert "fit ratio" in out
+    assert "runs/points/cloud-wgan_gp" in out
+    assert "first step after" in err
+    assert "epoch 40/40" in err
+    directory = folder / "runs" / "points" / "cloud-wgan_gp"
+    assert (directory / "summary.csv").exists()
+    return args, directory, cache
+
+
 @pytest.mark.slow
-def test_the_command_trains_and_a_second_start_compiles_nothing(tmp_path, flags_of):
+def test_a_second_start_compiles_nothing(tmp_path, whole):
     """Counted in files, not in seconds: the second start adds none to the cache."""
-    cache = tmp_path / "cache"
-    for name in ("first", "second"):
-        process = command(
-            *flags_of(), f"--name={name}", cwd=tmp_path, JAX_COMPILATION_CACHE_DIR=str(cache)
-        )
-        code, out, err = finish(process)
-        assert code == 0, err
-        assert "fit ratio" in out
-        assert f"runs/points/{name}" in out
-        assert "first step after" in err
-        assert "epoch 4/4" in err
-        assert (tmp_path / "runs" / "points" / name / "summary.csv").exists()
-        programs = {path.name for path in cache.rglob("*-cache")}
-        if name == "first":
-            first = programs
+    args, _, cache = whole
+    first = {path.name for path in cache.rglob("*-cache")}
     assert any("advance" in name for name in first)
-    assert programs == first
+    process = command(
+        *args, "--name=second", cwd=tmp_path, JAX_COMPILATION_CACHE_DIR=str(cache)
+    )
+    code, out, err = finish(process)
+    assert code == 0, err
+    assert "runs/points/second" in out
+    assert {path.name for path in cache.rglob("*-cache")} == first
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_command_goes_on(tmp_path, flags_of, signum, code):
+def test_signals_save_and_the_command_goes_on(tmp_path, flags_of):
     args = flags_of(epochs=20000, checkpoint_every=20000)
-    process = command(*args, cwd=tmp_path)
-    for line in process.stderr:
-        if line.startswith("epoch 4/"):
-            break
-    process.send_signal(signum)
-    assert finish(process)[0] == code
-    (folder,) = (tmp_path / "runs" / "points" / "cloud-wgan_gp" / "checkpoints").iterdir()
-    stopped_at = int(folder.name[5:])
-    process = command(*args, cwd=tmp_path)
-    for line in process.stderr:
-        if "goes on after epoch" in line:
-            break
-    assert line.split()[-1] == str(stopped_at)
-    process.kill()
-    finish(process)
+    checkpoints = tmp_path / "runs" / "points" / "cloud-wgan_gp" / "checkpoints"
+    saved = []
+    for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = command(*args, cwd=tmp_path)
+        goes_on = []
+        for line in process.stderr:
+            if "goes on after epoch" in line:
+                goes_on.append(int(line.split()[-1]))
+            if line.startswith("epoch "):
+                break
+        assert goes_on == saved[-1:]
+        process.send_signal(signum)
+        assert finish(process)[0] == code
+        saved.append(max(int(folder.name[5:]) for folder in checkpoints.iterdir()))
+    assert saved[1] > saved[0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_exact_distances(tmp_path, flags_of, signum, code):
-    """One of 2,000 points to those of an untrained generator takes half a minute."""
-    cloud = np.random.default_rng(0).normal(size=(4200, 2))
-    np.save(tmp_path / "large.npy", cloud + 100 * (cloud[:, :1] > 0))
-    args = flags_of(
-        data="large.npy", epochs=1, frame_every=1, checkpoint_every=1, train_size=2100
-    )
-    process = command(*args, cwd=tmp_path)
-    for line in process.stderr:
-        if line.startswith("epoch 1/1"):
-            break
-    time.sleep(5)
-    process.send_signal(signum)
-    code_then, _, err = finish(process, timeout=60)
-    assert code_then == code
-    assert (
-        err == f"points: stopped by {signal.Signals(signum).name}; the same command goes on\n"
-    )
-    (folder,) = (tmp_path / "runs" / "points").iterdir()
-    assert (folder / "checkpoints" / "step_00000001").is_dir()
-    assert not (folder / "summary.json").exists()
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, flags_of, final_state):
-    args = flags_of(epochs=40, seeds=2)
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-    assert finish(command(*args, cwd=tmp_path / "whole"))[0] == 0
+def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, whole, final_state):
+    args, directory, cache = whole
     rng = np.random.default_rng(0)
     resumed = 0
     for epoch in (4, 12, 20, 30):
-        process = command(*args, cwd=tmp_path / "killed")
+        process = command(*args, cwd=tmp_path, JAX_COMPILATION_CACHE_DIR=str(cache))
         for line in process.stderr:
             resumed += "goes on after epoch" in line
             if line.startswith("epoch ") and int(line.split()[1].split("/")[0]) >= epoch:
@@ -217,11 +198,9 @@ def test_killed_at_random_moments_ends_with_the_same_bits(tmp_path, flags_of, fi
         process.kill()
         process.communicate()
     assert resumed >= 2
-    assert finish(command(*args, cwd=tmp_path / "killed"))[0] == 0
-    whole, killed = (
-        tmp_path / name / "runs" / "points" / "cloud-wgan_gp" for name in ("whole", "killed")
-    )
-    names = ("metrics.jsonl", "samples.npz", "losses.png", "training.gif")
-    for name in names:
-        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
-    assert final_state(killed) == final_state(whole)
+    process = command(*args, cwd=tmp_path, JAX_COMPILATION_CACHE_DIR=str(cache))
+    assert finish(process)[0] == 0
+    killed = tmp_path / "runs" / "points" / "cloud-wgan_gp"
+    for name in ("metrics.jsonl", "samples.npz", "losses.png", "training.gif"):
+        assert (killed / name).read_bytes() == (directory / name).read_bytes(), name
+    assert final_state(killed) == final_state(directory)
