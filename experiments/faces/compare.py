@@ -63,9 +63,10 @@ def compare(folders: Mapping[Path, Config], directory: Path) -> None:
             images = run.read_samples(folder, epoch)
             if images is not None:
                 panels[config.variant, f"epoch {epoch}"] = images[:16]
-    raster.image_panels(
-        directory / "side_by_side.png", panels, "the same latents, as they learn"
-    )
+    if panels:
+        raster.image_panels(
+            directory / "side_by_side.png", panels, "the same latents, as they learn"
+        )
     frames = []
     for epoch in range(last + 1):
         samples = [run.read_samples(folder, epoch) for folder in folders]
@@ -78,5 +79,4 @@ def compare(folders: Mapping[Path, Config], directory: Path) -> None:
             frame = directory / "frames" / f"epoch_{epoch:04d}.png"
             raster.image_panels(frame, row, f"epoch {epoch}", columns=6, scale=1)
             frames.append(frame)
-    if frames:
-        raster.gif(directory / "side_by_side.gif", frames)
+    raster.gif(directory / "side_by_side.gif", frames)

@@ -145,7 +145,7 @@ def gif(
 ) -> None:
     """Join PNG frames into an endless GIF that rests on the last one.
 
-    If there are more than 200 frames, 200 of them are shown.
+    If there are more than 200 frames, 200 of them are shown; without any, none is written.
 
     Args:
       path: GIF to write.
@@ -154,6 +154,8 @@ def gif(
       colours: Colours of each frame, at most 256.
       width: Largest width in pixels.
     """
+    if not frames:  # all that a run has drawn are lost
+        return
     chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
     images = []
     for frame in (frames[i] for i in chosen):

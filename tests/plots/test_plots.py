@@ -64,6 +64,8 @@ def test_gif_has_every_frame_and_rests_on_the_last(tmp_path):
             durations.append(image.info["duration"])
             assert abs(np.asarray(image.convert("RGB"))[0, 0, 0].astype(int) - 80 * i) <= 2
     assert durations[-1] > 2 * durations[0]
+    raster.gif(tmp_path / "lost.gif", [])
+    assert not (tmp_path / "lost.gif").exists()
 
 
 def test_curves_survive_lanes_that_diverge(tmp_path):

@@ -23,3 +23,9 @@ def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
     assert frames == ["epoch_0000.png", "epoch_0002.png"]
     assert (tmp_path / "side_by_side.png").exists()
     assert (tmp_path / "side_by_side.gif").exists()
+
+
+def test_without_samples_nothing_is_compared(tmp_path):
+    folders = {tmp_path / name: SimpleNamespace(variant=name, epochs=2) for name in ("a", "b")}
+    compare(folders, tmp_path)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
