@@ -93,12 +93,34 @@ def test_defaults_fit_few_points(tmp_path, capsys, variant):
         (usual,) = configure(variant=(variant,))
         batch = min(usual.batch_size, size // config.critic_steps)
         assert config.batch_size == batch
+        times = 5 if variant.startswith("wgan") else 1
+        assert config.epochs == times * usual.epochs
+        assert config.frame_every == times * usual.frame_every
+        assert config.checkpoint_every == times * usual.checkpoint_every
         said = capsys.readouterr().err.splitlines()
-        assert [x.split(":")[0] for x in said] == (
-            [f"batch_size={batch}"] if batch < usual.batch_size else []
-        )
+        batches = [f"batch_size={batch}"] if batch < usual.batch_size else []
+        more = [f"epochs={config.epochs}"] if times > 1 else []
+        assert [x.split(":")[0] for x in said] == batches + more
     with pytest.raises(InputError, match="--batch_size=64: one generator update"):
         configure(data=cloud_of(tmp_path, 10), batch_size=64)
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [({}, 2500), ({"epochs": 500}, 500), ({"frame_every": 10}, 500)],
+)
+def test_few_points_take_more_epochs_unless_they_are_given(tmp_path, capsys, given, epochs):
+    (config,) = configure(data=cloud_of(tmp_path, 100), **given)
+    assert config.epochs == epochs
+    assert ("epochs=" in capsys.readouterr().err) == (epochs > 500)
+
+
+def test_many_points_take_the_usual_epochs(tmp_path, capsys):
+    (usual,) = configure()
+    for cloud in (cloud_of(tmp_path, 8000), cloud_of(tmp_path, 5000), "ring"):
+        (config,) = configure(data=cloud)
+        assert (config.epochs, config.frame_every) == (usual.epochs, usual.frame_every)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
