@@ -129,14 +129,7 @@ def assert_contract(run, key, reals):
 
 @pytest.mark.parametrize("variant", OBJECTIVES)
 def test_every_variant_trains_each_network_alone_and_both(variant, key, reals):
-    assert_contract(training(variant, quick=variant not in TWINS), key, reals)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", [name for name in OBJECTIVES if name not in TWINS])
-def test_every_variant_trains_as_its_users_compile_it(variant, key, reals):
-    """Those with a twin are compiled so in any case."""
-    assert_contract(training(variant, networks="deep"), key, reals)
+    assert_contract(training(variant), key, reals)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
