@@ -148,6 +148,7 @@ def job(
         steps_per_epoch=config.steps_per_epoch,
         every=config.frame_every,
         checkpoint_every=config.checkpoint_every,
+        picture="images",
     )
 
 

@@ -38,6 +38,7 @@ class Job(NamedTuple):
       steps_per_epoch: Generator updates in one.
       every: Epochs between two frames.
       checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
+      picture: Name of the frames in TensorBoard.
     """
 
     init: Callable[[], State]
@@ -50,6 +51,7 @@ class Job(NamedTuple):
     steps_per_epoch: int
     every: int
     checkpoint_every: int
+    picture: str = "points"
 
 
 def run(
@@ -98,7 +100,7 @@ def run(
             def shown():
                 work()
                 if board:
-                    board.picture(job.frame(epoch), epoch)
+                    board.picture(job.frame(epoch), epoch, job.picture)
 
             return shown
 

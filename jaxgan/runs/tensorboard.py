@@ -42,11 +42,11 @@ class Board:
                         tag = f"{name}/lane_{lane}" if len(values) > 1 else name
                         self._writer.add_scalar(tag, value, record["epoch"])
 
-    def picture(self, path: Path, epoch: int) -> None:
-        """Add a frame."""
+    def picture(self, path: Path, epoch: int, name: str) -> None:
+        """Add a frame under a name."""
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        self._writer.add_image("points", pixels, epoch, dataformats="HWC")
+        self._writer.add_image(name, pixels, epoch, dataformats="HWC")
 
     def __enter__(self) -> "Board":
         return self

@@ -38,6 +38,7 @@ def job(directory):
         steps_per_epoch=1,
         every=2,
         checkpoint_every=2,
+        picture="drawings",
     )
 
 
@@ -115,7 +116,7 @@ def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
     (events,) = (tmp_path / "tensorboard").iterdir()
     content = events.read_bytes()
     assert content.count(b"critic_loss/lane_1") == 3
-    assert content.count(b"\x89PNG") == 3
+    assert content.count(b"\x89PNG") == content.count(b"drawings") == 3
 
 
 def test_the_last_state_is_that_of_the_last_checkpoint(tmp_path):
