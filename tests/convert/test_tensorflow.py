@@ -74,8 +74,10 @@ def test_images_are_those_of_tensorflow(kind, reference):
     if labels:
         model = model.with_labels(reference[f"{kind}_labels"])
 
+    synthesise = jax.jit(model.synthesise)  # one program: each operation is one otherwise
+
     def images(codes):
-        x = np.asarray(model.synthesise(model.params, codes))
+        x = np.asarray(synthesise(model.params, codes))
         assert x.shape == (3, 8, 8, channels)
         return x.transpose(0, 3, 1, 2)
 

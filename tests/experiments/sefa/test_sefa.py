@@ -3,12 +3,9 @@ import functools
 import html
 import io
 import json
-import os
 import pickle
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
@@ -552,21 +549,12 @@ def test_source_inside_a_file_is_never_run(refused, tmp_path):
 # The command line.
 
 
-def test_a_table_is_printed(tmp_path, checkpoint):
-    """As a user runs it."""
+def test_a_table_is_printed(tmp_path, checkpoint, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out = tmp_path / "runs"
     arguments = (f"--checkpoint={checkpoint}", "--steps=3", "--samples=2", "--directions=2")
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.sefa", f"--out={out}", *arguments]
-        + ["--names=an old face,smile"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert main([f"--out={out}", *arguments, "--names=an old face,smile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "jaxgan dcgan, 32 pixels"
     assert re.fullmatch(r" +share +change +smooth +strongest layers", lines[1])
     row = r" +\d+\.\d\d% +\d\.\d{3} +\d\.\d\d *"
