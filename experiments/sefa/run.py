@@ -24,6 +24,10 @@ CALIBRATED = 5  # codes that measure the length of an image unit
 _CALIBRATION = 2**31 + 2
 SCORED = 5  # distances at which a person is scored, 0 among them
 MAX_BYTES = 2**29  # of all images
+_SHOWN = {  # what a summary has that is shown
+    *("name", "share", "change_per_unit", "smoothness", "layers", "strongest_layers"),
+    *("flavour", "resolution", "attributes"),
+}
 
 
 def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
@@ -107,16 +111,16 @@ def run(
     judges = report.panel(config)
     identity = settings(config, generator, directions, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
-    units = np.ones(len(directions.vectors))
-    if config.unit == "std":
-        units = sefa.spreads(generator, directions.vectors)
-    if config.unit == "image" and (fresh or not (directory / "summary.json").exists()):
-        some = calibration_codes(config, generator, codes)
-        units = measure.image_units(generator, some, directions, check)
+    units = None
+    if fresh or not (directory / "summary.json").exists():
+        units = _units(config, generator, directions, codes, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
-        if summary := record.summary():
+        summary = record.summary()
+        if summary and summary.keys() >= _SHOWN:
             progress.say(f"{directory}: already complete")
             return summary
+        if units is None:  # the summary is damaged
+            units = _units(config, generator, directions, codes, check)
         files.save(directory / "directions.npz", directions, names)
         audience = scoring.Audience(generator, judges, config.batch_size, check)
         distances = _steps(config.distance, SCORED)
@@ -242,6 +246,22 @@ def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
     if entry:
         facts = report.facts(entry) | facts
     return facts
+
+
+def _units(
+    config: Config,
+    generator: Pretrained,
+    directions: sefa.Directions,
+    codes: np.ndarray,
+    check: Callable[[], None],
+) -> np.ndarray:
+    """The code of one unit along each direction, ``[K]``."""
+    if config.unit == "std":
+        return sefa.spreads(generator, directions.vectors)
+    if config.unit == "image":
+        some = calibration_codes(config, generator, codes)
+        return measure.image_units(generator, some, directions, check)
+    return np.ones(len(directions.vectors))
 
 
 def show(summary: Mapping[str, Any]) -> None:

@@ -356,6 +356,9 @@ def test_image_units_make_directions_comparable(tmp_path, faces):
     plain = run.run(dataclasses.replace(config, unit="code"), tmp_path / "code", faces)
     spread = np.ptp(plain["change_per_unit"]) / np.mean(plain["change_per_unit"])
     assert spread > 2 * np.ptp(changes) / np.mean(changes)
+    for damage in ("", "{}", '{"name": []}'):  # units are measured again
+        (tmp_path / "image" / "summary.json").write_text(damage)
+        assert run.run(config, tmp_path / "image", faces) == summary
 
 
 def test_a_second_run_does_nothing(tmp_path, faces, batches, capsys):
