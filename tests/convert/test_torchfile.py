@@ -912,14 +912,14 @@ def sealed(content, rng):
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [100, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("title", "damage"),
     [*((title, mutated) for title in NAMES), ("zip.pth", sealed), ("script.pt", sealed)],
 )
 def test_damage_raises_the_one_exception(title, damage, count, file):
     content = (FILES / title).read_bytes()
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(count)  # others for each count
     outcomes = [outcome(file(damage(content, rng))) for _ in range(count)]
     assert sum(isinstance(found, CheckpointError) for found in outcomes) > 0.3 * count
 
@@ -946,12 +946,13 @@ def harmless(content):
     return found | set(range(at + 12, at + 16))
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("others", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("title", ["zip.pth", "script.pt"])
-def test_no_flipped_bit_of_a_zip_goes_unseen(title, step, file):
+def test_no_flipped_bit_of_a_zip_goes_unseen(title, others, file):
+    """In every fifth byte; in all others."""
     content = (FILES / title).read_bytes()
     bits = np.random.default_rng(0).integers(0, 8, len(content))
-    unseen, places = set(), range(0, len(content), step)
+    unseen, places = set(), [at for at in range(len(content)) if (at % 5 > 0) == others]
     for at in places:
         change = bytes([content[at] ^ 1 << int(bits[at])])
         found = outcome(file(content[:at] + change + content[at + 1 :]))
