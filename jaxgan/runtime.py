@@ -1,5 +1,6 @@
 """The machine under a process: devices, cores, cache folders, whole files."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,11 +52,25 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields:
       The path of a temporary file in the same folder. It takes the place of ``path`` at
       the end, or is deleted if the body raises.
+
+    Raises:
+      OSError: Names ``path``, if there is no room for it, or it cannot be written.
     """
     temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        cause = system_error(error)
+        if cause and cause.filename in (None, str(temporary)):
+            raise OSError(cause.errno, cause.strerror, str(path)) from error
         raise
+
+
+def system_error(error: BaseException | None) -> OSError | None:
+    """The error of the operating system behind an error, which libraries wrap; or ``None``."""
+    while error and not (isinstance(error, OSError) and error.errno):
+        error = error.__cause__ or error.__context__
+    return error

@@ -1,6 +1,7 @@
 """What every laboratory's command line shares: flags, start, and how it ends."""
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from absl import flags, logging
 
 from jaxgan import runs
 from jaxgan.errors import InputError
+from jaxgan.runs import cache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +171,8 @@ class CommandLine:
           argv: The flags; by default those of the process.
 
         Returns:
-          The exit code. 2: bad input, nothing was written. 1: the run could not go on.
+          The exit code. 2: bad input, nothing was written, or no way to write, what was saved
+          stays. 1: the run could not go on.
           143 and 130: stopped by SIGTERM or Ctrl-C, after saving.
         """
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
@@ -186,12 +189,20 @@ class CommandLine:
             for name in self.without:
                 if self.values[name].present:
                     raise InputError(f"--{name} has no meaning here")
-            with runs.deferred_signals() as check:
+            with runs.deferred_signals() as check, cache.unkept_programs_said():
                 command(check)
         except InputError as error:
             return self._fail(error, 2)
-        except (runs.Diverged, OSError) as error:
+        except runs.Diverged as error:
             return self._fail(error, 1)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE or error.filename is None:
+                return self._fail(error, 1)
+            told = [f"cannot write {error.filename}: {error.strerror}"]
+            told += getattr(error, "__notes__", [])
+            return self._fail(
+                "; ".join([*told, "the same command goes on once that is mended"]), 2
+            )
         except runs.Stopped as error:
             print(f"{self.experiment}: {error}; the same command goes on", file=sys.stderr)
             return runs.leave(error.code)
@@ -216,6 +227,12 @@ class CommandLine:
         except BrokenPipeError:  # such as of --help | head
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+_UNWRITABLE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+}
 
 
 def show_plan(configs: Mapping[Path, Any]) -> None:

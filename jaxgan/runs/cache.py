@@ -1,8 +1,11 @@
-"""Networks that are trained once: their parameters stay in the user's cache."""
+"""The user's cache: networks that are trained once, and programs that are compiled once."""
 
+import contextlib
 import hashlib
+import re
+import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +65,33 @@ def save(path: Path, params: Any) -> None:
             np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
     except OSError as error:
         progress.say(f"cannot write what was trained to {path.parent}: {error.strerror}")
+
+
+_UNKEPT = re.compile("Error writing persistent compilation cache entry for '(.*?)': (.*)")
+
+
+@contextlib.contextmanager
+def unkept_programs_said() -> Iterator[None]:
+    """Say once that compiled programs cannot be kept; JAX would warn of every one of them."""
+    show, said = warnings.showwarning, False
+    config: Any = jax.config
+
+    def once(message, *arguments, **options):
+        nonlocal said
+        match = _UNKEPT.match(str(message))
+        if not match:
+            show(message, *arguments, **options)
+            return
+        folder = Path(config.jax_compilation_cache_dir or "")
+        written = folder.glob(f"{match[1]}-*-cache")
+        with contextlib.suppress(OSError, ValueError):  # half a file would stay for good
+            max(written, key=lambda path: path.stat().st_mtime_ns).unlink()
+        if not said:
+            progress.say(f"{folder}: compiled programs cannot be kept there: {match[2]}")
+        said = True
+
+    warnings.showwarning = once
+    try:
+        yield
+    finally:
+        warnings.showwarning = show

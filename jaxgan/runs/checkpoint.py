@@ -8,12 +8,17 @@ saved from and restored to host memory, so a run may go on with another number o
 and with their own dtypes, whether or not JAX has 64 bits enabled.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +28,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxgan.errors import InputError
+from jaxgan.runtime import system_error
 
 _MANIFEST = "manifest.json"
 _SEAL = "sha256"  # of the rest of the manifest; those of the first version have none
 _STEP = re.compile(r"step_(\d+)")
+_NUMBER = re.compile(r"os_error_code='(\d+)'")  # in a message of tensorstore
 _TEMPORARY = re.compile(r"tmp_\d+")
 
 
@@ -59,23 +66,25 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     Raises:
       OSError: If it cannot be written; older checkpoints are intact then.
     """
-    directory, tree = Path(directory).absolute(), _typed(tree)
+    shown = Path(directory)
+    directory, tree = shown.absolute(), _typed(tree)
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.iterdir():
         if _TEMPORARY.fullmatch(leftover.name):
             shutil.rmtree(leftover, ignore_errors=True)
-    temporary = directory / f"tmp_{os.getpid()}"
+    temporary, name = directory / f"tmp_{os.getpid()}", f"step_{step:08d}"
     try:
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with _quiet(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
             checkpointer.save(temporary / "arrays", _to_host(tree))
         manifest = {"files": _digests(temporary), "arrays": _layout(tree)}
         manifest |= {_SEAL: _seal(manifest)}
         (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     except Exception as error:  # a full disk comes as one of many classes
-        shutil.rmtree(temporary, ignore_errors=True)
-        message = f"cannot write checkpoint {step} to {directory}: {_first_line(error)}"
-        raise OSError(message) from error
-    final = directory / f"step_{step:08d}"
+        for _ in range(20):  # threads of the libraries may still write into it
+            shutil.rmtree(temporary, ignore_errors=True)
+            time.sleep(0.01)
+        raise _unwritten(error, shown / name) from error
+    final = directory / name
     for number, folder in _steps(directory):
         if number > step or (number == step and _damage(folder)):
             _set_aside(folder)
@@ -86,6 +95,41 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     temporary.rename(final)
     for _, folder in _steps(directory)[keep:]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries from printing tracebacks in other threads: the error is raised too."""
+    logger, hook = logging.getLogger("absl"), sys.unraisablehook  # orbax's logger
+    level = logger.level
+
+    def ignore(unraisable):  # tensorstore reports the end of a write that was given up
+        if str(unraisable.exc_value) != "Event loop is closed":
+            hook(unraisable)
+
+    logger.setLevel(logging.CRITICAL)
+    sys.unraisablehook = ignore
+    try:
+        yield
+        sys.unraisablehook = hook  # else there is more to come
+    finally:
+        logger.setLevel(level)
+
+
+def _unwritten(error: Exception, path: Path) -> OSError:
+    """Say why a checkpoint was not written: the system's error, if one is behind it."""
+    cause, number = system_error(error), _NUMBER.search(str(error))
+    code = cause.errno if cause else int(number[1]) if number else None
+    if code is None and "RESOURCE_EXHAUSTED" in str(error):
+        code = errno.ENOSPC
+    if code is None:
+        return OSError(f"cannot write {path}: {_first_line(error)}")
+    return OSError(code, os.strerror(code), str(path))
+
+
+def newest(directory: Path) -> int | None:
+    """Number of the newest checkpoint, whole or not; ``None`` if there is none."""
+    return next((step for step, _ in _steps(Path(directory))), None)
 
 
 def restore(

@@ -193,8 +193,12 @@ class Run:
 
     def log(self, records: list[dict[str, Any]]) -> None:
         """Append lines to ``metrics.jsonl``."""
-        with open(self._metrics, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(to_json(record)) + "\n" for record in records)
+        lines = [json.dumps(to_json(record)) + "\n" for record in records]
+        try:
+            with open(self._metrics, "a", encoding="utf-8") as file:
+                file.writelines(lines)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._metrics)) from error
 
     def records(self) -> list[dict[str, Any]]:
         """Read the lines of ``metrics.jsonl``, up to one that is damaged or cut off."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -89,6 +89,7 @@ def run(
         summary, damaged = record.summary(), _damaged_arrays(directory)
         for path in damaged:
             say(f"{path} is damaged: it is made again")
+        stack.enter_context(_told(record))
         if summary and "train_s" in summary and not damaged:
             say(f"{directory}: already complete")
             return summary
@@ -138,6 +139,17 @@ def _damaged_arrays(directory: Path) -> list[Path]:
         try:
             with zipfile.ZipFile(_file(path)) as file:
                 whole = file.testzip() is None
+@contextlib.contextmanager
+def _told(record: Run) -> Iterator[None]:
+    """Add what is saved to an error of the disk."""
+    try:
+        yield
+    except OSError as error:
+        epoch = checkpoint.newest(record.checkpoints)
+        error.add_note(f"epoch {epoch} is saved" if epoch else "no epoch is saved")
+        raise
+
+
         except Exception:  # a damaged file raises nearly anything
             whole = False
         damaged += [] if whole else [path]

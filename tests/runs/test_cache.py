@@ -1,3 +1,6 @@
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -58,3 +61,20 @@ def test_a_digest_depends_on_every_part():
     others = [[(1, 3), b"data", "text"], [(1, 2), b"Data", "text"], [(1, 2), b"data", "t"]]
     assert cache.digest(*parts) == cache.digest(*parts)
     assert len({cache.digest(*one) for one in (parts, *others)}) == 4
+
+
+@pytest.mark.filterwarnings("always:Error writing")
+def test_programs_that_cannot_be_kept_are_said_once(tmp_path, monkeypatch, capsys):
+    """Of each one JAX warns, and leaves half a file, which it would never replace."""
+    config = SimpleNamespace(jax_compilation_cache_dir=str(tmp_path))
+    monkeypatch.setattr(cache, "jax", SimpleNamespace(config=config))
+    for i in range(2):
+        (tmp_path / f"jit_{i}-{i}a-cache").write_text("half")
+    (tmp_path / "jit_other-2a-cache").write_text("whole")
+    text = "Error writing persistent compilation cache entry for 'jit_{}': OSError: no room"
+    with cache.unkept_programs_said():
+        for i in range(2):
+            warnings.warn(text.format(i), stacklevel=1)
+    line = f"{tmp_path}: compiled programs cannot be kept there: OSError: no room\n"
+    assert capsys.readouterr().err == line
+    assert [path.name for path in tmp_path.iterdir()] == ["jit_other-2a-cache"]

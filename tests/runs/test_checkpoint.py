@@ -2,6 +2,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import time
 
 import jax
 import jax.numpy as jnp
@@ -270,6 +272,31 @@ def test_a_failed_save_leaves_older_checkpoints(two, state, monkeypatch):
         raise ValueError("RESOURCE_EXHAUSTED: no space left on device\nmore lines")
 
     monkeypatch.setattr(checkpoint.ocp.Checkpointer, "save", fail)
-    with pytest.raises(OSError, match="cannot write checkpoint 3 .*no space left"):
+    with pytest.raises(OSError, match="No space left on device: '.*step_00000003'"):
         checkpoint.save(two, 3, state)
     assert checkpoint.restore(two, state).step == 2
+
+
+# No room. Half of a checkpoint is written, in threads of orbax and tensorstore.
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk of its own, where this user may mount one."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(tmp_path)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield tmp_path
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_is_one_error_and_older_checkpoints_stay(disk, capfd, caplog):
+    tree = {f"array_{i}": np.arange(10.0) for i in range(40)}
+    checkpoint.save(disk, 1, {"small": np.zeros(3)})
+    with pytest.raises(OSError, match="No space left on device: '.*step_00000002'"):
+        checkpoint.save(disk, 2, tree)
+    time.sleep(0.2)  # threads may still tell
+    assert "Traceback" not in capfd.readouterr().err
+    assert caplog.records == []
+    assert [path.name for path in disk.iterdir()] == ["step_00000001"]
+    assert checkpoint.restore(disk, {"small": np.zeros(3)}).step == 1

@@ -10,6 +10,7 @@ from PIL import Image
 
 from jaxgan.errors import InputError
 from jaxgan.runs import Diverged, Stopped, jobs
+from jaxgan.runtime import replacing
 
 
 def job(directory):
@@ -108,6 +109,18 @@ def test_a_signal_ends_the_last_measures_and_the_same_call_goes_on_with_them(tmp
     again = job(tmp_path)._replace(advance=advance)
     summary = jobs.run(tmp_path, {"kind": "test"}, lambda: again)
     assert (summary["count"], began_at) == ([3, 3], [])
+
+
+def test_an_error_of_the_disk_says_what_is_saved(tmp_path):
+    def full(state, records, frames):
+        with replacing(tmp_path / "film.gif"):
+            raise OSError(28, "No space left on device")
+
+    stuck = job(tmp_path)._replace(finish=full)
+    with pytest.raises(OSError, match="No space left on device: '.*/film.gif'") as caught:
+        jobs.run(tmp_path, {"kind": "test"}, lambda: stuck)
+    assert caught.value.__notes__ == ["epoch 3 is saved"]
+    assert run(tmp_path)["count"] == [3, 3]
 
 
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):

@@ -146,12 +146,27 @@ def test_flags_may_come_from_a_file(tmp_path, capsys):
     assert "can't decode byte" in capsys.readouterr().err
 
 
+def noted(error, note):
+    error.add_note(note)
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
         (InputError("two\nlines"), 2, "test: error: two lines\n"),
         (runs.Diverged("all lanes"), 1, "test: error: all lanes\n"),
-        (OSError(28, "No space left"), 1, "test: error: [Errno 28] No space left\n"),
+        (
+            OSError(111, "Connection refused"),
+            1,
+            "test: error: [Errno 111] Connection refused\n",
+        ),
+        (
+            noted(OSError(28, "No space left", "a.png"), "epoch 2 is saved"),
+            2,
+            "test: error: cannot write a.png: No space left; epoch 2 is saved; "
+            "the same command goes on once that is mended\n",
+        ),
         (runs.Stopped(15), 143, "test: stopped by SIGTERM; the same command goes on\n"),
         (runs.Stopped(2), 130, "test: stopped by SIGINT; the same command goes on\n"),
         (KeyboardInterrupt(), 130, "test: stopped at once\n"),
