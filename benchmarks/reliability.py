@@ -179,7 +179,7 @@ def row(part: str, trials: Iterator[Trial]) -> tuple[str, Counter, str, float]:
         "kills": f"at most {most} epochs of {EVERY} between checkpoints lost; "
         f"{counts['complete']} complete runs compared",
         "signals": f"{endings[143]} saved by SIGTERM, {endings[130]} by SIGINT, "
-        f"{endings[-15] + endings[-2]} ended before the run began; "
+        f"{endings[-15] + endings[-2]} ended before the run began or after it; "
         f"{counts['complete']} complete runs compared",
         "damages": f"{endings[0]} went on, {endings[2]} refused in a line",
         "disks": f"at most {most} epochs lost",

@@ -129,7 +129,7 @@ def _judged(lab: str, folder: Path, name: str, ended: Ended, signum: int, saved:
     faults, words = labs.complaints(ended.errors), []
     if ended.code is None:
         faults.append("hang")
-    elif ended.code != 0 and not _allowed(lab, ended, signum):
+    elif ended.code != 0 and not _allowed(lab, folder, ended, signum):
         faults.append("other")
     resumed = _RESUMED.search(ended.errors)
     if "skipped: " in ended.errors or (resumed and int(resumed[1]) < saved):
@@ -142,10 +142,11 @@ def _judged(lab: str, folder: Path, name: str, ended: Ended, signum: int, saved:
     return Trial(name, ended.code, tuple(faults), " ".join(words), lost, ended.seconds)
 
 
-def _allowed(lab: str, ended: Ended, signum: int) -> bool:
-    """Whether a signal ends a process like that: saved, or at once before it began."""
+def _allowed(lab: str, folder: Path, ended: Ended, signum: int) -> bool:
+    """Whether a signal ends a process like that: saved, or before the run began, or after."""
     if ended.code == -signum:
-        return signum == signal.SIGKILL or "epoch " not in ended.errors
+        over = "epoch " not in ended.errors or (folder / "summary.json").exists()
+        return signum == signal.SIGKILL or over
     line = f"{lab}: stopped by {signal.Signals(signum).name}; the same command goes on"
     lines = [text for text in ended.errors.splitlines() if text.startswith(f"{lab}: ")]
     return ended.code == 128 + signum and lines == [line]
