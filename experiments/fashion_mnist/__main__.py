@@ -82,14 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         def end(*arguments) -> Mapping[str, Any]:
             return traverse.finish(data, classifier())(*arguments)
 
-        summaries = run.run_all(
-            configs,
-            directory,
-            dataset,
         def move(folder, config) -> dict[str, Any]:
             judge = classifier()
             return traverse.traverse(config, folder, dataset, judge, dimensions, by, names)
 
+        summaries = run.run_all(
+            configs,
+            directory,
+            dataset,
             finish=end,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,

@@ -86,10 +86,10 @@ def run(
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(Board(directory)) if tensorboard else None
         record = stack.enter_context(Run(directory, settings, fresh=fresh))
+        stack.enter_context(_told(record))
         summary, damaged = record.summary(), _damaged_arrays(directory)
         for path in damaged:
             say(f"{path} is damaged: it is made again")
-        stack.enter_context(_told(record))
         if summary and "train_s" in summary and not damaged:
             say(f"{directory}: already complete")
             return summary
@@ -130,15 +130,6 @@ def run(
         return to_json(summary | times)
 
 
-def _damaged_arrays(directory: Path) -> list[Path]:
-    """Files of arrays of a complete run that cannot be read."""
-    damaged = []
-    for path in (directory / "samples.npz", directory / "generator.npz"):
-        if not os.path.lexists(path):
-            continue
-        try:
-            with zipfile.ZipFile(_file(path)) as file:
-                whole = file.testzip() is None
 @contextlib.contextmanager
 def _told(record: Run) -> Iterator[None]:
     """Add what is saved to an error of the disk."""
@@ -150,6 +141,15 @@ def _told(record: Run) -> Iterator[None]:
         raise
 
 
+def _damaged_arrays(directory: Path) -> list[Path]:
+    """Files of arrays of a complete run that cannot be read."""
+    damaged = []
+    for path in (directory / "samples.npz", directory / "generator.npz"):
+        if not os.path.lexists(path):
+            continue
+        try:
+            with zipfile.ZipFile(_file(path)) as file:
+                whole = file.testzip() is None
         except Exception:  # a damaged file raises nearly anything
             whole = False
         damaged += [] if whole else [path]
