@@ -215,6 +215,12 @@ def _array(data: ArrayLike) -> np.ndarray:
         raise InputError("data must be finite, in float32 too")
     if x.ndim < 2 or not x.size:
         raise InputError(f"data of shape {list(x.shape)} must be [N, ...], not empty")
+    if np.ma.is_masked(data):
+        raise InputError("data are masked in places: fill these, or leave them out")
+    if all(np.array_equal(x[0], other) for other in x[1:]):
+        raise InputError(
+            "all examples of the data are the same; a generator learns from some that differ"
+        )
     return x
 
 
@@ -230,7 +236,7 @@ def _metrics(
       InputError: If ``measure`` returns anything but numbers by new names.
     """
     real = np.asarray(prepare(data[: 8 * SPREAD_SAMPLES]), np.float32)
-    size = np.sqrt(real.var(axis=0).mean()) or 1.0
+    size = np.sqrt(real.var(axis=0, dtype=np.float64).mean()) or 1.0
 
     def spread(gan, state):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, gan.latent_dim)

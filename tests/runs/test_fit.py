@@ -136,6 +136,8 @@ def test_bad_arguments_are_one_line(data, change, message):
         (np.array([["a", "b"]]), "are not numeric"),
         ([[1.0, 2.0], [3.0]], "rows differ in length"),
         (np.ones((9, 2), complex), "are not numeric"),
+        (np.full((9, 2), 7, np.uint8), "all examples of the data are the same"),
+        (np.ma.masked_equal([[1, 2], [3, 4]], 4), "masked in places"),
     ],
 )
 def test_bad_data_are_one_line(data, message):
