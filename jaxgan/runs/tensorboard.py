@@ -1,6 +1,8 @@
 """Numbers and pictures for TensorBoard; needs the ``tb`` extra."""
 
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +24,60 @@ class Board:
 
     def __init__(self, directory: Path):
         try:
-            import tensorboardX
+            from tensorboardX import event_file_writer, summary
+            from tensorboardX.proto import event_pb2
         except ImportError as error:
             raise InputError(
                 "--tensorboard needs the tb extra: pip install 'jaxgan[tb]'"
             ) from error
-        self._make = tensorboardX.SummaryWriter
-        self._folder = str(directory / "tensorboard")
+        # Not its SummaryWriter, which hangs once the thread that writes has failed.
+        self._make, self._summary = event_file_writer.EventsWriter, summary
+        self._protos: Any = event_pb2
+        self._folder = directory / "tensorboard"
         self._writer: Any = None
 
     def numbers(self, start: int, records: Sequence[dict[str, Any]]) -> None:
         """Add records; what an earlier process wrote after ``start`` is void."""
-        if self._writer is None:
-            self._writer = self._make(self._folder, purge_step=start + 1)
-        for record in records:
-            for name, values in record.items():
-                if name not in ("epoch", "step"):
-                    for lane, value in enumerate(values):
-                        tag = f"{name}/lane_{lane}" if len(values) > 1 else name
-                        self._writer.add_scalar(tag, value, record["epoch"])
+        with self._named():
+            if self._writer is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._writer = self._make(str(self._folder / "events"))
+                log = self._protos.SessionLog(status=self._protos.SessionLog.START)
+                self._add(start + 1, session_log=log)
+            for record in records:
+                for name, values in record.items():
+                    if name not in ("epoch", "step"):
+                        for lane, value in enumerate(values):
+                            tag = f"{name}/lane_{lane}" if len(values) > 1 else name
+                            number = self._summary.scalar(tag, value)
+                            self._add(record["epoch"], summary=number)
+            self._writer.flush()
 
     def picture(self, path: Path, epoch: int, name: str) -> None:
         """Add a frame under a name."""
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-        self._writer.add_image(name, pixels, epoch, dataformats="HWC")
+        picture = self._summary.image(name, pixels, dataformats="HWC")
+        with self._named():
+            self._add(epoch, summary=picture)
+            self._writer.flush()
+
+    def _add(self, epoch: int, **content: Any) -> None:
+        event = self._protos.Event(wall_time=time.time(), step=int(epoch), **content)
+        self._writer.write_event(event)
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the folder in an error of the disk."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._folder)) from error
 
     def __enter__(self) -> "Board":
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # it was raised before, where there is no room
+                self._writer.close()

@@ -10,6 +10,7 @@ from PIL import Image
 
 from jaxgan.errors import InputError
 from jaxgan.runs import Diverged, Stopped, jobs
+from jaxgan.runs.tensorboard import Board
 from jaxgan.runtime import replacing
 
 
@@ -130,6 +131,21 @@ def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
     content = events.read_bytes()
     assert content.count(b"critic_loss/lane_1") == 3
     assert content.count(b"\x89PNG") == content.count(b"drawings") == 3
+
+
+def test_a_full_disk_ends_the_numbers_for_tensorboard(tmp_path):
+    """The writer of tensorboardX itself would hang: its thread fails, its queue fills."""
+    reader = pytest.importorskip("tensorboardX.event_file_writer", reason="needs the tb extra")
+    with Board(tmp_path) as board:
+        board.numbers(0, [{"epoch": 1, "step": 2, "loss": np.ones(1)}])
+
+        def full(self, event):
+            raise OSError(28, "No space left on device")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader.EventsWriter, "write_event", full)
+            with pytest.raises(OSError, match="No space left on device: '.*/tensorboard'"):
+                board.numbers(1, [{"epoch": 2, "step": 4, "loss": np.ones(1)}])
 
 
 def test_the_last_state_is_that_of_the_last_checkpoint(tmp_path):
