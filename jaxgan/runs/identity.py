@@ -58,7 +58,9 @@ def difference(
       settings: Those that are wanted.
     """
     old, new = _JAX | dict(old), identify(settings)
-    for name in dict.fromkeys([*old, *new]):
+    # Defaults follow the data, so its content is told first.
+    late = {n: n not in _JAX and not n.endswith(_CONTENT) for n in [*old, *new]}
+    for name in sorted(late, key=late.__getitem__):
         subject = name.removesuffix(_CONTENT).removesuffix("_key")
         # Former runs on images have a key instead.
         before = old.get(subject + _CONTENT, old.get(f"{subject}_key"))

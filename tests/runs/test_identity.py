@@ -34,6 +34,12 @@ def named(data, sha256, **others):
             "the content of other.npy is not that of pts.npy, with which RUN was made",
         ),
         (named("a", "1", rate=1), named("b", "1", rate=2), "RUN was made with rate=1, not 2"),
+        # A default that follows the data.
+        (
+            {"batch_size": 9} | named("a", "1"),
+            {"batch_size": 8} | named("a", "2"),
+            "the content of a has changed",
+        ),
         ({"data_sha256": "a"}, {"data_sha256": "b"}, "the content of data has changed since"),
         # A file that only one of both has.
         ({"codes": None}, {"codes": "a", "codes_sha256": "1"}, "made with codes=None, not a"),
