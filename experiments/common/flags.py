@@ -1,7 +1,6 @@
 """What every laboratory's command line shares: flags, start, and how it ends."""
 
 import dataclasses
-import errno
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import docstring_parser
 from absl import flags, logging
 
+from experiments.common import process
 from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs import cache
@@ -189,14 +189,21 @@ class CommandLine:
             for name in self.without:
                 if self.values[name].present:
                     raise InputError(f"--{name} has no meaning here")
-            with runs.deferred_signals() as check, cache.unkept_programs_said():
+            with (
+                runs.deferred_signals() as check,
+                cache.unkept_programs_said(),
+                process.float32(),
+            ):
                 command(check)
+                sys.stdout.flush()
         except InputError as error:
             return self._fail(error, 2)
         except runs.Diverged as error:
             return self._fail(error, 1)
+        except BrokenPipeError:  # such as of --dry_run | head
+            return process.close_output()
         except OSError as error:
-            if error.errno not in _UNWRITABLE or error.filename is None:
+            if error.errno not in process.UNWRITABLE or error.filename is None:
                 return self._fail(error, 1)
             told = [f"cannot write {error.filename}: {error.strerror}"]
             told += getattr(error, "__notes__", [])
@@ -225,14 +232,8 @@ class CommandLine:
                 flush=True,
             )
         except BrokenPipeError:  # such as of --help | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return process.close_output()
         return 0
-
-
-_UNWRITABLE = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
-}
 
 
 def show_plan(configs: Mapping[Path, Any]) -> None:

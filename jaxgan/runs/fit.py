@@ -19,6 +19,7 @@ from jaxgan.errors import InputError
 from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import loop
 from jaxgan.runs.directory import Run, Ways
+from jaxgan.runs.identity import settings_of_jax
 from jaxgan.runs.signals import Stopped, deferred_signals
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
@@ -174,7 +175,9 @@ def fit(
 
 
 def _check(counts: dict[str, int], seed: int, examples: int) -> None:
-    """Refuse arguments that are out of range."""
+    """Refuse arguments that are out of range, and numbers of 64 bits."""
+    if settings_of_jax()["jax_enable_x64"]:
+        raise InputError("jax_enable_x64 is set, and fit trains in float32: set it to False")
     for name, value in (counts | {"seed": seed}).items():
         if not isinstance(value, int | np.integer):
             raise InputError(f"{name}={value!r} must be a whole number")

@@ -126,6 +126,12 @@ def test_bad_arguments_are_one_line(data, change, message):
         jaxgan.fit(gan(), data, epochs=1, **OPTIONS | change)
 
 
+def test_numbers_of_64_bits_are_refused_before_anything_is_written(data, tmp_path):
+    with jax.enable_x64(True), pytest.raises(InputError, match="fit trains in float32"):
+        jaxgan.fit(gan(), data, epochs=1, directory=tmp_path / "run", **OPTIONS)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

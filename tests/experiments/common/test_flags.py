@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from experiments.common.flags import CommandLine, Shared
@@ -178,6 +180,33 @@ def test_a_command_ends_with_a_line_and_a_code(error, code, line, capsys):
 
     assert run(command=fail)[0] == code
     assert capsys.readouterr().err == line
+
+
+def test_commands_compute_in_float32(capsys):
+    def command(check):
+        assert not jax.config.read("jax_enable_x64")
+        assert jnp.zeros(1).dtype == jnp.float32
+
+    jax.config.update("jax_enable_x64", True)
+    try:
+        assert run(command=command)[0] == 0
+        assert jax.config.read("jax_enable_x64")
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    line = "jax_enable_x64 is turned off: the laboratories compute in float32\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_pipe_whose_reader_is_gone_is_no_error(capsys, monkeypatch):
+    def command(check):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    targets = []
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 99, raising=False)
+    monkeypatch.setattr(os, "dup2", lambda source, target: targets.append(target))
+    assert run(command=command)[0] == 0
+    assert targets == [99]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_defect_is_no_line():
