@@ -22,6 +22,7 @@ from experiments.images.program import (
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, jobs, loop
+from jaxgan.runs.directory import write_arrays
 from jaxgan.runs.progress import say
 from jaxgan.training.gan import GanState, averaged
 
@@ -94,7 +95,7 @@ def run(
     """
     directory = Path(directory)
     make = functools.partial(job, config, directory, dataset, finish, samples)
-    return jobs.run(directory, settings(dataset, config), make, **options)
+    return jobs.run(directory, settings(dataset, config), make, cores_matter=True, **options)
 
 
 def job(
@@ -116,13 +117,13 @@ def job(
         def work():
             path = frame_path(directory, epoch)
             raster.image_grid(path, images, f"{title}   epoch {epoch:3d}")
-            np.savez_compressed(samples_path(directory, epoch), images=images)
+            write_arrays(samples_path(directory, epoch), images=images)
 
         return work
 
     def end(state, records, frames):
         images = sample(state, fixed_latents(config, samples, LatentSet.SAMPLES))[0]
-        np.savez_compressed(directory / "samples.npz", images=images, seed=config.seed)
+        write_arrays(directory / "samples.npz", images=images, seed=config.seed)
         raster.image_grid(directory / "samples.png", images[:GRID], title)
         first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
         channels = {"channels": dataset.images.shape[-1]}

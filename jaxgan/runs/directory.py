@@ -20,7 +20,7 @@ from jaxgan.errors import InputError
 from jaxgan.runs import outputs
 from jaxgan.runs.identity import difference, identify, to_json
 from jaxgan.runs.progress import say
-from jaxgan.runtime import replacing
+from jaxgan.runtime import cores, replacing
 
 _LEFTOVER = re.compile(r"tmp_\d+_")  # as runtime.replacing names its files
 _FILES = ("metrics.jsonl", "summary.json")
@@ -169,9 +169,10 @@ class Run:
             compare(
                 self.directory, settings, fresh=fresh, ways=ways
             )  # now that no one else writes
-            for path in self.directory.iterdir():
-                if _LEFTOVER.match(path.name) and path.is_file():  # of a write that was killed
-                    path.unlink()
+            for place in ("", "frames/", "traversal/", "cells/*/", "work/*/"):
+                for path in self.directory.glob(f"{place}tmp_*"):
+                    if _LEFTOVER.match(path.name) and path.is_file():  # a write was killed
+                        path.unlink()
             if fresh:  # the configuration is last, so that an interrupted deletion leaves a run
                 outputs.clear(self.directory)
             if fresh or not (self.directory / "config.json").exists():
@@ -237,6 +238,14 @@ class Run:
         """Write ``summary.json``, whose presence says that the run has ended."""
         write_json(self.directory / "summary.json", summary)
 
+    def cores(self) -> int | None:
+        """Number of cores that the run began with; ``None`` if it is not known."""
+        try:
+            value = json.loads((self.directory / "config.json").read_text("utf-8")).get("cores")
+        except (OSError, ValueError, AttributeError, RecursionError):
+            return None
+        return value if isinstance(value, int) else None
+
     @property
     def _metrics(self) -> Path:
         return self.directory / "metrics.jsonl"
@@ -247,6 +256,7 @@ class Run:
             "versions": {name: version(name) for name in _PACKAGES}
             | {"python": platform.python_version()},
             "command": shlex.join(sys.orig_argv),
+            "cores": cores(),
         }
         write_json(self.directory / "config.json", config)
 

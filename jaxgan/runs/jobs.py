@@ -18,6 +18,7 @@ from jaxgan.runs.loop import Advance, Hooks, State, train
 from jaxgan.runs.progress import Clock, say
 from jaxgan.runs.signals import stoppable
 from jaxgan.runs.tensorboard import Board
+from jaxgan.runtime import cores
 
 Config = TypeVar("Config")
 Summary = TypeVar("Summary")
@@ -63,6 +64,7 @@ def run(
     tensorboard: bool = False,
     began: float | None = None,
     check: Callable[[], None] = lambda: None,
+    cores_matter: bool = False,
 ) -> dict[str, Any]:
     """Run or resume a job in its run directory.
 
@@ -74,6 +76,7 @@ def run(
       tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
       began: Start of the time to the first step, by ``time.monotonic``; now by default.
       check: Called where it is safe to stop; raises ``Stopped`` to do so.
+      cores_matter: Whether numbers depend on how many cores a CPU has.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -93,6 +96,8 @@ def run(
         if summary and "train_s" in summary and not damaged:
             say(f"{directory}: already complete")
             return summary
+        if cores_matter:
+            _compare_cores(record)
         job, clock = make_job(), Clock(began)
 
         def draw(epoch, state):
@@ -128,6 +133,17 @@ def run(
         times = {"first_step_s": clock.first_step, "train_s": clock.total}
         record.finish(summary | times)
         return to_json(summary | times)
+
+
+def _compare_cores(record: Run) -> None:
+    """Say if a run goes on with another number of cores, where XLA sums in another order."""
+    began, goes_on = record.cores(), cores()
+    resumed = checkpoint.newest(record.checkpoints)
+    if resumed and began not in (None, goes_on) and jax.default_backend() == "cpu":
+        say(
+            f"{record.directory} began with a CPU of {began} cores and goes on with {goes_on}: "
+            "its numbers are not those of an uninterrupted run to the last bit"
+        )
 
 
 @contextlib.contextmanager

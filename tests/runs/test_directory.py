@@ -111,6 +111,18 @@ def test_a_start_that_was_killed_at_once_is_no_obstacle(tmp_path):
         assert not (tmp_path / "tmp_12_config.json").exists()
 
 
+def test_what_writes_that_were_killed_leave_is_deleted(tmp_path):
+    with runs.Run(tmp_path, SETTINGS):
+        pass
+    halves = ("tmp_1_a.json", "frames/tmp_1_b.png", "cells/01ab/tmp_1_seed_0000.npz")
+    for name in (*halves, "frames/tmp_mine.png", "mine/tmp_1_c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    with runs.Run(tmp_path, SETTINGS):
+        left = {path.name for path in tmp_path.rglob("tmp_*")}
+    assert left == {"tmp_mine.png", "tmp_1_c.txt"}
+
+
 def test_fresh_deletes_only_what_jaxgan_writes(tmp_path):
     written = [
         *("summary.json", "metrics.jsonl", "samples.png", "generator.npz", "direction_12.png"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.errors import InputError
-from jaxgan.runs import Diverged, Stopped, jobs
+from jaxgan.runs import Diverged, Stopped, directory, jobs
 from jaxgan.runs.tensorboard import Board
 from jaxgan.runtime import replacing
 
@@ -122,6 +122,29 @@ def test_an_error_of_the_disk_says_what_is_saved(tmp_path):
         jobs.run(tmp_path, {"kind": "test"}, lambda: stuck)
     assert caught.value.__notes__ == ["epoch 3 is saved"]
     assert run(tmp_path)["count"] == [3, 3]
+
+
+def test_another_number_of_cores_is_said_where_numbers_depend_on_it(
+    tmp_path, capsys, monkeypatch
+):
+    def words(**options):
+        (tmp_path / "summary.json").unlink(missing_ok=True)
+        run(tmp_path, **options)
+        return capsys.readouterr().err
+
+    monkeypatch.setattr(directory, "cores", lambda: 4)
+    monkeypatch.setattr(jobs, "cores", lambda: 2)
+    assert "cores" not in words(cores_matter=True)  # it begins
+    line = f"{tmp_path} began with a CPU of 4 cores and goes on with 2: its numbers are"
+    assert words(cores_matter=True).startswith(line)
+    assert "cores" not in words()
+    monkeypatch.setattr(jobs, "cores", lambda: 4)
+    assert "cores" not in words(cores_matter=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["cores"]  # as of an earlier version
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(jobs, "cores", lambda: 2)
+    assert "cores" not in words(cores_matter=True)
 
 
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
