@@ -3,12 +3,14 @@
 import hashlib
 import io
 import json
+import logging
 import math
 import os
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -102,7 +104,7 @@ def pack(
         return packed
     # Filters belong to the process, so they are set here and not by each thread. PIL warns
     # of damaged metadata, which does not matter, and of bombs, which are skipped.
-    with warnings.catch_warnings(), open_members() as listing:
+    with warnings.catch_warnings(), _quiet_pillow(), open_members() as listing:
         warnings.simplefilter("ignore")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +122,18 @@ def pack(
         notes, start = _write(file, path, listing, size)
     flat = np.frombuffer(file.getbuffer().toreadonly(), np.uint8, offset=start)
     return _packed(flat.reshape(len(notes["names"]), size, size, 3), notes)
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Keep Pillow from logging what is wrong with an image, as that is listed."""
+    logger = logging.getLogger("PIL")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _packed(images: np.ndarray, notes: Mapping[str, Any]) -> Packed:

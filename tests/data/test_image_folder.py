@@ -856,3 +856,18 @@ def test_mutated_archives_are_read_or_refused(tmp_path, cache, name):
             errors.append(str(error))
     assert errors
     assert not any("\n" in error for error in errors)
+
+
+def test_what_pillow_logs_of_an_image_is_listed_instead(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        Image.new("RGB", (8, 8), "red").save(tmp_path / "in" / f"{name}.tif")
+    path = tmp_path / "in" / "a.tif"
+    samples = bytes.fromhex("1501 0300 01000000")  # per pixel: the tag, its type, one of them
+    content = path.read_bytes()
+    assert content.count(samples + b"\3\0") == 1
+    path.write_bytes(content.replace(samples + b"\3\0", samples + b"\xff\xff"))
+    packed = pack(tmp_path / "in", 8, cache=tmp_path / "cache")
+    assert packed.names == ("b.tif", "c.tif")
+    assert [name for name, _ in packed.skipped] == ["a.tif"]
+    assert caplog.records == []
