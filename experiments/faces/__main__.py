@@ -17,7 +17,7 @@ from typing import Any
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.faces.compare import compare, finish
-from experiments.faces.config import DEFAULTS, RECIPES, TEXTS, load
+from experiments.faces.config import DEFAULTS, RECIPES, TEXTS, check_place, load
 from experiments.images import run
 from experiments.images.config import Config, configure
 from jaxgan import runs, runtime
@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
         source = {**DEFAULTS.common, **recipe.settings, **overrides}
+        check_place(source["data"], directory)
         weights_file = read_measures().get("inception")
         weights = convert_inception.load(weights_file) if weights_file else None
         dataset, skipped, lines = load(source["data"], source["size"])

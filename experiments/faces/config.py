@@ -1,5 +1,7 @@
 """Settings of the faces laboratory."""
 
+import os
+from pathlib import Path
 from typing import NamedTuple
 
 from experiments.common.settings import Defaults, Recipe
@@ -86,6 +88,18 @@ class Loaded(NamedTuple):
     dataset: Dataset
     skipped: tuple[tuple[str, str], ...] = ()
     lines: tuple[str, ...] = ()
+
+
+def check_place(source: str, directory: Path) -> None:
+    """Refuse a folder of images that holds the run's, whose pictures would be among them.
+
+    Raises:
+      InputError: If it does.
+    """
+    if os.path.isdir(source) and directory.resolve().is_relative_to(Path(source).resolve()):
+        raise InputError(
+            f"--data={source} holds the run's folder {directory}; give an --out elsewhere"
+        )
 
 
 def load(source: str, size: int) -> Loaded:

@@ -48,6 +48,13 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, make, arguments, m
     assert not (tmp_path / "runs").exists()
 
 
+def test_pictures_of_a_run_are_not_among_its_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--data=."]) == 2
+    assert "--data=. holds the run's folder runs/faces/gan" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def holds_what_it_should(folder):
     names = {path.name for path in folder.iterdir()}
     pictures = {"real.png", "real_one.png", "samples.png", "losses.png", "training.gif"}
