@@ -9,7 +9,6 @@ centred squares of ``--size`` pixels and packed once; files that are left out ar
 ``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
 """
 
-import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from experiments.faces.compare import compare, finish
 from experiments.faces.config import DEFAULTS, RECIPES, TEXTS, check_place, load
 from experiments.images import run
 from experiments.images.config import Config, configure
+from experiments.images.quality import Quality
 from jaxgan import runs, runtime
 from jaxgan.convert import inception as convert_inception
 from jaxgan.networks import inception
@@ -27,22 +27,11 @@ from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
 
 
-@dataclasses.dataclass(frozen=True)
-class Measures:
-    """Flags of the measures at the end.
-
-    Attributes:
-      inception: File of the FID's Inception-v3 weights; measures the FID too.
-    """
-
-    inception: str | None = None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("faces", __doc__)
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("model",))
-    read_measures = line.define(Measures)
+    read_quality = line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
@@ -51,14 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
         source = {**DEFAULTS.common, **recipe.settings, **overrides}
         check_place(source["data"], directory)
-        weights_file = read_measures().get("inception")
-        weights = convert_inception.load(weights_file) if weights_file else None
+        quality = Quality(**read_quality())
+        few = quality.inception if not quality.fid else None
+        weights = convert_inception.load(few) if few else None
         dataset, skipped, lines = load(source["data"], source["size"])
         configs = configure(DEFAULTS, recipe, overrides, dataset)
+        quality.check(configs)
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
+            quality.show_cost(configs, len(dataset.images))
             return
         runtime.setup()
         measure = finish(dataset, inception.extractor(weights) if weights else None)
@@ -78,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             directory,
             dataset,
             finish=end,
+            judge=quality.judge(dataset.images, "images of the data", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,

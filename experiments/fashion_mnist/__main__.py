@@ -21,6 +21,7 @@ from experiments.fashion_mnist import traverse
 from experiments.fashion_mnist.config import DEFAULTS, RECIPES, TEXTS, load
 from experiments.images import run
 from experiments.images.config import Config, configure
+from experiments.images.quality import Quality
 from jaxgan import runs, runtime
 from jaxgan.data.fashion_mnist import read_names
 from jaxgan.errors import lookup
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("fashion_mnist", __doc__)
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",))
-    read_traversal = line.define(Traversal)
+    read_traversal, read_quality = line.define(Traversal), line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
@@ -60,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             lookup("model", model, {"dense": 0, "conv": 0})
         data, dataset = load(overrides.get("data", DEFAULTS.common["data"]))
         configs = configure(DEFAULTS, recipe, overrides, dataset)
+        quality = Quality(**read_quality())
+        quality.check(configs)
         moves = read_traversal()
         by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim
@@ -71,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if line.shared.dry_run:
             run.check(folders, directory, dataset, fresh=line.shared.fresh)
             flags.show_plan(folders)
+            quality.show_cost(configs, len(data.test_images))
             return
         say(f"{data.about}: {len(names)} classes, {names[0]} to {names[-1]}")
         runtime.setup()
@@ -91,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             directory,
             dataset,
             finish=end,
+            judge=quality.judge(data.test_images, "test images", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,

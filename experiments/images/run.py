@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from tabulate import tabulate
 
@@ -19,12 +18,13 @@ from experiments.images.program import (
     make_program,
     make_sampler,
 )
+from experiments.images.quality import Follower, Judge, save_generator
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
-from jaxgan.runs import Diverged, jobs, loop
+from jaxgan.runs import Diverged, Run, jobs, loop, to_json
 from jaxgan.runs.directory import write_arrays
 from jaxgan.runs.progress import say
-from jaxgan.training.gan import GanState, averaged
+from jaxgan.training.gan import GanState
 
 GRID = 64  # samples in a frame
 SAMPLES = 1000  # images in samples.npz
@@ -78,6 +78,7 @@ def run(
     *,
     finish: Finish = lambda config, sample, state, directory: {},
     samples: int = SAMPLES,
+    judge: Judge | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Train every lane of a program and fill its run directory.
@@ -88,18 +89,38 @@ def run(
       dataset: What to train on.
       finish: Adds a laboratory's own measures and pictures.
       samples: Images in ``samples.npz``.
+      judge: Measures FID and KID; of a complete run too.
       **options: As ``jobs.run`` takes them; it says what is raised.
 
     Returns:
       The summary, as in ``summary.json``.
     """
     directory = Path(directory)
-    make = functools.partial(job, config, directory, dataset, finish, samples)
-    return jobs.run(directory, settings(dataset, config), make, cores_matter=True, **options)
+    channels = dataset.images.shape[-1]
+    follower = Follower(judge, config, directory, channels) if judge else None
+    make = functools.partial(job, config, directory, dataset, finish, samples, follower)
+    identity = settings(dataset, config)
+    summary = jobs.run(directory, identity, make, cores_matter=True, **options)
+    if follower is None:
+        return summary
+
+    def start():
+        functions = make_program(config, dataset)
+        return make_sampler(functions), jobs.last_state(directory, functions.init)
+
+    with Run(directory, identity) as record:
+        summary = follower.finish(start, summary)
+        record.finish(summary)
+    return to_json(summary)
 
 
 def job(
-    config: Config, directory: Path, dataset: Dataset, finish: Finish, samples: int
+    config: Config,
+    directory: Path,
+    dataset: Dataset,
+    finish: Finish,
+    samples: int,
+    follower: Follower | None = None,
 ) -> jobs.Job:
     """Collect the functions of one run directory."""
     rng = np.random.default_rng(config.seed)
@@ -125,9 +146,8 @@ def job(
         images = sample(state, fixed_latents(config, samples, LatentSet.SAMPLES))[0]
         write_arrays(directory / "samples.npz", images=images, seed=config.seed)
         raster.image_grid(directory / "samples.png", images[:GRID], title)
-        first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
         channels = {"channels": dataset.images.shape[-1]}
-        own.save(directory / own.FILE, dataclasses.asdict(config) | channels, first)
+        save_generator(directory / own.FILE, dataclasses.asdict(config) | channels, state)
         draw_curves(directory / "losses.png", title, records)
         raster.gif(directory / "training.gif", frames)
         return {
@@ -150,6 +170,7 @@ def job(
         every=config.frame_every,
         checkpoint_every=config.checkpoint_every,
         picture="images",
+        look=lambda state: follower.look(sample, state) if follower else None,
     )
 
 

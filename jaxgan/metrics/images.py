@@ -173,6 +173,30 @@ def prdc(
     return precision_recall(*extraction.of_pair(real, fake), k)
 
 
+def inception_features(
+    weights: str | os.PathLike[str] | None = None,
+    convention: str = "tensorflow",
+    say: Callable[[str], None] = lambda line: None,
+) -> Features:
+    """Make the function of images to features that ``fid`` uses.
+
+    Args:
+      weights: As for ``fid``.
+      convention: As for ``fid``.
+      say: As for ``fid``.
+
+    Returns:
+      A function of uint8 ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels, to
+      ``[N, 2048]`` float32. Grey levels are those of all three channels.
+
+    Raises:
+      InputError: If the weights cannot be read or downloaded.
+    """
+    from jaxgan.convert import zoo  # imports jax
+
+    return _inception(os.fspath(weights or zoo.inception(say)), convention)
+
+
 class _Extraction(NamedTuple):
     """The way from images to features; the fields are arguments of ``fid``."""
 
@@ -192,13 +216,8 @@ class _Extraction(NamedTuple):
         for name, source in sets.items():
             if name not in arrays:
                 arrays[name] = _read(name, source, self.size or next(iter(sides), None))
-        extract = self.features or _inception(*self._weights())
+        extract = self.features or inception_features(self.weights, self.convention, self.say)
         return _extracted(extract, arrays["real"]), _extracted(extract, arrays["fake"])
-
-    def _weights(self) -> tuple[str, str]:
-        from jaxgan.convert import zoo  # imports jax
-
-        return os.fspath(self.weights or zoo.inception(self.say)), self.convention
 
 
 def _is_path(images: Images) -> bool:

@@ -40,6 +40,8 @@ class Job(NamedTuple):
       every: Epochs between two frames.
       checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
       picture: Name of the frames in TensorBoard.
+      look: Called with every state from which training goes on, before it does: where it
+        raises, a checkpoint that is due has been saved. Its time is no training time.
     """
 
     init: Callable[[], State]
@@ -53,6 +55,7 @@ class Job(NamedTuple):
     every: int
     checkpoint_every: int
     picture: str = "points"
+    look: Callable[[State], None] = lambda state: None
 
 
 def run(
@@ -110,10 +113,16 @@ def run(
 
             return shown
 
+        timed = clock.around(job.advance)
+
+        def advance(state, epochs):
+            job.look(state)
+            return timed(state, epochs)
+
         state = train(
             record,
             job.init,
-            clock.around(job.advance),
+            advance,
             Hooks(draw, job.describe, board.numbers if board else _ignore),
             epochs=job.epochs,
             steps_per_epoch=job.steps_per_epoch,

@@ -11,9 +11,9 @@ _IMAGE_LABORATORIES = (
     r"(real|real_one|samples|losses|clouds|side_by_side)\.png",
     r"(training|side_by_side)\.gif",
     r"samples\.npz",
-    r"generator\.npz",
+    r"generator(_best)?\.npz",
     r"skipped\.txt",
-    r"summary\.csv",
+    r"(summary|fid)\.csv",
     r"traversal/(dimension_-?\d+|classes)\.png",
     r"traversal/traversal\.json",
 )

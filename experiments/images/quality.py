@@ -1,0 +1,289 @@
+"""FID and KID of an image laboratory's generators, at the end of a run and on the way.
+
+They change no training, so they identify no run: a complete one is measured as it is. What
+is measured stays in ``fid.csv``, a line per epoch, lane, number of images and convention.
+"""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.images.config import Config
+from experiments.images.program import LatentSet, Sampler, fixed_latents, lanes_of
+from jaxgan.convert import own, zoo
+from jaxgan.errors import InputError, lookup
+from jaxgan.metrics import frechet, images, kernels
+from jaxgan.networks import inception
+from jaxgan.runs import cache
+from jaxgan.runs.directory import write_csv
+from jaxgan.runs.progress import Forecast, duration, say
+from jaxgan.training.gan import GanState, averaged
+
+BEST = "generator_best.npz"
+FEWEST = 2
+_AT_ONCE = 1000  # images between two looks at signals, and in a line of progress
+_SECONDS = 0.12  # per image, on two idle cores
+_NAMES = ("fid", "kid", "kid_deviation")
+
+Row = dict[str, Any]
+Draw = Callable[[int, int], np.ndarray]  # (first, end) of the latents -> images
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """Flags of FID and KID.
+
+    Attributes:
+      fid: Images, real ones and generated ones, of which FID and KID are taken at the end,
+        for every lane; 0 measures none. A complete run is measured without training.
+      fid_every: Epochs between two measurements of the first lane on the way, a multiple
+        of --checkpoint_every; its best generator is kept. 0 measures the end only.
+      fid_convention: How images are brought to Inception-v3: tensorflow (torch-fidelity,
+        StyleGAN), clean (clean-fid) or pytorch (pytorch-fid).
+      inception: File of the weights of Inception-v3; by default they are downloaded once.
+    """
+
+    fid: int = 0
+    fid_every: int = 0
+    fid_convention: str = "tensorflow"
+    inception: str | None = None
+
+    def check(self, configs: Sequence[Config]) -> None:
+        """Refuse values out of range.
+
+        Raises:
+          InputError: Names the flag, its value and what is allowed.
+        """
+        lookup("fid_convention", self.fid_convention, inception.CONVENTIONS)
+        if self.fid < 0 or 0 < self.fid < FEWEST:
+            raise InputError(
+                f"--fid={self.fid}: must be {FEWEST} images or more, or 0 for none"
+            )
+        if self.fid_every and not self.fid:
+            raise InputError(f"--fid_every={self.fid_every} needs --fid, the number of images")
+        for config in configs:
+            if self.fid_every < 0 or self.fid_every % config.checkpoint_every:
+                raise InputError(
+                    f"--fid_every={self.fid_every}: must be 0 or a multiple of "
+                    f"--checkpoint_every={config.checkpoint_every}"
+                )
+
+    def show_cost(self, configs: Sequence[Config], real: int) -> None:
+        """Say how many images go through Inception-v3, and how long that takes."""
+        if not self.fid:
+            return
+        count, first = 0, min(self.fid, real)
+        for config in configs:
+            before = (config.epochs - 1) // self.fid_every if self.fid_every else 0
+            count += self.fid * (before + len(lanes_of(config).seed))
+        time = duration((count + first) * _SECONDS)
+        say(
+            f"FID: {count} generated images and, the first time, {first} real ones go through "
+            f"Inception-v3, about {time} on two cores; {first / 128:.0f} MiB of features stay "
+            "in the cache; the weights are downloaded once, 77 MiB"
+        )
+
+    def judge(self, real: np.ndarray, about: str, check: Callable[[], None]) -> "Judge | None":
+        """Make what measures, as ``Judge`` does, if something is to be measured."""
+        return Judge(self, real, about, check) if self.fid else None
+
+
+class Judge:
+    """Measures generated images against real ones.
+
+    Args:
+      quality: The flags.
+      real: All real images ``[N, H, W, C]`` uint8; as many as the flags say are drawn.
+      about: What the real images are, in a word or two.
+      check: Called between some hundred images; may raise ``Stopped``.
+
+    Raises:
+      InputError: If the weights cannot be downloaded, or are not of that network.
+    """
+
+    def __init__(
+        self, quality: Quality, real: np.ndarray, about: str, check: Callable[[], None]
+    ):
+        self.quality, self.check = quality, check
+        self._weights = Path(quality.inception or zoo.inception(say))
+        if quality.inception:
+            self._extract  # noqa: B018 (a file that does not fit is refused before training)
+        count = min(quality.fid, len(real))
+        if count < FEWEST:
+            raise InputError(f"--fid: there are {len(real)} {about}; {FEWEST} are the fewest")
+        say(f"FID against {count} {about}, as by {quality.fid_convention}")
+        rows = np.random.default_rng(0).permutation(len(real))[:count]
+        self._images = np.asarray(real[np.sort(rows)])
+
+    def measure(self, draw: Draw) -> Row:
+        """FID and KID of a generator's images, with the deviation of the latter."""
+        fake = self._features("generated", self.quality.fid, draw)
+        kid = kernels.kernel_distance(self._real, fake)
+        return {
+            "fid": frechet.frechet_distance(self._real, fake),
+            "kid": kid.mean,
+            "kid_deviation": kid.deviation,
+        }
+
+    @functools.cached_property
+    def _real(self) -> np.ndarray:
+        """Features of the real images, from the cache if they were computed before."""
+        shape = f"{self._images.shape}"
+        weights = hashlib.sha256(self._weights.read_bytes()).digest()
+        parts = (self._images.tobytes(), shape, self.quality.fid_convention, weights)
+        count = len(self._images)
+        return cache.load_or_train(
+            f"inception-{cache.digest(*parts)}",
+            jax.ShapeDtypeStruct((count, inception.FEATURES), np.float32),
+            lambda: self._features("real", count, lambda a, b: self._images[a:b]),
+        )
+
+    @functools.cached_property
+    def _extract(self) -> images.Features:
+        return images.inception_features(self._weights, self.quality.fid_convention)
+
+    def _features(self, kind: str, count: int, draw: Draw) -> np.ndarray:
+        starts = range(0, count, _AT_ONCE)
+        ends = [min(start + _AT_ONCE, count) for start in starts]
+        costs = [end - start for start, end in zip(starts, ends, strict=True)]
+        parts = []
+        with Forecast(costs, count, "image", f"thousand {kind} images") as forecast:
+            for start, end in zip(starts, ends, strict=True):
+                self.check()
+                parts.append(np.asarray(self._extract(draw(start, end))))
+                if len(costs) > 1:
+                    forecast.next()
+        return np.concatenate(parts)
+
+
+class Records:
+    """The lines of a run's ``fid.csv`` that were measured in one way.
+
+    Args:
+      directory: Of the run.
+      quality: The flags.
+    """
+
+    def __init__(self, directory: Path, quality: Quality):
+        self.path = directory / "fid.csv"
+        self._key = {"images": quality.fid, "convention": quality.fid_convention}
+        self._all = _read(self.path)
+
+    def lane(self, lane: int) -> dict[int, Row]:
+        """Epoch to row of a lane."""
+        rows = [
+            row for row in self._all if row["lane"] == lane and self._key.items() <= row.items()
+        ]
+        return {row["epoch"]: row for row in rows}
+
+    def add(self, epoch: int, lane: int, values: Row) -> None:
+        """Write a row to the file."""
+        self._all.append({"epoch": epoch, "lane": lane, **self._key, **values})
+        self._all.sort(key=lambda row: (row["epoch"], row["lane"]))
+        write_csv(self.path, self._all)
+
+    def summary(self, epoch: int, lanes: int) -> dict[str, Any]:
+        """Numbers of all lanes at the end, and the best of the first lane."""
+        rows = [self.lane(lane)[epoch] for lane in range(lanes)]
+        values = {name: [row[name] for row in rows] for name in _NAMES}
+        best = self.best()
+        return (
+            values
+            | {f"fid_{name}": value for name, value in self._key.items()}
+            | {
+                "fid_best": best["fid"],
+                "fid_best_epoch": best["epoch"],
+            }
+        )
+
+    def best(self) -> Row:
+        """The row of the first lane's smallest FID."""
+        return min(self.lane(0).values(), key=lambda row: row["fid"])
+
+
+def _read(path: Path) -> list[Row]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {name: int(row[name]) for name in ("epoch", "lane", "images")}
+                | {"convention": row["convention"]}
+                | {name: float(row[name]) for name in _NAMES}
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError, csv.Error):
+        say(f"{path} is damaged: FIDs are measured again")
+        return []
+
+
+class Follower:
+    """Measures the generators of one run, each once.
+
+    Args:
+      judge: Measures.
+      config: Of the run.
+      directory: Of the run.
+      channels: Of its images.
+    """
+
+    def __init__(self, judge: Judge, config: Config, directory: Path, channels: int):
+        self._judge, self._config, self._directory = judge, config, directory
+        self._settings = dataclasses.asdict(config) | {"channels": channels}
+
+    @functools.cached_property  # read when an earlier run's files are deleted
+    def _records(self) -> Records:
+        return Records(self._directory, self._judge.quality)
+
+    def look(self, sample: Sampler, state: GanState) -> None:
+        """Measure the first lane, if it is due after the state's epoch."""
+        epoch = int(np.asarray(state.step)[0]) // self._config.steps_per_epoch
+        every = self._judge.quality.fid_every
+        if every and epoch and epoch % every == 0:
+            self._measure(sample, state, epoch, 0)
+
+    def finish(
+        self, start: Callable[[], tuple[Sampler, GanState]], summary: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Measure every lane of the last state; returns the summary with the numbers.
+
+        Args:
+          start: Makes the sampler and the last state; called if anything is to be measured.
+          summary: Of the run.
+        """
+        epoch, lanes = self._config.epochs, len(lanes_of(self._config).seed)
+        if any(epoch not in self._records.lane(lane) for lane in range(lanes)):
+            sample, state = start()
+            for lane in range(lanes):
+                self._measure(sample, state, epoch, lane)
+        return {**summary, **self._records.summary(epoch, lanes)}
+
+    def _measure(self, sample: Sampler, state: GanState, epoch: int, lane: int) -> None:
+        if epoch in self._records.lane(lane):
+            return
+        quality = self._judge.quality
+        z = fixed_latents(self._config, quality.fid, LatentSet.MEASURES)
+        row = self._judge.measure(lambda first, end: sample(state, z[first:end])[lane])
+        earlier = self._records.lane(0)
+        best = lane == 0 and all(row["fid"] < old["fid"] for old in earlier.values())
+        if quality.fid_every and best:
+            # Before the row: what is killed in between is measured again.
+            save_generator(self._directory / BEST, self._settings, state)
+        self._records.add(epoch, lane, row)
+        say(
+            f"epoch {epoch}/{self._config.epochs}, lane {lane}: FID {row['fid']:.2f}  KID "
+            f"{row['kid']:.5f} (deviation {row['kid_deviation']:.5f}), {quality.fid} images"
+        )
+
+
+def save_generator(path: Path, settings: Mapping[str, Any], state: GanState) -> None:
+    """Write the moving average of the first lane's generator."""
+    first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
+    own.save(path, settings, first)
