@@ -150,7 +150,7 @@ def _compare_cores(record: Run) -> None:
     resumed = checkpoint.newest(record.checkpoints)
     if resumed and began not in (None, goes_on) and jax.default_backend() == "cpu":
         say(
-            f"{record.directory} began with a CPU of {began} cores and goes on with {goes_on}: "
+            f"{record.directory}: the number of CPU cores was {began} and is {goes_on}: "
             "its numbers are not those of an uninterrupted run to the last bit"
         )
 
