@@ -7,9 +7,10 @@ from typing import Any
 from experiments.common import settings as common_settings
 from experiments.common.settings import Defaults, Recipe, Training, require
 from jaxgan.data import points
-from jaxgan.errors import InputError
+from jaxgan.errors import InputError, lookup
 from jaxgan.runs.progress import say
 from jaxgan.training.epochs import steps_per_epoch
+from jaxgan.training.gan import LATENTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Config(Training):
       data_key: Variable of a ``.mat`` file.
       columns: Two columns of a ``.csv`` file: names, or numbers from 0; a list.
       standardize: Train on points of mean 0 and standard deviation 1.
+      latent: Law of the latents, a name in ``LATENTS``.
+      pack: Points that the critic judges together (PacGAN); divides the batch.
     """
 
     generator_widths: tuple[int, ...]
@@ -29,12 +32,29 @@ class Config(Training):
     data_key: str
     columns: tuple[str, ...]
     standardize: bool
+    latent: str = "normal"
+    pack: int = 1
 
 
 TEXTS = {
     "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
     "train_size": "Points to train on; the others are held out.",
+    "latent": f"Law of the latents: {', '.join(LATENTS)} (uniform from -1 to 1).",
 }
+
+# Settings that identify a run only where they differ from these: older runs lack them.
+_SILENT: dict[str, Any] = {"columns": (), "latent": "normal", "pack": 1}
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """Settings that tell a run from others."""
+    settings = dataclasses.asdict(config)
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in _SILENT or value != _SILENT[name]
+    }
+
 
 _COMMON: dict[str, Any] = {
     "variant": ("wgan_gp",),
@@ -52,6 +72,8 @@ _COMMON: dict[str, Any] = {
     "data_key": "xx",
     "columns": (),
     "standardize": True,
+    "latent": "normal",
+    "pack": 1,
     "seed": 0,
     "seeds": 1,
     "frame_every": 10,
@@ -265,5 +287,12 @@ def _check(config: Config, count: int) -> None:
         0 < config.train_size < count,
         "train_size",
         f"must be from 1 to {count - 1}, as there are {count} points",
+    )
+    lookup("latent law", config.latent, LATENTS)
+    require(
+        config,
+        config.pack > 0 and config.batch_size % config.pack == 0,
+        "pack",
+        f"must divide the batch of {config.batch_size}",
     )
     common_settings.check(config, config.train_size)

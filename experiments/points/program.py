@@ -15,7 +15,7 @@ from jaxgan.metrics import clusters, transport
 from jaxgan.metrics.fit_ratio import DRAWS
 from jaxgan.networks import mlp
 from jaxgan.training import program
-from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key, latents
+from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key
 from jaxgan.training.gan import gan as make_gan
 
 
@@ -59,6 +59,8 @@ def build(config: Config, values: Mapping[str, Any]) -> Gan:
         optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
+        law=config.latent,
+        pack=config.pack,
     )
 
 
@@ -83,7 +85,7 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
 def generate(gan: Gan, state: Any, lane: _Traced, number: Any = 0) -> jax.Array:
     """Sample as many points as the lane compares, ``[N, 2]`` in units of training."""
     key = draw_key(state.key, EVALUATE, number)
-    return gan.sample(state, latents(key, len(lane.reference), gan.latent_dim))
+    return gan.sample(state, gan.latents(key, len(lane.reference)))
 
 
 def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:

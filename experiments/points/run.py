@@ -1,6 +1,5 @@
 """A run of the points laboratory, from start to end."""
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.points import fit, pictures, program, tables
-from experiments.points.config import Config
+from experiments.points.config import Config, identity
 from experiments.points.lanes import lanes_of
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud
@@ -21,10 +20,7 @@ from jaxgan.runs.directory import write_arrays, write_csv
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    identity = dataclasses.asdict(config) | {"data_sha256": points.digest(cloud.points)}
-    if not config.columns:
-        del identity["columns"]
-    return identity
+    return identity(config) | {"data_sha256": points.digest(cloud.points)}
 
 
 def run(

@@ -21,7 +21,17 @@ SETTINGS = (
     "clip",
 )
 # Further results, where they are measured: plain means over seeds.
-MEANS = ("floor", "w1", "w1_ema", "modes", "modes_ema", "quality", "quality_ema")
+MEANS = (
+    "floor",
+    "w1",
+    "w1_ema",
+    "modes",
+    "modes_ema",
+    "quality",
+    "quality_ema",
+    "reverse_kl",
+    "reverse_kl_ema",
+)
 
 
 def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -51,8 +61,8 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     The floor is the distance of a perfect generator, in the data's units. Then means
     of the fit ratio with their 95 % interval, medians, the number of seeds whose samples
     an energy test at 5 % cannot tell from held-out points, and on a cloud with known
-    modes how many are captured and the share of samples that belong to one; of the
-    generator and of its moving average.
+    modes how many are captured, the share of samples that belong to one, and the reverse
+    divergence over modes; of the generator and of its moving average.
     """
 
     def fit(row, name):
@@ -65,7 +75,7 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     names = [name for name in names if any(row[name] != "" for row in table)]
     modes = "modes_mean" in table[0]
     heads = ["floor", "fit ratio", "fit ratio with ema", "medians", "like held-out"]
-    lines = [[*names, *heads, *(["modes", "quality"] if modes else [])]]
+    lines = [[*names, *heads, *(["modes", "quality", "reverse KL"] if modes else [])]]
     for row in table:
         lines.append(
             [
@@ -78,7 +88,7 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
             ]
         )
         if modes:
-            for name, digits in (("modes", 1), ("quality", 3)):
+            for name, digits in (("modes", 1), ("quality", 3), ("reverse_kl", 2)):
                 pair = row[f"{name}_mean"], row[f"{name}_ema_mean"]
                 lines[-1].append(", ".join(f"{x:.{digits}f}" for x in pair))
     print(tabulate(lines, tablefmt="plain", disable_numparse=True))

@@ -22,7 +22,7 @@ from jaxgan.runs.directory import Run, Ways
 from jaxgan.runs.identity import settings_of_jax
 from jaxgan.runs.signals import Stopped, deferred_signals
 from jaxgan.training.epochs import steps_per_epoch
-from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
+from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key
 from jaxgan.training.program import make_program
 
 SPREAD_SAMPLES = 256  # generated examples whose spread is measured after each epoch
@@ -242,7 +242,7 @@ def _metrics(
     size = np.sqrt(real.var(axis=0, dtype=np.float64).mean()) or 1.0
 
     def spread(gan, state):
-        z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, gan.latent_dim)
+        z = gan.latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES)
         return {"spread": jnp.sqrt(gan.sample(state, z).var(axis=0).mean()) / size}
 
     if measure is None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.claims import lanes as claims_lanes
+from experiments.points import config as points_config
 from experiments.points import lanes, program
 from experiments.points.config import Config
 from jaxgan.data import points
@@ -30,7 +31,9 @@ def identity(config: Config) -> dict[str, Any]:
         "shown": SHOWN,
     }
     data = {"data_sha256": digest(config.data, config.data_key, config.columns)}
-    return claims_lanes.settings(config) | constants | data
+    told = points_config.identity(config)
+    settings = {n: x for n, x in claims_lanes.settings(config).items() if n in told}
+    return settings | constants | data
 
 
 @lru_cache(maxsize=16)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.points.config import DEFAULTS, RECIPES, Config, configure
+from experiments.points.config import DEFAULTS, RECIPES, Config, configure, identity
 from jaxgan.errors import InputError
 from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS
@@ -19,6 +19,13 @@ def test_every_variant_and_optimizer_has_defaults(variant, optimizer):
     assert config.penalty == OBJECTIVES[variant].penalty
     assert bool(config.penalty_weight) == (config.penalty != "none")
     assert bool(config.clip) == (OBJECTIVES[variant].clip is not None)
+
+
+def test_settings_that_older_runs_lack_identify_no_run_by_default():
+    (usual,), (packed,) = configure(), configure(pack=2, latent="uniform", columns=("x", "y"))
+    more = {"pack": 2, "latent": "uniform", "columns": ("x", "y")}
+    assert identity(packed) == identity(usual) | more
+    assert not more.keys() & identity(usual).keys()
 
 
 def test_defaults_are_settings():
@@ -168,6 +175,9 @@ def test_a_recipe_names_what_fits_few_points(tmp_path, recipe):
         ({"seeds": -1}, "seeds=-1: must be"),
         ({"seed": -1}, "seed=-1: must be"),
         ({"latent_dim": 0}, "latent_dim=0: must be"),
+        ({"latent": "cauchy"}, "unknown latent law 'cauchy'; choose from normal, uniform"),
+        ({"pack": 3}, "pack=3: must divide the batch of 64"),
+        ({"pack": 0}, "pack=0: must divide"),
         ({"generator_widths": (64, 0)}, "generator_widths=64,0: must be whole numbers"),
         ({"critic_widths": ()}, "critic_widths=: must be whole numbers"),
         ({"train_size": 8192}, "train_size=8192: must be from 1 to 8191"),

@@ -84,6 +84,7 @@ def test_samples_of_the_training_data_score_one(data, config_of):
     assert results["fit_ratio"].std() > 0
     assert np.sum(results["p_value"] > 0.05) >= 4  # of 6, at the 5 % level
     assert results["quality"].tolist() == [1] * 6
+    assert (results["reverse_kl"] >= 0).all()
     assert (results["modes_ema"] >= 1).all()
 
 
