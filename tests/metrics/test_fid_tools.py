@@ -50,6 +50,7 @@ def test_numbers_are_those_that_the_tools_gave(kind, convention, weights):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of what the tools call
 @pytest.mark.parametrize(("convention", "tool"), fid_tools.TOOLS.items())
 def test_numbers_are_those_that_the_tools_give(convention, tool, weights):
     pytest.importorskip("torch", reason="needs torch as an oracle")
