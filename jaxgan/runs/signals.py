@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ Check = Callable[[], None]
 
 _POLL = 0.1  # seconds between two looks at signals
 _PATIENCE = 1.0  # seconds that work gets to end after it was interrupted
+_AGAIN = 0.2  # seconds between two interruptions
 _abandoned: list[threading.Thread] = []
 
 
@@ -101,14 +103,26 @@ def stoppable(work: Callable[[], Result], check: Check) -> Result:
 
 
 def _interrupt(thread: threading.Thread) -> None:
-    """Raise ``SystemExit`` in a thread, at its next line of Python."""
-    if not thread.is_alive():
-        return
-    number = ctypes.c_ulong(thread.ident or 0)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
-    thread.join(_PATIENCE)
-    if thread.is_alive():
-        _abandoned.append(thread)
+    """Raise ``SystemExit`` in a thread, at its next line of Python.
+
+    Python drops, and prints, what comes up in a destructor or a callback; so it is raised
+    again until the thread ends, and not printed.
+    """
+    usual, number = sys.unraisablehook, ctypes.c_ulong(thread.ident or 0)
+
+    def silent(dropped):
+        if not issubclass(dropped.exc_type, SystemExit):
+            usual(dropped)
+
+    sys.unraisablehook = silent
+    end = time.monotonic() + _PATIENCE
+    while thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
+        thread.join(_AGAIN)
+        if time.monotonic() > end and thread.is_alive():
+            _abandoned.append(thread)  # the process ends, and so nothing is restored
+            return
+    sys.unraisablehook = usual
 
 
 def leave(code: int) -> int:

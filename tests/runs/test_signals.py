@@ -1,6 +1,8 @@
 import os
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -57,8 +59,43 @@ class Compiled:
             self.ended.set()
 
 
+class Dropped:
+    """What drops the first interruption that comes up while it is deleted."""
+
+    def __init__(self, began):
+        self.began = began
+
+    def __del__(self):
+        self.began.set()
+        for _ in range(1000):
+            time.sleep(0.01)
+
+
+def test_an_interruption_that_python_drops_is_raised_again(monkeypatch):
+    printed, began, ended = [], threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+
+    def work():
+        try:
+            Dropped(began)
+            while True:
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    def stop():
+        if began.is_set():
+            raise runs.Stopped(15)
+
+    with pytest.raises(runs.Stopped):
+        runs.stoppable(work, stop)
+    assert ended.is_set()
+    assert printed == []
+
+
 def test_work_that_answers_nothing_is_left(monkeypatch):
     exits = []
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     monkeypatch.setattr(signals, "_PATIENCE", 0.0)
     monkeypatch.setattr(os, "_exit", exits.append)
     work = Compiled()
