@@ -63,7 +63,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        cause = system_error(error)
+        cause = system_error(error) if isinstance(error, Exception) else None
         if cause and cause.filename in (None, str(temporary)):
             raise OSError(cause.errno, cause.strerror, str(path)) from error
         raise

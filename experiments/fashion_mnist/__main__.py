@@ -24,7 +24,7 @@ from experiments.images.config import Config, configure
 from experiments.images.quality import Quality
 from jaxgan import runs, runtime
 from jaxgan.data.fashion_mnist import read_names
-from jaxgan.errors import lookup
+from jaxgan.errors import InputError, lookup
 from jaxgan.judges import fashion
 from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         configs = configure(DEFAULTS, recipe, overrides, dataset)
         quality = Quality(**read_quality())
         quality.check(configs)
+        if quality.inception and not quality.fid:
+            raise InputError("--inception needs --fid, the number of images")
         moves = read_traversal()
         by = moves.get("traverse_by", Traversal.traverse_by)
         latent_dim = configs[0].latent_dim

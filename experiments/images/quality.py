@@ -28,7 +28,8 @@ from jaxgan.training.gan import GanState, averaged
 
 BEST = "generator_best.npz"
 FEWEST = 2
-_AT_ONCE = 1000  # images between two looks at signals, and in a line of progress
+_AT_ONCE = 1000  # images that are drawn, and in a line of progress
+_UNCHECKED = 20  # images between two looks at signals
 _SECONDS = 0.12  # per image, on two idle cores
 _NAMES = ("fid", "kid", "kid_deviation")
 
@@ -66,6 +67,8 @@ class Quality:
             raise InputError(
                 f"--fid={self.fid}: must be {FEWEST} images or more, or 0 for none"
             )
+        if self.fid_convention != Quality.fid_convention and not self.fid:
+            raise InputError(f"--fid_convention={self.fid_convention} needs --fid")
         if self.fid_every and not self.fid:
             raise InputError(f"--fid_every={self.fid_every} needs --fid, the number of images")
         for config in configs:
@@ -102,7 +105,7 @@ class Judge:
       quality: The flags.
       real: All real images ``[N, H, W, C]`` uint8; as many as the flags say are drawn.
       about: What the real images are, in a word or two.
-      check: Called between some hundred images; may raise ``Stopped``.
+      check: Called between a few images; may raise ``Stopped``.
 
     Raises:
       InputError: If the weights cannot be downloaded, or are not of that network.
@@ -156,8 +159,11 @@ class Judge:
         parts = []
         with Forecast(costs, count, "image", f"thousand {kind} images") as forecast:
             for start, end in zip(starts, ends, strict=True):
-                self.check()
-                parts.append(np.asarray(self._extract(draw(start, end))))
+                drawn = draw(start, end)
+                for first in range(0, len(drawn), _UNCHECKED):
+                    self.check()
+                    few = drawn[first : first + _UNCHECKED]
+                    parts.append(np.asarray(self._extract(few)))
                 if len(costs) > 1:
                     forecast.next()
         return np.concatenate(parts)

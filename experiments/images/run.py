@@ -21,7 +21,7 @@ from experiments.images.program import (
 from experiments.images.quality import Follower, Judge, save_generator
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
-from jaxgan.runs import Diverged, Run, jobs, loop, to_json
+from jaxgan.runs import Diverged, Run, jobs, loop, stoppable, to_json
 from jaxgan.runs.directory import write_arrays
 from jaxgan.runs.progress import say
 from jaxgan.training.gan import GanState
@@ -108,8 +108,9 @@ def run(
         functions = make_program(config, dataset)
         return make_sampler(functions), jobs.last_state(directory, functions.init)
 
+    check = options.get("check", lambda: None)
     with Run(directory, identity) as record:
-        summary = follower.finish(start, summary)
+        summary = stoppable(lambda: follower.finish(start, summary), check)
         record.finish(summary)
     return to_json(summary)
 

@@ -73,9 +73,10 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
 
     names = [*SETTINGS, "seeds", "diverged"]
     names = [name for name in names if any(row[name] != "" for row in table)]
-    modes = "modes_mean" in table[0]
+    digits = {"modes": 1, "quality": 3, "reverse_kl": 2}
+    measured = [name for name in digits if any(f"{name}_mean" in row for row in table)]
     heads = ["floor", "fit ratio", "fit ratio with ema", "medians", "like held-out"]
-    lines = [[*names, *heads, *(["modes", "quality", "reverse KL"] if modes else [])]]
+    lines = [[*names, *heads, *(name.replace("_kl", " KL") for name in measured)]]
     for row in table:
         lines.append(
             [
@@ -87,10 +88,9 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
                 f"{row['indistinguishable']}, {row['indistinguishable_ema']}",
             ]
         )
-        if modes:
-            for name, digits in (("modes", 1), ("quality", 3), ("reverse_kl", 2)):
-                pair = row[f"{name}_mean"], row[f"{name}_ema_mean"]
-                lines[-1].append(", ".join(f"{x:.{digits}f}" for x in pair))
+        for name in measured:  # rows of older runs, and of lost ones, lack some
+            pair = [row.get(f"{name}{suffix}_mean", math.nan) for suffix in ("", "_ema")]
+            lines[-1].append(", ".join(f"{x:.{digits[name]}f}" for x in pair))
     print(tabulate(lines, tablefmt="plain", disable_numparse=True))
 
 

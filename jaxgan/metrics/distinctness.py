@@ -1,7 +1,7 @@
 """How distinct samples are from one another."""
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 
 def distinctness(samples: Array) -> Array:
@@ -18,8 +18,10 @@ def distinctness(samples: Array) -> Array:
     """
     rows = samples.reshape(len(samples), -1)
     rows = rows - rows.mean(axis=0, keepdims=True)
+    # An accelerator's default may round factors to three digits.
+    products = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)
     norms = (rows**2).sum(axis=1)
-    squared = norms[:, None] + norms[None] - 2 * rows @ rows.T
+    squared = norms[:, None] + norms[None] - 2 * products
     squared = jnp.where(jnp.eye(len(rows), dtype=bool), jnp.inf, jnp.maximum(squared, 0))
     # Not 0 / 0 where all are equal; what is not finite stays so.
     total = jnp.where(norms.mean() == 0, 1, norms.mean())

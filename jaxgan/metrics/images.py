@@ -38,9 +38,9 @@ def fid(
     """Frechet Inception distance of two sets of images; smaller is better, 0 is least.
 
     Few images bias it upwards: compare sets of one size, of some 10,000 images or more.
-    On the same images it is torch-fidelity 0.4.0's and clean-fid 0.1.35's FID to within
-    1e-3. With ``features`` it is a Frechet distance, and comparable only with others of
-    the same function.
+    By the conventions ``tensorflow`` and ``clean`` it is the FID of torch-fidelity 0.4.0 and
+    of clean-fid 0.1.35 (within 1e-3 on the small sets that were tried). With ``features``
+    it is a Frechet distance, and comparable only with others of the same function.
 
     Args:
       real: ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels: uint8, or floats in

@@ -89,7 +89,8 @@ def stoppable(work: Callable[[], Result], check: Check) -> Result:
         try:
             result.set_result(context.run(work))
         except BaseException as error:
-            result.set_exception(error)
+            if not result.done():
+                result.set_exception(error)
 
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
@@ -115,13 +116,13 @@ def _interrupt(thread: threading.Thread) -> None:
             usual(dropped)
 
     sys.unraisablehook = silent
+    _abandoned.append(thread)  # a second Ctrl-C may come at any line
     end = time.monotonic() + _PATIENCE
     while thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
         thread.join(_AGAIN)
         if time.monotonic() > end and thread.is_alive():
-            _abandoned.append(thread)  # the process ends, and so nothing is restored
-            return
+            return  # the process ends, and so nothing is restored
     sys.unraisablehook = usual
 
 

@@ -146,6 +146,7 @@ def test_nothing_is_measured_twice(finished, dataset, config_of, judge, seen, ca
         ({"fid": 0, "fid_every": 2}, "--fid_every=2 needs --fid"),
         ({"fid": 9, "fid_every": 3}, "--fid_every=3: must be 0 or a multiple of .*_every=2"),
         ({"fid": 9, "fid_every": -2}, "--fid_every=-2: must be 0"),
+        ({"fid_convention": "clean"}, "--fid_convention=clean needs --fid"),
         ({"fid": 9, "fid_convention": "caffe"}, "unknown fid_convention 'caffe'"),
     ],
 )

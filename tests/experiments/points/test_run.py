@@ -15,6 +15,7 @@ from jaxgan.errors import InputError
 from jaxgan.metrics import fit_ratio
 from jaxgan.metrics.transport import wasserstein
 from jaxgan.runs import Diverged, checkpoint
+from jaxgan.runs.directory import write_csv
 from jaxgan.training.optimizers import SCHEDULES
 
 
@@ -199,6 +200,23 @@ def test_rows_and_grid_of_cells(original, finished, config_of):
     tables.draw_grid(finished / "clouds.png", folders)
     with Image.open(finished / "clouds.png") as image:
         assert image.width > 500
+
+
+def test_a_table_of_older_runs_leaves_what_they_lack_empty(original, tmp_path, capsys):
+    cells = json.loads((original / "summary.json").read_text())["cells"]
+    numbers = {"modes": [8.0], "modes_ema": [7.0], "quality": [1.0], "quality_ema": [1.0]}
+    new = {"reverse_kl": [0.25], "reverse_kl_ema": [0.5]}
+    older, newer = ({**cells[0], "by_seed": cells[0]["by_seed"] | x} for x in (numbers, new))
+    table = tables.rows([older, newer])
+    tables.show(table)
+    write_csv(tmp_path / "summary.csv", table)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("reverse KL")
+    assert lines[1].split("8.0, 7.0")[1].split() == ["1.000,", "1.000", "nan,", "nan"]
+    assert lines[2].endswith("0.25, 0.50")
+    with open(tmp_path / "summary.csv") as file:
+        first, second = csv.DictReader(file)
+    assert first["reverse_kl_mean"] == second["modes_mean"] == ""
 
 
 def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypatch, capsys):
