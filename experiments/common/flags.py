@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import sys
 import types
 import typing
@@ -173,7 +174,8 @@ class CommandLine:
         Returns:
           The exit code. 2: bad input, nothing was written, or no way to write, what was saved
           stays. 1: the run could not go on.
-          143 and 130: stopped by SIGTERM or Ctrl-C, after saving.
+          143 and 130: stopped by SIGTERM or Ctrl-C, after saving. 141: the reader of the
+          output is gone before the run is complete.
         """
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
         words = sys.argv[1:] if argv is None else argv
@@ -183,6 +185,7 @@ class CommandLine:
             return self._fail(error, 2)
         if self.values["help"].value:
             return self._help()
+        done = False
         try:
             if rest:
                 raise InputError(f"unexpected argument {rest[0]!r}; flags are --name=value")
@@ -195,13 +198,16 @@ class CommandLine:
                 process.float32(),
             ):
                 command(check)
+                done = True
                 sys.stdout.flush()
         except InputError as error:
             return self._fail(error, 2)
         except runs.Diverged as error:
             return self._fail(error, 1)
         except BrokenPipeError:  # such as of --dry_run | head
-            return process.close_output()
+            process.close_output()
+            if not (done or self.shared.dry_run):  # such as of 2>&1 | head
+                return 128 + signal.SIGPIPE
         except OSError as error:
             if error.errno not in process.UNWRITABLE or error.filename is None:
                 return self._fail(error, 1)
@@ -232,7 +238,7 @@ class CommandLine:
                 flush=True,
             )
         except BrokenPipeError:  # such as of --help | head
-            return process.close_output()
+            process.close_output()
         return 0
 
 

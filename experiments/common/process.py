@@ -17,14 +17,9 @@ UNWRITABLE = {
 }
 
 
-def close_output() -> int:
-    """Write the rest of the output nowhere: its reader is gone, as that of a pipe into head.
-
-    Returns:
-      The exit code, 0.
-    """
+def close_output() -> None:
+    """Write the rest of the output nowhere: its reader is gone, as that of a pipe into head."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 @contextlib.contextmanager

@@ -32,6 +32,10 @@ class Truncated(ValueError):
     """A file ends inside a variable."""
 
 
+class Hdf5(ValueError):
+    """A file of version 7.3, which is HDF5."""
+
+
 class TooLarge(ValueError):
     """A file inflates to more than the limit."""
 
@@ -58,13 +62,13 @@ def variables(content: bytes, most: int) -> Iterator[Variable]:
       most: Bytes that its compressed parts may inflate to.
 
     Raises:
-      NotImplementedError: If it is an HDF5 file, as of version 7.3.
+      Hdf5: If it is of version 7.3.
       Truncated: If it ends early.
       TooLarge: If it inflates to more.
       ValueError: If it is no MATLAB file, or damaged in another way.
     """
     if content.startswith(_HDF5):
-        raise NotImplementedError
+        raise Hdf5
     if 0 in content[:4]:
         yield from _version_4(content)
         return
@@ -74,7 +78,7 @@ def variables(content: bytes, most: int) -> Iterator[Variable]:
         raise ValueError("no MATLAB file")
     version = int.from_bytes(content[124:126], order) >> 8
     if version == 2:
-        raise NotImplementedError
+        raise Hdf5
     if version != 1:
         raise ValueError(f"version {version}")
     for kind, part in _elements(memoryview(content)[128:], order):

@@ -98,7 +98,7 @@ def read_mat(path: Path, key: str) -> np.ndarray:
                     )
                 return variable.read()
             names.add(variable.name)
-    except NotImplementedError as error:
+    except _mat_files.Hdf5 as error:
         raise InputError(
             f"{path} is a MATLAB 7.3 (HDF5) file; save it with -v7 or as .npy"
         ) from error

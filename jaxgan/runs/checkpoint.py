@@ -10,6 +10,7 @@ and with their own dtypes, whether or not JAX has 64 bits enabled.
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import logging
@@ -102,18 +103,21 @@ def _quiet() -> Iterator[None]:
     """Keep the libraries from printing tracebacks in other threads: the error is raised too."""
     logger, hook = logging.getLogger("absl"), sys.unraisablehook  # orbax's logger
     level = logger.level
-
-    def ignore(unraisable):  # tensorstore reports the end of a write that was given up
-        if str(unraisable.exc_value) != "Event loop is closed":
-            hook(unraisable)
-
+    if isinstance(hook, functools.partial) and hook.func is _ignore_late:
+        (hook,) = hook.args  # an earlier save has failed
     logger.setLevel(logging.CRITICAL)
-    sys.unraisablehook = ignore
+    sys.unraisablehook = functools.partial(_ignore_late, hook)
     try:
         yield
         sys.unraisablehook = hook  # else there is more to come
     finally:
         logger.setLevel(level)
+
+
+def _ignore_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
+    """Leave out what tensorstore reports at the end of a write that was given up."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        hook(unraisable)
 
 
 def _unwritten(error: Exception, path: Path) -> OSError:

@@ -197,14 +197,17 @@ def test_commands_compute_in_float32(capsys):
     assert capsys.readouterr().err == line
 
 
-def test_a_pipe_whose_reader_is_gone_is_no_error(capsys, monkeypatch):
+@pytest.mark.parametrize(("flags", "code"), [(["--dry_run"], 0), ([], 141)])
+def test_a_reader_that_is_gone_ends_a_plan_well_and_a_run_early(
+    flags, code, capsys, monkeypatch
+):
     def command(check):
         raise BrokenPipeError(32, "Broken pipe")
 
     targets = []
     monkeypatch.setattr(sys.stdout, "fileno", lambda: 99, raising=False)
     monkeypatch.setattr(os, "dup2", lambda source, target: targets.append(target))
-    assert run(command=command)[0] == 0
+    assert run(*flags, command=command)[0] == code
     assert targets == [99]
     assert capsys.readouterr().err == ""
 

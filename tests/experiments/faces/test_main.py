@@ -1,14 +1,13 @@
 """The command line."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.faces.__main__ import main
 from jaxgan.data import cartoon_faces
+from tests.experiments.images.contents import assert_holds_what_it_should
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,21 +54,6 @@ def test_pictures_of_a_run_are_not_among_its_data(tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "runs").exists()
 
 
-def holds_what_it_should(folder):
-    names = {path.name for path in folder.iterdir()}
-    pictures = {"real.png", "real_one.png", "samples.png", "losses.png", "training.gif"}
-    files = {"config.json", "metrics.jsonl", "summary.json", "samples.npz", "generator.npz"}
-    assert names >= pictures | files
-    with np.load(folder / "samples.npz") as file:
-        assert file["images"].shape == (1000, 32, 32, 3)
-        assert file["images"].dtype == np.uint8
-    with Image.open(folder / "training.gif") as image:
-        assert image.n_frames == 3
-    summary = json.loads((folder / "summary.json").read_text())
-    assert len(summary["swd_32"]) == 2  # a number per seed
-    assert summary["floor"]["swd_32"] < min(summary["swd_32"])
-
-
 @pytest.mark.slow
 def test_faces_from_a_folder_with_damaged_images(tmp_path, monkeypatch, capsys):
     """The good images, and their settings, are those of the tests of ``images``.
@@ -100,7 +84,7 @@ def test_faces_from_a_folder_with_damaged_images(tmp_path, monkeypatch, capsys):
     (directory,) = (tmp_path / "runs" / "faces").iterdir()
     for variant in ("gan", "wgan_gp"):
         folder = directory / f"dcgan-{variant}-adam"
-        holds_what_it_should(folder)
+        assert_holds_what_it_should(folder, 1000)
         lines = (folder / "skipped.txt").read_text().splitlines()
         assert [line.split(":")[0] for line in lines] == ["0000.jpg", "0001.jpg", "0002.jpg"]
     with Image.open(directory / "side_by_side.png") as image:

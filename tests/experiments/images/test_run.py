@@ -22,28 +22,14 @@ from experiments.images.program import (
 from jaxgan.data import pixels
 from jaxgan.errors import InputError
 from jaxgan.runs import Stopped, jobs
+from tests.experiments.images.contents import assert_holds_what_it_should
 from tests.quick import normal
 
 SMALL = {"size": 32, "width": 2, "latent_dim": 4, "batch_size": 16, "epochs": 2}
 
 
-def holds_what_it_should(folder):
-    names = {path.name for path in folder.iterdir()}
-    pictures = {"real.png", "real_one.png", "samples.png", "losses.png", "training.gif"}
-    files = {"config.json", "metrics.jsonl", "summary.json", "samples.npz", "generator.npz"}
-    assert names >= pictures | files
-    with np.load(folder / "samples.npz") as file:
-        assert file["images"].shape == (10, 32, 32, 3)
-        assert file["images"].dtype == np.uint8
-    with Image.open(folder / "training.gif") as image:
-        assert image.n_frames == 3
-    summary = json.loads((folder / "summary.json").read_text())
-    assert len(summary["swd_32"]) == 2  # a number per seed
-    assert summary["floor"]["swd_32"] < min(summary["swd_32"])
-
-
 def test_a_run_directory_holds_what_it_should(original):
-    holds_what_it_should(original)
+    assert_holds_what_it_should(original, 10)
 
 
 def test_a_complete_run_is_not_done_again(finished, dataset, config_of, capsys):
