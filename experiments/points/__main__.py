@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 
 from experiments import STARTED
 from experiments.common import flags, training_flags
-from experiments.points import tables
-from experiments.points.config import DEFAULTS, RECIPES, TEXTS, Config, configure
+from experiments.points import modes, tables
+from experiments.points.config import DEFAULTS, TEXTS, Config, configure
+from experiments.points.recipes import RECIPES
 from experiments.points.run import name_of, run_all, settings
 from jaxgan import runtime
 from jaxgan.data import points
@@ -35,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         overrides = read()
         load = functools.cache(points.load)
         configs = configure(**overrides, load=load)
-        cloud = load(configs[0].data, configs[0].data_key, configs[0].columns)
+        first = configs[0]
+        cloud = load(first.data, first.data_key, first.columns)
+        cloud = modes.add(cloud, first.modes, first.data_key)
         for note in cloud.notes:
             say(note)
         variant = DEFAULTS.common["variant"]

@@ -1,11 +1,12 @@
-"""Settings of the points laboratory: configurations, defaults, the reports' recipes."""
+"""Settings of the points laboratory: configurations and defaults."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from experiments.common import settings as common_settings
-from experiments.common.settings import Defaults, Recipe, Training, require
+from experiments.common.settings import Defaults, Training, require
+from experiments.points.recipes import RECIPES
 from jaxgan.data import points
 from jaxgan.errors import InputError, lookup
 from jaxgan.runs.progress import say
@@ -25,6 +26,7 @@ class Config(Training):
       standardize: Train on points of mean 0 and standard deviation 1.
       latent: Law of the latents, a name in ``LATENTS``.
       pack: Points that the critic judges together (PacGAN); divides the batch.
+      modes: File of the modes' centres, of the kinds of ``data``.
     """
 
     generator_widths: tuple[int, ...]
@@ -34,16 +36,19 @@ class Config(Training):
     standardize: bool
     latent: str = "normal"
     pack: int = 1
+    modes: str = ""
 
 
 TEXTS = {
     "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
     "train_size": "Points to train on; the others are held out.",
+    "modes": "File of the modes' centres (.mat, .npy or .csv); by default those that a "
+    "built-in cloud has, or clusters of the points.",
     "latent": f"Law of the latents: {', '.join(LATENTS)} (uniform from -1 to 1).",
 }
 
 # Settings that identify a run only where they differ from these: older runs lack them.
-_SILENT: dict[str, Any] = {"columns": (), "latent": "normal", "pack": 1}
+_SILENT: dict[str, Any] = {"columns": (), "latent": "normal", "pack": 1, "modes": ""}
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -74,6 +79,7 @@ _COMMON: dict[str, Any] = {
     "standardize": True,
     "latent": "normal",
     "pack": 1,
+    "modes": "",
     "seed": 0,
     "seeds": 1,
     "frame_every": 10,
@@ -134,59 +140,6 @@ _BY_OPTIMIZER: dict[str, dict[str, Any]] = {
 
 
 DEFAULTS = Defaults(_COMMON, _BY_OPTIMIZER, _BY_VARIANT)
-
-# Where a report is silent, the value is ours and says so. The reports print the formula of
-# gan_minimax; gan is the loss that is trained in practice (--variant=gan_minimax has the
-# other).
-_REPORT = {
-    "variant": ("gan", "wgan", "wgan_gp"),
-    "optimizer": ("rmsprop",),
-    "schedule": "constant",
-    "betas": (0.9, 0.999),  # ours: PyTorch's default
-    "clip": (0.01,),  # ours: the paper's
-    "batch_size": 64,  # ours
-    "latent_dim": 2,  # ours
-    "standardize": True,  # ours
-    "ema": 0.999,  # ours: reported beside the generator, trains nothing
-}
-RECIPES: dict[str, Recipe] = {
-    "report_a": Recipe(
-        _REPORT
-        | {
-            "epochs": 100,
-            "critic_steps": 5,
-            "generator_widths": (256, 64),  # ours: those of report B
-            "critic_widths": (256, 64),  # ours: those of report B
-            "learning_rate": (1e-4,),  # ours: that of report B
-            "penalty_weight": (0.001,),  # ours: that of report B
-        },
-        {"sgd": {"critic_steps": 20}},
-    ),
-    "report_b": Recipe(
-        _REPORT
-        | {
-            "epochs": 200,
-            "critic_steps": 1,
-            "learning_rate": (1e-4,),
-            "penalty_weight": (0.001,),
-            "train_size": 7000,
-            "generator_widths": (256, 64),
-            "critic_widths": (256, 64),
-        }
-    ),
-    "report_c": Recipe(
-        _REPORT
-        | {
-            "optimizer": ("adam", "rmsprop"),
-            "generator_widths": (512, 256),
-            "critic_widths": (256, 256),
-            "epochs": 200,  # ours: that of report B
-            "critic_steps": 1,  # ours: that of report B
-            "learning_rate": (1e-4,),  # ours: that of report B
-            "penalty_weight": (0.001,),  # ours: that of report B
-        }
-    ),
-}
 
 
 def configure(

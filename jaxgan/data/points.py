@@ -23,13 +23,14 @@ class PointCloud(NamedTuple):
       points: ``[N, 2]`` float64, finite; of a file that holds numbers of one or two bytes,
         those as they are.
       modes: Centres of the known modes ``[M, 2]``, or ``None``.
-      radius: Distance from a mode within which a point belongs to it.
+      radius: Distance from a mode within which a point belongs to it, or one for each mode
+        ``[M]``.
       notes: What the reader of a file took for granted, a sentence each.
     """
 
     points: np.ndarray
     modes: np.ndarray | None = None
-    radius: float = 0.0
+    radius: float | np.ndarray = 0.0
     notes: tuple[str, ...] = ()
 
 
@@ -109,9 +110,17 @@ def _ring(rng: np.random.Generator, count: int) -> PointCloud:
     return _gaussians(rng, count, modes, 0.02)
 
 
+def _square(side: np.ndarray) -> np.ndarray:
+    """The crossings of a grid, ``[M, 2]``."""
+    return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+
+
 def _grid(rng: np.random.Generator, count: int) -> PointCloud:
-    side = np.arange(-4.0, 5.0, 2.0)
-    return _gaussians(rng, count, np.stack(np.meshgrid(side, side), -1).reshape(-1, 2), 0.05)
+    return _gaussians(rng, count, _square(np.arange(-4.0, 5.0, 2.0)), 0.05)
+
+
+def _grid100(rng: np.random.Generator, count: int) -> PointCloud:
+    return _gaussians(rng, count, _square(np.arange(-4.5, 5.0)), 0.03)
 
 
 def _curve(rng, t, curve, marks, deviation) -> PointCloud:
@@ -147,6 +156,7 @@ POINT_CLOUDS: dict[str, Callable[[np.random.Generator, int], PointCloud]] = {
     "m": _m,
     "ring": _ring,
     "grid": _grid,
+    "grid100": _grid100,
     "swiss_roll": _swiss_roll,
     "moons": _moons,
 }
@@ -157,7 +167,8 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
 
     Args:
       name: ``m`` (four Gaussian strokes with the spread and size of the reports' file),
-        ``ring`` (8 Gaussians), ``grid`` (25 Gaussians), ``swiss_roll`` or ``moons``.
+        ``ring`` (8 Gaussians), ``grid`` (25 Gaussians), ``grid100`` (100 Gaussians),
+        ``swiss_roll`` or ``moons``.
       count: Number of points N.
       seed: Seed of the draw.
 
@@ -169,7 +180,9 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
     return POINT_CLOUDS[name](np.random.default_rng(seed), count)
 
 
-def load(source: str, key: str = "xx", columns: Sequence[str] = ()) -> PointCloud:
+def load(
+    source: str, key: str = "xx", columns: Sequence[str] = (), least: int = MIN_POINTS
+) -> PointCloud:
     """Return a built-in point cloud, or the points of a file.
 
     Args:
@@ -178,6 +191,7 @@ def load(source: str, key: str = "xx", columns: Sequence[str] = ()) -> PointClou
         pandas, numpy and R write them).
       key: The variable of a ``.mat`` file.
       columns: Two columns of a ``.csv`` file: names in its header, or numbers from 0.
+      least: Points that a file must hold.
 
     Raises:
       InputError: If there is no such cloud or file, or its content is not ``[N, 2]``
@@ -210,7 +224,7 @@ def load(source: str, key: str = "xx", columns: Sequence[str] = ()) -> PointClou
             points, notes = _point_tables.read(path, columns)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
-    return PointCloud(_point_files.check(points, source, MIN_POINTS), notes=tuple(notes))
+    return PointCloud(_point_files.check(points, source, least), notes=tuple(notes))
 
 
 def digest(points: np.ndarray) -> str:

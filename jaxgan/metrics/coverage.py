@@ -23,14 +23,15 @@ class Coverage(NamedTuple):
     reverse_kl: float
 
 
-def coverage(samples: ArrayLike, modes: ArrayLike, radius: float) -> Coverage:
+def coverage(samples: ArrayLike, modes: ArrayLike, radius: ArrayLike) -> Coverage:
     """Count the known modes that samples reach.
 
     Args:
       samples: ``[N, F]``; a sample that is not finite belongs to no mode.
       modes: Centres ``[M, F]``.
       radius: Distance within which a sample belongs to its nearest mode, in the units
-        of the samples; three standard deviations of a Gaussian mode by custom.
+        of the samples; three standard deviations of a Gaussian mode by custom. Or one for
+        each mode, ``[M]``.
 
     The reverse divergence is biased upwards by few samples; papers take 2,500.
 
@@ -40,7 +41,7 @@ def coverage(samples: ArrayLike, modes: ArrayLike, radius: float) -> Coverage:
     samples, modes = np.asarray(samples), np.asarray(modes)
     finite = samples[np.isfinite(samples).all(axis=1)]
     distances, nearest = KDTree(modes).query(finite)
-    good = np.asarray(distances) <= radius
+    good = np.asarray(distances) <= np.broadcast_to(radius, len(modes))[nearest]
     modes_hit = np.unique(np.asarray(nearest)[good])
     counts = np.bincount(nearest, minlength=len(modes))
     with np.errstate(invalid="ignore"):

@@ -32,3 +32,8 @@ def test_samples_that_are_not_finite_belong_to_no_mode():
 
 def test_the_radius_counts_as_inside():
     assert coverage(np.array([[1.0, 0.0]]), MODES, 1.0).quality == pytest.approx(1)
+
+
+def test_every_mode_can_have_a_radius_of_its_own():
+    samples = MODES + [1.5, 0.0]
+    assert coverage(samples, MODES, [1.0, 2.0, 1.0])[:2] == (1, pytest.approx(1 / 3))

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.points.config import DEFAULTS, RECIPES, Config, configure, identity
+from experiments.points.config import DEFAULTS, Config, configure, identity
+from experiments.points.recipes import RECIPES
 from jaxgan.errors import InputError
 from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS
@@ -22,8 +23,8 @@ def test_every_variant_and_optimizer_has_defaults(variant, optimizer):
 
 
 def test_settings_that_older_runs_lack_identify_no_run_by_default():
-    (usual,), (packed,) = configure(), configure(pack=2, latent="uniform", columns=("x", "y"))
-    more = {"pack": 2, "latent": "uniform", "columns": ("x", "y")}
+    more = {"pack": 2, "latent": "uniform", "columns": ("x", "y"), "modes": "m.csv"}
+    (usual,), (packed,) = configure(), configure(**more)
     assert identity(packed) == identity(usual) | more
     assert not more.keys() & identity(usual).keys()
 

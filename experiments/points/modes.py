@@ -1,0 +1,66 @@
+"""Modes of a cloud that does not say its own: from a file, or clusters of its points."""
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from jaxgan.data import points
+from jaxgan.data.points import PointCloud
+from jaxgan.errors import InputError
+from jaxgan.metrics import clusters
+from jaxgan.metrics.coverage import coverage
+
+FEWEST = 2  # modes of a file
+DEVIATIONS = 3.0  # from a mode within which a sample belongs to it
+_MEDIAN = np.sqrt(2 * np.log(2))  # distance from a Gaussian's centre, in deviations
+
+
+def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
+    """Give a cloud its modes, and a note that says where they come from.
+
+    A mode's radius is three of its deviations, which the median distance of the points that
+    are nearest to it tells.
+
+    Args:
+      cloud: Points, perhaps with modes.
+      source: File of the centres, of a kind that ``points.load`` reads. Without one a cloud
+        keeps its own modes; where it has none, they are the centres of clusters that empty
+        or thin space separates, if there are several.
+      key: The variable of a ``.mat`` file.
+
+    Raises:
+      InputError: If the file cannot be read, or no points are nearest to one of its centres.
+    """
+    if source:
+        centres = points.load(source, key, least=FEWEST).points.astype(np.float64)
+        nearest = _nearest(cloud.points, centres)
+        origin = f"the file's {len(centres)}"
+    elif cloud.modes is None:
+        found = clusters.find(cloud.points)
+        count, marks = found.shape[:2]
+        if count == 1:
+            return cloud
+        nearest = _nearest(cloud.points, found.reshape(-1, 2)) // marks
+        centres = np.stack([cloud.points[nearest == mode].mean(0) for mode in range(count)])
+        origin = f"the centres of {count} clusters in the points"
+    else:
+        return cloud
+    radius = np.zeros(len(centres))
+    for mode, centre in enumerate(centres):
+        distances = np.linalg.norm(cloud.points[nearest == mode] - centre, axis=1)
+        if len(distances):
+            radius[mode] = DEVIATIONS * np.median(distances) / _MEDIAN
+        if source and not radius[mode]:
+            raise InputError(
+                f"--modes={source}: no points of the data lie around mode {mode} (counted "
+                f"from 0), at ({centre[0]:g}, {centre[1]:g})"
+            )
+    share = coverage(cloud.points, centres, radius).quality
+    note = (
+        f"modes: {origin}; a sample belongs to one within {DEVIATIONS:g} deviations, as "
+        f"{share:.1%} of the points do"
+    )
+    return cloud._replace(modes=centres, radius=radius, notes=(*cloud.notes, note))
+
+
+def _nearest(cloud: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    return np.asarray(KDTree(centres).query(cloud)[1])
