@@ -26,7 +26,7 @@ class Training:
       optimizer: A name in ``OPTIMIZERS``.
       learning_rate: Learning rate of the generator; a list.
       critic_learning_rate: Learning rate of the critic; by default the generator's.
-      schedule: Schedule of the generator's learning rate, a name in ``SCHEDULES``.
+      schedule: Schedule of the learning rates, a name in ``SCHEDULES``.
       betas: Decay rates of Adam and its kin, two numbers.
       critic_steps: Critic updates per generator update.
       penalty: A name in ``PENALTIES``.
@@ -256,9 +256,11 @@ def parts(config: Training, values: Mapping[str, Any]) -> tuple[Objective, Optim
         penalty_weight=values.get("penalty_weight"),
         clip=values.get("clip"),
     )
+    schedule = SCHEDULES[config.schedule]
+    critic_rate = values.get("critic_learning_rate", rate)
     return loss, pair(
         config.optimizer,
-        SCHEDULES[config.schedule](rate, updates),
-        critic_learning_rate=values.get("critic_learning_rate", rate),
+        schedule.generator(rate, updates),
+        critic_learning_rate=schedule.critic(critic_rate, updates * config.critic_steps),
         betas=config.betas,
     )

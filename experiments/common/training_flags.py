@@ -13,7 +13,7 @@ from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 _CHOICES = {
     "variant": f"Loss and penalty: {', '.join(OBJECTIVES)}; a list.",
     "optimizer": f"Optimizer: {', '.join(OPTIMIZERS)}; a list.",
-    "schedule": f"Schedule of the generator's learning rate: {', '.join(SCHEDULES)}.",
+    "schedule": f"Schedule of the learning rates: {', '.join(SCHEDULES)} (of both networks).",
     "penalty": f"Penalty instead of the variant's own: {', '.join(PENALTIES)}.",
 }
 

@@ -85,14 +85,34 @@ def _linear(learning_rate, updates):
     return lambda count: learning_rate * jnp.clip(2 - 2 * count / updates, 0.0, 1.0)
 
 
-# name -> (learning_rate, updates) -> what an optimizer takes as its learning rate. Meant
-# for the generator: if its steps shrink while the critic's do not, the critic comes to be
-# at its best for every generator, and the circling of the two dies out. If both shrink,
-# they stop wherever on the circle they are. ``linear`` holds the rate for the first half
-# of the updates, then lets it fall to 0.
-SCHEDULES: dict[str, Callable[..., optax.ScalarOrSchedule]] = {
-    "constant": _constant,
-    "linear": _linear,
+def _cosine(learning_rate, updates):
+    return lambda count: (
+        learning_rate * (1 + jnp.cos(jnp.pi * jnp.clip(count / updates, 0, 1))) / 2
+    )
+
+
+class Schedule(NamedTuple):
+    """What becomes of the two learning rates; each ``(learning_rate, updates) -> schedule``.
+
+    Attributes:
+      generator: Of the generator.
+      critic: Of the critic; ``updates`` are its own.
+    """
+
+    generator: Callable[..., optax.ScalarOrSchedule]
+    critic: Callable[..., optax.ScalarOrSchedule]
+
+
+# Without a penalty the two circle around each other. If the generator's steps shrink while
+# the critic's do not, the critic comes to be at its best for every generator, and the
+# circling dies out; if both shrink, they stop wherever on the circle they are. With a penalty
+# they converge, and the smaller the steps of both are at the end, the closer they come.
+SCHEDULES: dict[str, Schedule] = {
+    "constant": Schedule(_constant, _constant),
+    # The generator's rate holds for the first half of the updates, then falls to 0.
+    "linear": Schedule(_linear, _constant),
+    # Both rates fall to 0 along half a cosine.
+    "cosine": Schedule(_cosine, _cosine),
 }
 
 

@@ -70,11 +70,18 @@ def test_optimizers_follow_torch(name):
 
 
 def test_linear_schedule_holds_and_then_falls_to_zero():
-    schedule = SCHEDULES["linear"](0.2, 100)
+    schedule = SCHEDULES["linear"].generator(0.2, 100)
     np.testing.assert_allclose(
         [schedule(count) for count in (0, 50, 75, 100)], [0.2, 0.2, 0.1, 0.0], rtol=1e-6
     )
-    assert SCHEDULES["constant"](0.2, 100) == 0.2
+    assert SCHEDULES["linear"].critic(0.2, 100) == 0.2
+    assert SCHEDULES["constant"].generator(0.2, 100) == 0.2
+
+
+def test_cosine_lets_both_rates_fall_to_nothing_at_their_last_update():
+    for schedule in SCHEDULES["cosine"]:
+        rates = [float(schedule(0.2, 100)(count)) for count in (0, 50, 100, 101)]
+        np.testing.assert_allclose(rates, [0.2, 0.1, 0.0, 0.0], atol=1e-7)
 
 
 def test_unknown_optimizer_lists_the_known_ones():

@@ -252,7 +252,11 @@ def test_divergence_keeps_the_last_finite_checkpoint(
 ):
     """The learning rate becomes infinite in the third of eight epochs."""
     monkeypatch.setitem(
-        SCHEDULES, "linear", lambda rate, _: lambda n: jnp.where(n < 20, rate, jnp.inf)
+        SCHEDULES,
+        "linear",
+        SCHEDULES["linear"]._replace(
+            generator=lambda rate, _: lambda n: jnp.where(n < 20, rate, jnp.inf)
+        ),
     )
     config = config_of(variant=("gan",), epochs=8, critic_steps=1)
     assert config.steps_per_epoch == 8
