@@ -39,6 +39,7 @@ class Config(Training):
       width: Width of the networks, as each counts it.
       norm: Norm of the generator: batch, layer or none.
       critic_norm: Norm of the critic; by default batch, or none with a penalty.
+      pack: Images that the critic judges together (PacGAN); divides the batch.
     """
 
     model: str
@@ -46,6 +47,21 @@ class Config(Training):
     width: int
     norm: str
     critic_norm: str
+    pack: int = 1
+
+
+# Settings that identify a run only where they differ from these: older runs lack them.
+_SILENT: dict[str, Any] = {"pack": 1}
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """Settings that tell a run from others."""
+    settings = dataclasses.asdict(config)
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in _SILENT or value != _SILENT[name]
+    }
 
 
 def configure(
@@ -70,6 +86,7 @@ def configure(
             **settings,
         }
         room = settings["train_size"] // max(1, settings["critic_steps"])
+        room -= room % max(1, settings.get("pack", 1))
         given = "batch_size" in recipe.settings or "batch_size" in overrides
         if not given and 0 < room < settings["batch_size"]:
             settings["batch_size"] = room
@@ -108,6 +125,12 @@ def _require_different(images: np.ndarray) -> None:
 def _check(config: Config, dataset: Dataset) -> None:
     lookup("model", config.model, PAIRS)
     common_settings.require_whole(config, {"width": 1024, "train_size": len(dataset.images)})
+    require(
+        config,
+        config.pack > 0 and config.batch_size % config.pack == 0,
+        "pack",
+        f"must divide the batch of {config.batch_size}",
+    )
     for name in ("norm", "critic_norm"):
         norm = getattr(config, name)
         require(config, norm in NORMS, name, f"must be one of {', '.join(NORMS)}")

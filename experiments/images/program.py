@@ -55,6 +55,7 @@ def build(config: Config, values: Mapping[str, Any], channels: int) -> Gan:
         optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
+        pack=config.pack,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from experiments.images.config import Config, Dataset
+from experiments.images.config import Config, Dataset, identity
 from experiments.images.program import (
     LatentSet,
     Sampler,
@@ -35,7 +35,7 @@ Finish = Callable[[Config, Sampler, GanState, Path], Mapping[str, Any]]
 
 def settings(dataset: Dataset, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    return dataclasses.asdict(config) | {"data_sha256": dataset.key}
+    return identity(config) | {"data_sha256": dataset.key}
 
 
 def frame_path(directory: Path, epoch: int) -> Path:

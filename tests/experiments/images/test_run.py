@@ -15,6 +15,7 @@ from experiments.images.config import Dataset, configure
 from experiments.images.program import (
     LatentSet,
     _few,
+    build,
     fixed_latents,
     make_program,
     make_sampler,
@@ -128,6 +129,9 @@ def test_default_norms_fit_the_penalty(config_of):
             "80 examples, and there are 64 to train on; --batch_size=12 fits",
         ),
         ({"batch_size": 1, "critic_steps": 65}, "there are 64 to train on"),
+        ({"pack": 3}, "--pack=3: must divide the batch of 16"),
+        ({"pack": 0}, "--pack=0: must divide the batch of 16"),
+        ({"pack": 3, "batch_size": 66}, "66: one generator update takes 1 batches, 66"),
         (
             {"train_size": 3, "batch_size": 1},
             "there are 3 images to train on; 4 are the fewest",
@@ -139,6 +143,19 @@ def test_bad_settings_are_one_clear_line(config_of, given, message):
         config_of(**given)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_critic_judges_packs_which_a_run_without_does_not_mention(dataset, config_of):
+    def first_kernel(config):
+        gan = build(config, config.combinations()[0], 3)
+        state = jax.eval_shape(gan.init, jax.random.key(0), np.zeros((1, 32, 32, 3)))
+        return state.critic.params["Conv_0"]["kernel"].shape
+
+    single, packs = config_of(), config_of(pack=2)
+    assert first_kernel(single)[2] == 3
+    assert first_kernel(packs)[2] == 6
+    assert "pack" not in run.settings(dataset, single)  # so runs of older versions go on
+    assert run.settings(dataset, packs)["pack"] == 2
 
 
 def same_picture(dataset, count, different=0):
