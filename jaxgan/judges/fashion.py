@@ -84,6 +84,23 @@ def classify(
     return np.concatenate(probabilities), np.concatenate(features)
 
 
+def mode_numbers(params: Any, stacks: np.ndarray) -> np.ndarray:
+    """The mode of each stack of C images: its channels' most likely classes, as digits.
+
+    Args:
+      params: Of a classifier of K classes.
+      stacks: ``[N, 28, 28, C]`` uint8.
+
+    Returns:
+      ``[N]`` whole numbers from 0 to ``K**C - 1``.
+    """
+    number = np.zeros(len(stacks), int)
+    for channel in range(stacks.shape[-1]):
+        probabilities, _ = classify(params, stacks[..., channel : channel + 1])
+        number = number * probabilities.shape[1] + probabilities.argmax(axis=1)
+    return number
+
+
 def load_or_train(data: Images, cache: Path | None = None) -> GarmentClassifier:
     """The classifier of these images: from the cache, or trained (half a minute).
 

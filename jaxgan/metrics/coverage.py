@@ -43,8 +43,36 @@ def coverage(samples: ArrayLike, modes: ArrayLike, radius: ArrayLike) -> Coverag
     distances, nearest = KDTree(modes).query(finite)
     good = np.asarray(distances) <= np.broadcast_to(radius, len(modes))[nearest]
     modes_hit = np.unique(np.asarray(nearest)[good])
-    counts = np.bincount(nearest, minlength=len(modes))
+    reverse_kl = class_coverage(nearest, len(modes)).reverse_kl
+    return Coverage(len(modes_hit), float(good.sum() / len(samples)), reverse_kl)
+
+
+class ClassCoverage(NamedTuple):
+    """Result of ``class_coverage``.
+
+    Attributes:
+      modes: Modes that at least one sample belongs to.
+      reverse_kl: As in ``Coverage``, of the shares of all samples.
+    """
+
+    modes: int
+    reverse_kl: float
+
+
+def class_coverage(numbers: ArrayLike, modes: int) -> ClassCoverage:
+    """Count the modes that samples reach, where a classifier says the mode of each.
+
+    Even N samples of all M modes in equal shares have a reverse divergence of about
+    ``(M - 1) / (2 N)``: 0.019 for the 26,000 samples and 1,000 modes of Stacked MNIST.
+
+    Args:
+      numbers: Mode of each sample, ``[N]`` whole numbers from 0 to ``modes - 1``.
+      modes: M.
+
+    Source: Srivastava et al., VEEGAN, arXiv 1705.07761, section 4.2.
+    """
+    counts = np.bincount(np.asarray(numbers), minlength=modes)
     with np.errstate(invalid="ignore"):
         shares = counts / counts.sum()
-    reverse_kl = rel_entr(shares, 1 / len(modes)).sum()
-    return Coverage(len(modes_hit), float(good.sum() / len(samples)), float(reverse_kl))
+    divergence = rel_entr(shares, 1 / modes).sum()
+    return ClassCoverage(int(np.count_nonzero(counts)), float(divergence))

@@ -33,3 +33,12 @@ def test_it_has_as_many_classes_as_the_data():
     params = jax.eval_shape(functools.partial(fashion.fit, classes=26), images, labels)
     probabilities, _ = jax.eval_shape(fashion._apply, params, images)
     assert probabilities.shape == (20, 26)
+
+
+def test_the_mode_of_a_stack_has_the_classes_of_its_channels_as_digits(monkeypatch):
+    def by_brightness(params, images):
+        return np.eye(10)[images.mean(axis=(1, 2, 3)).astype(int)], None
+
+    monkeypatch.setattr(fashion, "classify", by_brightness)
+    stacks = np.broadcast_to(np.uint8([[3, 1, 4], [0, 0, 7]])[:, None, None], (2, 28, 28, 3))
+    assert fashion.mode_numbers(None, stacks).tolist() == [314, 7]

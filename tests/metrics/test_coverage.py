@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.metrics.coverage import coverage
+from jaxgan.metrics.coverage import class_coverage, coverage
 
 MODES = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
 
@@ -37,3 +37,18 @@ def test_the_radius_counts_as_inside():
 def test_every_mode_can_have_a_radius_of_its_own():
     samples = MODES + [1.5, 0.0]
     assert coverage(samples, MODES, [1.0, 2.0, 1.0])[:2] == (1, pytest.approx(1 / 3))
+
+
+def test_modes_that_a_classifier_names_are_counted_as_by_hand():
+    """Half of the samples in mode 2, a quarter each in modes 0 and 4, of 5."""
+    expected = np.log(5) - (np.log(2) / 2 + np.log(4) / 2)
+    assert class_coverage([2, 0, 2, 4], 5) == (3, pytest.approx(expected))
+    assert class_coverage([1] * 7, 5) == (1, pytest.approx(np.log(5)))
+    assert class_coverage(np.arange(5), 5) == (5, pytest.approx(0, abs=1e-12))
+
+
+def test_few_samples_of_equal_modes_have_the_divergence_that_is_told():
+    numbers = np.random.default_rng(0).integers(0, 1000, 26_000)
+    modes, divergence = class_coverage(numbers, 1000)
+    assert modes == 1000
+    assert divergence == pytest.approx(999 / 52_000, rel=0.1)
