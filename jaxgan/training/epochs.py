@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.training.gan import ORDER, Gan, GanState, Metrics, draw_key
+from jaxgan.training.gan import ORDER, VARY, Gan, GanState, Metrics, draw_key
 
 
 def steps_per_epoch(examples: int, batch_size: int, critic_steps: int = 1) -> int:
@@ -22,6 +22,8 @@ def epoch(
     batch_size: int,
     critic_steps: int = 1,
     prepare: Callable[[Array], Array] = lambda batch: batch,
+    vary: Callable[[Array, Array], Array] | None = None,
+    labels: Array | None = None,
 ) -> tuple[GanState, Metrics]:
     """One pass over shuffled data as one scan.
 
@@ -35,6 +37,9 @@ def epoch(
       batch_size: B.
       critic_steps: Critic updates per generator update.
       prepare: Converts a batch of data to the critic's input, such as a cast.
+      vary: ``(key, batches [critic_steps, B, ...]) -> [critic_steps, B, ...]``: changes real
+        examples at random, such as ``augment.flip``; applied after ``prepare``.
+      labels: ``[N]`` int32, for networks that take labels.
 
     Returns:
       The state one epoch on, and each metric's mean over the epoch.
@@ -56,7 +61,10 @@ def epoch(
     order = _shuffled(key, len(data))[: steps * critic_steps * batch_size]
 
     def body(state, indices):
-        return gan.step(state, prepare(data[indices]))
+        batches = prepare(data[indices])
+        if vary is not None:
+            batches = vary(draw_key(state.key, VARY, state.step), batches)
+        return gan.step(state, batches, *([] if labels is None else [labels[indices]]))
 
     order = order.reshape(steps, critic_steps, batch_size)
     state, metrics = jax.lax.scan(body, state, order)

@@ -23,7 +23,7 @@ from jaxgan.training.optimizers import Optimizers
 
 # What a draw is for. The root key never changes; every draw starts at
 # fold_in(fold_in(root, purpose), number), so resuming needs no generator state.
-INIT, STEP, ORDER, EVALUATE = range(4)
+INIT, STEP, ORDER, EVALUATE, VARY, AUGMENT = range(6)
 
 
 def draw_key(key: Array, purpose: int, number: ArrayLike = 0) -> Array:
@@ -76,21 +76,24 @@ Metrics = dict[str, Array]
 class Gan(NamedTuple):
     """A GAN as pure functions. B batch, D latent.
 
+    Where both networks take labels, each function has them as its last argument, int32.
+
     Attributes:
-      init: ``(key, example [1, ...]) -> GanState``.
-      step: ``(state, reals [critic_steps, B, ...]) -> (state, {name: []})``: one critic
-        update per real batch, then one generator update.
-      sample: ``(state, z [B, D]) -> [B, ...]``, with running statistics.
-      score: ``(state, x [B, ...]) -> [B]``, with running statistics; where the critic
-        judges packs, that of a pack of copies.
+      init: ``(key, example [1, ...], labels [1]) -> GanState``.
+      step: ``(state, reals [critic_steps, B, ...], labels [critic_steps, B]) ->
+        (state, {name: []})``: one critic update per real batch, then one generator update.
+        Fakes have the labels of the real batch, which are draws from the data's.
+      sample: ``(state, z [B, D], labels [B]) -> [B, ...]``, with running statistics.
+      score: ``(state, x [B, ...], labels [B]) -> [B]``, with running statistics; where the
+        critic judges packs, that of a pack of copies.
       latent_dim: D.
       law: Law of the latents, one of ``LATENTS``.
     """
 
-    init: Callable[[Array, Array], GanState]
-    step: Callable[[GanState, Array], tuple[GanState, Metrics]]
-    sample: Callable[[GanState, Array], Array]
-    score: Callable[[GanState, Array], Array]
+    init: Callable[..., GanState]
+    step: Callable[..., tuple[GanState, Metrics]]
+    sample: Callable[..., Array]
+    score: Callable[..., Array]
     latent_dim: int
     law: str = "normal"
 
@@ -157,6 +160,60 @@ def packed(x: Array, size: int) -> Array:
     return packs.reshape(*packs.shape[:-2], -1)
 
 
+def _arguments(x: Array, labels: Array | None) -> tuple[Array, ...]:
+    """The arguments of a network, which has labels only where there are any."""
+    return (x,) if labels is None else (x, labels)
+
+
+def _forward(module: nn.Module, net: NetState, x: Array, labels: Array | None) -> Any:
+    """Outputs with batch statistics, and the running statistics they lead to."""
+    inputs = _arguments(x, labels)
+    return module.apply(net.variables, *inputs, train=True, mutable=list(net.stats))
+
+
+def _start(module: nn.Module, optimizer: Any, key: Array, *inputs: Array) -> NetState:
+    """A network before its first update."""
+    variables: Any = module.init(key, *inputs)
+    params = variables.pop("params")
+    return NetState(params, variables, optimizer.init(params))
+
+
+def _update(optimizer: Any, net: NetState, gradients: Any, stats: Any) -> NetState:
+    """The network after an update, with its running statistics."""
+    updates, opt = optimizer.update(gradients, net.opt, net.params)
+    return NetState(optax.apply_updates(net.params, updates), stats, opt)
+
+
+def _parted(x: Array | None) -> tuple[Array | None, Array | None]:
+    """All rows but the last, and the last."""
+    return (None, None) if x is None else (x[:-1], x[-1])
+
+
+def _critic_loss(
+    critic: nn.Module,
+    objective: Objective,
+    net: NetState,
+    key: Array,
+    real: Array,
+    fake: Array,
+    labels: Array | None,
+) -> tuple[Array, tuple[Any, Array]]:
+    """The critic's loss, its running statistics and the penalty within the loss."""
+    if net.stats:
+        real_scores, stats = _forward(critic, net, real, labels)
+        fake_scores, stats = _forward(critic, replace(net, stats=stats), fake, labels)
+    else:
+        twice = None if labels is None else jnp.concatenate([labels, labels])
+        scores, stats = _forward(critic, net, jnp.concatenate([real, fake]), twice)
+        real_scores, fake_scores = jnp.split(scores, 2)
+
+    def score(x: Array) -> Array:
+        return _forward(critic, net, x, labels)[0]
+
+    penalty = objective.penalty(key, score, real, fake)
+    return objective.critic_loss(real_scores, fake_scores) + penalty, (stats, penalty)
+
+
 def gan(
     generator: nn.Module,
     critic: nn.Module,
@@ -167,13 +224,15 @@ def gan(
     ema: ArrayLike = 0.0,
     law: str = "normal",
     pack: int = 1,
+    augment: Callable[[Array, Array], Array] | None = None,
     constrain: Callable[[Array], Array] = lambda x: x,
 ) -> Gan:
     """Build a GAN.
 
     Args:
-      generator: ``(z [B, D], train=) -> [B, ...]``.
-      critic: ``(x [B, ...], train=) -> [B]``.
+      generator: ``(z [B, D], train=) -> [B, ...]``; a conditional one has labels ``[B]`` as
+        its second argument.
+      critic: ``(x [B, ...], train=) -> [B]``; so has it.
       objective: Losses, penalty and constraint.
       optimizers: For the generator and for the critic.
       latent_dim: D.
@@ -183,6 +242,9 @@ def gan(
       law: Law of the latents, one of ``LATENTS``.
       pack: Examples that the critic judges together, side by side in their last axis; more
         than one make it see a lack of variety (PacGAN, Lin et al., arXiv 1712.04086).
+      augment: ``(key, x [B, ...]) -> [B, ...]``, differentiable: changes real and fake
+        examples at random before the critic sees them, in both updates (Zhao et al., arXiv
+        2006.10738). Penalties are taken at the changed examples.
       constrain: Applied to every latent batch; the place of a sharding constraint.
 
     Example:
@@ -197,25 +259,13 @@ def gan(
     """
     critic_optimizer = optax.chain(optimizers.critic, objective.constraint)
 
-    def forward(module, net, x):
-        """Outputs with batch statistics, and the running statistics they lead to."""
-        return module.apply(net.variables, x, train=True, mutable=list(net.stats))
-
-    def update(optimizer, net, gradients, stats):
-        updates, opt = optimizer.update(gradients, net.opt, net.params)
-        return NetState(optax.apply_updates(net.params, updates), stats, opt)
-
-    def init_net(module, optimizer, key, example):
-        variables = module.init(key, example)
-        params = variables.pop("params")
-        return NetState(params, variables, optimizer.init(params))
-
-    def init(key, example):
+    def init(key, example, labels=None):
         generator_key, critic_key = jax.random.split(draw_key(key, INIT))
-        z = jnp.zeros((1, latent_dim))
-        g = init_net(generator, optimizers.generator, generator_key, z)
+        z = _arguments(jnp.zeros((1, latent_dim)), labels)
+        g = _start(generator, optimizers.generator, generator_key, *z)
         pack_of_copies = packed(jnp.repeat(example, pack, axis=0), pack)
-        c = init_net(critic, critic_optimizer, critic_key, pack_of_copies)
+        x = _arguments(pack_of_copies, labels)
+        c = _start(critic, critic_optimizer, critic_key, *x)
         # An update of zero moves the first weights into the constraint's set.
         zeros = optax.tree.zeros_like(c.params)
         constraint = objective.constraint
@@ -224,59 +274,65 @@ def gan(
         average = jax.tree.map(jnp.copy, g.variables)  # the state will be donated
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
-    def critic_update(c, key, real, fake):
-        real, fake = packed(real, pack), packed(fake, pack)
+    def seen(key, real, fake):
+        """Real and fake examples as the critic sees them."""
+        if augment is not None:
+            real_key, fake_key = jax.random.split(key)
+            real, fake = augment(real_key, real), augment(fake_key, fake)
+        return packed(real, pack), packed(fake, pack)
+
+    def critic_update(c, inputs):
+        key, augment_key, real, fake, labels = inputs
+        real, fake = seen(augment_key, real, fake)
 
         def loss(params):
             net = replace(c, params=params)
-            if net.stats:
-                real_scores, stats = forward(critic, net, real)
-                fake_scores, stats = forward(critic, replace(net, stats=stats), fake)
-            else:
-                scores, stats = forward(critic, net, jnp.concatenate([real, fake]))
-                real_scores, fake_scores = jnp.split(scores, 2)
-
-            def score(x):
-                return forward(critic, net, x)[0]
-
-            penalty = objective.penalty(key, score, real, fake)
-            total = objective.critic_loss(real_scores, fake_scores) + penalty
-            return total, (stats, penalty)
+            return _critic_loss(critic, objective, net, key, real, fake, labels)
 
         (value, (stats, penalty)), gradients = jax.value_and_grad(loss, has_aux=True)(c.params)
         metrics = {"critic_loss": value, "penalty": penalty}
-        return update(critic_optimizer, c, gradients, stats), metrics
+        return _update(critic_optimizer, c, gradients, stats), metrics
 
-    def step(state, reals):
+    def step(state, reals, labels=None):
+        if labels is not None and pack > 1:
+            raise InputError(f"a critic of packs of {pack} takes no labels")
         g = state.generator
         key = draw_key(state.key, STEP, state.step)
         latent_keys, penalty_keys = jax.random.split(key, (2, len(reals)))
+        augment_keys = None
+        if augment is not None:
+            key = draw_key(state.key, AUGMENT, state.step)
+            augment_keys = jax.random.split(key, len(reals) + 1)
+        critic_keys, own_key = _parted(augment_keys)
+        earlier_labels, own_labels = _parted(labels)
 
-        def generate(params, key):
+        def generate(params, key, labels):
             z = constrain(latents(key, reals.shape[1], latent_dim, law))
-            return forward(generator, replace(g, params=params), z)
+            return _forward(generator, replace(g, params=params), z, labels)
 
         # The generator stands still while the critic moves, so its last fakes serve for its
         # own update too: one forward pass less.
-        earlier = jax.lax.map(lambda key: generate(g.params, key)[0], latent_keys[:-1])
+        earlier = jax.lax.map(
+            lambda inputs: generate(g.params, *inputs)[0], (latent_keys[:-1], earlier_labels)
+        )
         fake, pull_back, stats = jax.vjp(
-            lambda params: generate(params, latent_keys[-1]), g.params, has_aux=True
+            lambda params: generate(params, latent_keys[-1], own_labels),
+            g.params,
+            has_aux=True,
         )
         fakes = jnp.concatenate([earlier, fake[None]])
-        c, critic_metrics = jax.lax.scan(
-            lambda c, inputs: critic_update(c, *inputs),
-            state.critic,
-            (penalty_keys, reals, fakes),
-        )
+        inputs = (penalty_keys, critic_keys, reals, fakes, labels)
+        c, critic_metrics = jax.lax.scan(critic_update, state.critic, inputs)
 
         def loss(fake):
-            fake_scores, _ = forward(critic, c, packed(fake, pack))
-            real_scores, _ = forward(critic, c, packed(reals[-1], pack))
+            real, fake = seen(own_key, reals[-1], fake)
+            fake_scores, _ = _forward(critic, c, fake, own_labels)
+            real_scores, _ = _forward(critic, c, real, own_labels)
             return objective.generator_loss(real_scores, fake_scores)
 
         value, slope = jax.value_and_grad(loss)(fake)
         (gradients,) = pull_back(slope)
-        g = update(optimizers.generator, g, gradients, stats)
+        g = _update(optimizers.generator, g, gradients, stats)
         decay = jnp.minimum(ema, (1 + state.step) / (10 + state.step))
         average = jax.tree.map(
             lambda old, new: new + decay * (old - new), state.average, g.variables
@@ -284,10 +340,11 @@ def gan(
         metrics = {"generator_loss": value} | jax.tree.map(lambda x: x[-1], critic_metrics)
         return GanState(state.step + 1, state.key, g, c, average), metrics
 
-    def sample(state, z) -> Any:
-        return generator.apply(state.generator.variables, z)
+    def sample(state, z, labels=None) -> Any:
+        return generator.apply(state.generator.variables, *_arguments(z, labels))
 
-    def score(state, x) -> Any:
-        return critic.apply(state.critic.variables, packed(jnp.repeat(x, pack, axis=0), pack))
+    def score(state, x, labels=None) -> Any:
+        copies = packed(jnp.repeat(x, pack, axis=0), pack)
+        return critic.apply(state.critic.variables, *_arguments(copies, labels))
 
     return Gan(init, step, sample, score, latent_dim, law)

@@ -39,6 +39,8 @@ def make_program(
     batch_size: int,
     critic_steps: int = 1,
     prepare: Callable[[Array], Array] = lambda batch: batch,
+    vary: Callable[[Array, Array], Array] | None = None,
+    labels: Any = None,
     measure: Callable[[Gan, GanState, Lane], Metrics] = lambda gan, state, lane: {},
     mesh: Mesh | None = None,
     compiler_options: Mapping[str, Any] | None = None,
@@ -53,19 +55,21 @@ def make_program(
       batch_size: B.
       critic_steps: Critic updates per generator update.
       prepare: Converts a batch of data to the critic's input, such as a cast.
+      vary: Changes real examples at random, as in ``epoch``.
+      labels: ``[N]`` int32, of ``data``, for networks that take labels.
       measure: Further metrics ``{name: []}`` of one lane after each epoch.
       mesh: Devices to spread the lanes over; by default all.
       compiler_options: Of all functions but ``init``.
     """
-    lanes, data = jax.tree.map(jnp.asarray, (lanes, data))
+    lanes, data, labels = jax.tree.map(jnp.asarray, (lanes, data, labels))
     options = dict(compiler_options) if compiler_options else None
 
-    def init(lane, data):
+    def init(lane, data, labels):
         example = prepare((lane.train if data is None else data)[:1])
-        return build(lane).init(jax.random.key(lane.seed), example)
+        return build(lane).init(jax.random.key(lane.seed), example, labels)
 
-    def advance(state, lanes, data, epochs):
-        def one(state, lane, data):
+    def advance(state, lanes, data, labels, epochs):
+        def one(state, lane, data, labels):
             gan = build(lane)
             return interval(
                 gan,
@@ -75,10 +79,12 @@ def make_program(
                 batch_size=batch_size,
                 critic_steps=critic_steps,
                 prepare=prepare,
+                vary=vary,
+                labels=labels,
                 measure=lambda state: measure(gan, state, lane),
             )
 
-        return over_lanes(one, mesh)(state, lanes, data=data)
+        return over_lanes(one, mesh)(state, lanes, data=data, labels=labels)
 
     def each(function):
         def all_lanes(state, lanes, shared):
@@ -90,12 +96,15 @@ def make_program(
         compiled = jax.jit(all_lanes, compiler_options=options)
         return lambda state, *shared: compiled(state, lanes, shared)
 
-    compiled_init = jax.jit(lambda lanes, data: over_lanes(init, mesh)(lanes, data=data))
-    compiled_advance = jax.jit(
-        advance, static_argnums=3, donate_argnums=0, compiler_options=options
+    compiled_init = jax.jit(
+        lambda lanes, data, labels: over_lanes(init, mesh)(lanes, data=data, labels=labels)
     )
+    compiled_advance = jax.jit(
+        advance, static_argnums=4, donate_argnums=0, compiler_options=options
+    )
+    first = jax.tree.map(lambda x: x[:1], (data, labels))
     return Program(
-        init=lambda: compiled_init(lanes, None if data is None else data[:1]),
-        advance=lambda state, epochs: compiled_advance(state, lanes, data, epochs),
+        init=lambda: compiled_init(lanes, *first),
+        advance=lambda state, epochs: compiled_advance(state, lanes, data, labels, epochs),
         each=each,
     )
