@@ -40,6 +40,7 @@ class Config(Training):
       norm: Norm of the generator: batch, layer or none.
       critic_norm: Norm of the critic; by default batch, or none with a penalty.
       pack: Images that the critic judges together (PacGAN); divides the batch.
+      critic_width: Width of the critic; by default that of the generator.
     """
 
     model: str
@@ -48,10 +49,11 @@ class Config(Training):
     norm: str
     critic_norm: str
     pack: int = 1
+    critic_width: int | None = None
 
 
 # Settings that identify a run only where they differ from these: older runs lack them.
-_SILENT: dict[str, Any] = {"pack": 1}
+_SILENT: dict[str, Any] = {"pack": 1, "critic_width": None}
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -124,7 +126,10 @@ def _require_different(images: np.ndarray) -> None:
 
 def _check(config: Config, dataset: Dataset) -> None:
     lookup("model", config.model, PAIRS)
-    common_settings.require_whole(config, {"width": 1024, "train_size": len(dataset.images)})
+    limits = {"width": 1024, "train_size": len(dataset.images)}
+    if config.critic_width is not None:
+        limits["critic_width"] = 1024
+    common_settings.require_whole(config, limits)
     require(
         config,
         config.pack > 0 and config.batch_size % config.pack == 0,

@@ -48,9 +48,10 @@ def build(config: Config, values: Mapping[str, Any], channels: int) -> Gan:
     """Build the GAN of one lane from its traced settings."""
     pair = PAIRS[config.model]
     objective, optimizers = settings.parts(config, values)
+    critic_width = config.width if config.critic_width is None else config.critic_width
     return make_gan(
         pair.generator(config.size, config.width, channels, config.norm),
-        pair.critic(config.size, config.width, config.critic_norm),
+        pair.critic(config.size, critic_width, config.critic_norm),
         objective,
         optimizers,
         latent_dim=config.latent_dim,

@@ -131,6 +131,7 @@ def test_default_norms_fit_the_penalty(config_of):
         ({"batch_size": 1, "critic_steps": 65}, "there are 64 to train on"),
         ({"pack": 3}, "--pack=3: must divide the batch of 16"),
         ({"pack": 0}, "--pack=0: must divide the batch of 16"),
+        ({"critic_width": 0}, "--critic_width=0: must be a whole number from 1 to 1024"),
         ({"pack": 3, "batch_size": 66}, "66: one generator update takes 1 batches, 66"),
         (
             {"train_size": 3, "batch_size": 1},
@@ -145,17 +146,20 @@ def test_bad_settings_are_one_clear_line(config_of, given, message):
     assert "\n" not in str(caught.value)
 
 
-def test_the_critic_judges_packs_which_a_run_without_does_not_mention(dataset, config_of):
+def test_the_critic_has_packs_and_a_width_which_a_run_without_does_not_mention(
+    dataset, config_of
+):
     def first_kernel(config):
         gan = build(config, config.combinations()[0], 3)
         state = jax.eval_shape(gan.init, jax.random.key(0), np.zeros((1, 32, 32, 3)))
         return state.critic.params["Conv_0"]["kernel"].shape
 
-    single, packs = config_of(), config_of(pack=2)
-    assert first_kernel(single)[2] == 3
-    assert first_kernel(packs)[2] == 6
-    assert "pack" not in run.settings(dataset, single)  # so runs of older versions go on
-    assert run.settings(dataset, packs)["pack"] == 2
+    plain, other = config_of(), config_of(pack=2, critic_width=5)
+    assert first_kernel(plain)[2:] == (3, 2)
+    assert first_kernel(other)[2:] == (6, 5)
+    new = {"pack": 2, "critic_width": 5}
+    assert not new.keys() & run.settings(dataset, plain).keys()  # older runs go on
+    assert new.items() <= run.settings(dataset, other).items()
 
 
 def same_picture(dataset, count, different=0):
