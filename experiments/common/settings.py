@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.errors import InputError, lookup
+from jaxgan.runs.progress import say
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, Objective, objective
-from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, pair
+from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, canonical, pair
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,11 @@ class Training:
 
     Attributes:
       variant: Loss and penalty, a name in ``OBJECTIVES``.
-      optimizer: A name in ``OPTIMIZERS``.
+      optimizer: A name in ``OPTIMIZERS``, or of optax's with its settings.
       learning_rate: Learning rate of the generator; a list.
       critic_learning_rate: Learning rate of the critic; by default the generator's.
       schedule: Schedule of the learning rates, a name in ``SCHEDULES``.
-      betas: Decay rates of Adam and its kin, two numbers.
+      betas: Decay rates of Adam and its kin, two numbers; of optax's optimizers their own.
       critic_steps: Critic updates per generator update.
       penalty: A name in ``PENALTIES``.
       penalty_weight: Weight of the penalty; a list.
@@ -136,17 +137,21 @@ def resolve(
         own = dict(defaults.by_variant.get(variant, {}))
         favourite = own.get("optimizer", defaults.common["optimizer"])
         for optimizer in explicit.get("optimizer", (favourite,)):
-            lookup("optimizer", optimizer, OPTIMIZERS)
-            settings = defaults.common | defaults.by_optimizer[optimizer] | own
+            optimizer = canonical(optimizer)
+            usual = _of_optimizer(defaults, optimizer)
+            settings = defaults.common | usual | own
             stronger = (
                 recipe.settings | recipe.by_optimizer.get(optimizer, {}) | dict(overrides)
             )
             if optimizer != favourite:
-                settings |= defaults.by_optimizer[optimizer]
+                settings |= usual
             if optimizer != favourite or "learning_rate" in stronger:
                 settings["critic_learning_rate"] = (
                     None  # the default belongs to the other optimizer
                 )
+            if optimizer not in OPTIMIZERS and "learning_rate" not in stronger:
+                (rate,) = settings["learning_rate"]
+                say(f"{optimizer}: learning_rate={rate:g}, that of adam, as none is given")
             settings |= stronger | {"variant": variant, "optimizer": optimizer}
             settings.setdefault("penalty", entry.penalty)
             weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
@@ -162,6 +167,13 @@ def resolve(
         if name in overrides and not any(settings[name] for settings in programs):
             raise InputError(f"--{name} has no effect: no variant given has one")
     return programs
+
+
+def _of_optimizer(defaults: Defaults, optimizer: str) -> dict[str, Any]:
+    """Defaults of an optimizer; optax's have Adam's learning rate, and betas of their own."""
+    if optimizer in OPTIMIZERS:
+        return defaults.by_optimizer[optimizer]
+    return defaults.by_optimizer["adam"] | {"betas": ()}
 
 
 def require_distinct(configs: list[Any]) -> list[Any]:
@@ -225,11 +237,14 @@ def check(config: Training, count: int) -> None:
     require(config, 0 <= config.ema < 1, "ema", "must be at least 0 and below 1")
     require(
         config,
-        len(config.betas) == 2 and all(0 <= beta < 1 for beta in config.betas),
+        (config.betas == () and config.optimizer not in OPTIMIZERS)
+        or (len(config.betas) == 2 and all(0 <= beta < 1 for beta in config.betas)),
         "betas",
         "must be two numbers, each at least 0 and below 1",
     )
-    lookup("schedule", config.schedule, SCHEDULES)
+    rates = (rate(1.0, 1) for rate in lookup("schedule", config.schedule, SCHEDULES))
+    for rate in rates:
+        pair(config.optimizer, rate, betas=config.betas)  # refuses what cannot train
     needed = config.batch_size * config.critic_steps
     require(
         config,

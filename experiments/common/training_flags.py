@@ -7,12 +7,15 @@ from typing import Any
 
 from experiments.common.flags import CommandLine
 from experiments.common.settings import Defaults, Recipe, Training
+from jaxgan.runs import jobs
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
 _CHOICES = {
     "variant": f"Loss and penalty: {', '.join(OBJECTIVES)}; a list.",
-    "optimizer": f"Optimizer: {', '.join(OPTIMIZERS)}; a list.",
+    "optimizer": f"Optimizer: {', '.join(OPTIMIZERS)}, or one of optax's, such as optax.lion "
+    "or optax.adamw:b1=0.5,weight_decay=1e-3, with the learning rate of adam unless one is "
+    "given, and its own b1 and b2 unless they, --betas or those of a recipe are; a list.",
     "schedule": f"Schedule of the learning rates: {', '.join(SCHEDULES)} (of both networks).",
     "penalty": f"Penalty instead of the variant's own: {', '.join(PENALTIES)}.",
 }
@@ -60,7 +63,18 @@ def define(
     )
     names = f"Use a report's own values: {', '.join(recipes)}."
     recipe = line.define(_RecipeFlag, texts={"recipe": names})
-    return lambda: settings() | recipe()
+    return lambda: _with_whole_names(settings()) | recipe()
+
+
+def _with_whole_names(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Join the settings of an optimizer, which commas part as they do a list, to its name."""
+    names: list[str] = []
+    for word in overrides.get("optimizer", ()):
+        if names and ":" in names[-1] and "=" in word and ":" not in word:
+            names[-1] += f",{word}"
+        else:
+            names.append(word)
+    return overrides | ({"optimizer": tuple(names)} if "optimizer" in overrides else {})
 
 
 def default_name(overrides: Mapping[str, Any], variant: Sequence[str]) -> str:
@@ -76,5 +90,4 @@ def default_name(overrides: Mapping[str, Any], variant: Sequence[str]) -> str:
     parts.append("+".join(overrides.get("model", ())))
     variants = overrides.get("variant") or ([] if "recipe" in overrides else variant)
     parts += ["+".join(variants), "+".join(overrides.get("optimizer", ()))]
-    name = "-".join(part for part in parts if part)
-    return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
+    return jobs.plain("-".join(part for part in parts if part))[:120]

@@ -1,6 +1,7 @@
 """The jobs of one command, each in a run directory of its own."""
 
 import contextlib
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -209,7 +210,15 @@ def folders_of(
     """Map run directories to configurations: one in ``directory`` itself, several below it."""
     if len(configs) == 1:
         return {directory: configs[0]}
-    return {directory / name(config): config for config in configs}
+    return {directory / plain(name(config)): config for config in configs}
+
+
+def plain(name: str) -> str:
+    """A name with ``_`` for every character that is odd in a path, and of 200 at most."""
+    text = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)
+    if len(text) <= 200:
+        return text
+    return f"{text[:190]}-{hashlib.sha256(name.encode()).hexdigest()[:9]}"
 
 
 def check_all(

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxgan.errors import lookup
+from jaxgan.errors import InputError
+from jaxgan.training import from_optax
 
 Scalar = float | Array  # a number that may be traced
 
@@ -66,6 +67,8 @@ def _rmsprop(learning_rate, betas):
     # PyTorch's form: a slow average, and epsilon added to the root.
     return optax.rmsprop(learning_rate, decay=0.99, eps_in_sqrt=False)
 
+
+BETAS = (0.5, 0.999)  # of Adam and its kin, unless others are given
 
 # name -> (learning_rate, (b1, b2)) -> transformation
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -128,18 +131,20 @@ def pair(
     learning_rate: optax.ScalarOrSchedule,
     *,
     critic_learning_rate: optax.ScalarOrSchedule | None = None,
-    betas: Sequence[float] = (0.5, 0.999),
+    betas: Sequence[float] = (),
 ) -> Optimizers:
     """The same optimizer for generator and critic, each with its learning rate.
 
     Args:
-      name: A name in ``OPTIMIZERS``.
+      name: A name in ``OPTIMIZERS``, or an optimizer of optax with its settings, such as
+        ``optax.lion`` or ``optax.adamw:b1=0.5,weight_decay=1e-3``.
       learning_rate: Of the generator: a number, may be traced, or a schedule.
       critic_learning_rate: Of the critic; by default the generator's.
-      betas: Decay of the first and second moment, for Adam and its kin.
+      betas: Decay of the first and second moment, for Adam and its kin; by default 0.5 and
+        0.999, and with optax's optimizers their own.
 
     Raises:
-      InputError: If ``name`` is unknown.
+      InputError: If ``name`` is unknown, has other settings, or cannot train a GAN.
 
     Example:
       >>> import jaxgan
@@ -147,7 +152,27 @@ def pair(
       >>> optimizers._fields
       ('generator', 'critic')
     """
-    make = lookup("optimizer", name, OPTIMIZERS)
-    if critic_learning_rate is None:
-        critic_learning_rate = learning_rate
-    return Optimizers(make(learning_rate, betas), make(critic_learning_rate, betas))
+    rates = (
+        learning_rate,
+        learning_rate if critic_learning_rate is None else critic_learning_rate,
+    )
+    if canonical(name) in OPTIMIZERS:
+        return Optimizers(*(OPTIMIZERS[name](rate, betas or BETAS) for rate in rates))
+    return Optimizers(*(from_optax.make(name, rate, betas) for rate in rates))
+
+
+def canonical(name: str) -> str:
+    """The spelling of an optimizer's name that all others of the same share.
+
+    Raises:
+      InputError: If ``name`` is unknown, or has other settings.
+    """
+    if name.startswith(from_optax.PREFIX):
+        return from_optax.canonical(name)
+    if name not in OPTIMIZERS:
+        choices = ", ".join(OPTIMIZERS)
+        raise InputError(
+            f"unknown optimizer {name!r}; choose from {choices}, or one of optax's, such as "
+            "optax.lion or optax.adamw:weight_decay=1e-3"
+        )
+    return name

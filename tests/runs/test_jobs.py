@@ -196,6 +196,14 @@ def test_one_program_runs_in_the_directory_and_several_below_it(tmp_path):
         jobs.check_all(others, tmp_path, settings)
 
 
+def test_folders_have_plain_names_that_stay_apart(tmp_path):
+    long = "x" * 300
+    folders = jobs.folders_of(["a:b=1,c", f"{long}1", f"{long}2"], tmp_path, str)
+    assert folders[tmp_path / "a_b_1_c"] == "a:b=1,c"
+    assert len(folders) == 3
+    assert all(len(folder.name) <= 200 for folder in folders)
+
+
 def test_a_program_that_diverges_does_not_stop_the_others(tmp_path, capsys):
     def run_one(config, folder):
         if config == "bad":

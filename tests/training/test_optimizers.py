@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from jaxgan.errors import InputError
-from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, clip_weights, pair
+from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, canonical, clip_weights, pair
 
 PARAMS = {"kernel": jnp.array([[0.5, -2.0], [0.005, 0.0]]), "scale": jnp.array([3.0, 1.0])}
 
@@ -33,7 +33,7 @@ def test_clip_weights_needs_params():
         clip.update(PARAMS, clip.init(PARAMS))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "optax.lion:weight_decay=0.1"])
 def test_learning_rates_may_be_traced_and_differ(name):
     @jax.jit
     def first_updates(rate, critic_rate):
@@ -87,3 +87,64 @@ def test_cosine_lets_both_rates_fall_to_nothing_at_their_last_update():
 def test_unknown_optimizer_lists_the_known_ones():
     with pytest.raises(InputError, match="unknown optimizer 'adamw'; choose from sgd, adam"):
         pair("adamw", 1e-3)
+
+
+def after_two_updates(optimizer):
+    state, updates = optimizer.init(PARAMS), PARAMS
+    for _ in range(2):
+        updates, state = optimizer.update(updates, state, PARAMS)
+    return updates
+
+
+@pytest.mark.parametrize(
+    ("name", "betas", "same"),
+    [
+        ("optax.adamw:weight_decay=0.1", (), optax.adamw(0.1, weight_decay=0.1)),
+        ("optax.adamw", (0.2, 0.3), optax.adamw(0.1, b1=0.2, b2=0.3)),
+        ("optax.adamw:b1=0.4", (0.2, 0.3), optax.adamw(0.1, b1=0.4, b2=0.3)),
+        ("optax.nadam:nesterov=False", (), optax.adam(0.1)),
+        ("optax.sgd:momentum=0.5,nesterov=true", (0.2, 0.3), optax.sgd(0.1, 0.5, True)),
+    ],
+)
+def test_an_optimizer_of_optax_has_the_settings_of_its_name_and_the_betas_that_it_takes(
+    name, betas, same
+):
+    mine = pair(name, 0.1, betas=betas).critic
+    jax.tree.map(
+        np.testing.assert_array_equal, after_two_updates(mine), after_two_updates(same)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("optax.lino", "'optax.lino' is unknown; of optax choose from .*lion"),
+        ("optax.clip", "'optax.clip' makes no optimizer with a learning rate; of optax"),
+        ("optax.__doc__", "makes no optimizer"),
+        ("optax.adamw:mask=1", "no setting 'mask' that is a number; choose from b1, b2, eps"),
+        ("optax.sgd:learning_rate=1", "no setting 'learning_rate' that is a number; choose"),
+        ("optax.sign_sgd:b1=1", "no setting 'b1' that is a number; choose from none"),
+        ("optax.lion:b1=0.5+0.4", "b1=0.5\\+0.4 must be a finite number"),
+        ("optax.lion:b1=nan", "b1=nan must be a finite number"),
+        ("optax.lion:b1", "b1= must be a finite number"),
+        ("optax.adam:nesterov=1", "nesterov=1 must be true or false"),
+        ("optax.adafactor:min_dim_size_to_factor=0.5", "must be a whole number"),
+        ("optax.lion:b1=0.5,b1=0.5", "b1 is given twice"),
+        ("optax.lbfgs", "optax.lbfgs cannot be used: it needs more than gradients"),
+    ],
+)
+def test_what_is_no_optimizer_of_optax_is_refused_in_one_line(name, message):
+    with pytest.raises(InputError, match=message):
+        pair(name, 1e-3)
+
+
+def test_an_optimizer_that_takes_no_schedule_says_so():
+    assert pair("optax.sm3", 1e-3)
+    with pytest.raises(InputError, match=r"optax\.sm3 takes a constant learning rate only"):
+        pair("optax.sm3", SCHEDULES["linear"].generator(1e-3, 10))
+
+
+def test_two_spellings_of_an_optimizer_have_one_name():
+    assert canonical("optax.adamw:weight_decay=1e-3, b1=.5") == canonical(
+        "optax.adamw:b1=0.50,weight_decay=0.001"
+    )

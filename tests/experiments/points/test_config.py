@@ -51,6 +51,18 @@ def test_a_sweep_is_one_program_per_variant_and_optimizer():
     ]
 
 
+def test_an_optimizer_of_optax_has_the_rate_of_adam_and_betas_that_are_given(capsys):
+    given = {"variant": ("wgan_gp",), "optimizer": ("optax.adamw:weight_decay=1e-3",)}
+    (config,) = configure(**given)
+    assert config.optimizer == "optax.adamw:weight_decay=0.001"
+    assert (config.learning_rate, config.critic_learning_rate) == ((2e-4,), None)
+    assert config.betas == ()
+    assert "weight_decay=0.001: learning_rate=0.0002, that of adam" in capsys.readouterr().err
+    (config,) = configure(**given, learning_rate=(1e-3, 1e-2), betas=(0.1, 0.2))
+    assert (config.learning_rate, config.betas) == ((1e-3, 1e-2), (0.1, 0.2))
+    assert capsys.readouterr().err == ""
+
+
 def test_cells_are_all_combinations_of_traced_values():
     (config,) = configure(variant=("wgan",), learning_rate=(1e-3, 1e-4), clip=(0.1, 0.2))
     assert config.combinations() == [
@@ -149,9 +161,14 @@ def test_a_recipe_names_what_fits_few_points(tmp_path, recipe):
     [
         ({"variant": ("wgna",)}, "unknown variant 'wgna'; choose from gan,"),
         ({"optimizer": ("adamw",)}, "unknown optimizer 'adamw'; choose from sgd,"),
+        ({"optimizer": ("optax.lino",)}, "'optax.lino' is unknown; of optax choose from"),
+        ({"optimizer": ("optax.sm3",)}, "optax.sm3 takes a constant learning rate only"),
+        ({"optimizer": ("optax.lbfgs",)}, "optax.lbfgs cannot be used: it needs more"),
+        ({"optimizer": ("optax.lion", "optax.lion:")}, "given twice"),
+        ({"optimizer": ("adam",), "betas": ()}, "betas=: must be two numbers"),
         ({"recipe": "report_z"}, "unknown recipe 'report_z'; choose from report_a,"),
         ({"penalty": "gp"}, "unknown penalty 'gp'; choose from none,"),
-        ({"schedule": "cosine"}, "unknown schedule 'cosine'; choose from constant,"),
+        ({"schedule": "steps"}, "unknown schedule 'steps'; choose from constant,"),
         ({"variant": ("gan", "gan")}, "given twice"),
         ({"variant": ()}, "--variant needs a value"),
         ({"optimizer": ()}, "--optimizer needs a value"),

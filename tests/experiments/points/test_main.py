@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,25 @@ def test_dry_run_writes_nothing(tmp_path, flags_of, monkeypatch, capsys):
     assert settings["epochs"] == 4
     assert settings["generator_widths"] == [8]
     assert not (tmp_path / "runs").exists()
+
+
+def test_optimizers_of_optax_have_settings_and_plain_folders(
+    tmp_path, flags_of, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    optimizers = "--optimizer=sgd,optax.adamw:weight_decay=1e-3,b1=0.5,optax.lion"
+    assert main(["--dry_run", *flags_of(), optimizers]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [settings["optimizer"] for settings in plan.values()] == [
+        "sgd",
+        "optax.adamw:b1=0.5,weight_decay=0.001",
+        "optax.lion",
+    ]
+    folders = [Path(folder) for folder in plan]
+    assert folders[1].name == "wgan_gp-optax.adamw_b1_0.5_weight_decay_0.001"
+    assert all(re.fullmatch(r"[\w.+/-]+", str(folder)) for folder in folders)
+    assert main(["--dry_run", *flags_of(), "--optimizer=b1=0.5"]) == 2
+    assert "unknown optimizer 'b1=0.5'; choose from sgd" in capsys.readouterr().err
 
 
 def test_help_names_every_setting(capsys):

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from typing import Any
 
 import jax
@@ -269,6 +270,24 @@ def test_divergence_keeps_the_last_finite_checkpoint(
     for shape, content in leaves:
         assert np.isfinite(np.frombuffer(content, np.float32)).all() or shape == (1, 2)
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_an_optimizer_of_optax_goes_on_where_it_stopped(
+    tmp_path, config_of, train, final_state
+):
+    """With rates that are traced, and a state that is in the checkpoints."""
+    name = "optax.adamw:b1=0.5,weight_decay=0.01"
+    config = config_of(optimizer=(name,), learning_rate=(1e-3, 1e-2))
+    train(config, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    (tmp_path / "cut" / "summary.json").unlink()
+    (newest, *_) = sorted((tmp_path / "cut" / "checkpoints").glob("step_*"), reverse=True)
+    shutil.rmtree(newest)
+    train(config, tmp_path / "cut")
+    assert final_state(tmp_path / "cut") == final_state(tmp_path / "whole")
+    recorded = json.loads((tmp_path / "cut" / "config.json").read_text())
+    assert recorded["settings"]["optimizer"] == name
 
 
 @pytest.mark.slow

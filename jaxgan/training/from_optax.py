@@ -1,0 +1,184 @@
+"""Optimizers of optax by name and settings: ``optax.adamw:b1=0.5,weight_decay=1e-3``.
+
+A name is ``optax.`` and a function of optax that makes an optimizer from a learning rate;
+after a colon may follow settings, which are its arguments that are numbers or true or false.
+Nothing of a name is evaluated.
+"""
+
+import functools
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan.errors import InputError
+
+PREFIX = "optax."
+_RATE = "learning_rate"
+_BETAS = ("b1", "b2")
+
+Settings = Mapping[str, float | bool]
+
+
+@functools.cache
+def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """Functions of the installed optax that make an optimizer from a learning rate."""
+    return {
+        name: function
+        for name, function in vars(optax).items()
+        if isinstance(function, types.FunctionType | functools.partial)
+        and not name.startswith(("_", "scale_by_"))  # the latter are links of a chain
+        and _RATE in inspect.signature(function).parameters
+    }
+
+
+def parse(name: str) -> tuple[str, Settings]:
+    """The function of optax that a name means, and its settings.
+
+    Raises:
+      InputError: If the installed optax has no such optimizer, or it no such setting.
+    """
+    function, _, text = name.removeprefix(PREFIX).partition(":")
+    known = factories()
+    if function not in known:
+        there = function in vars(optax)
+        reason = "makes no optimizer with a learning rate" if there else "is unknown"
+        choices = ", ".join(known)
+        raise InputError(
+            f"optimizer {PREFIX + function!r} {reason}; of optax choose from {choices}"
+        )
+    defaults, settings = _defaults(known[function]), {}
+    for part in text.split(",") if text else []:
+        setting, _, value = (word.strip() for word in part.partition("="))
+        if setting not in defaults:
+            raise InputError(
+                f"optimizer {name!r}: no setting {setting!r} that is a number; choose from "
+                f"{', '.join(defaults) or 'none'}"
+            )
+        if setting in settings:
+            raise InputError(f"optimizer {name!r}: {setting} is given twice")
+        settings[setting] = _value(name, setting, value, defaults[setting])
+    return function, settings
+
+
+def canonical(name: str) -> str:
+    """The spelling of a name that all others of the same optimizer share.
+
+    Raises:
+      InputError: As ``parse``.
+    """
+    function, settings = parse(name)
+    words = ",".join(f"{x}={str(settings[x]).lower()}" for x in sorted(settings))
+    return f"{PREFIX}{function}" + (f":{words}" if words else "")
+
+
+def make(
+    name: str, learning_rate: optax.ScalarOrSchedule, betas: Sequence[float] = ()
+) -> optax.GradientTransformation:
+    """The optimizer that a name means.
+
+    Args:
+      name: As ``parse`` takes it.
+      learning_rate: A number, may be traced, or a schedule.
+      betas: ``b1`` and ``b2`` where it has such and the name does not give them; if empty,
+        they are optax's own.
+
+    Raises:
+      InputError: As ``parse``, or if it cannot train a GAN here.
+    """
+    function, settings = parse(name)
+    defaults = _defaults(factories()[function])
+    given = zip(_BETAS, betas, strict=False)
+    settings = {**{x: y for x, y in given if x in defaults}, **settings}
+    _try(function, tuple(settings.items()), callable(learning_rate))
+    return factories()[function](learning_rate, **settings)
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Arguments that a number or true or false can be given for, and their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != _RATE
+        and (
+            isinstance(parameter.default, bool | int | float)
+            or {int, float} & set(typing.get_args(parameter.annotation))
+        )
+    }
+
+
+def _value(name: str, setting: str, text: str, default: Any) -> float | bool:
+    """Read the value of a setting, of the kind of its default."""
+    kinds: dict[type, tuple[str, Callable[[str], float | bool]]] = {
+        bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+        int: ("a whole number", int),
+        float: ("a finite number", float),
+        type(None): ("a finite number", _number),
+    }
+    allowed, read = kinds.get(type(default), kinds[float])
+    try:
+        value = read(text)
+        if math.isfinite(value):
+            return value
+    except (KeyError, ValueError, OverflowError):
+        pass
+    raise InputError(f"optimizer {name!r}: {setting}={text} must be {allowed}")
+
+
+def _number(text: str) -> float:
+    """A whole number where the text is one, such as a key."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+@functools.cache
+def _try(function: str, settings: tuple[tuple[str, Any], ...], scheduled: bool) -> None:
+    """Trace an update with a learning rate that is not known before the program runs.
+
+    Raises:
+      InputError: If that is impossible, or the state changes its shape.
+    """
+    # Shapes alone: arrays would start the devices, before they are set up.
+    params = {
+        "kernel": jax.ShapeDtypeStruct((3, 2), jnp.float32),
+        "bias": jax.ShapeDtypeStruct((2,), jnp.float32),
+    }
+
+    def state(rate, params, updates):
+        given = (lambda count: rate) if scheduled else rate
+        optimizer = factories()[function](given, **dict(settings))
+        state = optimizer.init(params)
+        for _ in range(updates):
+            _, state = optimizer.update(params, state, params)
+        return state
+
+    name = PREFIX + function
+    try:
+        before, after = (
+            jax.eval_shape(functools.partial(state, updates=n), 1.0, params) for n in range(2)
+        )
+    except Exception as error:  # whatever an optimizer that needs more comes to
+        if scheduled:
+            _try(function, settings, False)
+            raise InputError(
+                f"optimizer {name} takes a constant learning rate only, no schedule; that is "
+                "the schedule 'constant'"
+            ) from error
+        raise InputError(
+            f"optimizer {name} cannot be used: it needs more than gradients, weights and a "
+            f"learning rate that may be traced ({type(error).__name__}: {error})"
+        ) from error
+    if jax.tree.map(_kind, before) != jax.tree.map(_kind, after):
+        raise InputError(f"optimizer {name} cannot be used: its state changes its shape")
+
+
+def _kind(leaf: Any) -> tuple[Any, ...]:
+    return leaf.shape, leaf.dtype
