@@ -1,6 +1,6 @@
 """Time training steps of the image networks against PyTorch.
 
-    python benchmarks/images.py [--rounds=7] [--models=dense,conv,dcgan]
+    python benchmarks/images.py [--rounds=7] [--models=report_dense,report_conv,report_dcgan]
 
 The networks are those of reports D and E at full width, with Adam, batch 64, one critic step,
 and the same fakes for both updates of a step. PyTorch runs eagerly, once with its default
@@ -16,10 +16,11 @@ import harness
 from jaxgan.runtime import cores
 
 BATCH = 64
-STEPS = {"dense": 300, "conv": 6, "dcgan": 6}  # in a round, at least some tenths of a second
-LATENT = {"dense": 100, "conv": 100, "dcgan": 200}
-SHAPE = {"dense": (28, 28, 1), "conv": (28, 28, 1), "dcgan": (64, 64, 3)}
-WIDTH = {"dense": 128, "conv": 128, "dcgan": 64}
+# In a round, which takes at least some tenths of a second.
+STEPS = {"report_dense": 300, "report_conv": 6, "report_dcgan": 6}
+LATENT = {"report_dense": 100, "report_conv": 100, "report_dcgan": 200}
+SHAPE = {"report_dense": (28, 28, 1), "report_conv": (28, 28, 1), "report_dcgan": (64, 64, 3)}
+WIDTH = {"report_dense": 128, "report_conv": 128, "report_dcgan": 64}
 
 
 def jax_program(model, variant):
@@ -37,7 +38,7 @@ def jax_program(model, variant):
     from jaxgan.networks import layers
     from jaxgan.training import epochs
 
-    laboratory = faces_config if model == "dcgan" else fashion_config
+    laboratory = faces_config if model == "report_dcgan" else fashion_config
     data = np.random.default_rng(0).integers(
         0, 256, (STEPS[model] * BATCH, *SHAPE[model]), np.uint8
     )
@@ -80,7 +81,7 @@ def torch_networks(model, variant):
         return [] if critic and penalised else [nn.BatchNorm2d(channels)]
 
     slope, latent = 0.2, LATENT[model]
-    if model == "dense":
+    if model == "report_dense":
         generator = nn.Sequential(
             nn.Linear(latent, 128),
             nn.LeakyReLU(slope),
@@ -92,7 +93,7 @@ def torch_networks(model, variant):
             nn.Flatten(), nn.Linear(784, 128), nn.LeakyReLU(slope), nn.Linear(128, 1)
         )
         return generator, critic
-    if model == "conv":
+    if model == "report_conv":
         generator = nn.Sequential(
             nn.Linear(latent, 6272),
             nn.Unflatten(1, (128, 7, 7)),
@@ -195,7 +196,7 @@ def main():
     """Print one line per model, variant and program."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--models", default="dense,conv,dcgan")
+    parser.add_argument("--models", default="report_dense,report_conv,report_dcgan")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

@@ -17,13 +17,13 @@ from jaxgan.metrics.claims import Claim, cells_of
 SCALES: dict[str, dict[str, dict[str, Any]]] = {
     "small": {
         "faces": {"size": 32, "width": 16, "batch_size": 32, "train_size": 2048},
-        "dense": {"width": 128, "train_size": 60_000},
-        "conv": {"width": 16, "train_size": 12_800},
+        "report_dense": {"width": 128, "train_size": 60_000},
+        "report_conv": {"width": 16, "train_size": 12_800},
     },
     "report": {
         "faces": {"size": 64, "width": 64, "batch_size": 512, "train_size": 20_480},
-        "dense": {"width": 128, "train_size": 60_000},
-        "conv": {"width": 128, "train_size": 60_000},
+        "report_dense": {"width": 128, "train_size": 60_000},
+        "report_conv": {"width": 128, "train_size": 60_000},
     },
 }
 

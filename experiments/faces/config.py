@@ -8,7 +8,7 @@ from experiments.common.settings import Defaults, Recipe
 from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
-from jaxgan.networks.dcgan import SIZES
+from jaxgan.networks.report_dcgan import SIZES
 
 CARTOONS = 10_000
 
@@ -29,7 +29,7 @@ DEFAULTS = Defaults(
         "seeds": 1,
         "frame_every": 1,
         "checkpoint_every": 1,
-        "model": ("dcgan",),
+        "model": ("report_dcgan",),
         "size": 64,
         "width": 32,
         "norm": "batch",

@@ -1,7 +1,7 @@
 """Fashion-MNIST: dense against convolutional, and what one latent dimension moves.
 
-    python -m experiments.fashion_mnist --model=dense --epochs=10
-    python -m experiments.fashion_mnist --model=dense,conv --recipe=report_e
+    python -m experiments.fashion_mnist --model=report_dense --epochs=10
+    python -m experiments.fashion_mnist --recipe=report_e
 
 The images come from ``--data``, which may hold MNIST or EMNIST as well, ``$JAXGAN_DATA``,
 Debian's package ``dataset-fashion-mnist``, or a download. After training, each latent
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
         for model in overrides.get("model", ()):
-            lookup("model", model, {"dense": 0, "conv": 0})
+            lookup("model", model, {"report_dense": 0, "report_conv": 0})
         data, dataset = load(overrides.get("data", DEFAULTS.common["data"]))
         configs = configure(DEFAULTS, recipe, overrides, dataset)
         quality = Quality(**read_quality())

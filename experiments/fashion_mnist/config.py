@@ -23,7 +23,7 @@ DEFAULTS = Defaults(
         "seeds": 1,
         "frame_every": 1,
         "checkpoint_every": 1,
-        "model": ("dense",),
+        "model": ("report_dense",),
         "size": 28,
         "width": 128,
         "norm": "batch",
@@ -39,7 +39,7 @@ DEFAULTS = Defaults(
 RECIPES = {
     "report_e": Recipe(
         {
-            "model": ("dense", "conv"),
+            "model": ("report_dense", "report_conv"),
             "optimizer": ("adam",),
             "learning_rate": (2e-4,),
             "epochs": 10,
@@ -53,7 +53,7 @@ RECIPES = {
 TEXTS = {
     "data": "Folder of four IDX files: Fashion-MNIST, MNIST or EMNIST; fashion-mnist finds or "
     "downloads its own.",
-    "model": "Pair of networks: dense, conv; a list.",
+    "model": "Pair of networks: report_dense, report_conv; a list.",
     "norm": "Norm of the convolutional generator: batch, layer or none.",
     "critic_norm": (
         "Norm of the convolutional critic; by default batch, or none with a penalty."

@@ -30,6 +30,8 @@ from jaxgan.runtime import replacing
 FILE = "generator.npz"
 OWN = "own"  # the model of a network that is not in PAIRS
 _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
+_FORMAT = 2  # files without a format are of jaxgan before the pairs of today
+_NAMES_OF_OLD = {x: f"report_{x}" for x in ("dense", "conv", "dcgan")}
 _LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
 _ROUNDING = 1e-5  # of the largest slope, in float32
 
@@ -46,7 +48,7 @@ def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) 
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
     arrays = {name: _array(value) for name, value in flat.items()}
     names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
-    text = json.dumps({name: settings[name] for name in names})
+    text = json.dumps({"format": _FORMAT} | {name: settings[name] for name in names})
     content = np.frombuffer(text.encode(), np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, settings=content, **arrays)
@@ -97,9 +99,9 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
         )
     flavour = f"jaxgan {model}"
     variables = _variables(StateDict(Checkpoint(str(file), None, arrays), "", flavour), shapes)
-    layer = "ConvTranspose_0" if model == "dcgan" else "Dense_0"
+    layer = "ConvTranspose_0" if model == "report_dcgan" else "Dense_0"
     matrix = variables["params"][layer]["kernel"]
-    if model != "dcgan" and matrix.shape[0] == dim:
+    if layer == "Dense_0" and matrix.shape[0] == dim:
         matrix = matrix.T  # dense layers have their inputs first unless they narrow
     style = Style(f"params.{layer}.kernel", 0, matrix.reshape(-1, dim))
     return pretrained(flavour, size, dim, network, variables, (style,))
@@ -225,8 +227,12 @@ def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
     try:
         settings = json.loads(text.tobytes() if text is not None else b"")
         own = settings["model"] == OWN
-        sound = own or settings["model"] in PAIRS and settings["norm"] in NORMS
-        sound = sound and (own or settings["channels"] in (1, 3))
+        sound = settings.setdefault("format", 1) in (1, _FORMAT)
+        if not own and settings["format"] == 1:
+            settings["model"] = _NAMES_OF_OLD[settings["model"]]
+        if not own:
+            sound = sound and settings["model"] in PAIRS and settings["norm"] in NORMS
+            sound = sound and settings["channels"] in (1, 3)
         for name in ["latent_dim"] if own else _LARGEST:
             value = settings[name]
             sound = sound and type(value) is int and 0 < value <= _LARGEST[name]

@@ -17,7 +17,8 @@ from tests.generators import line_of
 from tests.quick import normal
 
 SETTINGS = {
-    "model": "dcgan",
+    "format": 2,
+    "model": "report_dcgan",
     "size": 32,
     "width": 2,
     "channels": 3,
@@ -46,14 +47,14 @@ def made(seed=0, **changes):
     return settings, jax.tree_util.tree_map_with_path(drawn, shapes)
 
 
-SMALL = {"model": "dense", "size": 28, "channels": 1}
+SMALL = {"model": "report_dense", "size": 28, "channels": 1}
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         SMALL | {"width": 8, "latent_dim": 20},
-        SMALL | {"model": "conv", "latent_dim": 3},
+        SMALL | {"model": "report_conv", "latent_dim": 3},
         {"latent_dim": 3},
         {"channels": 1, "norm": "layer"},
         pytest.param({"size": 64, "norm": "none"}, marks=pytest.mark.slow),
@@ -83,7 +84,7 @@ def test_what_is_written_is_read(changes, tmp_path):
     [
         # The first layer has 8 units, 7 x 7 x 2 = 98, or 4 x 4 x 8 = 128.
         *(SMALL | {"width": 8, "latent_dim": dim} for dim in (1, 8, 20)),
-        *(SMALL | {"model": "conv", "latent_dim": dim} for dim in (3, 98, 120)),
+        *(SMALL | {"model": "report_conv", "latent_dim": dim} for dim in (3, 98, 120)),
         *({"latent_dim": dim} for dim in (3, 4, 140)),  # 4 is the side of a kernel
     ],
     ids=lambda changes: " ".join(map(str, changes.values())),
@@ -94,7 +95,7 @@ def test_the_style_makes_of_latents_what_the_first_layer_does(changes, tmp_path)
     own.save(tmp_path / "generator.npz", settings, variables)
     (style,) = convert.load(tmp_path).styles
     assert (style.layer, style.to_rgb) == (0, False)
-    name = "ConvTranspose_0" if settings["model"] == "dcgan" else "Dense_0"
+    name = "ConvTranspose_0" if settings["model"] == "report_dcgan" else "Dense_0"
     z = normal(3, settings["latent_dim"])
 
     @jax.jit
@@ -133,6 +134,19 @@ def test_any_other_zip_of_the_same_arrays_is_read(tmp_path):
         write(tmp_path / f"{name}.npz", **stored)
         found = convert.load(tmp_path / f"{name}.npz")
         jax.tree.map(np.testing.assert_array_equal, found.params, variables)
+
+
+def test_files_of_older_versions_are_of_the_reports_networks(tmp_path):
+    settings, variables = made()
+    own.save(tmp_path / "generator.npz", settings, variables)
+    with np.load(tmp_path / "generator.npz") as file:
+        arrays = dict(file)
+    old = {n: x for n, x in settings.items() if n != "format"} | {"model": "dcgan"}
+    arrays["settings"] = np.frombuffer(json.dumps(old).encode(), np.uint8)
+    np.savez(tmp_path / "generator.npz", **arrays)
+    found = convert.load(tmp_path)
+    assert found.flavour == "jaxgan report_dcgan"
+    jax.tree.map(np.testing.assert_array_equal, found.params, variables)
 
 
 # Files that are damaged, or of something else.
@@ -211,7 +225,9 @@ DAMAGES = {
     "a list": (with_settings([SETTINGS]), FOREIGN),
     **{f"without {name}": (with_settings(without(name)), FOREIGN) for name in SETTINGS},
     "model": (with_settings(SETTINGS | {"model": "vgg"}), FOREIGN),
-    "model that is a list": (with_settings(SETTINGS | {"model": ["dcgan"]}), FOREIGN),
+    "old model": (with_settings(SETTINGS | {"model": "conv"}), FOREIGN),
+    "later format": (with_settings(SETTINGS | {"format": 3}), FOREIGN),
+    "model that is a list": (with_settings(SETTINGS | {"model": ["report_dcgan"]}), FOREIGN),
     "norm": (with_settings(SETTINGS | {"norm": "group"}), FOREIGN),
     "text for a number": (with_settings(SETTINGS | {"width": "2"}), FOREIGN),
     "truth for a number": (with_settings(SETTINGS | {"width": True}), FOREIGN),
@@ -224,15 +240,15 @@ DAMAGES = {
     "size": (with_settings(SETTINGS | {"size": 48}), "makes images of 32, 64, 128 pixels"),
     "size of another": (
         with_settings(SETTINGS | SMALL | {"size": 64}),
-        "says 1 channels of 64 pixels, and its dense makes others",
+        "says 1 channels of 64 pixels, and its report_dense makes others",
     ),
     "half of a width": (
-        with_settings(SETTINGS | SMALL | {"model": "conv", "width": 1}),
+        with_settings(SETTINGS | SMALL | {"model": "report_conv", "width": 1}),
         "has layers without channels",
     ),
     "large, but no arrays": (
         with_settings(SETTINGS | {"size": 128, "width": 1024, "latent_dim": 65536}),
-        "looks like a jaxgan dcgan, but it lacks ",
+        "looks like a jaxgan report_dcgan, but it lacks ",
     ),
 }
 

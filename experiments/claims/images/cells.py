@@ -30,9 +30,11 @@ Sample = Callable[[GanState, np.ndarray], np.ndarray]  # of one lane: (state, z)
 
 def cost(config: Config) -> float:
     """Seconds of one core for a run, roughly: from timings of one width of each network."""
-    per_image = {"dense": 2.5e-5, "conv": 4e-4, "dcgan": 8e-4}[config.model]
-    work = (config.width / {"dense": 128, "conv": 16, "dcgan": 16}[config.model]) ** 1.5
-    work *= (config.size / {"dense": 28, "conv": 28, "dcgan": 32}[config.model]) ** 2
+    per_image = {"report_dense": 2.5e-5, "report_conv": 4e-4, "report_dcgan": 8e-4}[
+        config.model
+    ]
+    work = (config.width / (128 if config.model == "report_dense" else 16)) ** 1.5
+    work *= (config.size / (32 if config.model == "report_dcgan" else 28)) ** 2
     if config.penalty != "none":
         work *= 1.5
     return config.epochs * (config.train_size * per_image * work + 1)

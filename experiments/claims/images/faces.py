@@ -153,10 +153,10 @@ def _leading(config: Config, state: GanState) -> np.ndarray:
     if not kernel.any() or np.abs(kernel).max() > 1e30:  # diverged: there are no directions
         return np.zeros((DIRECTIONS, config.latent_dim))
     generator = dcgan.pretrained(
-        "jaxgan dcgan",
+        "jaxgan report_dcgan",
         config.size,
         config.latent_dim,
-        PAIRS["dcgan"].generator(config.size, config.width, 3, config.norm),
+        PAIRS["report_dcgan"].generator(config.size, config.width, 3, config.norm),
         variables,
         (Style("ConvTranspose_0.kernel", 0, kernel.reshape(-1, config.latent_dim)),),
     )

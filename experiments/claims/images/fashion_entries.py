@@ -34,7 +34,7 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
             "claims E1 and E2 need Fashion-MNIST: Debian's package dataset-fashion-mnist, its "
             "folder in $JAXGAN_DATA, or a connection; --only leaves them out"
         ) from error
-    if len(dataset.images) < sizes["dense"]["train_size"]:
+    if len(dataset.images) < sizes["report_dense"]["train_size"]:
         raise InputError(
             f"claims E1 and E2 need all of Fashion-MNIST, not {len(dataset.images)} images"
         )
@@ -54,11 +54,14 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
         counted = Dataset(np.empty(settings["train_size"]), "")  # nothing is read from it
         return Cell(FASHION, configure(DEFAULTS, Recipe({}), settings, counted)[0])
 
-    return {DENSE: {NETWORK: cell("dense")}, CONVOLUTIONAL: {NETWORK: cell("conv")}}
+    return {
+        DENSE: {NETWORK: cell("report_dense")},
+        CONVOLUTIONAL: {NETWORK: cell("report_conv")},
+    }
 
 
 def _note(sizes: Sizes) -> str:
-    dense, conv = sizes["dense"], sizes["conv"]
+    dense, conv = sizes["report_dense"], sizes["report_conv"]
     return (
         f"Dense at width {dense['width']} on {dense['train_size']} images, convolutional at "
         f"width {conv['width']} on {conv['train_size']}; the report: 128 and 60000 for both. "

@@ -83,7 +83,7 @@ def test_faces_from_a_folder_with_damaged_images(tmp_path, monkeypatch, capsys):
     assert "3 files are left out: see skipped.txt" in err
     (directory,) = (tmp_path / "runs" / "faces").iterdir()
     for variant in ("gan", "wgan_gp"):
-        folder = directory / f"dcgan-{variant}-adam"
+        folder = directory / f"report_dcgan-{variant}-adam"
         assert_holds_what_it_should(folder, 1000)
         lines = (folder / "skipped.txt").read_text().splitlines()
         assert [line.split(":")[0] for line in lines] == ["0000.jpg", "0001.jpg", "0002.jpg"]

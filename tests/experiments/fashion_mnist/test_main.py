@@ -41,7 +41,7 @@ def garments(tmp_path):
         (("--traverse=-1",), "--traverse=-1: latent dimensions go from 0 to 99"),
         (("--traverse=x",), "--traverse=x is not a list of whole numbers"),
         (("--traverse=1", "--traverse_by=0"), "must be a finite number other than 0"),
-        (("--model=dcgan",), "unknown model 'dcgan'"),
+        (("--model=conv",), "unknown model 'conv'; choose from report_dense, report_conv"),
         (("--recipe=report_z",), "unknown recipe 'report_z'"),
         (("--data=/nowhere",), "/nowhere"),
         (("--class_names=/nowhere",), "cannot read names of classes from /nowhere: No such"),
@@ -98,7 +98,7 @@ def test_fashion_mnist_from_the_command_line(tmp_path, garments, monkeypatch, ca
     def run():
         code = main(
             [
-                "--model=dense,conv",
+                "--model=report_dense,report_conv",
                 f"--data={garments}",
                 f"--out={tmp_path / 'runs'}",
                 "--epochs=1",
@@ -117,7 +117,7 @@ def test_fashion_mnist_from_the_command_line(tmp_path, garments, monkeypatch, ca
     first = run()
     assert "numbered classes: 10 classes, a to j\n" in first
     (directory,) = (tmp_path / "runs" / "fashion_mnist").iterdir()
-    for model in ("dense", "conv"):
+    for model in ("report_dense", "report_conv"):
         folder = directory / f"{model}-gan-adam" / "traversal"
         result = json.loads((folder / "traversal.json").read_text())
         assert {row["dimension"] for row in result["ranking"]} == set(range(6))

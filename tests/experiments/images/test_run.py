@@ -207,7 +207,7 @@ def test_the_recipes_are_the_reports_values(dataset):
     assert config.betas == (0.5, 0.999)
     recipe = fashion_mnist.RECIPES["report_e"]
     configs = configure(fashion_mnist.DEFAULTS, recipe, {}, many)
-    assert [config.model for config in configs] == ["dense", "conv"]
+    assert [config.model for config in configs] == ["report_dense", "report_conv"]
     assert {config.learning_rate for config in configs} == {(2e-4,)}
 
 

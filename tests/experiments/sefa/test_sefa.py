@@ -53,8 +53,8 @@ SMALL = {"directions": 2, "samples": 2, "steps": 3}
 def checkpoint(tmp_path_factory):
     """A run's folder with a generator whose images change as it is edited."""
     folder = tmp_path_factory.mktemp("run")
-    settings = {"model": "dcgan", "size": 32, "width": 2, "channels": 3, "norm": "batch"}
-    network = PAIRS["dcgan"].generator(32, 2, 3, "batch")
+    settings = {"model": "report_dcgan", "size": 32, "width": 2, "channels": 3, "norm": "batch"}
+    network = PAIRS["report_dcgan"].generator(32, 2, 3, "batch")
     shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, LATENTS)))
     rng = np.random.default_rng(0)
 
@@ -344,7 +344,7 @@ def test_spaces_that_a_generator_lacks(tmp_path, faces, space):
     np.savez(tmp_path / "codes.npz", **{space: normal(2, LATENTS)})
     with pytest.raises(InputError) as error:
         run.codes_of(config_of(codes=str(tmp_path / "codes.npz")), faces)
-    assert f"jaxgan dcgan has no space {space}: its codes are latents, z" in line_of(error)
+    assert f"jaxgan report_dcgan has no space {space}: its codes are latents, z" in line_of(error)
 
 
 def test_image_units_make_directions_comparable(tmp_path, faces):
@@ -558,7 +558,7 @@ def test_a_table_is_printed(tmp_path, checkpoint, monkeypatch, capsys):
     arguments = (f"--checkpoint={checkpoint}", "--steps=3", "--samples=2", "--directions=2")
     assert main([f"--out={out}", *arguments, "--names=an old face,smile"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "jaxgan dcgan, 32 pixels"
+    assert lines[0] == "jaxgan report_dcgan, 32 pixels"
     assert re.fullmatch(r" +share +change +smooth +strongest layers", lines[1])
     row = r" +\d+\.\d\d% +\d\.\d{3} +\d\.\d\d *"
     assert re.fullmatch("an old face" + row, lines[2])

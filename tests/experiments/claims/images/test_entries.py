@@ -231,7 +231,7 @@ def test_an_entry(name, scale):
     assert claim.name == name
     assert len(claim.settings) == (1 if name == "E1" else 2)  # E1 names both networks
     size = SCALES[scale]
-    assert str(size["faces" if name[0] in "DS" else "conv"]["width"]) in claim.note
+    assert str(size["faces" if name[0] in "DS" else "report_conv"]["width"]) in claim.note
     for setting in claim.settings.values():
         assert {role for part in claim.parts for role in part.roles} <= set(setting)
     for part in claim.parts:
@@ -271,7 +271,7 @@ def test_cells_are_those_of_the_report():
     every = cells_of(claim_of(name) for name in IMAGES)
     assert len(every) == 5
     dense = claim_of("E2").settings["dense"][NETWORK].config
-    assert (dense.model, dense.width, dense.learning_rate) == ("dense", 128, (2e-4,))
+    assert (dense.model, dense.width, dense.learning_rate) == ("report_dense", 128, (2e-4,))
 
 
 def test_undecided_with_few_seeds():

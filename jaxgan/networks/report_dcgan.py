@@ -1,6 +1,6 @@
-"""DCGAN for square images whose side is a power of two.
+"""Report D's DCGAN, for square images whose side is a power of two.
 
-Source: Radford, Metz and Chintala, arXiv 1511.06434, with the layers of report D.
+After Radford, Metz and Chintala, arXiv 1511.06434; ``dcgan`` is nearer to theirs.
 """
 
 import flax.linen as nn
@@ -21,7 +21,7 @@ def _stages(size: int) -> int:
     """Count the halvings between the image and 4x4 pixels."""
     if size not in SIZES:
         raise InputError(
-            f"a DCGAN makes images of {', '.join(map(str, SIZES))} pixels, not {size}"
+            f"report D's DCGAN makes images of {', '.join(map(str, SIZES))} pixels, not {size}"
         )
     return size.bit_length() - 3
 

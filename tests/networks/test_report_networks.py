@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxgan.errors import InputError
-from jaxgan.networks import dcgan, fashion
+from jaxgan.networks import fashion, report_dcgan
 from jaxgan.networks.layers import NORMS
 from jaxgan.training.gan import STEP, draw_key, gan, latents
 from jaxgan.training.objectives import objective
@@ -17,10 +17,10 @@ LATENT, WIDTH, SIZE, BATCH = 6, 4, 32, 8
 PAIRS = {
     **{
         f"dcgan {size} {norm}": (
-            (dcgan.Generator(size, 2, 3, norm), dcgan.Critic(size, 2, norm)),
+            (report_dcgan.Generator(size, 2, 3, norm), report_dcgan.Critic(size, 2, norm)),
             (size, size, 3),
         )
-        for size in dcgan.SIZES
+        for size in report_dcgan.SIZES
         for norm in NORMS
     },
     "fashion, dense": ((fashion.DenseGenerator(8), fashion.DenseCritic(8)), (28, 28, 1)),
@@ -59,11 +59,11 @@ def test_images_lie_in_their_range_and_scores_do_not(name):
 
 
 def test_report_d_has_its_shapes(key):
-    params = jax.eval_shape(dcgan.Generator().init, key, np.zeros((1, 200)))["params"]
+    params = jax.eval_shape(report_dcgan.Generator().init, key, np.zeros((1, 200)))["params"]
     kernels = [params[f"ConvTranspose_{i}"]["kernel"].shape for i in range(5)]
     channels = [200, 512, 256, 128, 64, 3]
     assert kernels == [(4, 4, o, i) for i, o in zip(channels, channels[1:], strict=False)]
-    params = jax.eval_shape(dcgan.Critic().init, key, np.zeros((1, 64, 64, 3)))["params"]
+    params = jax.eval_shape(report_dcgan.Critic().init, key, np.zeros((1, 64, 64, 3)))["params"]
     kernels = [params[f"Conv_{i}"]["kernel"].shape for i in range(5)]
     channels = [3, 64, 128, 256, 512, 1]
     assert kernels == [(4, 4, i, o) for i, o in zip(channels, channels[1:], strict=False)]
@@ -71,7 +71,7 @@ def test_report_d_has_its_shapes(key):
 
 def test_a_size_that_the_networks_lack_is_refused(key):
     with pytest.raises(InputError, match="32, 64, 128 pixels, not 48"):
-        dcgan.Generator(48).init(key, np.zeros((1, 2)))
+        report_dcgan.Generator(48).init(key, np.zeros((1, 2)))
 
 
 def test_report_e_has_its_shapes(key):
@@ -136,7 +136,7 @@ def test_training_follows_a_torch_twin(variant, key):
     """Three steps of the whole pair: weights, losses, running statistics, samples."""
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")
     norm = "batch" if variant == "gan" else "none"
-    networks = dcgan.Generator(SIZE, WIDTH), dcgan.Critic(SIZE, WIDTH, norm)
+    networks = report_dcgan.Generator(SIZE, WIDTH), report_dcgan.Critic(SIZE, WIDTH, norm)
     g = gan(*networks, objective(variant), pair("sgd", 0.02), latent_dim=LATENT)
     reals = np.tanh(normal(1, BATCH, SIZE, SIZE, 3))
     state = state_of(g, key, reals[0, :1])
