@@ -1,6 +1,7 @@
 """The report of a study of claims: a table of verdicts, a section per claim, the numbers."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
     return [
         claim.name,
         claim.sentence,
-        overall.verdict + ("\ndepends on the setting" if overall.depends else ""),
+        "\n".join([overall.verdict, *_spread(outcome)]),
         "\n".join(f"{verdict}: {name}" for name, verdict in outcome.by_setting.items()),
         str(len(records[cells[0]])),
         lost_of(cells, records),
@@ -84,12 +85,21 @@ def _section(
     return Section(
         claim.name,
         claim.sentence,
-        _words(outcome.overall),
+        ", ".join([outcome.overall.verdict, *_spread(outcome)]),
         [claim.note, *_levels(outcome), *notes],
         Table(head, [_line(finding) for finding in outcome.findings]),
         pictures,
         command,
     )
+
+
+def _spread(outcome: Outcome) -> list[str]:
+    """How many settings have which verdict, where they do not agree."""
+    counts = Counter(outcome.by_setting.values())
+    if len(counts) == 1:
+        return []
+    each = ", ".join(f"{x} in {counts[x]}" for x in verdicts.VERDICTS if x in counts)
+    return [f"{each} of {counts.total()} settings"]
 
 
 def _words(overall: verdicts.Overall) -> str:
@@ -151,6 +161,7 @@ def _numbers(outcome: Outcome) -> dict[str, Any]:
         "claim": claim.name,
         "sentence": claim.sentence,
         "verdict": outcome.overall.verdict,
+        "settings_by_verdict": Counter(outcome.by_setting.values()),
         "depends_on_setting": outcome.overall.depends,
         "had_level_been": {f"{x:g}": each._asdict() for x, each in outcome.by_level.items()},
         "settings": {

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from jaxgan.metrics.intervals import Interval
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+VERDICTS = HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
 
 class Range(NamedTuple):

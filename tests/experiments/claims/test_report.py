@@ -88,8 +88,25 @@ def test_the_table_on_top_tells_the_verdicts(report):
     assert "python --only=X1" in report.sections[0].command
     assert [row["verdict"] for row in report.rows] == [HOLDS, FAILS, FAILS, FAILS]
     assert report.rows[0]["diverged"] == 1
+    assert report.sections[0].verdict == FAILS
     (numbers,) = report.numbers
+    assert numbers["settings_by_verdict"] == {FAILS: 2}
     assert numbers["settings"]["rate 1"]["parts"][0]["by_seed"]["WGAN"][0] == 13
+
+
+def test_settings_that_disagree_are_counted():
+    good, bad = several(fit=1.2), several(fit=2.2)
+    cells = [Cell(LAB, Config(name)) for name in "ab"]
+    settings = {
+        "own": {"GAN": cells[0], "WGAN": cells[1]},
+        **{f"other {i}": {"GAN": cells[1], "WGAN": cells[0]} for i in range(2)},
+    }
+    claim = Claim("X1", "s", (fits_better("GAN", "WGAN", CLEARLY),), settings, "")
+    runs = dict(zip(cells, (good, bad), strict=True))
+    report = claims_report.report({"X1": claim}, runs, str)
+    counts = f"{HOLDS} in 1, {FAILS} in 2 of 3 settings"
+    assert report.table.rows[0][2] == f"{UNDECIDED}\n{counts}"
+    assert report.sections[0].verdict == f"{UNDECIDED}, {counts}"
 
 
 def test_a_verdict_has_its_colour():

@@ -57,7 +57,7 @@ def test_settings_are_those_of_the_reports(entries):
     assert b1["WGAN-GP"].config.penalty_weight == (0.001,)
     (b3, _) = entries["B3"].settings.values()
     assert [cell.config.epochs for cell in b3.values()] == [2000, 200]
-    c2 = entries["C2"].settings["rate 1e-4"]["GAN, Adam"].config
+    c2 = next(iter(entries["C2"].settings.values()))["GAN, Adam"].config
     assert c2.generator_widths == (512, 256)
     steps = {
         cell.config.critic_steps
@@ -66,10 +66,28 @@ def test_settings_are_those_of_the_reports(entries):
         if role == "SGD"
     }
     assert steps == {20, 30}
-    # What claims share is run once: 12 claims, 39 cells in 23 programs.
+    # What claims share is run once: 12 claims, 53 cells in 29 programs.
     study = claims_entries.study(entries)
-    assert len(study.cells) == 39
-    assert len(plan(Path("nowhere"), study.cells, 2).programs) == 23
+    assert len(study.cells) == 53
+    assert len(plan(Path("nowhere"), study.cells, 2).programs) == 29
+
+
+def test_critic_steps_and_penalty_weight_which_report_c_leaves_open_span_a_grid(entries):
+    for name, optimizer in (("C1", "Adam"), ("C3", "RMSprop")):
+        found = []
+        for setting in entries[name].settings.values():
+            gan, wgan, penalised = (
+                setting[f"{variant}, {optimizer}"].config
+                for variant in ("GAN", "WGAN", "WGAN-GP")
+            )
+            assert gan.critic_steps == wgan.critic_steps == penalised.critic_steps
+            found.append((*gan.learning_rate, gan.critic_steps, *penalised.penalty_weight))
+        grid = [(1e-4, steps, weight) for steps in (1, 5) for weight in (0.001, 0.1, 10.0)]
+        assert found == [grid[0], (1e-3, 1, 0.001), *grid[1:]]
+    assert [name.endswith("(report B's)") for name in entries["C1"].settings] == [
+        True,
+        *[False] * 6,
+    ]
 
 
 def test_as_many_generator_updates(entries):
