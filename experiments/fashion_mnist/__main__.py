@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return fashion.load_or_train(data)
 
         def end(*arguments) -> Mapping[str, Any]:
-            return traverse.finish(data, classifier())(*arguments)
+            return traverse.finish(data, dataset, classifier())(*arguments)
 
         def move(folder, config) -> dict[str, Any]:
             judge = classifier()

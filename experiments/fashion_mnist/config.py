@@ -69,4 +69,4 @@ def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:
     if len(data.test_images) < 2:
         raise InputError("there is 1 test image; 2 are the fewest that can be compared with")
     key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
-    return data, Dataset(data.train_images, key)
+    return data, Dataset(data.train_images, key, data.train_labels, data.classes)

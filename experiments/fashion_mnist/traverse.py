@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.fashion_mnist import classes
 from experiments.images import run
 from experiments.images.config import Config, Dataset
-from experiments.images.program import LatentSet, fixed_latents, make_program, make_sampler
+from experiments.images.program import (
+    LatentSet,
+    fixed_labels,
+    fixed_latents,
+    make_program,
+    make_sampler,
+)
 from jaxgan import runs
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.errors import InputError
@@ -23,7 +30,7 @@ TRAVERSE = (20, 50, 60, 70, 90)  # the report's
 
 
 def finish(
-    data: Images, classifier: fashion.GarmentClassifier, count: int = 2000
+    data: Images, dataset: Dataset, classifier: fashion.GarmentClassifier, count: int = 2000
 ) -> run.Finish:
     """Make the measures of every lane's samples on the classifier's features.
 
@@ -33,8 +40,9 @@ def finish(
     k = min(5, len(real) - 1)
 
     def measure(config, sample, state, directory):
-        rows = []
-        for images in sample(state, fixed_latents(config, count, LatentSet.MEASURES)):
+        rows, which = [], LatentSet.MEASURES
+        labels = fixed_labels(config, dataset, count, which)
+        for images in sample(state, fixed_latents(config, count, which), labels):
             _, fake = fashion.classify(classifier.params, images)
             rows.append(
                 {
@@ -44,7 +52,10 @@ def finish(
                 }
             )
         by_lane = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        return {"classifier_accuracy": classifier.accuracy, **by_lane}
+        measures = {"classifier_accuracy": classifier.accuracy, **by_lane}
+        if config.conditional:
+            measures |= classes.measure(config, sample, state, directory, data, classifier)
+        return measures
 
     return measure
 
@@ -98,16 +109,17 @@ def traverse(
     state = jobs.last_state(directory, functions.init)
     sample = make_sampler(functions)
     z = fixed_latents(config, MOVED, LatentSet.TRAVERSAL)
+    labels = fixed_labels(config, dataset, MOVED, LatentSet.TRAVERSAL)
 
-    def classes(images: np.ndarray) -> np.ndarray:
+    def shares_of(images: np.ndarray) -> np.ndarray:
         return fashion.classify(classifier.params, images)[0]
 
     def move(dimension: int) -> Move:
-        low, high = (sample(state, z.at[:, dimension].add(x))[0] for x in (-by, by))
-        return Move(low, high, classes(low), classes(high))
+        low, high = (sample(state, z.at[:, dimension].add(x), labels)[0] for x in (-by, by))
+        return Move(low, high, shares_of(low), shares_of(high))
 
-    plain_images = sample(state, z)[0]
-    plain = classes(plain_images).mean(axis=0)
+    plain_images = sample(state, z, labels)[0]
+    plain = shares_of(plain_images).mean(axis=0)
     ranking, shares = [], {}
     for dimension in range(config.latent_dim):
         pair = move(dimension)

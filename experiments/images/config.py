@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.common import settings as common_settings
@@ -12,6 +13,7 @@ from jaxgan.errors import InputError, lookup
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.runs.progress import say
+from jaxgan.training.augment import augment
 
 FEWEST = 4  # images, for measures that compare two halves of them
 SPREAD_IMAGES = 2048  # the first ones, whose spread is the data's
@@ -23,10 +25,14 @@ class Dataset(NamedTuple):
     Attributes:
       images: ``[N, H, W, C]`` uint8.
       key: Identifies their content.
+      labels: ``[N]`` int32, numbers of classes, where they are known.
+      classes: Names of the classes.
     """
 
     images: np.ndarray
     key: str
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +47,12 @@ class Config(Training):
       critic_norm: Norm of the critic; by default batch, or none with a penalty.
       pack: Images that the critic judges together (PacGAN); divides the batch.
       critic_width: Width of the critic; by default that of the generator.
+      conditional: Train by labels: both networks get the class of every image.
+      augment: Differentiable changes of all images before the critic (DiffAugment): color,
+        translation, cutout; a list.
+      flip: Mirror real images at random, left to right.
+      dtype: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
+        are float32.
     """
 
     model: str
@@ -50,10 +62,23 @@ class Config(Training):
     critic_norm: str
     pack: int = 1
     critic_width: int | None = None
+    conditional: bool = False
+    augment: tuple[str, ...] = ()
+    flip: bool = False
+    dtype: str = "float32"
 
+
+DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 # Settings that identify a run only where they differ from these: older runs lack them.
-_SILENT: dict[str, Any] = {"pack": 1, "critic_width": None}
+_SILENT: dict[str, Any] = {
+    "pack": 1,
+    "critic_width": None,
+    "conditional": False,
+    "augment": (),
+    "flip": False,
+    "dtype": "float32",
+}
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -81,12 +106,7 @@ def configure(
         raise InputError("--model needs a value")
     configs, notes = [], {}
     for settings in common_settings.resolve(defaults, recipe, overrides):
-        penalised = settings["penalty"] != "none"
-        settings = {
-            "critic_norm": "none" if penalised else "batch",
-            "train_size": len(dataset.images),
-            **settings,
-        }
+        settings = {"train_size": len(dataset.images), **settings}
         room = settings["train_size"] // max(1, settings["critic_steps"])
         room -= room % max(1, settings.get("pack", 1))
         given = "batch_size" in recipe.settings or "batch_size" in overrides
@@ -97,7 +117,8 @@ def configure(
                 f"there are {settings['train_size']} images to train on"
             ] = True
         for model in models:
-            config = Config(**{**settings, "model": model})
+            norm = _critic_norm(model, settings["penalty"])
+            config = Config(**{"critic_norm": norm, **settings, "model": model})
             try:
                 _check(config, dataset)
             except InputError as error:
@@ -109,6 +130,12 @@ def configure(
     for note in notes:
         say(note)
     return common_settings.require_distinct(configs)
+
+
+def _critic_norm(model: str, penalty: str) -> str:
+    """The default norm of a pair's critic: none with a penalty, which batch norm forbids."""
+    norms = lookup("model", model, PAIRS).critic_norms
+    return "none" if penalty != "none" and "none" in norms else norms[0]
 
 
 def _require_different(images: np.ndarray) -> None:
@@ -125,7 +152,10 @@ def _require_different(images: np.ndarray) -> None:
 
 
 def _check(config: Config, dataset: Dataset) -> None:
-    lookup("model", config.model, PAIRS)
+    pair = lookup("model", config.model, PAIRS)
+    sizes = ", ".join(map(str, pair.sizes))
+    allowed = f"its networks make images of {sizes} pixels, and these have {config.size}"
+    require(config, config.size in pair.sizes, "model", allowed)
     limits = {"width": 1024, "train_size": len(dataset.images)}
     if config.critic_width is not None:
         limits["critic_width"] = 1024
@@ -136,9 +166,9 @@ def _check(config: Config, dataset: Dataset) -> None:
         "pack",
         f"must divide the batch of {config.batch_size}",
     )
-    for name in ("norm", "critic_norm"):
-        norm = getattr(config, name)
-        require(config, norm in NORMS, name, f"must be one of {', '.join(NORMS)}")
+    for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
+        allowed = f"must be one of {', '.join(norms)}"
+        require(config, getattr(config, name) in norms, name, allowed)
     require(
         config,
         config.penalty == "none" or config.critic_norm != "batch",
@@ -146,4 +176,24 @@ def _check(config: Config, dataset: Dataset) -> None:
         f"the penalty {config.penalty!r} is per example, and batch norm mixes examples; "
         "layer and none do not",
     )
+    if config.conditional:
+        _check_labels(config, dataset)
+    augment(config.augment)
+    lookup("dtype", config.dtype, DTYPES)
+    able = f"the networks of --model={config.model} compute with float32 alone; {_with_forms()}"
+    require(config, config.dtype == "float32" or pair.conditional, "dtype", able)
     common_settings.check(config, config.train_size)
+
+
+def _check_labels(config: Config, dataset: Dataset) -> None:
+    """Refuse to train by labels that there are not, or by networks that take none."""
+    labels, by = dataset.labels, "conditional"
+    require(config, labels is not None, by, "no labels of these images are known")
+    allowed = f"the networks of --model={config.model} take no labels; {_with_forms()}"
+    require(config, PAIRS[config.model].conditional, by, allowed)
+    require(config, config.pack == 1, by, f"--pack={config.pack} would mix classes")
+
+
+def _with_forms() -> str:
+    """Say which networks take labels and compute with other numbers."""
+    return f"take {' or '.join(name for name, pair in PAIRS.items() if pair.conditional)}"

@@ -1,20 +1,24 @@
 """The training of an image laboratory as compiled functions."""
 
+import dataclasses
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from experiments.common import settings
-from experiments.images.config import SPREAD_IMAGES, Config, Dataset
+from experiments.images.config import DTYPES, SPREAD_IMAGES, Config, Dataset
+from jaxgan.convert import own
 from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.metrics.distinctness import distinctness
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.training import program
+from jaxgan.training.augment import augment, flip
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
 from jaxgan.training.gan import gan as make_gan
 
@@ -44,19 +48,23 @@ def lanes_of(config: Config) -> Lane:
     return stack([lane_of(values, seed) for values in config.combinations() for seed in seeds])
 
 
-def build(config: Config, values: Mapping[str, Any], channels: int) -> Gan:
-    """Build the GAN of one lane from its traced settings."""
+def build(config: Config, values: Mapping[str, Any], channels: int, classes: int = 0) -> Gan:
+    """Build the GAN of one lane from its traced settings; ``classes`` are of labels."""
     pair = PAIRS[config.model]
+    form: dict[str, Any] = {"classes": classes} if config.conditional else {}
+    if config.dtype != "float32":
+        form["dtype"] = DTYPES[config.dtype]
     objective, optimizers = settings.parts(config, values)
     critic_width = config.width if config.critic_width is None else config.critic_width
     return make_gan(
-        pair.generator(config.size, config.width, channels, config.norm),
-        pair.critic(config.size, critic_width, config.critic_norm),
+        pair.generator(config.size, config.width, channels, config.norm, **form),
+        pair.critic(config.size, critic_width, config.critic_norm, **form),
         objective,
         optimizers,
         latent_dim=config.latent_dim,
         ema=config.ema,
         pack=config.pack,
+        augment=augment(config.augment),
     )
 
 
@@ -75,21 +83,25 @@ def make_program(
     few = _few(images)
     real_distinct = distinctness(to_float(jnp.asarray(few))) if len(few) else None
 
+    labels = fixed_labels(config, dataset, SPREAD_SAMPLES, LatentSet.MEASURES)
+
     def measure(gan, state, lane):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, config.latent_dim)
-        fake = gan.sample(state, z)
+        fake = gan.sample(state, z, labels)
         metrics = {"spread": _spread(fake) / real_spread}
         if real_distinct is not None:
             metrics["distinct"] = distinctness(fake[: len(few)]) / real_distinct
         return metrics
 
     return program.make_program(
-        lambda lane: build(config, lane.values, images.shape[-1]),
+        lambda lane: build(config, lane.values, images.shape[-1], len(dataset.classes)),
         lanes_of(config) if lanes is None else lanes,
         images,
         batch_size=config.batch_size,
         critic_steps=config.critic_steps,
         prepare=to_float,
+        vary=flip if config.flip else None,
+        labels=_labels(config, dataset),
         measure=measure,
         compiler_options=compiler_options(),
     )
@@ -118,6 +130,7 @@ class LatentSet(enum.IntEnum):
     SAMPLES = 2  # samples.npz, and the edits of a study
     MEASURES = 3
     TRAVERSAL = 4
+    CLASSES = 5
 
 
 def fixed_latents(config: Config, count: int, which: LatentSet) -> jax.Array:
@@ -126,20 +139,64 @@ def fixed_latents(config: Config, count: int, which: LatentSet) -> jax.Array:
     return latents(key, count, config.latent_dim)
 
 
-Sampler = Callable[[GanState, Any], np.ndarray]
+def _labels(config: Config, dataset: Dataset) -> np.ndarray | None:
+    """Labels ``[train_size]`` of the images to train on, if training goes by them."""
+    if not config.conditional or dataset.labels is None:
+        return None
+    return np.asarray(dataset.labels[: config.train_size], np.int32)
+
+
+def fixed_labels(
+    config: Config, dataset: Dataset, count: int, which: LatentSet
+) -> np.ndarray | None:
+    """Draw labels ``[count]`` from the data's, if training goes by labels.
+
+    They go with ``fixed_latents``, and are without replacement while there are enough.
+    """
+    labels = _labels(config, dataset)
+    if labels is None:
+        return None
+    return np.resize(np.random.default_rng((config.seed, which)).permutation(labels), count)
+
+
+def by_class(z: jax.Array, classes: int) -> tuple[jax.Array, np.ndarray]:
+    """Every class with the same latents ``[N, D]``: ``[classes N, D]``, and their labels."""
+    labels = np.repeat(np.arange(classes, dtype=np.int32), len(z))
+    return jnp.tile(z, (classes, 1)), labels
+
+
+class Sampler(Protocol):
+    """Makes images ``[S, N, H, W, C]`` uint8 of all lanes.
+
+    Of a state, latents ``[N, D]`` and, where training goes by them, labels ``[N]``.
+    """
+
+    def __call__(self, state: GanState, z: Any, labels: np.ndarray | None = None) -> np.ndarray:
+        """Make the images."""
+        ...
 
 
 def make_sampler(functions: program.Program, batch: int = 250) -> Sampler:
-    """Make the function from a state and latents ``[N, D]`` to images.
+    """Make the sampler of the generators' moving averages, ``batch`` images at once."""
+    generate = functions.each(
+        lambda gan, state, lane, z, labels: gan.sample(averaged(state), z, labels)
+    )
 
-    The images of all lanes are ``[S, N, H, W, C]`` uint8, by the moving averages of their
-    generators, ``batch`` at once.
-    """
-    generate = functions.each(lambda gan, state, lane, z: gan.sample(averaged(state), z))
-
-    def sample(state, z):
-        starts = range(0, len(z), batch)
-        parts = [to_uint8(generate(state, z[start : start + batch])) for start in starts]
+    def sample(state, z, labels=None):
+        parts = []
+        for start in range(0, len(z), batch):
+            some = slice(start, start + batch)
+            of_some = None if labels is None else labels[some]
+            parts.append(to_uint8(generate(state, z[some], of_some)))
         return np.concatenate(parts, axis=1)
 
     return sample
+
+
+def save_generator(path: Path, config: Config, dataset: Dataset, state: GanState) -> None:
+    """Write the moving average of the first lane's generator."""
+    classes = len(dataset.classes) if config.conditional else 0
+    about = {"channels": dataset.images.shape[-1], "classes": classes}
+    settings = dataclasses.asdict(config) | about
+    first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
+    own.save(path, settings, first)

@@ -15,16 +15,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.images.config import Config
+from experiments.images import program
+from experiments.images.config import Config, Dataset
 from experiments.images.program import LatentSet, Sampler, fixed_latents, lanes_of
-from jaxgan.convert import own, zoo
+from jaxgan.convert import zoo
 from jaxgan.errors import InputError, lookup
 from jaxgan.metrics import frechet, images, kernels
 from jaxgan.networks import inception
 from jaxgan.runs import cache
 from jaxgan.runs.directory import write_csv
 from jaxgan.runs.progress import Forecast, duration, say
-from jaxgan.training.gan import GanState, averaged
+from jaxgan.training.gan import GanState
 
 BEST = "generator_best.npz"
 FEWEST = 2
@@ -237,12 +238,12 @@ class Follower:
       judge: Measures.
       config: Of the run.
       directory: Of the run.
-      channels: Of its images.
+      dataset: What it is trained on.
     """
 
-    def __init__(self, judge: Judge, config: Config, directory: Path, channels: int):
+    def __init__(self, judge: Judge, config: Config, directory: Path, dataset: Dataset):
         self._judge, self._config, self._directory = judge, config, directory
-        self._settings = dataclasses.asdict(config) | {"channels": channels}
+        self._dataset = dataset
 
     @functools.cached_property  # read when an earlier run's files are deleted
     def _records(self) -> Records:
@@ -276,20 +277,23 @@ class Follower:
             return
         quality = self._judge.quality
         z = fixed_latents(self._config, quality.fid, LatentSet.MEASURES)
-        row = self._judge.measure(lambda first, end: sample(state, z[first:end])[lane])
+        labels = program.fixed_labels(
+            self._config, self._dataset, quality.fid, LatentSet.MEASURES
+        )
+
+        def draw(first, end):
+            some = slice(first, end)
+            return sample(state, z[some], labels if labels is None else labels[some])[lane]
+
+        row = self._judge.measure(draw)
         earlier = self._records.lane(0)
         best = lane == 0 and all(row["fid"] < old["fid"] for old in earlier.values())
         if quality.fid_every and best:
             # Before the row: what is killed in between is measured again.
-            save_generator(self._directory / BEST, self._settings, state)
+            path = self._directory / BEST
+            program.save_generator(path, self._config, self._dataset, state)
         self._records.add(epoch, lane, row)
         say(
             f"epoch {epoch}/{self._config.epochs}, lane {lane}: FID {row['fid']:.2f}  KID "
             f"{row['kid']:.5f} (deviation {row['kid_deviation']:.5f}), {quality.fid} images"
         )
-
-
-def save_generator(path: Path, settings: Mapping[str, Any], state: GanState) -> None:
-    """Write the moving average of the first lane's generator."""
-    first = jax.tree.map(lambda x: x[0], averaged(state).generator.variables)
-    own.save(path, settings, first)

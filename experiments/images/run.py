@@ -1,7 +1,7 @@
 """A run of an image laboratory, from start to end."""
 
-import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from experiments.images.config import Config, Dataset, identity
 from experiments.images.program import (
     LatentSet,
     Sampler,
+    by_class,
+    fixed_labels,
     fixed_latents,
     lanes_of,
     make_program,
     make_sampler,
+    save_generator,
 )
-from experiments.images.quality import Follower, Judge, save_generator
+from experiments.images.quality import Follower, Judge
 from jaxgan.convert import own
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, Run, jobs, loop, stoppable, to_json
@@ -27,6 +30,7 @@ from jaxgan.runs.progress import say
 from jaxgan.training.gan import GanState
 
 GRID = 64  # samples in a frame
+COLUMNS = 8  # of every class, where training goes by labels
 SAMPLES = 1000  # images in samples.npz
 
 # Measures and draws what is a laboratory's own, for the summary.
@@ -35,7 +39,11 @@ Finish = Callable[[Config, Sampler, GanState, Path], Mapping[str, Any]]
 
 def settings(dataset: Dataset, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    return identity(config) | {"data_sha256": dataset.key}
+    content = {"data_sha256": dataset.key}
+    if config.conditional:
+        labels = np.asarray(dataset.labels, np.int32)
+        content["labels_sha256"] = hashlib.sha256(labels.tobytes()).hexdigest()
+    return identity(config) | content
 
 
 def frame_path(directory: Path, epoch: int) -> Path:
@@ -96,8 +104,7 @@ def run(
       The summary, as in ``summary.json``.
     """
     directory = Path(directory)
-    channels = dataset.images.shape[-1]
-    follower = Follower(judge, config, directory, channels) if judge else None
+    follower = Follower(judge, config, directory, dataset) if judge else None
     make = functools.partial(job, config, directory, dataset, finish, samples, follower)
     identity = settings(dataset, config)
     summary = jobs.run(directory, identity, make, cores_matter=True, **options)
@@ -130,25 +137,27 @@ def job(
     raster.image_grid(directory / "real_one.png", examples[:1], "a real image", scale=4)
     functions = make_program(config, dataset)
     sample = make_sampler(functions)
-    z = fixed_latents(config, GRID, LatentSet.GRID)
+    grid = _grid(config, dataset)
     title = title_of(config)
 
     def draw(epoch, state):
-        images = sample(state, z)[0]
+        images = sample(state, *grid)[0]
 
         def work():
             path = frame_path(directory, epoch)
-            raster.image_grid(path, images, f"{title}   epoch {epoch:3d}")
+            _draw_grid(path, images, f"{title}   epoch {epoch:3d}", config, dataset)
             write_arrays(samples_path(directory, epoch), images=images)
 
         return work
 
     def end(state, records, frames):
-        images = sample(state, fixed_latents(config, samples, LatentSet.SAMPLES))[0]
-        write_arrays(directory / "samples.npz", images=images, seed=config.seed)
+        z = fixed_latents(config, samples, LatentSet.SAMPLES)
+        labels = fixed_labels(config, dataset, samples, LatentSet.SAMPLES)
+        images = sample(state, z, labels)[0]
+        about = {"seed": config.seed} | ({} if labels is None else {"labels": labels})
+        write_arrays(directory / "samples.npz", images=images, **about)
         raster.image_grid(directory / "samples.png", images[:GRID], title)
-        channels = {"channels": dataset.images.shape[-1]}
-        save_generator(directory / own.FILE, dataclasses.asdict(config) | channels, state)
+        save_generator(directory / own.FILE, config, dataset, state)
         draw_curves(directory / "losses.png", title, records)
         raster.gif(directory / "training.gif", frames)
         return {
@@ -173,6 +182,24 @@ def job(
         picture="images",
         look=lambda state: follower.look(sample, state) if follower else None,
     )
+
+
+def _grid(config: Config, dataset: Dataset) -> tuple[Any, np.ndarray | None]:
+    """Latents and labels of a frame: of a conditional run every class, a row each."""
+    if not config.conditional:
+        return fixed_latents(config, GRID, LatentSet.GRID), None
+    return by_class(fixed_latents(config, COLUMNS, LatentSet.GRID), len(dataset.classes))
+
+
+def _draw_grid(
+    path: Path, images: np.ndarray, title: str, config: Config, dataset: Dataset
+) -> None:
+    """Draw the images of ``_grid``."""
+    if config.conditional:
+        rows = np.split(images, len(dataset.classes))
+        raster.image_rows(path, dict(zip(dataset.classes, rows, strict=True)), title)
+    else:
+        raster.image_grid(path, images, title)
 
 
 def draw_curves(path: Path, title: str, records: Sequence[Mapping[str, Any]]) -> None:

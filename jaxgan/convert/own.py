@@ -4,6 +4,7 @@ That of an image laboratory names its network, one of ``PAIRS``. That of ``jaxga
 holds the arrays of a network that the caller has to pass.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
 _FORMAT = 2  # files without a format are of jaxgan before the pairs of today
 _NAMES_OF_OLD = {x: f"report_{x}" for x in ("dense", "conv", "dcgan")}
 _LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
+_MOST_CLASSES = 1000
 _ROUNDING = 1e-5  # of the largest slope, in float32
 
 
@@ -41,13 +43,15 @@ def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) 
 
     Args:
       path: Path of the file.
-      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``; or
-        ``model`` with the value ``OWN``, and ``latent_dim``.
+      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``, and
+        ``classes`` if it takes labels; or ``model`` with the value ``OWN``, and
+        ``latent_dim``.
       variables: Variables of the Flax network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
     arrays = {name: _array(value) for name, value in flat.items()}
     names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
+    names += ("classes",) if settings.get("classes") else ()
     text = json.dumps({"format": _FORMAT} | {name: settings[name] for name in names})
     content = np.frombuffer(text.encode(), np.uint8)
     with replacing(path) as temporary:
@@ -86,10 +90,11 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
 
 def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:
     """A network of ``PAIRS``."""
-    model, dim = settings["model"], settings["latent_dim"]
-    network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]))
+    model, dim, classes = (settings[name] for name in ("model", "latent_dim", "classes"))
+    form = {"classes": classes} if classes else {}
+    network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]), **form)
     try:
-        image, shapes = _shapes(network, dim)
+        image, shapes = _shapes(network, dim, labels=bool(classes))
     except ZeroDivisionError as error:
         raise InputError(f"{file} has layers without channels") from error
     size, channels = settings["size"], settings["channels"]
@@ -104,7 +109,34 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
     if layer == "Dense_0" and matrix.shape[0] == dim:
         matrix = matrix.T  # dense layers have their inputs first unless they narrow
     style = Style(f"params.{layer}.kernel", 0, matrix.reshape(-1, dim))
-    return pretrained(flavour, size, dim, network, variables, (style,))
+    generator = pretrained(flavour, size, dim, network, variables, (style,))
+    return _by_labels(generator, network, classes) if classes else generator
+
+
+def _by_labels(generator: Pretrained, network: nn.Module, classes: int) -> Pretrained:
+    """The generator whose codes are latents, and behind them rows of labels.
+
+    Directions leave the labels as they are.
+    """
+    dim = generator.latent_dim
+    (style,) = generator.styles
+
+    def encode(variables: Any, z: Array, *rows: Array) -> Any:
+        return jnp.concatenate((z, *rows), axis=1)
+
+    def synthesise(variables: Any, codes: Array) -> Any:
+        labels = codes[:, dim:].argmax(axis=1)
+        return network.apply(variables, codes[:, :dim], labels, train=False)
+
+    return dataclasses.replace(
+        generator,
+        latent_dim=dim + classes,
+        z_dim=dim,
+        num_labels=classes,
+        encode=encode,
+        synthesise=synthesise,
+        styles=(style._replace(weight=np.pad(style.weight, ((0, 0), (0, classes)))),),
+    )
 
 
 def _own(
@@ -130,11 +162,13 @@ def _own(
     return pretrained(flavour, shape[1], latent_dim, network, variables, styles)
 
 
-def _shapes(network: nn.Module, latent_dim: int) -> tuple[Any, Any]:
+def _shapes(network: nn.Module, latent_dim: int, *, labels: bool = False) -> tuple[Any, Any]:
     """Shapes of the network's output for one latent, and of its variables."""
-    latents = jax.ShapeDtypeStruct((1, latent_dim), np.float32)
+    inputs = [jax.ShapeDtypeStruct((1, latent_dim), np.float32)]
+    inputs += [jax.ShapeDtypeStruct((1,), np.int32)] * labels
     return jax.eval_shape(
-        lambda z: network.init_with_output(jax.random.key(0), z, train=False), latents
+        lambda *inputs: network.init_with_output(jax.random.key(0), *inputs, train=False),
+        *inputs,
     )
 
 
@@ -236,6 +270,8 @@ def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
         for name in ["latent_dim"] if own else _LARGEST:
             value = settings[name]
             sound = sound and type(value) is int and 0 < value <= _LARGEST[name]
+        classes = settings.setdefault("classes", 0)
+        sound = sound and type(classes) is int and 0 <= classes <= _MOST_CLASSES
     except (ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:

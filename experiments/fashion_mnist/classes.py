@@ -1,0 +1,78 @@
+"""Whether images that were asked for by a class are of that class."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.images.config import Config
+from experiments.images.program import LatentSet, Sampler, by_class, fixed_latents
+from jaxgan.data.fashion_mnist import Images
+from jaxgan.judges import fashion
+from jaxgan.runs.directory import write_csv
+from jaxgan.training.gan import GanState
+
+EACH = 200  # images of a class, for which all classes have the same latents
+
+
+def measure(
+    config: Config,
+    sample: Sampler,
+    state: GanState,
+    directory: Path,
+    data: Images,
+    classifier: fashion.GarmentClassifier,
+) -> dict[str, Any]:
+    """Shares of generated images whose class the classifier reads as it was asked for.
+
+    Writes ``classes.csv``: a line per lane and class, with the share of the generator, that
+    of its moving average, and that of the real test images of the class.
+
+    Args:
+      config: Of a conditional run.
+      sample: Of the moving averages.
+      state: Of all lanes.
+      directory: Of the run.
+      data: The real images.
+      classifier: Tells the classes of images; its accuracy on test images is the measure of
+        what a perfect generator reaches.
+
+    Returns:
+      ``class_accuracy`` and ``class_accuracy_average``, of the generator and its moving
+      average: numbers per lane, means over classes.
+    """
+    z, labels = by_class(fixed_latents(config, EACH, LatentSet.CLASSES), len(data.classes))
+    raw = dataclasses.replace(state, average=state.generator.variables)
+
+    def shares(state: GanState) -> np.ndarray:  # [S, K]
+        lanes = [_read(classifier, images) == labels for images in sample(state, z, labels)]
+        return np.reshape(lanes, (len(lanes), -1, EACH)).mean(axis=2)
+
+    of_generator, of_average = shares(raw), shares(state)
+    right = _read(classifier, data.test_images) == data.test_labels
+    rows = [
+        {
+            "lane": lane,
+            "class": name,
+            "generator": of_generator[lane, number],
+            "average": of_average[lane, number],
+            "test_images": _mean(right[data.test_labels == number]),
+        }
+        for lane in range(len(of_average))
+        for number, name in enumerate(data.classes)
+    ]
+    write_csv(directory / "classes.csv", rows)
+    return {
+        "class_accuracy": of_generator.mean(axis=1),
+        "class_accuracy_average": of_average.mean(axis=1),
+    }
+
+
+def _read(classifier: fashion.GarmentClassifier, images: np.ndarray) -> np.ndarray:
+    """The most probable class of each image."""
+    return fashion.classify(classifier.params, images)[0].argmax(axis=1)
+
+
+def _mean(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else float("nan")

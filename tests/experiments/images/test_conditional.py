@@ -1,0 +1,172 @@
+"""Runs that go by labels, with images that are changed before the critic sees them."""
+
+import json
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxgan
+from experiments.common.settings import Recipe
+from experiments.faces import config as faces
+from experiments.images import run
+from experiments.images.config import configure
+from experiments.images.program import LatentSet, by_class, fixed_labels, fixed_latents
+from jaxgan.data.pixels import to_uint8
+from jaxgan.errors import InputError
+from jaxgan.networks.pairs import PAIRS, Pair
+from jaxgan.runs import Stopped
+from tests.experiments.images.conftest import SMALL
+
+CLASSES = ("one", "two", "three")
+SIDE = SMALL["size"]
+
+
+class Generator(nn.Module):
+    """The least generator of images with labels, with batch statistics."""
+
+    classes: int
+    dtype: object
+
+    @nn.compact
+    def __call__(self, z, labels=None, train=False):
+        x = nn.Dense(4, dtype=self.dtype)(z) + nn.Embed(self.classes, 4)(labels)
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+        x = nn.Dense(SIDE * SIDE * 3, dtype=self.dtype)(x)
+        return jnp.tanh(x.astype(jnp.float32)).reshape(-1, SIDE, SIDE, 3)
+
+
+class Critic(nn.Module):
+    """The least critic of images with labels."""
+
+    classes: int
+    dtype: object
+
+    @nn.compact
+    def __call__(self, x, labels=None, train=False):
+        x = nn.relu(nn.Dense(4, dtype=self.dtype)(x.reshape(len(x), -1)))
+        return jnp.sum(x * nn.Embed(self.classes, 4)(labels), axis=-1).astype(jnp.float32)
+
+
+@pytest.fixture(autouse=True)
+def least(monkeypatch):
+    """A pair of networks whose programs compile fast."""
+    pair = Pair(
+        lambda size, width, channels, norm, classes=0, dtype=jnp.float32: Generator(
+            classes, dtype
+        ),
+        lambda size, width, norm, classes=0, dtype=jnp.float32: Critic(classes, dtype),
+        sizes=(SIDE,),
+        conditional=True,
+    )
+    monkeypatch.setitem(PAIRS, "least", pair)
+
+
+@pytest.fixture
+def labelled(dataset):
+    labels = np.arange(len(dataset.images), dtype=np.int32) % len(CLASSES)
+    return dataset._replace(labels=labels, classes=CLASSES)
+
+
+def config_of(dataset, **given):
+    settings = SMALL | {"variant": ("gan",), "model": ("least",), "conditional": True} | given
+    (config,) = configure(faces.DEFAULTS, Recipe({}), settings, dataset)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"model": ("report_dcgan",)},
+            "--conditional=True: the networks of --model=report_dcgan take no labels; take ",
+        ),
+        (
+            {"model": ("report_dcgan",), "conditional": False, "dtype": "bfloat16"},
+            "--dtype=bfloat16: the networks of --model=report_dcgan compute with float32 alone",
+        ),
+        (
+            {"model": ("report_dense",), "conditional": False},
+            "--model=report_dense: its networks make images of 28 pixels, and these have 32",
+        ),
+        ({"pack": 2}, "--conditional=True: --pack=2 would mix classes"),
+        ({"augment": ("noise",)}, "unknown augmentation 'noise'"),
+        ({"augment": ("color", "color")}, "given twice"),
+        ({"dtype": "float16"}, "unknown dtype 'float16'"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(labelled, given, message):
+    with pytest.raises(InputError) as caught:
+        config_of(labelled, **given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_without_labels_are_refused(dataset):
+    with pytest.raises(InputError, match="--conditional=True: no labels of these images"):
+        config_of(dataset)
+
+
+def test_labels_identify_a_run_where_it_goes_by_them(labelled):
+    """A run with none of the new settings has the identity of older runs."""
+    other = labelled._replace(labels=labelled.labels[::-1].copy())
+    plain, config = config_of(labelled, conditional=False), config_of(labelled)
+    assert run.settings(labelled, plain) == run.settings(other, plain)
+    assert run.settings(labelled, config) != run.settings(other, config)
+    new = {"conditional", "augment", "flip", "dtype", "labels_sha256"}
+    assert not new & run.settings(labelled, plain).keys()
+    config = config_of(labelled, augment=("color",), flip=True, dtype="bfloat16")
+    assert new < run.settings(labelled, config).keys()
+
+
+def test_labels_are_drawn_from_those_that_are_trained_on(labelled):
+    config = config_of(labelled, train_size=48)
+    few = labelled._replace(labels=np.where(np.arange(64) < 48, labelled.labels, 7))
+    labels = fixed_labels(config, few, 100, LatentSet.MEASURES)
+    assert np.bincount(labels[:48]).tolist() == [16, 16, 16]
+    np.testing.assert_array_equal(labels[48:96], labels[:48])
+    assert (labels != fixed_labels(config, few, 100, LatentSet.SAMPLES)).any()
+    assert fixed_labels(config_of(few, conditional=False), few, 9, LatentSet.GRID) is None
+
+
+@pytest.mark.slow
+def test_a_conditional_run_goes_on_bit_for_bit_and_holds_its_labels(
+    tmp_path, labelled, arrays_of
+):
+    config = config_of(
+        labelled, seeds=2, flip=True, augment=("color", "translation", "cutout"), epochs=2
+    )
+
+    def stop_first():
+        if not (tmp_path / "cut" / "frames" / "epoch_0002.png").exists():
+            raise Stopped(15)
+
+    with pytest.raises(Stopped):
+        run.run(config, tmp_path / "cut", labelled, samples=10, check=stop_first)
+    run.run(config, tmp_path / "cut", labelled, samples=10)
+    whole = tmp_path / "whole"
+    run.run(config, whole, labelled, samples=10)
+    assert arrays_of(tmp_path / "cut") == arrays_of(whole)
+    for name in ("metrics.jsonl", "samples.png", "frames/epoch_0002.png"):
+        assert (tmp_path / "cut" / name).read_bytes() == (whole / name).read_bytes()
+    first, second = json.loads((whole / "metrics.jsonl").read_text().splitlines()[0])["spread"]
+    assert first != second
+
+    with np.load(whole / "samples.npz") as file:
+        images, labels = file["images"], file["labels"]
+    expected = fixed_labels(config, labelled, 10, LatentSet.SAMPLES)
+    np.testing.assert_array_equal(labels, expected)
+    rows = run.read_samples(whole, 2).reshape(3, 8, SIDE, SIDE, 3)
+    assert (rows[0] != rows[1]).any()
+    with Image.open(whole / "frames" / "epoch_0002.png") as image:
+        assert image.height >= 3 * 2 * SIDE
+        assert image.width >= 8 * 2 * SIDE
+
+    generator = jaxgan.load(whole)
+    assert generator.num_labels == 3
+    z, _ = by_class(fixed_latents(config, 10, LatentSet.SAMPLES), 1)
+    codes = generator.encode(generator.params, z, np.eye(3, dtype=np.float32)[labels])
+    again = to_uint8(generator.synthesise(generator.params, codes))
+    assert abs(again.astype(int) - images).max() <= 1
