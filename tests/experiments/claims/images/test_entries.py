@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 import re
@@ -10,7 +11,7 @@ from experiments.claims import report as claims_report
 from experiments.claims.entries import IMAGES, SCALES, claims
 from experiments.claims.images import fashion
 from experiments.claims.images.cells import EDITED
-from experiments.claims.images.face_entries import GAN, GP, LISTING, WASSERSTEIN
+from experiments.claims.images.face_entries import ALSO_ADAM, GAN, GP, LISTING, WASSERSTEIN
 from experiments.claims.images.faces import DIRECTIONS, FACES
 from experiments.claims.images.fashion import TRAVERSED
 from experiments.claims.images.fashion_entries import NETWORK
@@ -229,7 +230,10 @@ def test_directions_change_factors_more_than_random_ones_do():
 def test_an_entry(name, scale):
     claim = claim_of(name, scale)
     assert claim.name == name
-    assert len(claim.settings) == (1 if name == "E1" else 2)  # E1 names both networks
+    # E1 names both networks; in four claims GAN has the optimizer of WGAN-GP too.
+    assert len(claim.settings) == {"E1": 1, **dict.fromkeys(("D1", "D2", "D3", "D4b"), 4)}.get(
+        name, 2
+    )
     size = SCALES[scale]
     assert str(size["faces" if name[0] in "DS" else "report_conv"]["width"]) in claim.note
     for setting in claim.settings.values():
@@ -268,8 +272,15 @@ def test_cells_are_those_of_the_report():
     assert text.betas == (0.5, 0.999)
     # One training of GAN serves both settings, and the claims share their cells.
     assert cells[LISTING][GAN] == cells[WASSERSTEIN][GAN]
+    # Where GAN has Adam too, it differs from WGAN-GP's listing in penalty and norm alone.
+    for name in (WASSERSTEIN, LISTING):
+        setting = cells[f"{name}, {ALSO_ADAM}"]
+        assert setting[GP] == cells[name][GP]
+        assert setting[GAN].config.config == dataclasses.replace(
+            listing, penalty="none", penalty_weight=(), critic_norm="batch"
+        )
     every = cells_of(claim_of(name) for name in IMAGES)
-    assert len(every) == 5
+    assert len(every) == 6
     dense = claim_of("E2").settings["dense"][NETWORK].config
     assert (dense.model, dense.width, dense.learning_rate) == ("report_dense", 128, (2e-4,))
 
