@@ -16,12 +16,13 @@ from typing import Any
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.faces.compare import compare, finish
-from experiments.faces.config import DEFAULTS, RECIPES, TEXTS, check_place, load
+from experiments.faces.config import DEFAULTS, MODELS, RECIPES, TEXTS, check_place, load
 from experiments.images import run
 from experiments.images.config import Config, configure
 from experiments.images.quality import Quality
 from jaxgan import runs, runtime
 from jaxgan.convert import inception as convert_inception
+from jaxgan.errors import lookup
 from jaxgan.networks import inception
 from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
@@ -30,7 +31,7 @@ from jaxgan.runs.progress import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("faces", __doc__)
-    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("model",))
+    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
     read_quality = line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
+        for model in overrides.get("model", ()):
+            lookup("model", model, MODELS)
         source = {**DEFAULTS.common, **recipe.settings, **overrides}
         check_place(source["data"], directory)
         quality = Quality(**read_quality())

@@ -53,6 +53,11 @@ def finish(
 
 def compare(folders: Mapping[Path, Config], directory: Path) -> None:
     """Draw programs side by side at the report's epochs, and their training as one GIF."""
+    models = {config.model for config in folders.values()}
+
+    def name(config: Config) -> str:
+        return config.variant if len(models) == 1 else f"{config.model} {config.variant}"
+
     last = min(config.epochs for config in folders.values())
     epochs = [epoch for epoch in COMPARED_EPOCHS if epoch <= last]
     if len(epochs) < len(COMPARED_EPOCHS):
@@ -62,7 +67,7 @@ def compare(folders: Mapping[Path, Config], directory: Path) -> None:
         for epoch in epochs:
             images = run.read_samples(folder, epoch)
             if images is not None:
-                panels[config.variant, f"epoch {epoch}"] = images[:16]
+                panels[name(config), f"epoch {epoch}"] = images[:16]
     if panels:
         raster.image_panels(
             directory / "side_by_side.png", panels, "the same latents, as they learn"
@@ -73,7 +78,7 @@ def compare(folders: Mapping[Path, Config], directory: Path) -> None:
         whole = [images for images in samples if images is not None]
         if len(whole) == len(folders):
             row = {
-                ("", config.variant): images[:36]
+                ("", name(config)): images[:36]
                 for images, config in zip(whole, folders.values(), strict=True)
             }
             frame = directory / "frames" / f"epoch_{epoch:04d}.png"

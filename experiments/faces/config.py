@@ -8,7 +8,7 @@ from experiments.common.settings import Defaults, Recipe
 from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
-from jaxgan.networks.report_dcgan import SIZES
+from jaxgan.networks.pairs import PAIRS
 
 CARTOONS = 10_000
 
@@ -43,6 +43,8 @@ DEFAULTS = Defaults(
     by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (5e-5,)}},
 )
 _REPORT_D = {"batch_size": 512, "epochs": 30, "latent_dim": 200, "width": 64, "size": 64}
+MODELS = {name: pair for name, pair in PAIRS.items() if DEFAULTS.common["size"] in pair.sizes}
+SIZES = tuple(sorted({size for pair in MODELS.values() for size in pair.sizes}))
 RECIPES = {
     # The report sums its losses over the batch and halves the critic's; here they are
     # means, so the rates are 512 times the report's 0.005, and half of that.
@@ -70,7 +72,8 @@ RECIPES = {
 }
 TEXTS = {
     "data": "Folder, tar or zip of images; cartoons are drawn.",
-    "size": f"Pixels along a side: {', '.join(map(str, SIZES))}.",
+    "model": f"Pair of networks: {', '.join(MODELS)}; a list.",
+    "size": f"Pixels along a side: {', '.join(map(str, SIZES))}; not all pairs make all.",
     "width": "Channels of the stage nearest to the image; 64 in the report.",
     "train_size": "Images to train on, the first ones; by default all.",
 }

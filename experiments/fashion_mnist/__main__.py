@@ -18,7 +18,7 @@ from typing import Any
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.fashion_mnist import traverse
-from experiments.fashion_mnist.config import DEFAULTS, RECIPES, TEXTS, load
+from experiments.fashion_mnist.config import DEFAULTS, MODELS, RECIPES, TEXTS, load
 from experiments.images import run
 from experiments.images.config import Config, configure
 from experiments.images.quality import Quality
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
         for model in overrides.get("model", ()):
-            lookup("model", model, {"report_dense": 0, "report_conv": 0})
+            lookup("model", model, MODELS)
         data, dataset = load(overrides.get("data", DEFAULTS.common["data"]))
         configs = configure(DEFAULTS, recipe, overrides, dataset)
         quality = Quality(**read_quality())

@@ -6,6 +6,7 @@ from experiments.common.settings import Defaults, Recipe
 from experiments.images.config import Dataset
 from jaxgan.data import fashion_mnist
 from jaxgan.errors import InputError
+from jaxgan.networks.pairs import PAIRS
 
 DEFAULTS = Defaults(
     common={
@@ -36,6 +37,7 @@ DEFAULTS = Defaults(
     },
     by_variant={"wgan": {"optimizer": "rmsprop", "learning_rate": (1e-4,)}},
 )
+MODELS = {name: pair for name, pair in PAIRS.items() if DEFAULTS.common["size"] in pair.sizes}
 RECIPES = {
     "report_e": Recipe(
         {
@@ -53,12 +55,9 @@ RECIPES = {
 TEXTS = {
     "data": "Folder of four IDX files: Fashion-MNIST, MNIST or EMNIST; fashion-mnist finds or "
     "downloads its own.",
-    "model": "Pair of networks: report_dense, report_conv; a list.",
-    "norm": "Norm of the convolutional generator: batch, layer or none.",
-    "critic_norm": (
-        "Norm of the convolutional critic; by default batch, or none with a penalty."
-    ),
-    "width": "Channels or units of the networks' widest layers.",
+    "model": f"Pair of networks: {', '.join(MODELS)}; a list.",
+    "width": "Channels or units, as each pair counts them: of the reports' widest layers, of "
+    "the layers of dcgan and sngan that are nearest to the image.",
     "train_size": "Images to train on, the first ones; by default all.",
 }
 

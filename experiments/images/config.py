@@ -44,7 +44,8 @@ class Config(Training):
       size: Side of the images in pixels.
       width: Width of the networks, as each counts it.
       norm: Norm of the generator: batch, layer or none.
-      critic_norm: Norm of the critic; by default batch, or none with a penalty.
+      critic_norm: Norm of the critic: batch, layer, none, or spectral, which the reports' pairs
+        lack; by default spectral of sngan, batch of others, and none with a penalty.
       pack: Images that the critic judges together (PacGAN); divides the batch.
       critic_width: Width of the critic; by default that of the generator.
       conditional: Train by labels: both networks get the class of every image.
@@ -191,6 +192,7 @@ def _check_labels(config: Config, dataset: Dataset) -> None:
     require(config, labels is not None, by, "no labels of these images are known")
     allowed = f"the networks of --model={config.model} take no labels; {_with_forms()}"
     require(config, PAIRS[config.model].conditional, by, allowed)
+    require(config, config.norm == "batch", by, f"labels need --norm=batch, not {config.norm}")
     require(config, config.pack == 1, by, f"--pack={config.pack} would mix classes")
 
 

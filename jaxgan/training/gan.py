@@ -242,9 +242,9 @@ def gan(
       law: Law of the latents, one of ``LATENTS``.
       pack: Examples that the critic judges together, side by side in their last axis; more
         than one make it see a lack of variety (PacGAN, Lin et al., arXiv 1712.04086).
-      augment: ``(key, x [B, ...]) -> [B, ...]``, differentiable: changes real and fake
-        examples at random before the critic sees them, in both updates (Zhao et al., arXiv
-        2006.10738). Penalties are taken at the changed examples.
+      augment: ``(key, x [B, ...]) -> [B, ...]``, such as ``augment.augment`` makes: changes
+        real and fake examples at random before the critic sees them, in both updates.
+        Penalties are taken at the changed examples.
       constrain: Applied to every latent batch; the place of a sharding constraint.
 
     Example:

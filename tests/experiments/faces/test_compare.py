@@ -9,7 +9,10 @@ from experiments.images.run import samples_path
 
 @pytest.mark.parametrize("damage", [b"", b"PK cut short"])
 def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
-    folders = {tmp_path / name: SimpleNamespace(variant=name, epochs=2) for name in ("a", "b")}
+    folders = {
+        tmp_path / name: SimpleNamespace(model="", variant=name, epochs=2)
+        for name in ("a", "b")
+    }
     for folder in folders:
         (folder / "frames").mkdir(parents=True)
         for epoch in range(3):
@@ -26,6 +29,9 @@ def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
 
 
 def test_without_samples_nothing_is_compared(tmp_path):
-    folders = {tmp_path / name: SimpleNamespace(variant=name, epochs=2) for name in ("a", "b")}
+    folders = {
+        tmp_path / name: SimpleNamespace(model="", variant=name, epochs=2)
+        for name in ("a", "b")
+    }
     compare(folders, tmp_path)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())

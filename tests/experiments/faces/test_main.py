@@ -27,7 +27,13 @@ def photographs(folder, count, damaged=0):
     [
         (lambda path: path.mkdir(), (), "has no images; .jpg, .jpeg, .jpe, .jfif, .png, "),
         (lambda path: photographs(path, 4, damaged=4), (), "cannot be read"),
-        (lambda path: photographs(path, 4), ("--size=48",), "--size=48"),
+        (lambda path: photographs(path, 4), ("--size=50",), "--size=50"),
+        (lambda path: photographs(path, 4), ("--model=report_conv",), "unknown model"),
+        (
+            lambda path: photographs(path, 4),
+            ("--conditional", "--batch_size=2"),
+            "--conditional=True: no labels of these images are known",
+        ),
         (lambda path: path.write_bytes(b"x" * 99), (), "faces"),
         (
             lambda path: photographs(path, 4),

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from experiments.fashion_mnist.__main__ import main
+from experiments.fashion_mnist.config import MODELS
 from experiments.fashion_mnist.traverse import Move, _effect, dimensions_of
 from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
+from jaxgan.networks.pairs import PAIRS
+from tests.experiments.images.least import LEAST
 
 
 def write_idx(path, array):
@@ -42,6 +45,11 @@ def garments(tmp_path):
         (("--traverse=x",), "--traverse=x is not a list of whole numbers"),
         (("--traverse=1", "--traverse_by=0"), "must be a finite number other than 0"),
         (("--model=conv",), "unknown model 'conv'; choose from report_dense, report_conv"),
+        (("--conditional",), "networks of --model=report_dense take no labels; take dcgan or"),
+        (
+            ("--conditional", "--model=dcgan", "--norm=none"),
+            "labels need --norm=batch, not none",
+        ),
         (("--recipe=report_z",), "unknown recipe 'report_z'"),
         (("--data=/nowhere",), "/nowhere"),
         (("--class_names=/nowhere",), "cannot read names of classes from /nowhere: No such"),
@@ -133,3 +141,26 @@ def test_fashion_mnist_from_the_command_line(tmp_path, garments, monkeypatch, ca
     again = run()
     assert "already complete" in again
     assert "training the classifier" not in again
+
+
+@pytest.mark.slow
+def test_a_conditional_run_says_how_often_the_class_is_read(
+    tmp_path, garments, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(PAIRS, "least", LEAST)
+    monkeypatch.setitem(MODELS, "least", LEAST)
+    flags = ("--model=least", "--conditional", "--flip", "--augment=translation", "--seeds=2")
+    flags += ("--dtype=bfloat16", f"--data={garments}", f"--out={tmp_path / 'runs'}")
+    sizes = ("--epochs=1", "--width=4", "--latent_dim=3", "--batch_size=32", "--traverse=1")
+    assert main([*flags, *sizes]) == 0, capsys.readouterr().err
+    (folder,) = (tmp_path / "runs" / "fashion_mnist").iterdir()
+    summary = json.loads((folder / "summary.json").read_text())
+    lines = (folder / "classes.csv").read_text().splitlines()
+    assert lines[0] == "lane,class,generator,average,test_images"
+    shares = np.array([line.split(",") for line in lines[1:]])[:, 2:].astype(float)
+    means = shares.reshape(2, 10, 3).mean(axis=1)
+    np.testing.assert_allclose(means[:, 0], summary["class_accuracy"])
+    np.testing.assert_allclose(means[:, 1], summary["class_accuracy_average"])
+    assert means[0, 2] == pytest.approx(summary["classifier_accuracy"], abs=0.05)
+    assert (folder / "traversal" / "dimension_001.png").exists()

@@ -2,8 +2,6 @@
 
 import json
 
-import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,52 +14,19 @@ from experiments.images.config import configure
 from experiments.images.program import LatentSet, by_class, fixed_labels, fixed_latents
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
-from jaxgan.networks.pairs import PAIRS, Pair
+from jaxgan.networks.pairs import PAIRS
 from jaxgan.runs import Stopped
 from tests.experiments.images.conftest import SMALL
+from tests.experiments.images.least import LEAST
 
 CLASSES = ("one", "two", "three")
 SIDE = SMALL["size"]
 
 
-class Generator(nn.Module):
-    """The least generator of images with labels, with batch statistics."""
-
-    classes: int
-    dtype: object
-
-    @nn.compact
-    def __call__(self, z, labels=None, train=False):
-        x = nn.Dense(4, dtype=self.dtype)(z) + nn.Embed(self.classes, 4)(labels)
-        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
-        x = nn.Dense(SIDE * SIDE * 3, dtype=self.dtype)(x)
-        return jnp.tanh(x.astype(jnp.float32)).reshape(-1, SIDE, SIDE, 3)
-
-
-class Critic(nn.Module):
-    """The least critic of images with labels."""
-
-    classes: int
-    dtype: object
-
-    @nn.compact
-    def __call__(self, x, labels=None, train=False):
-        x = nn.relu(nn.Dense(4, dtype=self.dtype)(x.reshape(len(x), -1)))
-        return jnp.sum(x * nn.Embed(self.classes, 4)(labels), axis=-1).astype(jnp.float32)
-
-
 @pytest.fixture(autouse=True)
 def least(monkeypatch):
-    """A pair of networks whose programs compile fast."""
-    pair = Pair(
-        lambda size, width, channels, norm, classes=0, dtype=jnp.float32: Generator(
-            classes, dtype
-        ),
-        lambda size, width, norm, classes=0, dtype=jnp.float32: Critic(classes, dtype),
-        sizes=(SIDE,),
-        conditional=True,
-    )
-    monkeypatch.setitem(PAIRS, "least", pair)
+    """A pair whose programs compile fast."""
+    monkeypatch.setitem(PAIRS, "least", LEAST)
 
 
 @pytest.fixture
