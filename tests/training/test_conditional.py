@@ -14,7 +14,7 @@ from jaxgan.training.epochs import epoch
 from jaxgan.training.gan import AUGMENT, STEP, Gan, GanState, draw_key, gan, latents
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, quick_jit
+from tests.quick import normal, quick_jit, state_of
 
 CLASSES, LATENT, STEPS, BATCH, RATE = 3, 4, 2, 8, 0.1
 
@@ -114,6 +114,30 @@ def test_samples_and_scores_go_by_their_labels(start):
     assert len(np.unique(images[:, 0])) == CLASSES
     assert g.score(start, same + 1, np.arange(CLASSES)).shape == (CLASSES,)
     assert len(np.unique(g.score(start, same + 1, np.arange(CLASSES)))) == CLASSES
+
+
+class Deaf(nn.Module):
+    """A network that ignores its labels."""
+
+    inner: nn.Module
+
+    @nn.compact
+    def __call__(self, x, labels=None, train=False):
+        return self.inner(x)
+
+
+def test_labels_that_are_ignored_change_no_bit(key):
+    """Neither latents nor the penalty's draws depend on whether there are labels."""
+    networks = Deaf(mlp.Generator((6,))), Deaf(mlp.Critic((6,)))
+    g = gan(*networks, objective("wgan_gp"), pair("sgd", RATE), latent_dim=LATENT)
+    step = quick_jit(g.step)
+    state = state_of(g, key, REALS[0, :1])
+    for x, y in zip(
+        jax.tree.leaves(step(state, REALS)[0].replace(key=0)),
+        jax.tree.leaves(step(state, REALS, LABELS)[0].replace(key=0)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(x, y)
 
 
 def test_packs_with_labels_are_refused(start):

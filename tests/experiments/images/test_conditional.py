@@ -1,6 +1,8 @@
 """Runs that go by labels, with images that are changed before the critic sees them."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from experiments.faces import config as faces
 from experiments.images import run
 from experiments.images.config import configure
 from experiments.images.program import LatentSet, by_class, fixed_labels, fixed_latents
+from experiments.images.quality import Follower, Quality
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
@@ -94,6 +97,26 @@ def test_labels_are_drawn_from_those_that_are_trained_on(labelled):
     np.testing.assert_array_equal(labels[48:96], labels[:48])
     assert (labels != fixed_labels(config, few, 100, LatentSet.SAMPLES)).any()
     assert fixed_labels(config_of(few, conditional=False), few, 9, LatentSet.GRID) is None
+
+
+def test_fid_is_of_images_with_the_labels_of_the_data(tmp_path, labelled):
+    config, labels = config_of(labelled), []
+
+    def sample(state, z, some):
+        assert len(z) == len(some)
+        labels.extend(some)
+        return np.zeros((1, len(z), SIDE, SIDE, 3), np.uint8)
+
+    def measure(draw):
+        draw(0, 7)
+        draw(7, 64)
+        return {"fid": 1.0, "kid": 1.0, "kid_deviation": 1.0}
+
+    judge: Any = SimpleNamespace(quality=Quality(fid=64), measure=measure)
+    follower = Follower(judge, config, tmp_path, labelled)
+    assert follower.finish(lambda: (sample, None), {})["fid"] == [1.0]
+    assert labels == fixed_labels(config, labelled, 64, LatentSet.MEASURES).tolist()
+    assert sorted(labels) == sorted(labelled.labels)
 
 
 @pytest.mark.slow
