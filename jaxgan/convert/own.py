@@ -104,7 +104,7 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
         )
     flavour = f"jaxgan {model}"
     variables = _variables(StateDict(Checkpoint(str(file), None, arrays), "", flavour), shapes)
-    layer = "ConvTranspose_0" if model == "report_dcgan" else "Dense_0"
+    layer = "Dense_0" if "Dense_0" in variables["params"] else "ConvTranspose_0"
     matrix = variables["params"][layer]["kernel"]
     if layer == "Dense_0" and matrix.shape[0] == dim:
         matrix = matrix.T  # dense layers have their inputs first unless they narrow
