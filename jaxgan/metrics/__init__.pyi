@@ -11,6 +11,7 @@ from . import (
     neighbours,
     pyramid,
     transport,
+    two_sample,
     verdicts,
 )
 from .images import fid, kid, prdc
@@ -35,5 +36,6 @@ __all__ = [
     "prdc",
     "pyramid",
     "transport",
+    "two_sample",
     "verdicts",
 ]
