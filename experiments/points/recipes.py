@@ -1,4 +1,4 @@
-"""The reports' own settings of the points laboratory."""
+"""Settings of reports and papers for the points laboratory."""
 
 from experiments.common.settings import Recipe
 
@@ -51,6 +51,25 @@ RECIPES: dict[str, Recipe] = {
             "critic_steps": 1,  # ours: that of report B
             "learning_rate": (1e-4,),  # ours: that of report B
             "penalty_weight": (0.001,),  # ours: that of report B
+        }
+    ),
+    # Lin et al., arXiv 1712.04086, section 4.1: 400 epochs of 100,000 points of the ring and
+    # the grid, not standardised, and a critic of maxout units. --pack is what it varies.
+    "pacgan": Recipe(
+        {
+            "variant": ("gan",),
+            "optimizer": ("adam",),
+            "learning_rate": (1e-4,),
+            "betas": (0.8, 0.999),
+            "schedule": "constant",
+            "critic_steps": 1,
+            "batch_size": 100,
+            "epochs": 400,
+            "latent_dim": 2,
+            "generator_widths": (400, 400),
+            "critic_widths": (200, 200, 200),
+            "standardize": False,
+            "ema": 0.999,  # ours: reported beside the generator, trains nothing
         }
     ),
 }

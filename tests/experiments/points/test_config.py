@@ -127,12 +127,12 @@ def test_defaults_fit_few_points(tmp_path, capsys, variant):
 
 @pytest.mark.parametrize(
     ("given", "epochs"),
-    [({}, 2500), ({"epochs": 500}, 500), ({"frame_every": 10}, 500)],
+    [({}, 4500), ({"epochs": 500}, 500), ({"frame_every": 10}, 900)],
 )
 def test_few_points_take_more_epochs_unless_they_are_given(tmp_path, capsys, given, epochs):
     (config,) = configure(data=cloud_of(tmp_path, 100), **given)
     assert config.epochs == epochs
-    assert ("epochs=" in capsys.readouterr().err) == (epochs > 500)
+    assert ("epochs=" in capsys.readouterr().err) == (epochs > 900)
 
 
 def test_many_points_take_the_usual_epochs(tmp_path, capsys):
@@ -194,7 +194,7 @@ def test_a_recipe_names_what_fits_few_points(tmp_path, recipe):
         ({"seed": -1}, "seed=-1: must be"),
         ({"latent_dim": 0}, "latent_dim=0: must be"),
         ({"latent": "cauchy"}, "unknown latent law 'cauchy'; choose from normal, uniform"),
-        ({"pack": 3}, "pack=3: must divide the batch of 64"),
+        ({"pack": 3}, "pack=3: must divide the batch of 256"),
         ({"pack": 0}, "pack=0: must divide"),
         ({"generator_widths": (64, 0)}, "generator_widths=64,0: must be whole numbers"),
         ({"critic_widths": ()}, "critic_widths=: must be whole numbers"),
