@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command(check: Callable[[], None]) -> None:
         present = read()
         options = Options(**present)
-        chosen = _choose(options, present)
+        chosen = _choose(options, present, fetch=not line.shared.dry_run)
         directory, fresh = Path(line.shared.out), line.shared.fresh
         line.check_inputs(directory)
         of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return line.run(command, argv)
 
 
-def _choose(options: Options, present: Mapping[str, Any]) -> Study:
+def _choose(options: Options, present: Mapping[str, Any], *, fetch: bool) -> Study:
     """The study that the flags ask for."""
     if not 0 < options.seeds <= MAX_SEEDS:
         raise InputError(f"--seeds={options.seeds}: must be from 1 to {MAX_SEEDS}")
@@ -120,7 +120,7 @@ def _choose(options: Options, present: Mapping[str, Any]) -> Study:
     if options.study == "claims":
         if "epochs" in present:
             raise InputError("--epochs goes with --study=grid; a claim says its own")
-        more = {"scale": options.scale, "columns": options.columns}
+        more = {"scale": options.scale, "columns": options.columns, "fetch": fetch}
         return entries.study(entries.claims(*data, options.only, **more))
     raise InputError(f"--study={options.study}: choose from claims, grid")
 

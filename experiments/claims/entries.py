@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from experiments.claims import report
-from experiments.claims.images import face_entries, fashion_entries
+from experiments.claims.images import direction_entries, face_entries, fashion_entries
 from experiments.claims.images import parts as image_parts
 from experiments.claims.points import entries as point_entries
 from experiments.claims.points import parts as point_parts
@@ -27,7 +27,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 
-IMAGES = tuple(sorted([*face_entries.CLAIMS, *fashion_entries.CLAIMS]))  # D, E, S
+IMAGES = (*face_entries.CLAIMS, *fashion_entries.CLAIMS, *direction_entries.CLAIMS)
 NAMES = (*point_entries.CLAIMS, *IMAGES)
 
 LEAD = [
@@ -59,6 +59,7 @@ def claims(
     *,
     scale: str = "small",
     columns: tuple[str, ...] = (),
+    fetch: bool = False,
 ) -> dict[str, Claim]:
     """The claims by name.
 
@@ -68,6 +69,7 @@ def claims(
       names: Names in ``NAMES``; all by default.
       scale: Of the claims about images: a name in ``SCALES``.
       columns: Two columns of a ``.csv`` file.
+      fetch: Download the pretrained generators; without, they are taken to be there.
 
     Raises:
       InputError: If data cannot be read, there is no such claim or scale, or one of the
@@ -83,6 +85,8 @@ def claims(
             return point_entries.claim(name, data, data_key, columns)
         if name in fashion_entries.CLAIMS:
             return fashion_entries.claim(name, sizes)
+        if name in direction_entries.CLAIMS:
+            return direction_entries.claim(name, sizes["faces"], fetch=fetch)
         return face_entries.claim(name, sizes["faces"])
 
     return {name: claim(name) for name in names}

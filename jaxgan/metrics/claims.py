@@ -100,7 +100,7 @@ class Claim(NamedTuple):
     Attributes:
       name: Short, such as ``A1``.
       sentence: What is claimed.
-      parts: The claim holds if each holds.
+      parts: The claim holds if each holds; a setting is tested on those whose roles it has.
       settings: Ways to fill in what the sentence leaves open, by name.
       note: What was filled in, and why.
       draw: Makes pictures of the settings.
@@ -178,6 +178,7 @@ def _test(claim: Claim, records: Records) -> list[Finding]:
         _finding(name, part, {role: records[setting[role]] for role in part.roles})
         for name, setting in claim.settings.items()
         for part in claim.parts
+        if setting.keys() >= set(part.roles)
     ]
 
 

@@ -1,6 +1,6 @@
-"""The claims about faces: report D, and the semantic directions of reports A and C."""
+"""The claims about faces: report D."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +19,13 @@ from experiments.claims.images.parts import (
 from experiments.common.settings import Recipe
 from experiments.faces.config import DEFAULTS
 from experiments.images.config import Config, Dataset, configure
-from jaxgan.data.cartoon_faces import FACTORS
-from jaxgan.metrics.claims import Claim, Draw, Measure, Part, Setting, column, diverged, only
+from jaxgan.metrics.claims import Claim, Draw, Measure, Part, Setting, column, diverged
 from jaxgan.metrics.verdicts import Range
-from jaxgan.runs.records import Cell, Record
+from jaxgan.runs.records import Cell
 
 FASTER = 0.95  # share of another's time from which on an update is faster
 ONE_HUE = 1.0  # bits: as few as two hues that are equally frequent
 MORE_HUES = 0.5  # bits more
-VISIBLE = 1.0  # deviations of the data that a factor changes by where one can see it
 
 GAN, GP = "GAN", "WGAN-GP"
 WASSERSTEIN, LISTING = "Wasserstein loss", "cross-entropy"
@@ -36,7 +34,8 @@ ALSO_ADAM = "GAN with Adam too"  # joined to the name of a setting
 # Settings.
 
 
-def _settings(size: Mapping[str, Any]) -> dict[str, Setting]:
+def settings_of(size: Mapping[str, Any]) -> dict[str, Setting]:
+    """GAN and WGAN-GP, with both of the report's losses and with both optimizers of GAN."""
     batch = size["batch_size"]
     # The report sums its losses over a batch, and halves the critic's.
     rates = {"learning_rate": (0.005 * batch,), "critic_learning_rate": 0.0025 * batch}
@@ -68,7 +67,8 @@ def _settings(size: Mapping[str, Any]) -> dict[str, Setting]:
     return settings(gan, "") | settings(with_adam, f", {ALSO_ADAM}")
 
 
-def _note(size: Mapping[str, Any]) -> str:
+def note_of(size: Mapping[str, Any]) -> str:
+    """What is trained, and what was filled in."""
     return (
         f"On {size['train_size']} of the built-in cartoon faces, {size['size']} pixels, width "
         f"{size['width']}, batches of {size['batch_size']}; the report: photographs, 64, 64, "
@@ -94,39 +94,12 @@ _HUES = Measure(
     lambda records: mean_over(records, "hue_bits", 21, len(records[0].arrays["hue_bits"])),
     unknown=diverged,
 )
-_NAMED = {
-    "hair_length": "hair length",
-    "turn": "the facing direction",
-    "smile": "smile",
-    "age": "age",
-}
-
-
-def _largest(records: Sequence[Record], kind: int) -> np.ndarray:
-    """Largest change of each named factor by one of the directions: ``[S, factors]``."""
-    chosen = [list(FACTORS).index(name) for name in _NAMED]
-    return np.abs(column(records, "shifts"))[:, kind, :, chosen].max(axis=-1).T
-
-
-def _beyond_random(records: Sequence[Record]) -> np.ndarray:
-    return (_largest(records, 0) - _largest(records, 1)).mean(axis=-1)
 
 
 def _trend(role: str, loss: str, word: str, allowed: Range) -> Part:
     return Part(
         f"the {loss.replace('_', ' ')} of {role} {word}", change(loss), (role,), allowed
     )
-
-
-def _changes(index: int, factor: str) -> Part:
-    measure = Measure(
-        f"largest change of {factor} by a leading direction",
-        "sd",
-        lambda records: _largest(records, 0)[:, index],
-        unknown=diverged,
-    )
-    rule = f"a leading direction changes {factor} by over {VISIBLE:g} sd of the data"
-    return Part(rule, measure, (GP,), Range(low=VISIBLE))
 
 
 # The table.
@@ -139,7 +112,6 @@ class Entry(NamedTuple):
     parts: tuple[Part, ...]
     note: str = ""  # added to the one about the scale
     draw: Draw = pictures.draw_faces
-    roles: tuple[str, ...] = (GAN, GP)
     also_adam: bool = False  # whether it compares what GAN and WGAN-GP make
 
 
@@ -214,37 +186,13 @@ CLAIMS = {
         "Losses are compared between the first and the last third of all epochs.",
         pictures.draw_losses,
     ),
-    "S1": Entry(
-        "The leading SeFa directions of a face generator change hair length, gender, facing "
-        "direction, age, smile.",
-        (
-            *(_changes(index, factor) for index, factor in enumerate(_NAMED.values())),
-            Part(
-                "the largest changes by leading directions exceed those by as many random ones",
-                Measure(
-                    "largest changes by leading directions, less those by random ones",
-                    "sd",
-                    _beyond_random,
-                    unknown=diverged,
-                ),
-                (GP,),
-                Range(low=0.0),
-            ),
-        ),
-        "Five directions, each sample moved from 2 standard deviations "
-        "of latents below to 2 above; what changes is read off by that network. Cartoons "
-        "have no gender.",
-        pictures.draw_directions,
-        (GP,),
-    ),
 }
 
 
 def claim(name: str, size: Mapping[str, Any]) -> Claim:
     """A claim about faces, by its name in ``CLAIMS`` and the entry ``faces`` of a scale."""
-    sentence, parts, note, draw, roles, also_adam = CLAIMS[name]
-    note = f"{_note(size)} {note}".strip()
-    settings = _settings(size)
+    sentence, parts, note, draw, also_adam = CLAIMS[name]
+    settings = settings_of(size)
     if not also_adam:
         settings = {name: settings[name] for name in (WASSERSTEIN, LISTING)}
-    return Claim(name, sentence, parts, only(settings, *roles), note, draw)
+    return Claim(name, sentence, parts, settings, f"{note_of(size)} {note}".strip(), draw)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.claims.images import pretrained
 from experiments.claims.images.cells import LOSSES
 from experiments.claims.images.faces import STEP
 from experiments.claims.images.fashion import TRAVERSED, TRAVERSED_BY
+from experiments.claims.images.pretrained import PRETRAINED
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.metrics.claims import Setting, capped, column, middle
 from jaxgan.plots import figures, raster
@@ -18,6 +20,7 @@ from jaxgan.runs.records import Cell, Record, Records
 Settings = Mapping[str, Setting]
 
 COLOURS = 64  # of a picture: faces have many
+SIDE = 64  # pixels of a sample that is moved, at least, if it is to be enlarged
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
 
@@ -133,23 +136,27 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
 def draw_directions(settings: Settings, records: Records) -> list[Picture]:
     """The effect of the leading directions on samples."""
     drawings = []
-    for name, setting in settings.items():
+    for number, (name, setting) in enumerate(settings.items()):
         (cell,) = setting.values()
-        record = _middle(records[cell])
+        trained = cell.laboratory is not PRETRAINED
+        record = _middle(records[cell]) if trained else records[cell][0]
+        factors = list(FACTORS) if trained else pretrained.names()
         panels: Panels = {}
         for i, shifts in enumerate(record.arrays["shifts"][0]):
             most = sorted(range(len(shifts)), key=lambda j: -abs(shifts[j]))[:3]
-            words = [f"{list(FACTORS)[j].replace('_', ' ')} {shifts[j]:+.1f}" for j in most]
+            words = [f"{factors[j].replace('_', ' ')} {shifts[j]:+.1f}" for j in most]
             row = "\n".join([f"direction {i + 1}", *words])
-            for number, sample in enumerate(record.arrays["edits"][i]):
-                panels[row, f"sample {number + 1}"] = sample
+            for at, sample in enumerate(record.arrays["edits"][i]):
+                panels[row, f"sample {at + 1}"] = sample
+        seed = "the seed with the median final ratio" if trained else "the first seed"
+        spread = "of the data" if trained else "among people"
         caption = (
             f"{name}: samples {STEP:g} standard deviations below, as drawn, and as far "
-            "above along each of the leading directions, of the seed with the median final "
-            "ratio; with it the three factors that change most, in standard deviations of "
-            "the data."
+            f"above along each of the leading directions, of {seed}; with it the three factors "
+            f"that change most, in standard deviations {spread}."
         )
-        drawings.append(_panels(f"directions_{name}", caption, panels, scale=2))
+        scale = max(1, SIDE // record.arrays["edits"].shape[-2])
+        drawings.append(_panels(f"directions_{number}", caption, panels, scale))
     return pictures(*drawings, colours=COLOURS)
 
 

@@ -9,17 +9,20 @@ from PIL import Image
 
 from experiments.claims import report as claims_report
 from experiments.claims.entries import IMAGES, SCALES, claims
-from experiments.claims.images import fashion
+from experiments.claims.images import fashion, pretrained
 from experiments.claims.images.cells import EDITED
+from experiments.claims.images.direction_entries import PEOPLE
 from experiments.claims.images.face_entries import ALSO_ADAM, GAN, GP, LISTING, WASSERSTEIN
 from experiments.claims.images.faces import DIRECTIONS, FACES
 from experiments.claims.images.fashion import TRAVERSED
 from experiments.claims.images.fashion_entries import NETWORK
 from experiments.claims.images.parts import RECOGNISABLE
+from experiments.claims.images.pretrained import PRETRAINED
 from experiments.claims.points.parts import fits_well
 from experiments.images.config import Dataset
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.data.fashion_mnist import CLASSES
+from jaxgan.errors import InputError
 from jaxgan.metrics.claims import Claim, cells_of, decide
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from jaxgan.plots.report_page import report_page
@@ -27,6 +30,7 @@ from jaxgan.runs.records import Cell, Record
 from tests import records
 
 EPOCHS, SEEDS = 30, 8
+ROLES = {GAN: "gan", GP: "gp", PEOPLE: "people"}
 
 
 def claim_of(name, scale="small"):
@@ -67,13 +71,28 @@ def several(arrays=lambda seed: {}, count=SEEDS):
     return [record(seed, **arrays(seed)) for seed in range(count)]
 
 
+def several_of(cell):
+    """Records that a cell may have."""
+    return several(lambda seed: moved(seed)) if cell.laboratory is PRETRAINED else several()
+
+
+def moved(seed, size=2.0, random=0.0):
+    """People: the largest changes by leading directions, and by random ones."""
+    names = pretrained.names()
+    shifts = np.full((2, DIRECTIONS, len(names)), 0.01 * seed)
+    shifts[1] += random
+    for i, name in enumerate(("gender", "age", "turn of the head", "smile")):
+        shifts[0, i, names.index(name)] = -size  # the sign has no meaning
+    return {"shifts": shifts}
+
+
 def outcome(name, **roles):
     """The outcome of a claim whose cells of each role have the same records."""
     claim = claim_of(name)
     runs = {}
     for setting in claim.settings.values():
         for role, cell in setting.items():
-            runs[cell] = roles.get({GAN: "gan", GP: "gp"}.get(role, role), several())
+            runs[cell] = roles.get(ROLES.get(role, role), several_of(cell))
     return decide(claim, runs)
 
 
@@ -175,7 +194,7 @@ def test_one_run_that_diverged_is_evidence_for_nothing(name, role, also, at):
     }
     runs[0] = record(**(curves | {"diverged_at": epoch}))
     for finding in outcome(name, **{role: runs}).findings:
-        if any({GAN: "gan", GP: "gp"}.get(x, x) == role for x in finding.part.roles):
+        if any(ROLES.get(x, x) == role for x in finding.part.roles):
             assert finding.verdict == UNDECIDED
             assert all(np.isfinite(x).all() for x in finding.values.values())
 
@@ -220,9 +239,46 @@ def test_directions_change_factors_more_than_random_ones_do():
         return {"shifts": changes}
 
     assert verdict("S1", gp=several(shifts)) == HOLDS
-    assert verdict("S1", gp=several(lambda s: shifts(s, 0.5))) == FAILS
+    small = outcome("S1", gp=several(lambda s: shifts(s, 0.5)))
+    assert list(small.by_setting.values()) == [HOLDS, HOLDS, FAILS, FAILS]
     result = outcome("S1", gp=several(lambda s: shifts(s, 2.0, random=3.0)))
-    assert [f.verdict for f in result.findings[:5]] == [HOLDS] * 4 + [FAILS]
+    cartoons = [f.verdict for f in result.findings if GP in f.part.roles]
+    assert cartoons == ([HOLDS] * 4 + [FAILS]) * 2
+
+
+def test_pretrained_generators_come_first_and_have_rules_of_their_own():
+    claim = claim_of("S1")
+    assert [list(setting) for setting in claim.settings.values()] == [[PEOPLE]] * 2 + [[GP]] * 2
+    assert [list(setting.values())[0].config for setting in claim.settings.values()][:2] == [
+        pretrained.FFHQ,
+        pretrained.CELEBA,
+    ]
+    # Cartoons hold here: what fails is what fails of people.
+    for people, verdicts in (
+        (several(moved), [HOLDS] * 5),
+        (several(lambda s: moved(s, 0.5)), [FAILS] * 4 + [HOLDS]),
+        (several(lambda s: moved(s, 2.0, random=3.0)), [HOLDS] * 4 + [FAILS]),
+    ):
+        findings = outcome("S1", people=people).findings
+        found = [f for f in findings if f.setting == next(iter(claim.settings))]
+        assert [f.verdict for f in found] == verdicts
+        assert [f.part.roles for f in found] == [(PEOPLE,)] * 5
+    words = ("gender", "facing direction", "age", "smile")
+    for word, part in zip(words, claim.parts, strict=False):
+        assert f"changes {'the ' * (' ' in word)}{word} by over 1 sd among people" in part.rule
+
+
+def test_a_generator_that_cannot_be_had_is_left_out_and_named(monkeypatch, capsys):
+    def refuse(name, say):
+        raise InputError(f"pip cannot download {name}")
+
+    monkeypatch.setattr(pretrained.zoo, "fetch", refuse)
+    claim = claims(names=["S1"], fetch=True)["S1"]
+    assert [list(setting) for setting in claim.settings.values()] == [[GP]] * 2
+    assert claim.note.startswith("Not tested on a generator that is style-based")
+    assert "pip cannot download dcgan-faces" in claim.note
+    assert capsys.readouterr().err.count("S1: Not tested") == 2
+    assert len(claim_of("S1").settings) == 4  # without fetch nothing is asked for
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -231,13 +287,14 @@ def test_an_entry(name, scale):
     claim = claim_of(name, scale)
     assert claim.name == name
     # E1 names both networks; in four claims GAN has the optimizer of WGAN-GP too.
-    assert len(claim.settings) == {"E1": 1, **dict.fromkeys(("D1", "D2", "D3", "D4b"), 4)}.get(
-        name, 2
-    )
+    four = dict.fromkeys(("D1", "D2", "D3", "D4b", "S1"), 4)
+    assert len(claim.settings) == {"E1": 1, **four}.get(name, 2)
     size = SCALES[scale]
     assert str(size["faces" if name[0] in "DS" else "report_conv"]["width"]) in claim.note
     for setting in claim.settings.values():
-        assert {role for part in claim.parts for role in part.roles} <= set(setting)
+        tested = [part for part in claim.parts if set(part.roles) <= set(setting)]
+        assert len(tested) == len(claim.parts) or name == "S1"
+        assert {role for part in tested for role in part.roles} == set(setting) or name == "D4"
     for part in claim.parts:
         assert part.allowed.low < part.allowed.high
         numbers = {f"{x:.3g}" for x in part.allowed if math.isfinite(x) and x}
@@ -280,7 +337,7 @@ def test_cells_are_those_of_the_report():
             listing, penalty="none", penalty_weight=(), critic_norm="batch"
         )
     every = cells_of(claim_of(name) for name in IMAGES)
-    assert len(every) == 6
+    assert len(every) == 8
     dense = claim_of("E2").settings["dense"][NETWORK].config
     assert (dense.model, dense.width, dense.learning_rate) == ("report_dense", 128, (2e-4,))
 
@@ -306,6 +363,18 @@ def face_records(count=2):
     return several(arrays, count)
 
 
+def people_records():
+    """Records of people of a pretrained generator, without curves."""
+    rng = np.random.default_rng(1)
+
+    def made(seed):
+        edits = rng.integers(0, 256, (DIRECTIONS, EDITED, 3, 32, 32, 3), np.uint8)
+        arrays = {**moved(seed), "edits": edits, "diverged_at": 0}
+        return Record({name: np.asarray(x) for name, x in arrays.items()}, {})
+
+    return [made(seed) for seed in range(2)]
+
+
 def garment_records():
     rng = np.random.default_rng(0)
     shape = (len(TRAVERSED), EDITED, 3, 28, 28, 1)
@@ -315,7 +384,8 @@ def garment_records():
 def shown_of(claims):
     """A report on claims with records that have pictures."""
     cells = cells_of(claims.values())
-    runs = {x: face_records() if x.laboratory is FACES else garment_records() for x in cells}
+    kinds = {FACES: face_records, PRETRAINED: people_records}
+    runs = {x: kinds.get(x.laboratory, garment_records)() for x in cells}
     return claims_report.report(claims, runs, str, ["Lead."])
 
 
@@ -339,7 +409,7 @@ def test_every_picture_is_drawn(shown):
 def test_a_page_of_claims_about_images(shown):
     assert [row[0] for row in shown.table.rows] == ["D1", "D2", "D4", "D5", "E2", "S1"]
     # The samples of D2 are those of D1.
-    assert [len(section.pictures) for section in shown.sections] == [3, 1, 0, 1, 2, 2]
+    assert [len(section.pictures) for section in shown.sections] == [3, 1, 0, 1, 2, 4]
     assert "Pictures of D1 belong here too." in shown.sections[1].notes
     assert shown.lead == ["Lead."]
     html = report_page(shown.title, shown.lead, shown.table, shown.sections, {})
