@@ -1,11 +1,13 @@
 """Convolutional layers and norms.
 
-Programs that train these layers should be compiled with ``compiler_options()``.
+Layers compute with the numbers of their input, float32 or bfloat16; parameters and statistics
+are float32. Programs that train these layers should be compiled with ``compiler_options()``.
 """
 
+import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -13,9 +15,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxgan.errors import InputError
 from jaxgan.networks.convolution import Geometry, correlate, on_cpu, spread
 
 NORMS = ("batch", "layer", "none")
+SPECTRAL = "spectral"  # of the weights, not of what passes: of critics alone
 _OPTION = "xla_cpu_experimental_ynn_fusion_type"
 _WITHOUT_CONVOLUTIONS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
 
@@ -72,9 +76,10 @@ class Conv(nn.Module):
         w = self.param("kernel", self.kernel_init, shape)
         size = (x.shape[1], x.shape[2])
         geometry = Geometry(size, self.kernel, self.stride, self.padding)
-        y: Any = correlate(x, w, geometry)
+        y: Any = correlate(x, w.astype(x.dtype), geometry)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (1, 1, 1, self.features))
+            bias = self.param("bias", nn.initializers.zeros, (1, 1, 1, self.features))
+            y = y + bias.astype(x.dtype)
         return y
 
 
@@ -105,33 +110,53 @@ class ConvTranspose(nn.Module):
         )
         reach = self.kernel - 2 * self.padding
         high, wide = ((side - 1) * self.stride + reach for side in x.shape[1:3])
-        y: Any = spread(x, w, Geometry((high, wide), self.kernel, self.stride, self.padding))
+        geometry = Geometry((high, wide), self.kernel, self.stride, self.padding)
+        y: Any = spread(x, w.astype(x.dtype), geometry)
         return y
+
+
+class Bias(nn.Module):
+    """Add one number per channel: ``[..., C] -> [..., C]``."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
+        return x + self.param("bias", nn.initializers.zeros, shape).astype(x.dtype)
 
 
 class BatchNorm(nn.Module):
     """Batch norm with PyTorch's conventions: ``[..., C] -> [..., C]``.
 
     Training uses the batch's own mean and variance, evaluation the running ones, which
-    follow the batch's by ``momentum`` and hold the unbiased variance.
+    follow the batch's by ``momentum`` and hold the unbiased variance. Where there are classes,
+    each has its own scale and bias: ``(x [B, ..., C], labels [B]) -> [B, ..., C]``.
 
-    Source: Ioffe and Szegedy, arXiv 1502.03167.
+    Source: Ioffe and Szegedy, arXiv 1502.03167; Dumoulin et al., arXiv 1610.07629.
 
     Attributes:
       momentum: Share of the new value in a running one.
       epsilon: Added to the variance.
       scale_init: Draws the scale from (key, shape).
+      classes: Number of classes.
     """
 
     momentum: float = 0.1
     epsilon: float = 1e-5
     scale_init: nn.initializers.Initializer = nn.initializers.ones
+    classes: int = 0
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
+    def __call__(self, x: Array, train: bool, labels: Array | None = None) -> Array:
+        dtype = x.dtype
+        x = x.astype(jnp.promote_types(dtype, jnp.float32))
         shape = (1,) * (x.ndim - 1) + (x.shape[-1],)
-        scale = self.param("scale", self.scale_init, shape)
-        bias = self.param("bias", nn.initializers.zeros, shape)
+        tables = (self.classes, x.shape[-1]) if self.classes else shape
+        scale: Any = self.param("scale", self.scale_init, tables)
+        bias: Any = self.param("bias", nn.initializers.zeros, tables)
+        if self.classes:
+            chosen = one_hot(labels, self.classes)
+            by_example = (len(x), *shape[1:])
+            scale, bias = ((chosen @ table).reshape(by_example) for table in (scale, bias))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)
         mean, var = running_mean.value, running_var.value
@@ -144,7 +169,18 @@ class BatchNorm(nn.Module):
                 running_mean.value += self.momentum * (mean - running_mean.value)
                 running_var.value += self.momentum * (unbiased - running_var.value)
         slope = scale * lax.rsqrt(var + self.epsilon)
-        return x * slope + (bias - mean * slope)
+        return (x * slope + (bias - mean * slope)).astype(dtype)
+
+
+def one_hot(labels: Array | None, classes: int) -> Array:
+    """Labels ``[B]`` as rows ``[B, classes]`` of zeros and a one.
+
+    Raises:
+      InputError: If there are no labels.
+    """
+    if labels is None:
+        raise InputError(f"a network with {classes} classes needs labels")
+    return jax.nn.one_hot(labels, classes)
 
 
 def _channel_means(x: Array) -> Array:
@@ -161,14 +197,35 @@ def _channel_means(x: Array) -> Array:
     return mean.reshape((1,) * (x.ndim - 1) + (-1,))
 
 
-def normalise(x: Array, norm: str, train: bool, **options) -> Array:
+def normalise(
+    x: Array, norm: str, train: bool, labels: Array | None = None, **options
+) -> Array:
     """Apply a norm by its name in ``NORMS``, inside a compact module.
 
     ``layer`` normalises all numbers of an example together, with a scale and a shift per
     channel. ``options`` are those of ``BatchNorm``.
+
+    Raises:
+      InputError: If there are classes and a norm other than ``batch``.
     """
     if norm == "batch":
-        return BatchNorm(**options)(x, train)
+        return BatchNorm(**options)(x, train, labels)
+    if options.get("classes"):
+        raise InputError(f"labels enter by batch norm, and the generator's norm is {norm!r}")
     if norm == "layer":
-        return nn.LayerNorm(reduction_axes=tuple(range(1, x.ndim)), epsilon=1e-5)(x)
+        axes = tuple(range(1, x.ndim))
+        return nn.LayerNorm(reduction_axes=axes, epsilon=1e-5, dtype=x.dtype)(x)
     return x
+
+
+def weighted(layer: nn.Module, norm: str, train: bool) -> Callable[[Array], Array]:
+    """A layer of a critic without a bias, its weights over their spectral norm if so named.
+
+    Training takes one step of power iteration at every pass, and keeps it in the collection
+    ``batch_stats``; evaluation takes a step from there, which it does not keep.
+
+    Source: Miyato et al., arXiv 1802.05957.
+    """
+    if norm != SPECTRAL:
+        return layer  # pyright: ignore[reportReturnType]
+    return functools.partial(nn.SpectralNorm(layer), update_stats=train)

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxgan.errors import InputError
-from jaxgan.networks import fashion, report_dcgan
-from jaxgan.networks.layers import NORMS
+from jaxgan.networks import dcgan, fashion, report_dcgan, sngan
+from jaxgan.networks.layers import NORMS, SPECTRAL
 
 
 class Pair(NamedTuple):
@@ -66,4 +66,6 @@ PAIRS: dict[str, Pair] = {
         _of_report(report_dcgan.Critic),
         report_dcgan.SIZES,
     ),
+    "dcgan": Pair(dcgan.Generator, dcgan.Critic, dcgan.SIZES, True, (*NORMS, SPECTRAL)),
+    "sngan": Pair(sngan.Generator, sngan.Critic, sngan.SIZES, True, (SPECTRAL, *NORMS)),
 }
