@@ -14,7 +14,7 @@ from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
 from tests.convert.attacks import alone, attack_of
 from tests.generators import line_of
-from tests.quick import normal
+from tests.quick import normal, quick_jit, variables
 
 SETTINGS = {
     "format": 2,
@@ -79,6 +79,29 @@ def test_what_is_written_is_read(changes, tmp_path):
     assert np.std(images) > 0.01
 
 
+def test_a_generator_that_takes_labels_has_them_behind_its_latents(tmp_path):
+    form = {name: (SETTINGS | SMALL)[name] for name in ("size", "width", "channels", "norm")}
+    network = PAIRS["dcgan"].generator(**form, classes=3)
+    z, labels = normal(4, 5), np.array([0, 2, 1, 2])
+    weights = variables(network, z, labels)
+    settings = SETTINGS | SMALL | {"model": "dcgan", "classes": 3}
+    own.save(tmp_path / "generator.npz", settings, weights)
+    generator = convert.load(tmp_path)
+    assert (generator.num_labels, generator.z_dim, generator.latent_dim) == (3, 5, 8)
+    codes = np.concatenate([z, np.eye(3, dtype=np.float32)[labels]], axis=1)
+    np.testing.assert_array_equal(generator.with_labels(labels).codes(z), codes)
+    (style,) = generator.styles
+    assert not style.weight[:, 5:].any()
+
+    @quick_jit
+    def both(weights):
+        return network.apply(weights, z, labels), generator.synthesise(weights, codes)
+
+    expected, images = both(weights)
+    np.testing.assert_allclose(images, expected, atol=1e-5)
+    assert np.std(images) > 0.01
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -86,6 +109,8 @@ def test_what_is_written_is_read(changes, tmp_path):
         *(SMALL | {"width": 8, "latent_dim": dim} for dim in (1, 8, 20)),
         *(SMALL | {"model": "report_conv", "latent_dim": dim} for dim in (3, 98, 120)),
         *({"latent_dim": dim} for dim in (3, 4, 140)),  # 4 is the side of a kernel
+        SMALL | {"model": "dcgan"},
+        SMALL | {"model": "sngan"},
     ],
     ids=lambda changes: " ".join(map(str, changes.values())),
 )
@@ -95,7 +120,7 @@ def test_the_style_makes_of_latents_what_the_first_layer_does(changes, tmp_path)
     own.save(tmp_path / "generator.npz", settings, variables)
     (style,) = convert.load(tmp_path).styles
     assert (style.layer, style.to_rgb) == (0, False)
-    name = "ConvTranspose_0" if settings["model"] == "report_dcgan" else "Dense_0"
+    name = "ConvTranspose_0" if settings["model"].endswith("dcgan") else "Dense_0"
     z = normal(3, settings["latent_dim"])
 
     @jax.jit
