@@ -1,0 +1,1 @@
+"""The Stacked MNIST laboratory: which of 1,000 modes a generator reaches."""

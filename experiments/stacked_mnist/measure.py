@@ -1,0 +1,74 @@
+"""The modes that generated stacks reach."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.images import run
+from experiments.images.config import Config
+from experiments.images.program import LatentSet, fixed_latents, lanes_of
+from jaxgan.data.fashion_mnist import Images
+from jaxgan.data.stacks import CHANNELS, stack
+from jaxgan.judges import fashion
+from jaxgan.metrics.coverage import class_coverage
+
+SAMPLES = 26_000  # as in VEEGAN and PacGAN
+_AT_ONCE = 2000
+MEASURED = ("modes", "reverse_kl", "modes_ema", "reverse_kl_ema")
+
+
+def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
+    """Make the measures of every lane's generator and of its moving average.
+
+    Stacks of the test images are measured beside them: what a perfect generator scores with
+    this classifier.
+    """
+    modes = len(data.classes) ** CHANNELS
+    real = stack(data.test_images, SAMPLES)
+    best = class_coverage(fashion.mode_numbers(classifier.params, real), modes)
+
+    def measure(config, sample, state, directory) -> Mapping[str, Any]:
+        z = fixed_latents(config, SAMPLES, LatentSet.MEASURES)
+
+        def reached(state) -> list[np.ndarray]:
+            """Modes and reverse divergence of every lane's samples, ``[S]`` each."""
+            numbers = []
+            for first in range(0, SAMPLES, _AT_ONCE):
+                lanes = sample(state, z[first : first + _AT_ONCE])
+                numbers.append([fashion.mode_numbers(classifier.params, x) for x in lanes])
+            lanes = np.concatenate(numbers, axis=1)
+            rows = [class_coverage(lane, modes) for lane in lanes]
+            return [np.array(column) for column in zip(*rows, strict=True)]
+
+        # The sampler takes the average; here the average of the last generator alone.
+        last = dataclasses.replace(state, average=state.generator.variables)
+        return {
+            **dict(zip(MEASURED, reached(last) + reached(state), strict=True)),
+            "modes_real": best.modes,
+            "reverse_kl_real": best.reverse_kl,
+            "modes_of": modes,
+            "samples": SAMPLES,
+            "classifier_accuracy": classifier.accuracy,
+        }
+
+    return measure
+
+
+def rows(config: Config, folder: Path) -> list[dict[str, Any]]:
+    """Lines of ``modes.csv``, one for each lane; none of a run that is not complete."""
+    path = folder / "summary.json"
+    if not path.exists():
+        return []
+    summary = json.loads(path.read_text("utf-8"))
+    names = ("model", "variant", "optimizer", "pack")
+    settings = {name: getattr(config, name) for name in names}
+    values = [value for value in config.combinations() for _ in range(config.seeds)]
+    table = []
+    for lane, seed in enumerate(lanes_of(config).seed.tolist()):
+        measured = {name: summary[name][lane] for name in MEASURED}
+        table.append({**settings, **values[lane], "seed": seed, **measured})
+    return table
