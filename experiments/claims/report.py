@@ -6,10 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxgan.metrics import verdicts
-from jaxgan.metrics.claims import Claim, Finding, Outcome, Setting, cells_of, decide, lost_of
+from jaxgan.metrics.claims import (
+    Claim,
+    Finding,
+    Origins,
+    Outcome,
+    Setting,
+    cells_of,
+    decide,
+    lost_of,
+)
 from jaxgan.metrics.intervals import Interval
 from jaxgan.metrics.verdicts import Range
-from jaxgan.plots.report_page import Section, Table
+from jaxgan.plots.report_page import Details, Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
 
 
@@ -90,7 +99,38 @@ def _section(
         Table(head, [_line(finding) for finding in outcome.findings]),
         pictures,
         command,
+        _origins(claim),
     )
+
+
+def _origins(claim: Claim) -> Details | None:
+    """Who filled in what: first what all cells share, then what differs."""
+    named = {
+        (name, role): claim.origins(cell)
+        for name, setting in claim.settings.items()
+        for role, cell in setting.items()
+    }
+    if not any(x.report or x.ours for x in named.values()):
+        return None
+
+    def shared(side: str) -> dict[str, str]:
+        first, *others = (getattr(x, side) for x in named.values())
+        return {n: v for n, v in first.items() if all(x.get(n) == v for x in others)}
+
+    common = Origins(shared("report"), shared("ours"))
+    rows = [["all", "all", *map(_listed, common)]] if any(common) else []
+    for (name, role), each in named.items():
+        own = (
+            {n: v for n, v in side.items() if n not in same}
+            for side, same in zip(each, common, strict=True)
+        )
+        rows.append([name, role, *map(_listed, own)])
+    head = ["setting", "role", "in the report", "filled in here"]
+    return Details("Who filled in what", Table(head, rows))
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _spread(outcome: Outcome) -> list[str]:
@@ -153,7 +193,11 @@ def _numbers(outcome: Outcome) -> dict[str, Any]:
 
     def cells(setting: Setting) -> dict[str, Any]:
         return {
-            role: {"key": key(cell), **cell.laboratory.identity(cell.config)}
+            role: {
+                "key": key(cell),
+                **cell.laboratory.identity(cell.config),
+                "origins": claim.origins(cell)._asdict(),
+            }
             for role, cell in setting.items()
         }
 

@@ -94,6 +94,18 @@ class Levels(NamedTuple):
     again: Callable[[float], Part]
 
 
+class Origins(NamedTuple):
+    """Who chose the settings of a cell; each a name and a value, in words.
+
+    Attributes:
+      report: Settings that are in the report that makes the claim.
+      ours: Those that were filled in, or that differ from the report's.
+    """
+
+    report: dict[str, str]
+    ours: dict[str, str]
+
+
 class Claim(NamedTuple):
     """A sentence, and how it is tested.
 
@@ -104,6 +116,7 @@ class Claim(NamedTuple):
       settings: Ways to fill in what the sentence leaves open, by name.
       note: What was filled in, and why.
       draw: Makes pictures of the settings.
+      origins: Tells who chose the settings of a cell.
     """
 
     name: str
@@ -112,6 +125,7 @@ class Claim(NamedTuple):
     settings: Mapping[str, Setting]
     note: str
     draw: Draw = lambda settings, records: []
+    origins: Callable[[Cell], Origins] = lambda cell: Origins({}, {})
 
 
 class Finding(NamedTuple):

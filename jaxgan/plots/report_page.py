@@ -46,6 +46,18 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
+class Details(NamedTuple):
+    """A table that opens at a click.
+
+    Attributes:
+      title: What is clicked on.
+      table: The table.
+    """
+
+    title: str
+    table: Table
+
+
 class Section(NamedTuple):
     """One entry of a study.
 
@@ -57,6 +69,7 @@ class Section(NamedTuple):
       table: The numbers.
       pictures: Below them.
       command: What runs just this entry.
+      details: Shown below the notes.
     """
 
     name: str
@@ -66,6 +79,7 @@ class Section(NamedTuple):
     table: Table
     pictures: Sequence[Picture]
     command: str
+    details: Details | None = None
 
 
 def report_page(
@@ -136,12 +150,20 @@ def _marked(cell: str) -> str:
 def _section(section: Section, anchor: str) -> str:
     figures = "\n".join(_figure(picture, section.name) for picture in section.pictures)
     verdict = f"<p>{_marked(section.verdict)}</p>" if section.verdict else ""
+    command = f"<p class='soft'>Just this: {pages.code(section.command)}</p>"
     return (
         f'<section id="{anchor}"><h2>{pages.text(section.name)}: '
         f"{pages.text(section.sentence)}</h2>{verdict}"
         f'<div class="wide">{_table(section.table, {})}</div>{_paragraphs(section.notes)}'
-        f"{figures}<p class='soft'>Just this: {pages.code(section.command)}</p></section>"
+        f"{_details(section.details)}{figures}{command}</section>"
     )
+
+
+def _details(details: Details | None) -> str:
+    if details is None:
+        return ""
+    table = f'<div class="wide">{_table(details.table, {})}</div>'
+    return f"<details><summary>{pages.text(details.title)}</summary>{table}</details>"
 
 
 def _figure(picture: Picture, name: str) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 
 from experiments.claims.images import face_entries, pictures, pretrained
 from experiments.claims.images.face_entries import GP, LISTING, WASSERSTEIN
+from experiments.claims.images.faces import DIRECTIONS, STEP
 from experiments.claims.images.pretrained import CELEBA, FFHQ, PRETRAINED, Faces
+from experiments.claims.origins import origins
 from jaxgan.data.cartoon_faces import FACTORS
-from jaxgan.metrics.claims import Claim, Measure, Part, Setting, column, diverged
+from jaxgan.metrics.claims import Claim, Measure, Origins, Part, Setting, column, diverged
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.progress import say
 from jaxgan.runs.records import Cell, Record
@@ -106,6 +108,23 @@ def _s1(size: Mapping[str, Any], *, fetch: bool) -> Claim:
         settings,
         " ".join([*missing, _NOTE, face_entries.note_of(size)]),
         pictures.draw_directions,
+        _origins,
+    )
+
+
+def _origins(cell: Cell) -> Origins:
+    report = {"directions": f"{DIRECTIONS}, not whitened"}
+    if cell.laboratory is not PRETRAINED:
+        return Origins(report, origins(cell.config.config, {}).ours)
+    return Origins(
+        report,
+        {
+            "generator": cell.config.source,
+            "truncation": f"{pretrained.TRUNCATION:g}",
+            "distance": f"{STEP:g} sd of codes either way",
+            "people": str(cell.config.people),
+            "judges": " and ".join(pretrained.JUDGES),
+        },
     )
 
 

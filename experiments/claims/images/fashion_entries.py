@@ -8,12 +8,13 @@ import numpy as np
 from experiments.claims.images import fashion, pictures
 from experiments.claims.images.fashion import FASHION, TRAVERSED, TRAVERSED_BY
 from experiments.claims.images.parts import constant
+from experiments.claims.origins import ANY, Given, origins
 from experiments.common.settings import Recipe
 from experiments.fashion_mnist.config import DEFAULTS
 from experiments.images.config import Dataset, configure
 from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
-from jaxgan.metrics.claims import Claim, Measure, Part, Setting, column, diverged
+from jaxgan.metrics.claims import Claim, Measure, Origins, Part, Setting, column, diverged
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.records import Cell, Record
 
@@ -60,6 +61,19 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
     }
 
 
+def _origins(cell: Cell) -> Origins:
+    given: Given = {
+        **dict.fromkeys(("variant", "model", "size", "norm", "critic_norm"), ANY),
+        "optimizer": ("adam",),
+        "learning_rate": ((2e-4,),),
+        "epochs": (10,),
+        "latent_dim": (100,),
+        "width": (128,),
+        "train_size": (60_000,),
+    }
+    return origins(cell.config, given)
+
+
 def _note(sizes: Sizes) -> str:
     dense, conv = sizes["report_dense"], sizes["report_conv"]
     return (
@@ -81,6 +95,7 @@ def _e1(sizes: Sizes) -> Claim:
         {"as reported": {name: x[NETWORK] for name, x in _settings(sizes).items()}},
         _note(sizes),
         pictures.draw_losses,
+        _origins,
     )
 
 
@@ -165,6 +180,7 @@ def _e2(sizes: Sizes) -> Claim:
         _settings(sizes),
         f"{_note(sizes)} Classes are told by a classifier trained on the real images.",
         pictures.draw_traversal,
+        _origins,
     )
 
 

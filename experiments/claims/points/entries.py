@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from experiments.claims.origins import origins
 from experiments.claims.points.cells import POINTS, digest
 from experiments.claims.points.parts import (
     CLEARLY,
@@ -18,18 +19,33 @@ from experiments.claims.points.parts import (
     rough_sooner,
 )
 from experiments.claims.points.pictures import draw_points
-from experiments.points.config import DEFAULTS, configure
+from experiments.claims.points.settings import (
+    ADAM,
+    FIVE,
+    GAN,
+    GP,
+    LONG,
+    OPTIMIZERS,
+    RMSPROP,
+    SGD,
+    USUAL,
+    VARIANTS,
+    WGAN,
+    MakeCell,
+    a_by_rate,
+    a_fewer_steps,
+    a_more_steps,
+    a_rates,
+    a_variants,
+    b_long,
+    b_variants,
+    c_settings,
+    given_by,
+)
+from experiments.points.config import configure
 from jaxgan.errors import InputError
-from jaxgan.metrics.claims import Claim, Part, Setting, only
+from jaxgan.metrics.claims import Claim, Origins, Part, Setting, only
 from jaxgan.runs.records import Cell
-
-GAN, WGAN, GP = "GAN", "WGAN", "WGAN-GP"
-SGD, ADAM, RMSPROP = "SGD", "Adam", "RMSprop"
-_VARIANTS = {GAN: "gan", WGAN: "wgan", GP: "wgan_gp"}
-_OPTIMIZERS = {SGD: "sgd", ADAM: "adam", RMSPROP: "rmsprop"}
-_FIVE, _LONG = "SGD, 5 critic steps", "SGD, 2000 epochs"
-
-MakeCell = Callable[..., Cell]  # (recipe, variant, optimizer, **settings) -> cell
 
 
 class Entry(NamedTuple):
@@ -54,7 +70,7 @@ def claim(name: str, data: str, data_key: str, columns: tuple[str, ...] = ()) ->
         for setting, owner in (("clip", WGAN), ("penalty_weight", GP)):
             if variant != owner:  # has no such setting
                 settings.pop(setting, None)
-        settings |= {"variant": (_VARIANTS[variant],), "optimizer": (_OPTIMIZERS[optimizer],)}
+        settings |= {"variant": (VARIANTS[variant],), "optimizer": (OPTIMIZERS[optimizer],)}
         (config,) = configure(recipe, **source, **settings)
         return Cell(POINTS, config)
 
@@ -65,112 +81,12 @@ def claim(name: str, data: str, data_key: str, columns: tuple[str, ...] = ()) ->
         cause = error.__cause__  # an error without its remedy, flags that are not there
         reason = cause if isinstance(cause, InputError) else error
         raise InputError(f"claim {name} cannot be tested on {data}: {reason}") from error
-    return Claim(name, entry.sentence, entry.parts, settings, entry.note, draw_points)
 
+    def origins_of(cell: Cell) -> Origins:
+        return origins(cell.config, given_by(name))
 
-# The settings of the reports.
-
-_SLOW: dict[str, Any] = {"learning_rate": (1e-4,)}
-_FAST: dict[str, Any] = {"learning_rate": (1e-3,)}
-_WIDE: dict[str, Any] = {"clip": (0.1,), "penalty_weight": (0.1,)}
-_SAME_RATE = dict.fromkeys(_OPTIMIZERS, 1e-3)
-_USUAL = {
-    name: DEFAULTS.by_optimizer[optimizer]["learning_rate"][0]
-    for name, optimizer in _OPTIMIZERS.items()
-}
-
-
-def _three(cell: MakeCell, recipe: str, **settings: Any) -> Setting:
-    return {variant: cell(recipe, variant, RMSPROP, **settings) for variant in _VARIANTS}
-
-
-def _a_rates(cell: MakeCell) -> dict[str, Setting]:
-    return {
-        "rate 1e-4": _three(cell, "report_a", **_SLOW),
-        "rate 1e-3": _three(cell, "report_a", **_FAST),
-    }
-
-
-def _a_variants(cell: MakeCell) -> dict[str, Setting]:
-    wide = _three(cell, "report_a", **_FAST, **_WIDE)
-    return _a_rates(cell) | {"rate 1e-3, clip and penalty weight 0.1": wide}
-
-
-def _a_optimizers(
-    cell: MakeCell, rates: Mapping[str, float], steps: int, epochs: int = 200
-) -> Setting:
-    """All three, SGD with other critic steps and epochs than the others."""
-
-    def one(name: str, steps: int = 5, epochs: int = 200) -> Cell:
-        own = {"learning_rate": (rates[name],), "critic_steps": steps, "epochs": epochs}
-        return cell("report_a", GAN, name, **own)
-
-    others = {name: one(name) for name in (ADAM, RMSPROP)}
-    return {SGD: one(SGD, steps, epochs), _FIVE: one(SGD)} | others
-
-
-def _a_by_rate(cell: MakeCell) -> dict[str, Setting]:
-    return {
-        "one rate, SGD 20 steps": _a_optimizers(cell, _SAME_RATE, 20),
-        "a rate each, SGD 20 steps": _a_optimizers(cell, _USUAL, 20),
-    }
-
-
-def _a_more_steps(cell: MakeCell) -> dict[str, Setting]:
-    more = {
-        "a rate each, SGD 30 steps": _a_optimizers(cell, _USUAL, 30),
-        "a rate each, SGD 20 steps, 800 epochs": _a_optimizers(cell, _USUAL, 20, 800),
-    }
-    return _a_by_rate(cell) | more
-
-
-def _a_fewer_steps(cell: MakeCell) -> dict[str, Setting]:
-    by_rate = _a_by_rate(cell)
-    return only(by_rate, SGD, ADAM) | {
-        f"{name.removesuffix('20 steps')}5 steps": {SGD: setting[_FIVE], ADAM: setting[ADAM]}
-        for name, setting in by_rate.items()
-    }
-
-
-def _b_variants(cell: MakeCell) -> dict[str, Setting]:
-    return {
-        "batch 64": _three(cell, "report_b"),
-        "batch 256": _three(cell, "report_b", batch_size=256),
-        "batch 64, clip 0.1": _three(cell, "report_b", clip=(0.1,)),
-    }
-
-
-def _b_long(cell: MakeCell) -> dict[str, Setting]:
-    return {
-        f"batch {size}": {
-            _LONG: cell("report_b", GAN, SGD, batch_size=size, epochs=2000),
-            RMSPROP: cell("report_b", GAN, RMSPROP, batch_size=size),
-        }
-        for size in (64, 256)
-    }
-
-
-def _c_settings(cell: MakeCell) -> dict[str, Setting]:
-    def setting(steps: int, weight: float, rate: Mapping[str, Any] = _SLOW) -> Setting:
-        own = {**rate, "critic_steps": steps, "penalty_weight": (weight,)}
-        return {
-            f"{variant}, {optimizer}": cell("report_c", variant, optimizer, **own)
-            for optimizer in (ADAM, RMSPROP)
-            for variant in _VARIANTS
-        }
-
-    weights = {"0.001": 0.001, "0.1": 0.1, "10": 10.0}
-    grid = {
-        f"rate 1e-4, critic steps {steps}, weight {name}": setting(steps, weight)
-        for steps in (1, 5)
-        for name, weight in weights.items()
-    }
-    (first, b), *rest = grid.items()
-    return {
-        f"{first} (report B's)": b,
-        "rate 1e-3, critic steps 1, weight 0.001": setting(1, 0.001, _FAST),
-        **dict(rest),
-    }
+    told = entry.note, draw_points, origins_of
+    return Claim(name, entry.sentence, entry.parts, settings, *told)
 
 
 # The table.
@@ -187,7 +103,7 @@ _OPEN_RATE = (
     f"{_FILLED} {_NETWORKS} The optimizer of the variants: RMSprop. Its learning rate, the "
     "clip bound (0.01) and the penalty weight (0.001) are open."
 )
-_USUAL_TEXT = ", ".join(f"{name} {rate:g}" for name, rate in _USUAL.items())
+_USUAL_TEXT = ", ".join(f"{name} {rate:g}" for name, rate in USUAL.items())
 _OPEN_RATES = (
     f"{_FILLED} {_NETWORKS} {_BETAS} The learning rates are open: one for all, 1e-3, or one "
     f"each ({_USUAL_TEXT}). SGD trains with 20 or 30 critic steps per generator step, or 5 as "
@@ -203,27 +119,27 @@ _OPEN_MORE = (
     "paper on WGAN-GP, arXiv 1704.00028), since one of each would decide the claim. With 5 "
     f"steps an epoch has a fifth of the generator's updates. {_BETAS}"
 )
-_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x}, {ADAM}" for x in _VARIANTS)
-_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x}, {RMSPROP}" for x in _VARIANTS)
+_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x}, {ADAM}" for x in VARIANTS)
+_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x}, {RMSPROP}" for x in VARIANTS)
 
 CLAIMS = {
     "A1": Entry(
         "GAN shows the M by epoch 30 and fits it well by epoch 100.",
         (rough_by(GAN, 30), fits_well(GAN)),
-        lambda cell: only(_a_rates(cell), GAN),
+        lambda cell: only(a_rates(cell), GAN),
         _OPEN_RATE,
     ),
     "A2": Entry(
         "WGAN fits more slowly than GAN; its final fit is slightly better.",
         (rough_sooner(GAN, WGAN, 100), fits_better(WGAN, GAN)),
-        lambda cell: only(_a_variants(cell), GAN, WGAN),
+        lambda cell: only(a_variants(cell), GAN, WGAN),
         f"{_OPEN_RATE} {_SLIGHTLY}",
     ),
     "A3": Entry(
         "WGAN-GP behaves about like GAN while training; its final fit is slightly better than "
         "GAN's.",
         (behaves_alike(GP, GAN), fits_better(GP, GAN)),
-        lambda cell: only(_a_variants(cell), GAN, GP),
+        lambda cell: only(a_variants(cell), GAN, GP),
         f"{_OPEN_RATE} {_SLIGHTLY}",
     ),
     "A4": Entry(
@@ -233,9 +149,9 @@ CLAIMS = {
             rough_sooner(ADAM, SGD, 200),
             rough_sooner(RMSPROP, SGD, 200),
             rough_about(SGD, 135),
-            fits_better(SGD, _FIVE, CLEARLY),
+            fits_better(SGD, FIVE, CLEARLY),
         ),
-        _a_more_steps,
+        a_more_steps,
         f"{_OPEN_RATES} That SGD needs 20 to 30 critic steps is read as: with 5 it ends "
         "clearly worse. With 20 steps and 800 epochs it has about as many generator "
         "updates as with 5 and 200; its epochs are counted as before.",
@@ -243,7 +159,7 @@ CLAIMS = {
     "A5": Entry(
         "Adam converges faster than SGD with 5 critic steps, but ends worse than SGD.",
         (rough_sooner(ADAM, SGD, 200), fits_better(SGD, ADAM)),
-        _a_fewer_steps,
+        a_fewer_steps,
         f"{_OPEN_RATES} The 5 critic steps may be those of Adam alone, or of both.",
     ),
     "A6": Entry(
@@ -254,26 +170,26 @@ CLAIMS = {
             fits_better(RMSPROP, SGD),
             fits_better(RMSPROP, ADAM),
         ),
-        lambda cell: only(_a_by_rate(cell), SGD, ADAM, RMSPROP),
+        lambda cell: only(a_by_rate(cell), SGD, ADAM, RMSPROP),
         _OPEN_RATES,
     ),
     "B1": Entry(
         "After 200 epochs with RMSprop 1e-4: WGAN-GP best, then WGAN, then GAN.",
         (fits_better(GP, WGAN), fits_better(WGAN, GAN)),
-        _b_variants,
+        b_variants,
         _OPEN_BATCH,
     ),
     "B2": Entry(
         "GAN and WGAN reach a rough fit at about epoch 70, WGAN-GP at about epoch 30.",
         (rough_about(GAN, 70), rough_about(WGAN, 70), rough_about(GP, 30)),
-        _b_variants,
+        b_variants,
         _OPEN_BATCH,
     ),
     "B3": Entry(
         "GAN with SGD has barely fitted at epoch 200, and at epoch 2000 is still worse than "
         "RMSprop at 200.",
-        (barely_fits(_LONG, 200), fits_better(RMSPROP, _LONG)),
-        _b_long,
+        (barely_fits(LONG, 200), fits_better(RMSPROP, LONG)),
+        b_long,
         f"{_FILLED} No batch size (64); the rate is 1e-4.",
     ),
     "C1": Entry(
@@ -284,7 +200,7 @@ CLAIMS = {
             fits_better(_GP_ADAM, _GAN_ADAM, CLEARLY),
             fits_better(_GP_ADAM, _WGAN_ADAM, CLEARLY),
         ),
-        lambda cell: only(_c_settings(cell), *_C_ADAM),
+        lambda cell: only(c_settings(cell), *_C_ADAM),
         _OPEN_MORE,
     ),
     "C2": Entry(
@@ -294,7 +210,7 @@ CLAIMS = {
             fits_better(_WGAN_RMS, _WGAN_ADAM, CLEARLY),
             fits_better(_GP_RMS, _GP_ADAM, CLEARLY),
         ),
-        _c_settings,
+        c_settings,
         _OPEN_MORE,
     ),
     "C3": Entry(
@@ -304,7 +220,7 @@ CLAIMS = {
             fits_better(_GP_RMS, _GAN_RMS),
             fits_better(_GP_RMS, _WGAN_RMS),
         ),
-        lambda cell: only(_c_settings(cell), *_C_RMSPROP),
+        lambda cell: only(c_settings(cell), *_C_RMSPROP),
         _OPEN_MORE,
     ),
 }

@@ -6,7 +6,7 @@ import pytest
 from experiments.claims import report as claims_report
 from experiments.claims.points.parts import CLEARLY, fits_better, rough_about
 from experiments.claims.points.pictures import draw_points
-from jaxgan.metrics.claims import Claim
+from jaxgan.metrics.claims import Claim, Origins
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
 from jaxgan.plots.report_page import Picture, Section, Table, report_page
 from jaxgan.runs.records import Cell
@@ -107,6 +107,28 @@ def test_settings_that_disagree_are_counted():
     counts = f"{HOLDS} in 1, {FAILS} in 2 of 3 settings"
     assert report.table.rows[0][2] == f"{UNDECIDED}\n{counts}"
     assert report.sections[0].verdict == f"{UNDECIDED}, {counts}"
+
+
+def test_who_filled_in_what_is_a_table_of_what_is_shared_and_what_differs():
+    cells = [Cell(LAB, Config(name)) for name in "ab"]
+    settings = {"one": {"GAN": cells[0]}, "two": {"GAN": cells[1]}}
+
+    def origins(cell):
+        return Origins({"epochs": "9"}, {"rate": cell.config.name, "batch": "64"})
+
+    claim = Claim("X1", "s", (fits_better("GAN", "GAN"),), settings, "", origins=origins)
+    report = claims_report.report({"X1": claim}, dict.fromkeys(cells, several()), str)
+    (section,) = report.sections
+    assert section.details.table.rows == [
+        ["all", "all", "epochs 9", "batch 64"],
+        ["one", "GAN", "", "rate a"],
+        ["two", "GAN", "", "rate b"],
+    ]
+    page = Document(report_page(report.title, [], report.table, report.sections, {}))
+    assert page.all("summary")[0]["text"] == "Who filled in what"
+    assert "rate b" in page.all("details")[0]["text"]
+    cell = report.numbers[0]["settings"]["two"]["cells"]["GAN"]
+    assert cell["origins"] == {"report": {"epochs": "9"}, "ours": {"rate": "b", "batch": "64"}}
 
 
 def test_a_verdict_has_its_colour():

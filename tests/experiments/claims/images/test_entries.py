@@ -342,6 +342,29 @@ def test_cells_are_those_of_the_report():
     assert (dense.model, dense.width, dense.learning_rate) == ("report_dense", 128, (2e-4,))
 
 
+def test_who_chose_a_setting_depends_on_the_cell_and_the_scale():
+    claim = claim_of("D3")
+    gan, penalised = (claim.origins(x) for x in claim.settings[WASSERSTEIN].values())
+    assert (gan.report["optimizer"], gan.ours["size"]) == ("sgd", "32")
+    assert gan.report["learning rate"] == "0.16"  # 0.005 on a sum over batches of 32
+    assert (penalised.report["betas"], penalised.ours["penalty weight"]) == (
+        "0.5 and 0.999",
+        "10",
+    )
+    also = claim.origins(claim.settings[f"{WASSERSTEIN}, {ALSO_ADAM}"][GAN])
+    assert {"optimizer", "learning rate", "betas"} <= also.ours.keys()
+    large = claim_of("D3", "report")
+    told = large.origins(large.settings[WASSERSTEIN][GAN]).report
+    assert (told["size"], told["batch size"]) == ("64", "512")
+    s1 = claim_of("S1")
+    people, *_, cartoons = (s1.origins(*x.values()) for x in s1.settings.values())
+    assert people.ours["generator"] == "mobilestylegan-ffhq"
+    assert people.report == cartoons.report == {"directions": "5, not whitened"}
+    for name, side in (("report_dense", "report"), ("report_conv", "ours")):
+        cells = {x.config.model: x for x in cells_of([claim_of("E1")])}
+        assert "width" in getattr(claim_of("E1").origins(cells[name]), side)
+
+
 def test_undecided_with_few_seeds():
     assert verdict("D3", gp=several(count=3), gan=several(count=3)) == UNDECIDED
 

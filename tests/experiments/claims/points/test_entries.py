@@ -107,6 +107,27 @@ def test_notes_tell_what_was_filled_in(entries):
         assert "The optimizer of the variants: RMSprop" in entries[name].note
 
 
+def test_every_setting_of_a_cell_is_the_reports_or_ours(entries):
+    def of(name, setting, role):
+        claim = entries[name]
+        return claim.origins(dict(claim.settings)[setting][role])
+
+    b = of("B1", "batch 64", "WGAN-GP")
+    assert b.report["learning rate"] == "0.0001"
+    assert (b.report["penalty weight"], b.ours["batch size"]) == ("0.001", "64")
+    assert of("B1", "batch 64, clip 0.1", "WGAN").ours["clip"] == "0.1"
+    c = entries["C1"].origins(next(iter(entries["C1"].settings.values()))["WGAN-GP, Adam"])
+    assert {"learning rate", "critic steps", "penalty weight", "epochs"} <= c.ours.keys()
+    assert {"optimizer", "generator widths", "variant"} <= c.report.keys()
+    assert "optimizer" in of("A1", "rate 1e-4", "GAN").ours
+    assert of("A4", "a rate each, SGD 30 steps", "SGD").report["critic steps"] == "30"
+    for claim in entries.values():
+        for setting in claim.settings.values():
+            for cell in setting.values():
+                report, ours = claim.origins(cell)
+                assert len(report.keys() | ours.keys()) == len(report) + len(ours) >= 10
+
+
 # What every claim says: the first role's number, less the second's, lies in the range.
 MEANT = {
     "A1": [("GAN", -math.inf, 30), ("GAN", -math.inf, 1.5)],
