@@ -28,7 +28,7 @@ DEFAULTS = Defaults(
         "ema": 0.999,
         "latent_dim": 100,
         "batch_size": 64,
-        "epochs": 4,
+        "epochs": 3,
         "data": "fashion-mnist",
         "train_size": 60_000,
         "seed": 0,
