@@ -10,12 +10,13 @@ import numpy as np
 from experiments.points.config import Config
 from experiments.points.lanes import Lane, at
 from jaxgan.data import points
-from jaxgan.metrics import coverage, fit_ratio, intervals, kernels
+from jaxgan.metrics import coverage, fit_ratio, intervals, kernels, two_sample
 
 MODE_SAMPLES = 2500  # as in VEEGAN's and PacGAN's tables
 
 # Of every lane, on any data.
-RESULTS = ("floor", "w1", "w1_ema", "fit_ratio", "fit_ratio_ema", "p_value", "p_value_ema")
+_MEASURES = ("w1", "fit_ratio", "p_value", "classifier_p_value")
+RESULTS = ("floor", *(f"{name}{suffix}" for name in _MEASURES for suffix in ("", "_ema")))
 
 
 def evaluate(
@@ -25,8 +26,9 @@ def evaluate(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure final samples ``[S, DRAWS, N, 2]``, given in units of training.
 
-    All measures are in the data's own units. The energy test is that of the first draw;
-    modes are those of ``MODE_SAMPLES`` samples of several draws, if there are as many.
+    All measures are in the data's own units. The energy test is that of the first draw, the
+    classifier's of all draws; modes are those of ``MODE_SAMPLES`` samples of several draws,
+    if there are as many.
 
     Returns:
       Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
@@ -46,11 +48,14 @@ def evaluate(
             samples[f"generated{suffix}"] = fake = clouds[0]
             distance = fit_ratio.mean_distance(clouds, lane.reference)
             test = kernels.energy_test(fake, lane.reference, seed=seed)
+            classified = classify(clouds, lane.train, lane.reference, seed)
             result |= {
                 f"w1{suffix}": distance,
                 f"fit_ratio{suffix}": distance / floor if floor else math.inf,
                 f"energy{suffix}": test.distance,
                 f"p_value{suffix}": test.p_value,
+                f"classifier_accuracy{suffix}": classified.accuracy,
+                f"classifier_p_value{suffix}": classified.p_value,
             }
             if cloud.modes is not None:
                 pooled = clouds.reshape(-1, 2)[:MODE_SAMPLES]
@@ -68,6 +73,25 @@ def evaluate(
     samples = {"train": lanes.train, "test": lanes.test, "seed": lanes.seed, **lanes.values}
     samples |= {name: np.stack([x[name] for x in clouds]) for name in clouds[0]}
     return results, samples
+
+
+def classify(
+    clouds: np.ndarray, train: np.ndarray, reference: np.ndarray, seed: int
+) -> two_sample.ClassifierTest:
+    """Test whether a classifier tells a generator's samples from held-out points.
+
+    It learns half of the draws and as many training points, and is tested on the others.
+
+    Args:
+      clouds: Samples ``[DRAWS, N, 2]``.
+      train: Training points ``[M, 2]`` in any order.
+      reference: Held-out points ``[N, 2]``.
+      seed: Seed of the test.
+    """
+    half = len(clouds) // 2
+    learned, tested = (x.reshape(-1, 2) for x in (clouds[:half], clouds[half:]))
+    known = learned, train[: len(learned)]
+    return two_sample.classifier_test(tested, reference, train=known, seed=seed)
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:

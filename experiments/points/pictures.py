@@ -64,16 +64,19 @@ def draw_samples(
       results: As ``fit.evaluate`` returns them.
       extent: Extent of every panel.
     """
-    ratio, ratio_ema = results["fit_ratio"][0], results["fit_ratio_ema"][0]
+
+    def title(version, suffix=""):
+        text = f"{version}: fit {results[f'fit_ratio{suffix}'][0]:.2f}"
+        quality = results.get(f"quality{suffix}")  # where modes are known
+        return text if quality is None else f"{text}, quality {quality[0]:.1%}"
+
+    average = title("moving average", "_ema")
     figures.clouds(
         path,
         {
             "held-out points": (lanes.reference[0], figures.REAL),
-            f"generator: fit {ratio:.2f}": (samples["generated"][0], figures.FAKE),
-            f"moving average: fit {ratio_ema:.2f}": (
-                samples["generated_ema"][0],
-                figures.AVERAGE,
-            ),
+            title("generator"): (samples["generated"][0], figures.FAKE),
+            average: (samples["generated_ema"][0], figures.AVERAGE),
         },
         extent,
         f"{config.variant}, {config.optimizer}, seed {config.seed}: a perfect fit is 1.0",

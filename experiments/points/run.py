@@ -13,6 +13,7 @@ from experiments.points.config import Config, identity
 from experiments.points.lanes import lanes_of
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud
+from jaxgan.metrics.coverage import coverage
 from jaxgan.plots import figures, raster
 from jaxgan.runs import Diverged, jobs, loop, to_json
 from jaxgan.runs.directory import write_arrays, write_csv
@@ -55,6 +56,11 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
     def frame(epoch):
         return directory / "frames" / f"epoch_{epoch:04d}.png"
 
+    def quality(fake):
+        if cloud.modes is None:
+            return ""
+        return f"   quality {coverage(fake, cloud.modes, cloud.radius).quality:6.1%}"
+
     def draw(epoch, state):
         fake, scores = view(state)
         return lambda: figures.points_frame(
@@ -63,7 +69,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
             fake=fake,
             scores=scores,
             extent=extent,
-            title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}",
+            title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}{quality(fake)}",
         )
 
     def finish(state, records, frames):

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 from typing import Any
 
@@ -84,7 +85,9 @@ def test_samples_of_the_training_data_score_one(data, config_of):
     # six ratios of means over ten draws, each within about a tenth of 1
     assert np.mean(results["fit_ratio"]) == pytest.approx(1, abs=0.15)
     assert results["fit_ratio"].std() > 0
-    assert np.sum(results["p_value"] > 0.05) >= 4  # of 6, at the 5 % level
+    for name in ("p_value", "classifier_p_value"):
+        assert np.sum(results[name] > 0.05) >= 4  # of 6, at the 5 % level
+    assert results["classifier_accuracy"] == pytest.approx(0.5, abs=0.1)
     assert results["quality"].tolist() == [1] * 6
     assert (results["reverse_kl"] >= 0).all()
     assert (results["modes_ema"] >= 1).all()
@@ -207,17 +210,25 @@ def test_a_table_of_older_runs_leaves_what_they_lack_empty(original, tmp_path, c
     cells = json.loads((original / "summary.json").read_text())["cells"]
     numbers = {"modes": [8.0], "modes_ema": [7.0], "quality": [1.0], "quality_ema": [1.0]}
     new = {"reverse_kl": [0.25], "reverse_kl_ema": [0.5]}
+    new |= {"classifier_p_value": [0.5, 0.05], "classifier_p_value_ema": [0.049, None]}
     older, newer = ({**cells[0], "by_seed": cells[0]["by_seed"] | x} for x in (numbers, new))
+    for name in ("classifier_p_value", "classifier_p_value_ema"):
+        older["by_seed"].pop(name)
     table = tables.rows([older, newer])
     tables.show(table)
     write_csv(tmp_path / "summary.csv", table)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("reverse KL")
-    assert lines[1].split("8.0, 7.0")[1].split() == ["1.000,", "1.000", "nan,", "nan"]
-    assert lines[2].endswith("0.25, 0.50")
+    assert lines[0].split("medians")[1].split()[:4] == ["quality", "modes", "reverse", "KL"]
+    assert lines[0].endswith("by classifier")
+    columns = [re.split(" {2,}", line)[-5:] for line in lines]
+    assert columns[1][:3] == ["1.000, 1.000", "8.0, 7.0", "nan, nan"]
+    assert columns[2][:3] == ["nan, nan", "nan, nan", "0.25, 0.50"]
+    assert [columns[1][-1], columns[2][-1]] == ["nan, nan", "2, 0"]
     with open(tmp_path / "summary.csv") as file:
         first, second = csv.DictReader(file)
     assert first["reverse_kl_mean"] == second["modes_mean"] == ""
+    assert first["indistinguishable_classifier"] == ""
+    assert second["indistinguishable_classifier"] == "2"
 
 
 def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypatch, capsys):
