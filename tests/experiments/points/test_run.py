@@ -191,7 +191,21 @@ def test_a_damaged_checkpoint_is_skipped_and_named(
     assert files(finished) == files(original)
 
 
-def test_rows_and_grid_of_cells(original, finished, config_of):
+def test_frames_say_the_quality_where_modes_are_known(tmp_path, data, config_of, monkeypatch):
+    cloud, titles = points.load(data), []
+    view = (cloud.points[:8], np.zeros(72 * 48))
+    monkeypatch.setattr(program, "make_view", lambda *_: lambda state: view)
+    monkeypatch.setattr(
+        run.figures, "points_frame", lambda path, title, **_: titles.append(title)
+    )
+    modes = cloud._replace(modes=cloud.points[:2], radius=1e-6)
+    for x in (cloud, modes):
+        run.job(config_of(), tmp_path, x).draw(3, None)()
+    assert titles[0].endswith("epoch    3")
+    assert titles[1] == titles[0] + "   quality  25.0%"
+
+
+def test_rows_and_grid_of_cells(original, finished, config_of, monkeypatch):
     """The table and the figure of a sweep, from two complete runs."""
     summary = json.loads((original / "summary.json").read_text())
     rows = tables.rows(summary["cells"])
@@ -201,9 +215,16 @@ def test_rows_and_grid_of_cells(original, finished, config_of):
     folders = {
         x: config_of(seeds=2, variant=(v,)) for x, v in ((original, "gan"), (finished, "wgan"))
     }
+    for cell in summary["cells"]:
+        cell["by_seed"]["quality"] = [0.5, 0.75]
+    (finished / "summary.json").write_text(json.dumps(summary))
+    draw, drawn = tables.figures.cloud_grid, []
+    monkeypatch.setattr(tables.figures, "cloud_grid", lambda *x: drawn.append(x) or draw(*x))
     tables.draw_grid(finished / "clouds.png", folders)
     with Image.open(finished / "clouds.png") as image:
         assert image.width > 500
+    shown = [panel.title.count("quality 62.5%") for panel in drawn[0][1].values()]
+    assert shown == [0, 0, 1, 1]
 
 
 def test_a_table_of_older_runs_leaves_what_they_lack_empty(original, tmp_path, capsys):
