@@ -42,6 +42,10 @@ LEAD = [
     "bootstrap-t over seeds, of which they need four, and are not corrected for the number of "
     "claims. What befalls fewer than about one in n of all seeds is, with n seeds, not in the "
     "interval: where few runs go badly wrong, it covers the mean far less often than it says.",
+    "Within a setting, variants on points have the same optimizer, rate, batch, epochs and "
+    "critic steps, and differ in loss, clip bound and penalty alone, unless the claim is about "
+    "optimizers. GAN and WGAN-GP of faces have another optimizer and norm of the critic each, "
+    "as in the report, but where GAN has Adam too. Who filled in what stands in each section.",
     "No run is dropped. One that diverged counts as a generator that puts every point on the "
     "mean of the data, or all of whose images have the mean features, and nothing counts as "
     "worse. One that never has a rough fit, or a face, counts as having it in the last epoch, "

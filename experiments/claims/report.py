@@ -139,7 +139,7 @@ def _spread(outcome: Outcome) -> list[str]:
     if len(counts) == 1:
         return []
     each = ", ".join(f"{x} in {counts[x]}" for x in verdicts.VERDICTS if x in counts)
-    return [f"{each} of {counts.total()} settings"]
+    return [f"of {counts.total()} settings: {each}"]
 
 
 def _words(overall: verdicts.Overall) -> str:

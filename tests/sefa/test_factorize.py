@@ -304,6 +304,9 @@ def test_whitened_directions_are_principal_components():
         moved = rows @ found.vectors[k]
         cosine = abs(moved @ styles[:, -1 - k]) / np.linalg.norm(moved)
         assert cosine > 0.99
+        # As GANSpace finds its directions: codes regressed on the component's scores.
+        regressed = encode.T @ encode @ rows.T @ styles[:, -1 - k]
+        assert abs(found.vectors[k] @ regressed) > 0.99 * np.linalg.norm(regressed)
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(found.shares.sum(), 1)
     with pytest.raises(AssertionError):  # of the codes, not orthogonal

@@ -104,7 +104,7 @@ def test_settings_that_disagree_are_counted():
     claim = Claim("X1", "s", (fits_better("GAN", "WGAN", CLEARLY),), settings, "")
     runs = dict(zip(cells, (good, bad), strict=True))
     report = claims_report.report({"X1": claim}, runs, str)
-    counts = f"{HOLDS} in 1, {FAILS} in 2 of 3 settings"
+    counts = f"of 3 settings: {HOLDS} in 1, {FAILS} in 2"
     assert report.table.rows[0][2] == f"{UNDECIDED}\n{counts}"
     assert report.sections[0].verdict == f"{UNDECIDED}, {counts}"
 
