@@ -73,8 +73,9 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     The floor is the distance of a perfect generator, in the data's units. Then means
     of the fit ratio with their 95 % interval and medians; on a cloud with known modes the
     share of samples that belong to one, how many are captured, and the reverse divergence
-    over modes; and the number of seeds whose samples an energy test and a classifier test
-    at 5 % cannot tell from held-out points; of the generator and of its moving average.
+    over modes; the accuracy of a classifier that tells samples from held-out points; and
+    the number of seeds whose samples an energy test and the classifier cannot tell from
+    them at 5 %; of the generator and of its moving average.
     """
 
     def fit(row, name):
@@ -89,10 +90,10 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
 
     names = [*SETTINGS, "seeds", "diverged"]
     names = [name for name in names if any(row[name] != "" for row in table)]
-    digits = {"quality": 3, "modes": 1, "reverse_kl": 2}
+    digits = {"quality": 3, "modes": 1, "reverse_kl": 2, "classifier_accuracy": 2}
     measured = [name for name in digits if any(f"{name}_mean" in row for row in table)]
     heads = ["floor", "fit ratio", "fit ratio with ema", "medians"]
-    heads += [name.replace("_kl", " KL") for name in measured]
+    heads += [name.replace("_kl", " KL").replace("_", " ") for name in measured]
     lines = [[*names, *heads, "like held-out", "by classifier"]]
     for row in table:
         lines.append(
