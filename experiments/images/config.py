@@ -84,12 +84,14 @@ _SILENT: dict[str, Any] = {
 
 def identity(config: Config) -> dict[str, Any]:
     """Settings that tell a run from others."""
-    settings = dataclasses.asdict(config)
-    return {
+    settings = {
         name: value
-        for name, value in settings.items()
+        for name, value in dataclasses.asdict(config).items()
         if name not in _SILENT or value != _SILENT[name]
     }
+    if config.model == "dcgan" and config.size in PAIRS["report_dcgan"].sizes:
+        settings["networks"] = 2  # an older run of that name and size has the report's
+    return settings
 
 
 def configure(

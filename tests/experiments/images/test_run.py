@@ -162,6 +162,12 @@ def test_the_critic_has_packs_and_a_width_which_a_run_without_does_not_mention(
     assert new.items() <= run.settings(dataset, other).items()
 
 
+def test_a_dcgan_does_not_go_on_with_an_older_run_of_that_name(dataset, config_of):
+    """The older one has the networks of report D."""
+    older = run.settings(dataset, config_of()) | {"model": "dcgan"}
+    assert run.settings(dataset, config_of(model=("dcgan",))) == older | {"networks": 2}
+
+
 def same_picture(dataset, count, different=0):
     same = np.broadcast_to(dataset.images[:1], (count, 32, 32, 3))
     return Dataset(np.concatenate([same, dataset.images[1 : 1 + different]]), "")
