@@ -64,8 +64,8 @@ def _places(key: Array, count: int, limits: Sequence[tuple[int, int]]) -> list[A
 
 
 def translation(key: Array, x: Array) -> Array:
-    """Move by up to an eighth of each side; what comes in is 0, a mid grey."""
-    reach = [side // 8 for side in x.shape[1:3]]
+    """Move by up to an eighth of each side, rounded; what comes in is 0, a mid grey."""
+    reach = [(side + 4) // 8 for side in x.shape[1:3]]
     moves = _places(key, len(x), [(-r, r + 1) for r in reach])
     padded = jnp.pad(x, ((0, 0), *((r, r) for r in reach), (0, 0)))
 
@@ -77,8 +77,8 @@ def translation(key: Array, x: Array) -> Array:
 
 
 def cutout(key: Array, x: Array) -> Array:
-    """Set a rectangle of half each side to 0, a mid grey; its centre is anywhere."""
-    sizes = [side // 2 for side in x.shape[1:3]]
+    """Set a rectangle of half each side, rounded up, to 0; its centre is anywhere."""
+    sizes = [(side + 1) // 2 for side in x.shape[1:3]]
     limits = [(0, side + 1 - size % 2) for side, size in zip(x.shape[1:3], sizes, strict=True)]
     inside = jnp.ones((1, 1, 1, 1), bool)
     for axis, centre in enumerate(_places(key, len(x), limits)):

@@ -73,6 +73,18 @@ def test_a_change_is_its_definition(name):
     assert (abs(expected - IMAGES).max(axis=(1, 2, 3)) > 1e-3).sum() > COUNT / 2
 
 
+def test_parts_of_a_side_are_rounded_as_in_the_papers_code():
+    images = np.ones((64, 28, 7, 1), np.float32)
+    moved, cut = (
+        np.asarray(jax.jit(change)(jax.random.key(0), images)) == 0
+        for change in (augment.translation, augment.cutout)
+    )
+    for axis, (reach, size) in enumerate([(4, 14), (1, 4)], start=1):
+        other = 3 - axis
+        assert moved.all(axis=other).sum(axis=1).max() == reach
+        assert cut.any(axis=other).sum(axis=1).max() == size
+
+
 def test_grey_images_have_no_saturation():
     grey = augment.saturation(jax.random.key(0), IMAGES[..., :1])
     np.testing.assert_allclose(grey, IMAGES[..., :1], rtol=1e-6, atol=1e-6)
