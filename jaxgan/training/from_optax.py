@@ -22,6 +22,7 @@ from jaxgan.errors import InputError
 PREFIX = "optax."
 _RATE = "learning_rate"
 _BETAS = ("b1", "b2")
+_DECAYS = (*_BETAS, "b3", "decay", "momentum", "rho")
 
 Settings = Mapping[str, float | bool]
 
@@ -68,7 +69,10 @@ def parse(name: str) -> tuple[str, Settings]:
 
 
 def canonical(name: str) -> str:
-    """The spelling of a name that all others of the same optimizer share.
+    """Spell a name with its numbers in their shortest form and its settings in order.
+
+    A setting that is given stays, even with its default value: ``optax.adam`` and
+    ``optax.adam:b1=0.9`` are two spellings.
 
     Raises:
       InputError: As ``parse``.
@@ -114,17 +118,20 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _value(name: str, setting: str, text: str, default: Any) -> float | bool:
-    """Read the value of a setting, of the kind of its default."""
+    """Read the value of a setting, of the kind of its default and within its limits."""
     kinds: dict[type, tuple[str, Callable[[str], float | bool]]] = {
         bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
-        int: ("a whole number", int),
-        float: ("a finite number", float),
-        type(None): ("a finite number", _number),
+        int: ("a whole number that is not negative", int),
+        float: ("a finite number that is not negative", float),
+        type(None): ("a finite number that is not negative", _number),
     }
     allowed, read = kinds.get(type(default), kinds[float])
+    limit = math.inf
+    if setting in _DECAYS:
+        limit, allowed = 1.0, "a number, at least 0 and below 1"
     try:
         value = read(text)
-        if math.isfinite(value):
+        if 0 <= value < limit:
             return value
     except (KeyError, ValueError, OverflowError):
         pass

@@ -124,11 +124,15 @@ def test_an_optimizer_of_optax_has_the_settings_of_its_name_and_the_betas_that_i
         ("optax.adamw:mask=1", "no setting 'mask' that is a number; choose from b1, b2, eps"),
         ("optax.sgd:learning_rate=1", "no setting 'learning_rate' that is a number; choose"),
         ("optax.sign_sgd:b1=1", "no setting 'b1' that is a number; choose from none"),
-        ("optax.lion:b1=0.5+0.4", "b1=0.5\\+0.4 must be a finite number"),
-        ("optax.lion:b1=nan", "b1=nan must be a finite number"),
-        ("optax.lion:b1", "b1= must be a finite number"),
+        ("optax.lion:b1=0.5+0.4", "b1=0.5\\+0.4 must be a number, at least 0 and below 1"),
+        ("optax.lion:b1=nan", "b1=nan must be a number, at least 0 and below 1"),
+        ("optax.lion:b1", "b1= must be a number, at least 0 and below 1"),
+        ("optax.adam:b2=1", "b2=1 must be a number, at least 0 and below 1"),
+        ("optax.sgd:momentum=-0.1", "momentum=-0.1 must be a number, at least 0 and below"),
+        ("optax.adamw:weight_decay=-1", "-1 must be a finite number that is not negative"),
+        ("optax.adamw:weight_decay=inf", "inf must be a finite number that is not negative"),
         ("optax.adam:nesterov=1", "nesterov=1 must be true or false"),
-        ("optax.adafactor:min_dim_size_to_factor=0.5", "must be a whole number"),
+        ("optax.adafactor:min_dim_size_to_factor=0.5", "must be a whole number that"),
         ("optax.lion:b1=0.5,b1=0.5", "b1 is given twice"),
         ("optax.lbfgs", "optax.lbfgs cannot be used: it needs more than gradients"),
     ],
@@ -148,3 +152,4 @@ def test_two_spellings_of_an_optimizer_have_one_name():
     assert canonical("optax.adamw:weight_decay=1e-3, b1=.5") == canonical(
         "optax.adamw:b1=0.50,weight_decay=0.001"
     )
+    assert canonical("optax.adam:b1=0.9") != canonical("optax.adam")
