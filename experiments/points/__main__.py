@@ -34,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command(check: Callable[[], None]) -> None:
         overrides = read()
-        load = functools.cache(points.load)
+
+        @functools.cache
+        def load(data, key, columns):
+            return modes.add(points.load(data, key, columns), overrides.get("modes", ""), key)
+
         configs = configure(**overrides, load=load)
-        first = configs[0]
-        cloud = load(first.data, first.data_key, first.columns)
-        cloud = modes.add(cloud, first.modes, first.data_key)
+        cloud = load(configs[0].data, configs[0].data_key, configs[0].columns)
         for note in cloud.notes:
             say(note)
         variant = DEFAULTS.common["variant"]

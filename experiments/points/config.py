@@ -174,11 +174,10 @@ def configure(
     """
     overrides = {name: value for name, value in overrides.items() if value is not None}
     own = common_settings.recipe_of(recipe, RECIPES)
-    programs = common_settings.resolve(DEFAULTS, own, overrides)
+    programs, notes = common_settings.resolve(DEFAULTS, own, overrides)
     source = [programs[0][name] for name in ("data", "data_key", "columns")]
     count = len(load(*source).points)
     size = train_size_of(count)
-    notes: list[str] = []
     for settings in programs:
         settings.setdefault("train_size", size)
         notes += _fit(settings, own.settings | overrides)
@@ -200,10 +199,12 @@ def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Fit default batches, and the epochs of Wasserstein variants, to few points; say so."""
     size, batch = settings["train_size"], settings["batch_size"]
     steps, notes = max(1, settings["critic_steps"]), []
-    if "batch_size" not in given and 0 < size // steps < batch:
-        settings["batch_size"] = size // steps
+    room = size // steps
+    room -= room % max(1, settings["pack"])
+    if "batch_size" not in given and 0 < room < batch:
+        settings["batch_size"] = room
         notes.append(
-            f"batch_size={size // steps}: one update takes {settings['critic_steps']} batches, "
+            f"batch_size={room}: one update takes {settings['critic_steps']} batches, "
             f"and there are {size} points to train on"
         )
     longer = settings["variant"].startswith("wgan") and not given.keys() & _PACE

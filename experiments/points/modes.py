@@ -31,15 +31,15 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
       InputError: If the file cannot be read, or no points are nearest to one of its centres.
     """
     if source:
-        centres = points.load(source, key, least=FEWEST).points.astype(np.float64)
+        centres = _read(source, key)
         nearest = _nearest(cloud.points, centres)
         origin = f"the file's {len(centres)}"
     elif cloud.modes is None:
-        found = clusters.find(cloud.points)
-        count, marks = found.shape[:2]
+        marks = clusters.find(cloud.points)
+        count, each = marks.shape[:2]
         if count == 1:
             return cloud
-        nearest = _nearest(cloud.points, found.reshape(-1, 2)) // marks
+        nearest = _nearest(cloud.points, marks.reshape(-1, 2)) // each
         centres = np.stack([cloud.points[nearest == mode].mean(0) for mode in range(count)])
         origin = f"the centres of {count} clusters in the points"
     else:
@@ -50,9 +50,10 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
         if len(distances):
             radius[mode] = DEVIATIONS * np.median(distances) / _MEDIAN
         if source and not radius[mode]:
+            points_of = "copies of it" if len(distances) else "none"
             raise InputError(
-                f"--modes={source}: no points of the data lie around mode {mode} (counted "
-                f"from 0), at ({centre[0]:g}, {centre[1]:g})"
+                f"--modes={source}: mode {mode} (counted from 0), at ({centre[0]:g}, "
+                f"{centre[1]:g}), needs points around it, and there are {points_of}"
             )
     share = coverage(cloud.points, centres, radius).quality
     note = (
@@ -60,6 +61,15 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
         f"{share:.1%} of the points do"
     )
     return cloud._replace(modes=centres, radius=radius, notes=(*cloud.notes, note))
+
+
+def _read(source: str, key: str) -> np.ndarray:
+    if source in points.POINT_CLOUDS:
+        raise InputError(f"--modes={source}: must be a file of the modes' centres")
+    try:
+        return points.load(source, key, least=FEWEST).points.astype(np.float64)
+    except InputError as error:
+        raise InputError(f"--modes: {error}") from error
 
 
 def _nearest(cloud: np.ndarray, centres: np.ndarray) -> np.ndarray:

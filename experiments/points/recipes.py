@@ -53,8 +53,10 @@ RECIPES: dict[str, Recipe] = {
             "penalty_weight": (0.001,),  # ours: that of report B
         }
     ),
-    # Lin et al., arXiv 1712.04086, section 4.1: 400 epochs of 100,000 points of the ring and
-    # the grid, not standardised, and a critic of maxout units. --pack is what it varies.
+    # Lin et al., arXiv 1712.04086, section 4.1, and their published program: 100 packs of
+    # --pack points in an update (so --batch_size=200 for --pack=2), 400 epochs of 100,000
+    # points that are not standardised. Here an epoch is of 7,000 points, a fourteenth of the
+    # updates, and there are neither batch norm in the generator nor maxout in the critic.
     "pacgan": Recipe(
         {
             "variant": ("gan",),
@@ -66,7 +68,7 @@ RECIPES: dict[str, Recipe] = {
             "batch_size": 100,
             "epochs": 400,
             "latent_dim": 2,
-            "generator_widths": (400, 400),
+            "generator_widths": (400, 400, 400, 400),
             "critic_widths": (200, 200, 200),
             "standardize": False,
             "ema": 0.999,  # ours: reported beside the generator, trains nothing

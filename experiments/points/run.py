@@ -21,10 +21,10 @@ from jaxgan.runs.directory import write_arrays, write_csv
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    found = identity(config) | {"data_sha256": points.digest(cloud.points)}
+    known = identity(config) | {"data_sha256": points.digest(cloud.points)}
     if config.modes and cloud.modes is not None:
-        found["modes_sha256"] = points.digest(cloud.modes)
-    return found
+        known["modes_sha256"] = points.digest(cloud.modes)
+    return known
 
 
 def run(

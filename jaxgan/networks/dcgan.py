@@ -82,7 +82,11 @@ class Generator(nn.Module):
             kernel, stride, padding = (4, 2, 1) if i else (base, 1, 0)
             x = ConvTranspose(features, kernel, stride, padding)(x)
             options = {"scale_init": _scale_init, "classes": self.classes}
-            x = nn.relu(normalise(x, self.norm, train, labels, **options))
+            if self.norm == "none":
+                x = Bias()(x)
+            else:
+                x = normalise(x, self.norm, train, labels, **options)
+            x = nn.relu(x)
         x = ConvTranspose(self.channels, 4, stride=2, padding=1)(x)
         return nn.tanh(Bias()(x).astype(jnp.float32))
 

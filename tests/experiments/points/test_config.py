@@ -135,6 +135,11 @@ def test_few_points_take_more_epochs_unless_they_are_given(tmp_path, capsys, giv
     assert ("epochs=" in capsys.readouterr().err) == (epochs > 900)
 
 
+def test_a_batch_that_is_made_to_fit_has_whole_packs(tmp_path):
+    (config,) = configure(data=cloud_of(tmp_path, 100), pack=7)
+    assert config.batch_size == 21
+
+
 def test_many_points_take_the_usual_epochs(tmp_path, capsys):
     (usual,) = configure()
     for cloud in (cloud_of(tmp_path, 8000), cloud_of(tmp_path, 5000), "ring"):

@@ -58,8 +58,18 @@ def test_copies_of_a_few_points_are_modes_that_only_copies_belong_to():
 def test_a_mode_without_points_is_refused(tmp_path):
     path = tmp_path / "modes.npy"
     np.save(path, np.concatenate([RING.modes, [[9.0, 9.0]]]))
-    with pytest.raises(InputError, match=r"mode 8 .*\(9, 9\)"):
+    with pytest.raises(InputError, match=r"mode 8 .*\(9, 9\), needs points .* none"):
         modes.add(UNKNOWN, str(path))
     np.save(path, RING.modes[:1])
     with pytest.raises(InputError, match="at least 2 needed"):
         modes.add(UNKNOWN, str(path))
+    with pytest.raises(InputError, match="--modes=ring: must be a file"):
+        modes.add(UNKNOWN, "ring")
+
+
+def test_points_that_coincide_with_a_mode_are_said(tmp_path):
+    path = tmp_path / "modes.npy"
+    np.save(path, np.array([[0.0, 0.0], [5.0, 5.0]]))
+    cloud = np.concatenate([np.zeros((50, 2)), np.random.default_rng(0).normal(5, 1, (50, 2))])
+    with pytest.raises(InputError, match="mode 0 .* copies of it"):
+        modes.add(points.PointCloud(cloud), str(path))
