@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.errors import InputError, lookup
-from jaxgan.runs.progress import say
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, Objective, objective
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, canonical, pair
@@ -117,12 +116,15 @@ class Defaults(NamedTuple):
 
 def resolve(
     defaults: Defaults, recipe: Recipe, overrides: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Resolve the settings of each program: one per variant and optimizer.
 
     Overrides win over the recipe, the recipe over the defaults of the variant,
     those over the defaults of the optimizer, those over the common defaults. A penalty
     weight or clip bound goes to the variants that have one.
+
+    Returns:
+      The settings, and notes to say once everything is checked; one may be there twice.
 
     Raises:
       InputError: If a name is unknown or missing, or a setting goes to no variant.
@@ -131,7 +133,7 @@ def resolve(
     for name in ("variant", "optimizer"):
         if name in explicit and not explicit[name]:
             raise InputError(f"--{name} needs a value")
-    programs = []
+    programs, notes = [], []
     for variant in explicit.get("variant", defaults.common["variant"]):
         entry = lookup("variant", variant, OBJECTIVES)
         own = dict(defaults.by_variant.get(variant, {}))
@@ -151,7 +153,9 @@ def resolve(
                 )
             if optimizer not in OPTIMIZERS and "learning_rate" not in stronger:
                 (rate,) = settings["learning_rate"]
-                say(f"{optimizer}: learning_rate={rate:g}, that of adam, as none is given")
+                notes.append(
+                    f"{optimizer}: learning_rate={rate:g}, that of adam, as none is given"
+                )
             settings |= stronger | {"variant": variant, "optimizer": optimizer}
             settings.setdefault("penalty", entry.penalty)
             weight = (lookup("penalty", settings["penalty"], PENALTIES).weight,)
@@ -166,7 +170,7 @@ def resolve(
     for name in ("penalty_weight", "clip"):
         if name in overrides and not any(settings[name] for settings in programs):
             raise InputError(f"--{name} has no effect: no variant given has one")
-    return programs
+    return programs, notes
 
 
 def _of_optimizer(defaults: Defaults, optimizer: str) -> dict[str, Any]:
