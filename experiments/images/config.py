@@ -107,18 +107,19 @@ def configure(
     models = overrides.get("model", recipe.settings.get("model", defaults.common["model"]))
     if not models:
         raise InputError("--model needs a value")
-    configs, notes = [], {}
-    for settings in common_settings.resolve(defaults, recipe, overrides):
+    configs = []
+    programs, notes = common_settings.resolve(defaults, recipe, overrides)
+    for settings in programs:
         settings = {"train_size": len(dataset.images), **settings}
         room = settings["train_size"] // max(1, settings["critic_steps"])
         room -= room % max(1, settings.get("pack", 1))
         given = "batch_size" in recipe.settings or "batch_size" in overrides
         if not given and 0 < room < settings["batch_size"]:
             settings["batch_size"] = room
-            notes[
+            notes.append(
                 f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
                 f"there are {settings['train_size']} images to train on"
-            ] = True
+            )
         for model in models:
             norm = _critic_norm(model, settings["penalty"])
             config = Config(**{"critic_norm": norm, **settings, "model": model})
@@ -130,7 +131,7 @@ def configure(
                 raise InputError(f"{error}; --batch_size={room} fits") from error
             configs.append(config)
     _require_different(dataset.images[: min(config.train_size for config in configs)])
-    for note in notes:
+    for note in dict.fromkeys(notes):
         say(note)
     return common_settings.require_distinct(configs)
 
