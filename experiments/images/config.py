@@ -123,6 +123,8 @@ def configure(
         for model in models:
             norm = _critic_norm(model, settings["penalty"])
             config = Config(**{"critic_norm": norm, **settings, "model": model})
+            if config.critic_width == config.width:  # the same run as without
+                config = dataclasses.replace(config, critic_width=None)
             try:
                 _check(config, dataset)
             except InputError as error:
@@ -173,12 +175,13 @@ def _check(config: Config, dataset: Dataset) -> None:
     for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
         allowed = f"must be one of {', '.join(norms)}"
         require(config, getattr(config, name) in norms, name, allowed)
+    allowed = ", ".join(norm for norm in pair.critic_norms if norm != "batch")
     require(
         config,
         config.penalty == "none" or config.critic_norm != "batch",
         "critic_norm",
         f"the penalty {config.penalty!r} is per example, and batch norm mixes examples; "
-        "layer and none do not",
+        f"choose from {allowed}",
     )
     if config.conditional:
         _check_labels(config, dataset)
@@ -191,14 +194,18 @@ def _check(config: Config, dataset: Dataset) -> None:
 
 def _check_labels(config: Config, dataset: Dataset) -> None:
     """Refuse to train by labels that there are not, or by networks that take none."""
-    labels, by = dataset.labels, "conditional"
-    require(config, labels is not None, by, "no labels of these images are known")
-    allowed = f"the networks of --model={config.model} take no labels; {_with_forms()}"
-    require(config, PAIRS[config.model].conditional, by, allowed)
-    require(config, config.norm == "batch", by, f"labels need --norm=batch, not {config.norm}")
-    require(config, config.pack == 1, by, f"--pack={config.pack} would mix classes")
+    no_labels = f"the networks of --model={config.model} take no labels; {_with_forms()}"
+    for holds, reason in (
+        (dataset.labels is not None, "no labels of these images are known"),
+        (PAIRS[config.model].conditional, no_labels),
+        (config.norm == "batch", f"labels need --norm=batch, not {config.norm}"),
+        (config.pack == 1, f"--pack={config.pack} would mix classes"),
+    ):
+        if not holds:
+            raise InputError(f"--conditional: {reason}")
 
 
 def _with_forms() -> str:
     """Say which networks take labels and compute with other numbers."""
-    return f"take {' or '.join(name for name, pair in PAIRS.items() if pair.conditional)}"
+    names = [f"--model={name}" for name, pair in PAIRS.items() if pair.conditional]
+    return f"use {' or '.join(names)}"

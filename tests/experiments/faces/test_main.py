@@ -32,7 +32,7 @@ def photographs(folder, count, damaged=0):
         (
             lambda path: photographs(path, 4),
             ("--conditional", "--batch_size=2"),
-            "--conditional=True: no labels of these images are known",
+            "--conditional: no labels of these images are known",
         ),
         (lambda path: path.write_bytes(b"x" * 99), (), "faces"),
         (

@@ -45,7 +45,10 @@ def garments(tmp_path):
         (("--traverse=x",), "--traverse=x is not a list of whole numbers"),
         (("--traverse=1", "--traverse_by=0"), "must be a finite number other than 0"),
         (("--model=conv",), "unknown model 'conv'; choose from report_dense, report_conv"),
-        (("--conditional",), "networks of --model=report_dense take no labels; take dcgan or"),
+        (
+            ("--conditional",),
+            "networks of --model=report_dense take no labels; use --model=dcgan or --m",
+        ),
         (
             ("--conditional", "--model=dcgan", "--norm=none"),
             "labels need --norm=batch, not none",

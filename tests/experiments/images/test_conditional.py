@@ -49,7 +49,7 @@ def config_of(dataset, **given):
     [
         (
             {"model": ("report_dcgan",)},
-            "--conditional=True: the networks of --model=report_dcgan take no labels; take ",
+            "--conditional: the networks of --model=report_dcgan take no labels; use --model=",
         ),
         (
             {"model": ("report_dcgan",), "conditional": False, "dtype": "bfloat16"},
@@ -59,7 +59,7 @@ def config_of(dataset, **given):
             {"model": ("report_dense",), "conditional": False},
             "--model=report_dense: its networks make images of 28 pixels, and these have 32",
         ),
-        ({"pack": 2}, "--conditional=True: --pack=2 would mix classes"),
+        ({"pack": 2}, "--conditional: --pack=2 would mix classes"),
         ({"augment": ("noise",)}, "unknown augmentation 'noise'"),
         ({"augment": ("color", "color")}, "given twice"),
         ({"dtype": "float16"}, "unknown dtype 'float16'"),
@@ -73,7 +73,7 @@ def test_bad_settings_are_one_clear_line(labelled, given, message):
 
 
 def test_images_without_labels_are_refused(dataset):
-    with pytest.raises(InputError, match="--conditional=True: no labels of these images"):
+    with pytest.raises(InputError, match="--conditional: no labels of these images"):
         config_of(dataset)
 
 

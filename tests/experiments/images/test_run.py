@@ -117,7 +117,10 @@ def test_default_norms_fit_the_penalty(config_of):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"variant": ("wgan_gp",), "critic_norm": "batch"}, "batch norm mixes examples"),
+        (
+            {"variant": ("wgan_gp",), "critic_norm": "batch", "model": ("dcgan",)},
+            "batch norm mixes examples; choose from layer, none, spectral",
+        ),
         ({"norm": "group"}, "--norm=group: must be one of batch, layer, none"),
         ({"model": ("vgg",)}, "unknown model 'vgg'"),
         ({"model": ()}, "--model needs a value"),
@@ -157,6 +160,7 @@ def test_the_critic_has_packs_and_a_width_which_a_run_without_does_not_mention(
     plain, other = config_of(), config_of(pack=2, critic_width=5)
     assert first_kernel(plain)[2:] == (3, 2)
     assert first_kernel(other)[2:] == (6, 5)
+    assert config_of(critic_width=plain.width) == plain
     new = {"pack": 2, "critic_width": 5}
     assert not new.keys() & run.settings(dataset, plain).keys()  # older runs go on
     assert new.items() <= run.settings(dataset, other).items()
