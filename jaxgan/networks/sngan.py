@@ -1,8 +1,8 @@
 """SNGAN's residual networks for square images of 28 to 128 pixels, with labels if wanted.
 
 Source: Miyato et al., arXiv 1802.05957, tables 4 to 6 of the appendix, which have 32, 48 and
-128 pixels; those of 64 as in the authors' program. Labels as Miyato and Koyama, arXiv
-1802.05637.
+128 pixels; those of 64 as in the authors' program, those of 28 and 96 are this project's
+own. Labels as Miyato and Koyama, arXiv 1802.05637.
 """
 
 import math
@@ -18,7 +18,7 @@ from jaxgan.networks.layers import Bias, Conv, normalise, weighted
 
 
 class _Plan(NamedTuple):
-    """Channels of each stage over the width, largest images' side last."""
+    """Channels of the blocks over the width, in the order in which they are applied."""
 
     base: int  # pixels along the smallest stage's side
     start: int  # of the dense layer
