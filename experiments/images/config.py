@@ -53,7 +53,7 @@ class Config(Training):
         translation, cutout; a list.
       flip: Mirror real images at random, left to right.
       dtype: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
-        are float32.
+        are float32, and a saved generator computes in float32.
     """
 
     model: str

@@ -41,6 +41,8 @@ _ROUNDING = 1e-5  # of the largest slope, in float32
 def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     """Write a generator.
 
+    One of ``PAIRS`` computes in float32 when it is loaded, whatever it was trained with.
+
     Args:
       path: Path of the file.
       settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``, and
