@@ -53,10 +53,14 @@ def finish(
 
 def compare(folders: Mapping[Path, Config], directory: Path) -> None:
     """Draw programs side by side at the report's epochs, and their training as one GIF."""
-    models = {config.model for config in folders.values()}
+    models, optimizers = (
+        {getattr(config, name) for config in folders.values()}
+        for name in ("model", "optimizer")
+    )
 
     def name(config: Config) -> str:
-        return config.variant if len(models) == 1 else f"{config.model} {config.variant}"
+        model = f"{config.model} " if len(models) > 1 else ""
+        return model + config.variant + (f" {config.optimizer}" if len(optimizers) > 1 else "")
 
     last = min(config.epochs for config in folders.values())
     epochs = [epoch for epoch in COMPARED_EPOCHS if epoch <= last]

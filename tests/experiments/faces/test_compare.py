@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from experiments.faces.compare import compare
+from experiments.images import run
 from experiments.images.run import samples_path
+from jaxgan.plots import raster
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK cut short"])
 def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
     folders = {
-        tmp_path / name: SimpleNamespace(model="", variant=name, epochs=2)
+        tmp_path / name: SimpleNamespace(model="", variant=name, optimizer="adam", epochs=2)
         for name in ("a", "b")
     }
     for folder in folders:
@@ -28,9 +30,25 @@ def test_damaged_samples_are_left_out_and_named(tmp_path, capsys, damage):
     assert (tmp_path / "side_by_side.gif").exists()
 
 
+def test_two_optimizers_have_a_row_each(tmp_path, monkeypatch):
+    folders = {
+        tmp_path / name: SimpleNamespace(model="", variant="gan", optimizer=name, epochs=1)
+        for name in ("adam", "sgd")
+    }
+    rows = []
+    monkeypatch.setattr(run, "read_samples", lambda *_: np.zeros((36, 8, 8, 3), np.uint8))
+    monkeypatch.setattr(
+        raster, "image_panels", lambda _, panels, *__, **___: rows.append(panels)
+    )
+    monkeypatch.setattr(raster, "gif", lambda *_: None)
+    compare(folders, tmp_path)  # type: ignore[arg-type]
+    assert list(rows[0]) == [("gan adam", "epoch 1"), ("gan sgd", "epoch 1")]
+    assert all(len(frame) == 2 for frame in rows[1:])
+
+
 def test_without_samples_nothing_is_compared(tmp_path):
     folders = {
-        tmp_path / name: SimpleNamespace(model="", variant=name, epochs=2)
+        tmp_path / name: SimpleNamespace(model="", variant=name, optimizer="adam", epochs=2)
         for name in ("a", "b")
     }
     compare(folders, tmp_path)  # type: ignore[arg-type]
