@@ -168,7 +168,7 @@ def by_class(z: jax.Array, classes: int) -> tuple[jax.Array, np.ndarray]:
 class Sampler(Protocol):
     """Makes images ``[S, N, H, W, C]`` uint8 of all lanes.
 
-    Of a state, latents ``[N, D]`` and, where training goes by them, labels ``[N]``.
+    It takes a state, latents ``[N, D]`` and, where training goes by labels, labels ``[N]``.
     """
 
     def __call__(self, state: GanState, z: Any, labels: np.ndarray | None = None) -> np.ndarray:
