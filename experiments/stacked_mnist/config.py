@@ -52,7 +52,7 @@ DEFAULTS = Defaults(
 )
 # PacGAN, arXiv 1712.04086, section 4.2 and its published settings: 100,000 updates of the
 # critic, each of 64 packs. The paper updates the generator twice for one update of the critic
-# and draws uniform latents; its networks have a stage more.
+# and draws uniform latents; its networks have two stages more.
 _PACGAN = {
     "variant": ("gan",),
     "optimizer": ("adam",),
