@@ -23,7 +23,8 @@ def test_built_in_clouds_are_the_same_every_time(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("ring", 8), ("grid", 25), ("grid100", 100), ("swiss_roll", 24), ("moons", 16)]
+    ("name", "count"),
+    [("ring", 8), ("grid", 25), ("grid100", 100), ("swiss_roll", 24), ("moons", 16)],
 )
 def test_samples_of_a_cloud_reach_all_its_modes(name, count):
     cloud = points.load(name)
@@ -372,5 +373,7 @@ def test_a_mat_file_cut_short_anywhere_is_refused(tmp_path, compressed):
 
 
 def test_unknown_cloud_lists_the_known_ones():
-    with pytest.raises(InputError, match="choose from m, ring, grid, grid100, swiss_roll, moons"):
+    with pytest.raises(
+        InputError, match="choose from m, ring, grid, grid100, swiss_roll, moons"
+    ):
         points.sample("square")

@@ -344,7 +344,9 @@ def test_spaces_that_a_generator_lacks(tmp_path, faces, space):
     np.savez(tmp_path / "codes.npz", **{space: normal(2, LATENTS)})
     with pytest.raises(InputError) as error:
         run.codes_of(config_of(codes=str(tmp_path / "codes.npz")), faces)
-    assert f"jaxgan report_dcgan has no space {space}: its codes are latents, z" in line_of(error)
+    assert f"jaxgan report_dcgan has no space {space}: its codes are latents, z" in line_of(
+        error
+    )
 
 
 def test_image_units_make_directions_comparable(tmp_path, faces):
