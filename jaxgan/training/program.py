@@ -66,7 +66,8 @@ def make_program(
 
     def init(lane, data, labels):
         example = prepare((lane.train if data is None else data)[:1])
-        return build(lane).init(jax.random.key(lane.seed), example, labels)
+        inputs = (example,) if labels is None else (example, labels)
+        return build(lane).init(jax.random.key(lane.seed), *inputs)
 
     def advance(state, lanes, data, labels, epochs):
         def one(state, lane, data, labels):
