@@ -96,7 +96,8 @@ _PACE = ("epochs", "frame_every", "checkpoint_every")
 # The values of penalised variants were chosen on a hexagon of 37 Gaussians, 60 scattered ones
 # and the M with seeds 200 to 203: other clouds and seeds than those of the tables. A wide
 # generator makes steeper passages from mode to mode, and so do two latents rather than four;
-# but with two, and with fewer critic steps, wgan_gp fitted the M less closely (1.24 for 1.09).
+# but with two, and with fewer critic steps, wgan_gp fitted the M less closely (1.24 for 1.16);
+# wgan_lp, dragan and r1 share the values of others, and were not measured.
 # Those of gan and wgan were chosen on the M alone. The learning rate holds for that optimizer.
 _PENALISED = {
     "optimizer": "adam",
