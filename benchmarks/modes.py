@@ -49,6 +49,7 @@ ROWS = {
     "wgan": Row("--variant=wgan", "defaults, optimistic Adam"),
     "wgan_gp": Row("--variant=wgan_gp", "defaults"),
     "rpgan": Row("--variant=rpgan", "defaults"),
+    "rpgan (modes)": Row("--recipe=modes", "recipe `modes`"),
 }
 # Modes, quality, reverse divergence, by the columns of the table, as the papers print them.
 _PACGAN = "1712.04086, table 1, 10 runs, 400 epochs of 100,000 points, Adam 1e-4, maxout critic"
