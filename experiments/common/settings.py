@@ -42,6 +42,7 @@ class Training:
       seeds: Seeds per combination of settings.
       frame_every: Epochs between two frames.
       checkpoint_every: Epochs between two checkpoints.
+      pack: Examples that the critic judges together (PacGAN); divides the batch.
     """
 
     variant: str
@@ -64,6 +65,7 @@ class Training:
     seeds: int
     frame_every: int
     checkpoint_every: int
+    pack: int = dataclasses.field(default=1, kw_only=True)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -81,6 +83,13 @@ class Training:
             values["clip"] = self.clip
         combinations = itertools.product(*values.values())
         return [dict(zip(values, combination, strict=True)) for combination in combinations]
+
+
+def identity(config: Training) -> dict[str, Any]:
+    """Settings that tell a run from others; one at its class's default is left out."""
+    fields = {field.name: field.default for field in dataclasses.fields(config)}
+    values = dataclasses.asdict(config)
+    return {name: values[name] for name in fields if values[name] != fields[name]}
 
 
 class Recipe(NamedTuple):
@@ -180,6 +189,24 @@ def _of_optimizer(defaults: Defaults, optimizer: str) -> dict[str, Any]:
     return defaults.by_optimizer["adam"] | {"betas": ()}
 
 
+def fit_batch(settings: dict[str, Any], given: Mapping[str, Any], examples: str) -> list[str]:
+    """Make a default batch that is too large for the data fit; return a line that says it."""
+    room = room_for_batch(settings)
+    if "batch_size" in given or not 0 < room < settings["batch_size"]:
+        return []
+    settings["batch_size"] = room
+    return [
+        f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
+        f"there are {settings['train_size']} {examples} to train on"
+    ]
+
+
+def room_for_batch(settings: Mapping[str, Any]) -> int:
+    """The largest batch that the data have room for; 0 if there is none."""
+    room = settings["train_size"] // max(1, settings["critic_steps"])
+    return room - room % max(1, settings.get("pack", 1))
+
+
 def require_distinct(configs: list[Any]) -> list[Any]:
     """Return the configurations.
 
@@ -237,6 +264,12 @@ def check(config: Training, count: int) -> None:
         "checkpoint_every": 10**6,
     }
     require_whole(config, limits)
+    require(
+        config,
+        config.pack > 0 and config.batch_size % config.pack == 0,
+        "pack",
+        f"must divide the batch of {config.batch_size}",
+    )
     require(config, 0 <= config.seed < 2**31 - 4096, "seed", "must be from 0 to 2147479551")
     require(config, 0 <= config.ema < 1, "ema", "must be at least 0 and below 1")
     require(

@@ -46,7 +46,6 @@ class Config(Training):
       norm: Norm of the generator: batch, layer or none.
       critic_norm: Norm of the critic: batch, layer, none, or spectral, which the reports' pairs
         lack; by default spectral of sngan, batch of others, and none with a penalty.
-      pack: Images that the critic judges together (PacGAN); divides the batch.
       critic_width: Width of the critic; by default that of the generator.
       conditional: Train by labels: both networks get the class of every image.
       augment: Differentiable changes of all images before the critic (DiffAugment): color,
@@ -61,7 +60,6 @@ class Config(Training):
     width: int
     norm: str
     critic_norm: str
-    pack: int = 1
     critic_width: int | None = None
     conditional: bool = False
     augment: tuple[str, ...] = ()
@@ -71,24 +69,10 @@ class Config(Training):
 
 DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
-# Settings that identify a run only where they differ from these: older runs lack them.
-_SILENT: dict[str, Any] = {
-    "pack": 1,
-    "critic_width": None,
-    "conditional": False,
-    "augment": (),
-    "flip": False,
-    "dtype": "float32",
-}
-
 
 def identity(config: Config) -> dict[str, Any]:
     """Settings that tell a run from others."""
-    settings = {
-        name: value
-        for name, value in dataclasses.asdict(config).items()
-        if name not in _SILENT or value != _SILENT[name]
-    }
+    settings = common_settings.identity(config)
     if config.model == "dcgan" and config.size in PAIRS["report_dcgan"].sizes:
         settings["networks"] = 2  # an older run of that name and size has the report's
     return settings
@@ -111,15 +95,8 @@ def configure(
     programs, notes = common_settings.resolve(defaults, recipe, overrides)
     for settings in programs:
         settings = {"train_size": len(dataset.images), **settings}
-        room = settings["train_size"] // max(1, settings["critic_steps"])
-        room -= room % max(1, settings.get("pack", 1))
-        given = "batch_size" in recipe.settings or "batch_size" in overrides
-        if not given and 0 < room < settings["batch_size"]:
-            settings["batch_size"] = room
-            notes.append(
-                f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
-                f"there are {settings['train_size']} images to train on"
-            )
+        room = common_settings.room_for_batch(settings)
+        notes += common_settings.fit_batch(settings, {**recipe.settings, **overrides}, "images")
         for model in models:
             norm = _critic_norm(model, settings["penalty"])
             config = Config(**{"critic_norm": norm, **settings, "model": model})
@@ -166,12 +143,6 @@ def _check(config: Config, dataset: Dataset) -> None:
     if config.critic_width is not None:
         limits["critic_width"] = 1024
     common_settings.require_whole(config, limits)
-    require(
-        config,
-        config.pack > 0 and config.batch_size % config.pack == 0,
-        "pack",
-        f"must divide the batch of {config.batch_size}",
-    )
     for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
         allowed = f"must be one of {', '.join(norms)}"
         require(config, getattr(config, name) in norms, name, allowed)

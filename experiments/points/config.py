@@ -22,20 +22,18 @@ class Config(Training):
       generator_widths: Hidden widths of the generator; a list.
       critic_widths: Hidden widths of the critic; a list.
       data_key: Variable of a ``.mat`` file.
-      columns: Two columns of a ``.csv`` file: names, or numbers from 0; a list.
       standardize: Train on points of mean 0 and standard deviation 1.
+      columns: Two columns of a ``.csv`` file: names, or numbers from 0; a list.
       latent: Law of the latents, a name in ``LATENTS``.
-      pack: Points that the critic judges together (PacGAN); divides the batch.
       modes: File of the modes' centres, of the kinds of ``data``.
     """
 
     generator_widths: tuple[int, ...]
     critic_widths: tuple[int, ...]
     data_key: str
-    columns: tuple[str, ...]
     standardize: bool
+    columns: tuple[str, ...] = ()
     latent: str = "normal"
-    pack: int = 1
     modes: str = ""
 
 
@@ -46,20 +44,6 @@ TEXTS = {
     "built-in cloud has, or clusters of the points.",
     "latent": f"Law of the latents: {', '.join(LATENTS)} (uniform from -1 to 1).",
 }
-
-# Settings that identify a run only where they differ from these: older runs lack them.
-_SILENT: dict[str, Any] = {"columns": (), "latent": "normal", "pack": 1, "modes": ""}
-
-
-def identity(config: Config) -> dict[str, Any]:
-    """Settings that tell a run from others."""
-    settings = dataclasses.asdict(config)
-    return {
-        name: value
-        for name, value in settings.items()
-        if name not in _SILENT or value != _SILENT[name]
-    }
-
 
 _COMMON: dict[str, Any] = {
     "variant": ("wgan_gp",),
@@ -75,11 +59,8 @@ _COMMON: dict[str, Any] = {
     "epochs": 300,
     "data": "m",
     "data_key": "xx",
-    "columns": (),
     "standardize": True,
-    "latent": "normal",
-    "pack": 1,
-    "modes": "",
+    "columns": (),
     "seed": 0,
     "seeds": 1,
     "frame_every": 10,
@@ -199,15 +180,8 @@ def configure(
 def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Fit default batches, and the epochs of Wasserstein variants, to few points; say so."""
     size, batch = settings["train_size"], settings["batch_size"]
-    steps, notes = max(1, settings["critic_steps"]), []
-    room = size // steps
-    room -= room % max(1, settings["pack"])
-    if "batch_size" not in given and 0 < room < batch:
-        settings["batch_size"] = room
-        notes.append(
-            f"batch_size={room}: one update takes {settings['critic_steps']} batches, "
-            f"and there are {size} points to train on"
-        )
+    steps = max(1, settings["critic_steps"])
+    notes = common_settings.fit_batch(settings, given, "points")
     longer = settings["variant"].startswith("wgan") and not given.keys() & _PACE
     if not longer or batch < 1 or size < steps:
         return notes
@@ -252,10 +226,4 @@ def _check(config: Config, count: int) -> None:
         f"must be from 1 to {count - 1}, as there are {count} points",
     )
     lookup("latent law", config.latent, LATENTS)
-    require(
-        config,
-        config.pack > 0 and config.batch_size % config.pack == 0,
-        "pack",
-        f"must divide the batch of {config.batch_size}",
-    )
     common_settings.check(config, config.train_size)

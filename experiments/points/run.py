@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common.settings import identity
 from experiments.points import fit, pictures, program, tables
-from experiments.points.config import Config, identity
+from experiments.points.config import Config
 from experiments.points.lanes import lanes_of
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.claims import lanes as claims_lanes
-from experiments.points import config as points_config
+from experiments.common.settings import identity as settings_of
 from experiments.points import lanes, program
 from experiments.points.config import Config
 from jaxgan.data import points
@@ -31,7 +31,7 @@ def identity(config: Config) -> dict[str, Any]:
         "shown": SHOWN,
     }
     data = {"data_sha256": digest(config.data, config.data_key, config.columns)}
-    told = points_config.identity(config)
+    told = settings_of(config)
     settings = {n: x for n, x in claims_lanes.settings(config).items() if n in told}
     return settings | constants | data
 
