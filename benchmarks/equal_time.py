@@ -53,7 +53,7 @@ class Contender:
             donate_argnums=0,
             **options,
         )
-        self._sample = jax.jit(lambda state, z: to_uint8(self.gan.sample(state, z)), **options)
+        self._sample = jax.jit(self.gan.sample, **options)
         state = jax.tree.map(jax.numpy.copy, self._state)
         self._advance(state, self._batches())  # compiles
 
@@ -75,7 +75,7 @@ class Contender:
         drawn = []
         for state in (self._state, averaged(self._state)):
             parts = [
-                np.asarray(self._sample(state, part)) for part in np.split(np.asarray(z), 20)
+                to_uint8(self._sample(state, part)) for part in np.split(np.asarray(z), 20)
             ]
             drawn.append(np.concatenate(parts))
         return drawn

@@ -1,7 +1,7 @@
 """Modes of a cloud that does not say its own: from a file, or clusters of its points."""
 
 import numpy as np
-from scipy.spatial import KDTree
+import scipy
 
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud
@@ -73,4 +73,4 @@ def _read(source: str, key: str) -> np.ndarray:
 
 
 def _nearest(cloud: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return np.asarray(KDTree(centres).query(cloud)[1])
+    return np.asarray(scipy.spatial.KDTree(centres).query(cloud)[1])

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy
 from jax import Array
-from scipy import special, stats
 
 from jaxgan import runtime
 from jaxgan.data.image_folder import pack
@@ -152,7 +152,7 @@ def auc(scores: np.ndarray, labels: np.ndarray) -> float:
     ones, zeros = labels.sum(), (~labels).sum()
     if not ones or not zeros:
         return float("nan")
-    above = stats.rankdata(scores)[labels].sum() - ones * (ones + 1) / 2
+    above = scipy.stats.rankdata(scores)[labels].sum() - ones * (ones + 1) / 2
     return float(above / (ones * zeros))
 
 
@@ -172,7 +172,7 @@ def accuracies(
         above it counts as a yes: at a half, an unsure network never finds a rare attribute.
     """
     measured = []
-    answers = logits > special.logit(usual)
+    answers = logits > scipy.special.logit(usual)
     for name, score, answer, label in zip(
         attributes, logits.T, answers.T, labels.T, strict=True
     ):

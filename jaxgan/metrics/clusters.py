@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import Array
 from numpy.typing import ArrayLike
-from scipy.cluster.hierarchy import ClusterNode, linkage, to_tree
-from scipy.spatial import KDTree
-from scipy.spatial.distance import pdist
 
 POINTS = 1000  # that clusters are told from
 NEIGHBOURS = 5
@@ -36,17 +34,23 @@ def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
         points = points[np.sort(rng.choice(len(points), POINTS, replace=False))]
     points = points.astype(np.float64)
     count = len(points)
-    near = np.asarray(KDTree(points).query(points, min(NEIGHBOURS + 1, count))[0])[:, -1]
+    near = np.asarray(
+        scipy.spatial.KDTree(points).query(points, min(NEIGHBOURS + 1, count))[0]
+    )[:, -1]
     rows, columns = np.triu_indices(count, 1)
-    reach = np.maximum(pdist(points), np.maximum(near[rows], near[columns]))
-    root = to_tree(linkage(reach, "single"))
-    assert isinstance(root, ClusterNode)
+    reach = np.maximum(
+        scipy.spatial.distance.pdist(points), np.maximum(near[rows], near[columns])
+    )
+    hierarchy = scipy.cluster.hierarchy
+    root = hierarchy.to_tree(hierarchy.linkage(reach, "single"))
     groups = list(_branches(root, near, max(NEIGHBOURS, least * count)))
     size = max(4, LANDMARKS // len(groups))
     return np.stack([points[rng.choice(group, size)] for group in groups])
 
 
-def _branches(root: ClusterNode, near: np.ndarray, least: float) -> Iterator[list[int]]:
+def _branches(
+    root: "scipy.cluster.hierarchy.ClusterNode", near: np.ndarray, least: float
+) -> Iterator[list[int]]:
     """Members of each cluster below a node: ``near`` has each point's distance to others."""
     nodes = [root]
     while nodes:

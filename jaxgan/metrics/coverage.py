@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.spatial import KDTree
-from scipy.special import rel_entr
 
 
 class Coverage(NamedTuple):
@@ -40,7 +39,7 @@ def coverage(samples: ArrayLike, modes: ArrayLike, radius: ArrayLike) -> Coverag
     """
     samples, modes = np.asarray(samples), np.asarray(modes)
     finite = samples[np.isfinite(samples).all(axis=1)]
-    distances, nearest = KDTree(modes).query(finite)
+    distances, nearest = scipy.spatial.KDTree(modes).query(finite)
     good = np.asarray(distances) <= np.broadcast_to(radius, len(modes))[nearest]
     modes_hit = np.unique(np.asarray(nearest)[good])
     reverse_kl = class_coverage(nearest, len(modes)).reverse_kl
@@ -74,5 +73,5 @@ def class_coverage(numbers: ArrayLike, modes: int) -> ClassCoverage:
     counts = np.bincount(np.asarray(numbers), minlength=modes)
     with np.errstate(invalid="ignore"):
         shares = counts / counts.sum()
-    divergence = rel_entr(shares, 1 / modes).sum()
+    divergence = scipy.special.rel_entr(shares, 1 / modes).sum()
     return ClassCoverage(int(np.count_nonzero(counts)), float(divergence))

@@ -9,8 +9,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 MIN_SEEDS = 4  # of fewer values the bootstrap-t interval says nothing
 _T_RESAMPLES = 4999
@@ -46,7 +46,7 @@ def student(values: ArrayLike, confidence: float = 0.95) -> Interval:
         return Interval(math.inf, math.nan, math.nan)
     if len(x) < 2:
         return Interval(float(x.mean()), math.nan, math.nan)
-    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * _standard_error(x)
+    half = scipy.special.stdtrit(len(x) - 1, (1 + confidence) / 2) * _standard_error(x)
     return Interval(*(float(x.mean() + side * half) for side in (0, -1, 1)))
 
 
@@ -112,8 +112,8 @@ def expanded_percentile(values: ArrayLike, confidence: float = 0.95, seed: int =
     x = np.asarray(values, float)
     if len(x) < 2:
         return student(x, confidence)
-    quantile = stats.t.ppf((1 + confidence) / 2, len(x) - 1)
-    tail = float(special.ndtr(-quantile * math.sqrt(len(x) / (len(x) - 1))))
+    quantile = scipy.special.stdtrit(len(x) - 1, (1 + confidence) / 2)
+    tail = float(scipy.special.ndtr(-quantile * math.sqrt(len(x) / (len(x) - 1))))
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, len(x), (_PERCENTILE_RESAMPLES, len(x)))
     low, high = np.quantile(x[rows].mean(axis=1), [tail, 1 - tail])

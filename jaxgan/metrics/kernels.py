@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist
 
 from jaxgan.metrics.frechet import feature_pair
 
@@ -43,7 +43,7 @@ def energy_test(
     points = np.concatenate([x, y])
     if not np.isfinite(points).all():
         return EnergyTest(float("inf"), 0.0)
-    distances = cdist(points, points).astype(np.float32)
+    distances = scipy.spatial.distance.cdist(points, points).astype(np.float32)
     labels = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))]).astype(
         np.float32
     )

@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import Array
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from scipy.ndimage import convolve1d
 
 from jaxgan.metrics.transport import random_directions, sliced_wasserstein
 
@@ -128,5 +128,7 @@ def _pyramid(x: np.ndarray) -> list[np.ndarray]:
 
 def _resampling(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Matrices that halve and double one axis: ``[ceil(size / 2), size]`` and reverse."""
-    blur = convolve1d(np.eye(size), _TAPS, axis=0, mode="mirror").astype(np.float32)
+    blur = scipy.ndimage.convolve1d(np.eye(size), _TAPS, axis=0, mode="mirror").astype(
+        np.float32
+    )
     return blur[::2], 2 * blur[:, ::2]

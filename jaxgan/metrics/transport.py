@@ -3,10 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import Array
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 
 def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
@@ -33,8 +32,8 @@ def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
         raise ValueError(f"clouds must have one shape, not {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return float("inf")
-    cost = cdist(x, y)
-    return float(cost[linear_sum_assignment(cost)].mean())
+    cost = scipy.spatial.distance.cdist(x, y)
+    return float(cost[scipy.optimize.linear_sum_assignment(cost)].mean())
 
 
 def circle_directions(count: int) -> Array:

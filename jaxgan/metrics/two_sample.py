@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.spatial import KDTree
 
 NEIGHBOURS = (5, 20, 80)  # numbers to choose from
 _ROUNDING = 1e-9
@@ -88,7 +88,7 @@ def _scores(
     is_x = np.arange(len(points)) < len(learned[0])
     order = rng.permutation(len(points))  # of neighbours at one distance, any may be taken
     points, is_x = points[order], is_x[order]
-    tree = KDTree(points)
+    tree = scipy.spatial.KDTree(points)
 
     def scores(near: np.ndarray, k: int) -> np.ndarray:
         """Turn neighbours ``[P, K]``, nearest first, to scores ``[P]`` by k of them."""

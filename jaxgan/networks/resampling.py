@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import Array, lax
 
 
@@ -120,19 +121,18 @@ def _low_pass(
     factor: int, taps: int, band: Signal, rate: int, radial: bool = False
 ) -> np.ndarray:
     """Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
-    from scipy import signal, special  # they take as long to import as jax
-
     if factor == 1:
         return np.ones(1)
     count = taps * factor
     if not radial:
         width = 2 * band.half_width
-        return np.asarray(signal.firwin(count, band.cutoff, width=width, fs=rate))
-    decibels = signal.kaiser_atten(count, 4 * band.half_width / rate)
-    window = np.kaiser(count, signal.kaiser_beta(decibels))
+        return np.asarray(scipy.signal.firwin(count, band.cutoff, width=width, fs=rate))
+    decibels = scipy.signal.kaiser_atten(count, 4 * band.half_width / rate)
+    window = np.kaiser(count, scipy.signal.kaiser_beta(decibels))
     offsets = (np.arange(count) - (count - 1) / 2) / rate
     distances = np.pi * np.hypot(offsets[:, None], offsets[None])
-    jinc = special.j1(2 * band.cutoff * distances) / distances  # an even count has no centre
+    # An even count has no centre.
+    jinc = scipy.special.j1(2 * band.cutoff * distances) / distances
     kernel = jinc * np.outer(window, window)
     return kernel / kernel.sum()
 

@@ -1,14 +1,18 @@
 """Text of matplotlib's figures in any script."""
 
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontEntry, fontManager
-from matplotlib.text import Text
+from typing import TYPE_CHECKING
 
 from jaxgan.plots import fonts
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def fit(figure: Figure) -> None:
+
+def fit(figure: "Figure") -> None:
     """Give the texts of a figure the fonts that they need, and take dollars as dollars."""
+    from matplotlib.font_manager import FontEntry, fontManager
+    from matplotlib.text import Text
+
     known = {entry.name for entry in fontManager.ttflist}
     for text in figure.findobj(Text):
         written = text.get_text()

@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib import ticker
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from jaxgan.plots import _figure_text, fonts
+from jaxgan.plots import _figure_text, _ticks, fonts
 from jaxgan.runtime import replacing
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 REAL, FAKE, AVERAGE = "#8f98a3", "#b3261e", "#1d4e89"
-_FIELD = LinearSegmentedColormap.from_list("field", ["#d3dbe6", "#fbfbf8", "#f3dfc1"])
+_FIELD = ("#d3dbe6", "#fbfbf8", "#f3dfc1")
 # Lines differ in lightness and in style too, so that they differ in grey.
 _LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
 _STYLES = ("-", "--", "-.", ":")
@@ -69,8 +67,7 @@ def points_frame(
       title: Title of the picture.
       columns: ``columns`` of ``field_points``.
     """
-    figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+    figure, ((axes,),) = _figure(1, 1, (7.2, 4.8))
     _draw_field(axes, np.asarray(scores).reshape(-1, columns), extent)
     _draw_points(axes, real, REAL, 2.0)
     _draw_points(axes, fake, FAKE, 2.0)
@@ -170,10 +167,10 @@ def curves(
             _draw_band(axes, epochs, values, colour, style, label, width=1.4, alpha=0.18)
         if name in levels:
             axes.axhline(levels[name], color="0.35", linewidth=0.9, linestyle=":")
-            _log_axis(axes)
+            _ticks.logarithmic(axes)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        _ticks.whole_numbers(axes)
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
@@ -229,11 +226,11 @@ def bands(
             place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
             axes.annotate(name, (0.99, level), **place, fontsize=7)
         if log_y:
-            _log_axis(axes)
+            _ticks.logarithmic(axes)
         if log_x:
             axes.set_xscale("log")
         else:
-            axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+            _ticks.whole_numbers(axes)
         axes.set_title(title, fontsize=10, wrap=True)
         axes.set_xlabel(axes_names[0], fontsize=9)
         axes.grid(color="0.9", linewidth=0.6)
@@ -244,18 +241,6 @@ def bands(
         axes.set_axis_off()
     figure.supylabel(axes_names[1], fontsize=9)
     _save(figure, path)
-
-
-def _log_axis(axes) -> None:
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    if high > 1e4 * low:  # as where a lane diverged: powers of ten, as many as have room
-        axes.yaxis.set_major_locator(ticker.LogLocator())
-        axes.yaxis.set_major_formatter(ticker.LogFormatterMathtext())
-    else:
-        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(ticker.ScalarFormatter())
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def shares(
@@ -293,8 +278,10 @@ def shares(
 
 def _figure(
     rows: int, columns: int, size: tuple[float, float], *, dpi=100, title=None, share_y=False
-) -> tuple[Figure, np.ndarray]:
+) -> tuple["Figure", np.ndarray]:
     """Make a figure, its size in inches, and its axes ``[rows, columns]``."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
     if title is not None:
         figure.suptitle(title, fontsize=11, wrap=True)
@@ -311,6 +298,8 @@ def _draw_band(axes, x, values, colour, style, label, *, width, alpha) -> None:
 
 
 def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
     if not np.isfinite(scores).all() or np.ptp(scores) == 0:
         return
     # Ranks, unlike scores, keep the contrast of the field however steep it gets.
@@ -321,7 +310,8 @@ def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
     y = np.linspace(extent.bottom, extent.top, scores.shape[0])
     shade = np.interp(scores, levels, np.linspace(0, 1, len(levels)))
     edges = np.linspace(0, 1, 13)
-    axes.contourf(x, y, shade, edges, cmap=_FIELD, zorder=0)
+    colours = LinearSegmentedColormap.from_list("field", _FIELD)
+    axes.contourf(x, y, shade, edges, cmap=colours, zorder=0)
     axes.contour(x, y, shade, edges[1:-1:2], colors="0.72", linewidths=0.4, zorder=1)
 
 
@@ -338,12 +328,16 @@ def _frame_axes(axes, extent: Extent) -> None:
 
 
 def _legend(axes, colours: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
     style = {"marker": "o", "linestyle": "", "markersize": 5}
     handles = [Line2D([], [], color=x, label=name, **style) for name, x in colours.items()]
     axes.legend(handles=handles, loc="upper right", fontsize=9, framealpha=0.85)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def _save(figure: "Figure", path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     _figure_text.fit(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

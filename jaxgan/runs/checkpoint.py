@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from jaxgan.errors import InputError
 from jaxgan.runtime import system_error
@@ -67,6 +66,8 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     Raises:
       OSError: If it cannot be written; older checkpoints are intact then.
     """
+    import orbax.checkpoint as ocp
+
     shown = Path(directory)
     directory, tree = shown.absolute(), _typed(tree)
     directory.mkdir(parents=True, exist_ok=True)
@@ -182,6 +183,8 @@ def _first_line(error: Exception) -> str:
 
 def _read(folder: Path, like: Any) -> Any:
     target = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _plain(like))
+    import orbax.checkpoint as ocp
+
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
         return checkpointer.restore(folder, args=ocp.args.StandardRestore(target))
 

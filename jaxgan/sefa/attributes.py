@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from jaxgan.errors import InputError
 from jaxgan.judges.attribute import Attribute
@@ -192,7 +192,7 @@ def _monotonicity(scores: np.ndarray) -> float:
     """Mean rank correlation of scores ``[N, T]`` with their column."""
     if not len(scores):
         return math.nan
-    ranks = stats.rankdata(scores, axis=1)
+    ranks = scipy.stats.rankdata(scores, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     steps = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
     sizes = np.sqrt(np.square(ranks).sum(axis=1) * np.square(steps).sum())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jax.typing import ArrayLike
 
 from jaxgan.convert.generator import Pretrained

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import special
+import scipy
 
 from jaxgan import runs
 from jaxgan.convert.generator import Pretrained
@@ -195,5 +195,5 @@ def _with_unmoved(moved: np.ndarray, unmoved: np.ndarray, distances: np.ndarray)
 
 def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
     """Mean probabilities at T distances, of people's log-odds ``[N, T]``."""
-    complete = special.expit(scores[np.isfinite(scores).all(axis=1)])
+    complete = scipy.special.expit(scores[np.isfinite(scores).all(axis=1)])
     return [student(column)._asdict() for column in complete.T]
