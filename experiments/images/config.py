@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.common import checks
 from experiments.common import settings as common_settings
-from experiments.common.settings import Defaults, Recipe, Training, require
+from experiments.common.checks import require
+from experiments.common.settings import Defaults, Recipe, Training
 from jaxgan.errors import InputError, lookup
 from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
@@ -142,7 +144,7 @@ def _check(config: Config, dataset: Dataset) -> None:
     limits = {"width": 1024, "train_size": len(dataset.images)}
     if config.critic_width is not None:
         limits["critic_width"] = 1024
-    common_settings.require_whole(config, limits)
+    checks.require_whole(config, limits)
     for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
         allowed = f"must be one of {', '.join(norms)}"
         require(config, getattr(config, name) in norms, name, allowed)
@@ -160,7 +162,7 @@ def _check(config: Config, dataset: Dataset) -> None:
     lookup("dtype", config.dtype, DTYPES)
     able = f"the networks of --model={config.model} compute with float32 alone; {_with_forms()}"
     require(config, config.dtype == "float32" or pair.conditional, "dtype", able)
-    common_settings.check(config, config.train_size)
+    checks.check(config, config.train_size)
 
 
 def _check_labels(config: Config, dataset: Dataset) -> None:

@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from experiments.common import checks
 from experiments.common import settings as common_settings
-from experiments.common.settings import Defaults, Training, require
+from experiments.common.checks import require
+from experiments.common.settings import Defaults, Training
 from experiments.points.recipes import RECIPES
 from jaxgan.data import points
 from jaxgan.errors import InputError, lookup
@@ -226,4 +228,4 @@ def _check(config: Config, count: int) -> None:
         f"must be from 1 to {count - 1}, as there are {count} points",
     )
     lookup("latent law", config.latent, LATENTS)
-    common_settings.check(config, config.train_size)
+    checks.check(config, config.train_size)
