@@ -88,13 +88,13 @@ of a 95 % interval: the generator's, then those of the moving average of its wei
 
 {table}
 An empty field is not measured. Defaults of penalised variants were chosen on other clouds (a
-hexagon of 37 Gaussians, 60 scattered ones) and other seeds (100, 200), those of `gan` and `wgan`
-on the M alone: `wgan` loses the ring with five of eight seeds. The recipe `modes` is `wgan_gp`
-with 31,200 updates, 280 s of one core a seed. It was the second attempt at grid100: `rpgan` with
-one critic step, weight 0.02 and 40,500 updates puts 73 to 83 % of the samples on a mode with
-six of eight seeds, and collapses with two (mean 62.6 ± 25.8 %). What is missing to a perfect
-generator's quality lies on passages between modes: a continuous map of connected latents has
-them, and they narrow slowly, as updates go on.
+hexagon of 37 Gaussians, 60 scattered ones) and other seeds (100, 200), those of `gan` and
+`wgan` on the M alone: `wgan` fails on the ring with seven of eight seeds. The recipe `modes`
+is `wgan_gp` with 31,200 updates, 280 s of one core a seed. It was the second attempt at
+grid100: `rpgan` with one critic step, weight 0.02 and 40,500 updates puts 73 to 83 % of the
+samples on a mode with six of eight seeds, and collapses with two (mean 62.6 ± 25.8 %). What is
+missing to a perfect generator's quality lies on passages between modes: a continuous map of
+connected latents has them, and they narrow slowly, as updates go on.
 
 ## Published
 
