@@ -271,7 +271,7 @@ def test_a_failed_save_leaves_older_checkpoints(two, state, monkeypatch):
     def fail(self, *args, **kwargs):
         raise ValueError("RESOURCE_EXHAUSTED: no space left on device\nmore lines")
 
-    monkeypatch.setattr(checkpoint.ocp.Checkpointer, "save", fail)
+    monkeypatch.setattr("orbax.checkpoint.Checkpointer.save", fail)
     with pytest.raises(OSError, match="No space left on device: '.*step_00000003'"):
         checkpoint.save(two, 3, state)
     assert checkpoint.restore(two, state).step == 2
