@@ -34,13 +34,11 @@ def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
         points = points[np.sort(rng.choice(len(points), POINTS, replace=False))]
     points = points.astype(np.float64)
     count = len(points)
-    near = np.asarray(
-        scipy.spatial.KDTree(points).query(points, min(NEIGHBOURS + 1, count))[0]
-    )[:, -1]
+    tree = scipy.spatial.KDTree(points)
+    near = np.asarray(tree.query(points, min(NEIGHBOURS + 1, count))[0])[:, -1]
     rows, columns = np.triu_indices(count, 1)
-    reach = np.maximum(
-        scipy.spatial.distance.pdist(points), np.maximum(near[rows], near[columns])
-    )
+    distances = scipy.spatial.distance.pdist(points)
+    reach = np.maximum(distances, np.maximum(near[rows], near[columns]))
     hierarchy = scipy.cluster.hierarchy
     root = hierarchy.to_tree(hierarchy.linkage(reach, "single"))
     groups = list(_branches(root, near, max(NEIGHBOURS, least * count)))
