@@ -55,7 +55,7 @@ class Contender:
         )
         self._sample = jax.jit(self.gan.sample, **options)
         state = jax.tree.map(jax.numpy.copy, self._state)
-        self._advance(state, self._batches())  # compiles
+        jax.block_until_ready(self._advance(state, self._batches()))  # compiles
 
     def _batches(self) -> np.ndarray:
         count = STEPS * self._config.batch_size

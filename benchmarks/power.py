@@ -25,7 +25,7 @@ from jaxgan.metrics.kernels import energy_test
 from jaxgan.runtime import cores
 
 FILE = Path(__file__).parents[1] / "docs" / "power.md"
-CLOUDS = ("m", "ring", "grid", "swiss_roll", "moons")
+CLOUDS = ("m", "ring", "grid", "grid100", "swiss_roll", "moons")
 POOL = 60_000  # points that samples are taken from: so many that their modes' shares vary
 PERMUTATIONS = 99  # of the energy test; the laboratory has 999
 BLOCK = 10

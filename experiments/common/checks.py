@@ -60,7 +60,7 @@ def check(config: Training, count: int) -> None:
         config,
         config.pack > 0 and config.batch_size % config.pack == 0,
         "pack",
-        f"must divide the batch of {config.batch_size}",
+        f"must be a whole number from 1 that divides the batch of {config.batch_size}",
     )
     require(config, 0 <= config.seed < 2**31 - 4096, "seed", "must be from 0 to 2147479551")
     require(config, 0 <= config.ema < 1, "ema", "must be at least 0 and below 1")

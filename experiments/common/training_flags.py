@@ -61,7 +61,7 @@ def define(
         lists=("variant", "optimizer", "model"),
         without=without,
     )
-    names = f"Use a report's own values: {', '.join(recipes)}."
+    names = f"Use the settings of a report, a paper or a purpose: {', '.join(recipes)}."
     recipe = line.define(_RecipeFlag, texts={"recipe": names})
     return lambda: _with_whole_names(settings()) | recipe()
 

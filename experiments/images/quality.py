@@ -197,22 +197,15 @@ class Records:
         write_csv(self.path, self._all)
 
     def summary(self, epoch: int, lanes: int) -> dict[str, Any]:
-        """Numbers of all lanes at the end, and the best of the first lane."""
+        """Numbers of all lanes at the end, and the best of several of the first lane."""
         rows = [self.lane(lane)[epoch] for lane in range(lanes)]
-        values = {name: [row[name] for row in rows] for name in _NAMES}
-        best = self.best()
-        return (
-            values
-            | {f"fid_{name}": value for name, value in self._key.items()}
-            | {
-                "fid_best": best["fid"],
-                "fid_best_epoch": best["epoch"],
-            }
-        )
-
-    def best(self) -> Row:
-        """The row of the first lane's smallest FID."""
-        return min(self.lane(0).values(), key=lambda row: row["fid"])
+        values: dict[str, Any] = {name: [row[name] for row in rows] for name in _NAMES}
+        values |= {f"fid_{name}": value for name, value in self._key.items()}
+        measured = self.lane(0).values()
+        if len(measured) > 1:
+            best = min(measured, key=lambda row: row["fid"])
+            values |= {"fid_best": best["fid"], "fid_best_epoch": best["epoch"]}
+        return values
 
 
 def _read(path: Path) -> list[Row]:
@@ -254,7 +247,7 @@ class Follower:
         epoch = int(np.asarray(state.step)[0]) // self._config.steps_per_epoch
         every = self._judge.quality.fid_every
         if every and epoch and epoch % every == 0:
-            self._measure(sample, state, epoch, 0)
+            self._measure(sample, state, epoch, 0, keep=True)
 
     def finish(
         self, start: Callable[[], tuple[Sampler, GanState]], summary: Mapping[str, Any]
@@ -268,11 +261,17 @@ class Follower:
         epoch, lanes = self._config.epochs, len(lanes_of(self._config).seed)
         if any(epoch not in self._records.lane(lane) for lane in range(lanes)):
             sample, state = start()
+            # A complete run that is measured in another way keeps its best generator.
+            keep = self._judge.quality.fid_every and len(self._records.lane(0))
             for lane in range(lanes):
-                self._measure(sample, state, epoch, lane)
-        return {**summary, **self._records.summary(epoch, lanes)}
+                self._measure(sample, state, epoch, lane, keep=bool(keep))
+        others = {name: x for name, x in summary.items() if not name.startswith("fid_best")}
+        return others | self._records.summary(epoch, lanes)
 
-    def _measure(self, sample: Sampler, state: GanState, epoch: int, lane: int) -> None:
+    def _measure(
+        self, sample: Sampler, state: GanState, epoch: int, lane: int, *, keep: bool
+    ) -> None:
+        """Measure a lane, and keep its generator if it is to be kept and the best so far."""
         if epoch in self._records.lane(lane):
             return
         quality = self._judge.quality
@@ -288,7 +287,7 @@ class Follower:
         row = self._judge.measure(draw)
         earlier = self._records.lane(0)
         best = lane == 0 and all(row["fid"] < old["fid"] for old in earlier.values())
-        if quality.fid_every and best:
+        if keep and best:
             # Before the row: what is killed in between is measured again.
             path = self._directory / BEST
             program.save_generator(path, self._config, self._dataset, state)

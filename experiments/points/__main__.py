@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         @functools.cache
         def load(data, key, columns):
-            return modes.add(points.load(data, key, columns), overrides.get("modes", ""), key)
+            cloud = points.load(data, key, columns)
+            return modes.add(cloud, overrides.get("modes", ""), key, columns)
 
         configs = configure(**overrides, load=load)
         cloud = load(configs[0].data, configs[0].data_key, configs[0].columns)

@@ -1,5 +1,8 @@
 """Modes of a cloud that does not say its own: from a file, or clusters of its points."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import scipy
 
@@ -14,8 +17,10 @@ DEVIATIONS = 3.0  # from a mode within which a sample belongs to it
 _MEDIAN = np.sqrt(2 * np.log(2))  # distance from a Gaussian's centre, in deviations
 
 
-def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
-    """Give a cloud its modes, and a note that says where they come from.
+def add(
+    cloud: PointCloud, source: str = "", key: str = "xx", columns: Sequence[str] = ()
+) -> PointCloud:
+    """Give a cloud its modes, and notes that say where they come from.
 
     A mode's radius is three of its deviations, which the median distance of the points that
     are nearest to it tells.
@@ -26,14 +31,17 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
         keeps its own modes; where it has none, they are the centres of clusters that empty
         or thin space separates, if there are several.
       key: The variable of a ``.mat`` file.
+      columns: Two columns of a ``.csv`` file, as ``points.load`` takes them.
 
     Raises:
       InputError: If the file cannot be read, or no points are nearest to one of its centres.
     """
+    notes = cloud.notes
     if source:
-        centres = _read(source, key)
+        file = _read(source, key, columns)
+        centres, notes = file.points.astype(np.float64), (*notes, *file.notes)
         nearest = _nearest(cloud.points, centres)
-        origin = f"the file's {len(centres)}"
+        origin = f"{len(centres)} from {source}"
     elif cloud.modes is None:
         marks = clusters.find(cloud.points)
         count, each = marks.shape[:2]
@@ -41,7 +49,7 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
             return cloud
         nearest = _nearest(cloud.points, marks.reshape(-1, 2)) // each
         centres = np.stack([cloud.points[nearest == mode].mean(0) for mode in range(count)])
-        origin = f"the centres of {count} clusters in the points"
+        origin = f"{count}, the centres of clusters in the points"
     else:
         return cloud
     radius = np.zeros(len(centres))
@@ -50,24 +58,25 @@ def add(cloud: PointCloud, source: str = "", key: str = "xx") -> PointCloud:
         if len(distances):
             radius[mode] = DEVIATIONS * np.median(distances) / _MEDIAN
         if source and not radius[mode]:
-            points_of = "copies of it" if len(distances) else "none"
+            problem = "all points nearest to it are copies of it"
             raise InputError(
                 f"--modes={source}: mode {mode} (counted from 0), at ({centre[0]:g}, "
-                f"{centre[1]:g}), needs points around it, and there are {points_of}"
+                f"{centre[1]:g}): {problem if len(distances) else 'no point is nearest to it'}"
             )
     share = coverage(cloud.points, centres, radius).quality
     note = (
-        f"modes: {origin}; a sample belongs to one within {DEVIATIONS:g} deviations, as "
-        f"{share:.1%} of the points do"
+        f"modes: {origin}; {share:.1%} of the points are within {DEVIATIONS:g} deviations of "
+        "one of them"
     )
-    return cloud._replace(modes=centres, radius=radius, notes=(*cloud.notes, note))
+    return cloud._replace(modes=centres, radius=radius, notes=(*notes, note))
 
 
-def _read(source: str, key: str) -> np.ndarray:
+def _read(source: str, key: str, columns: Sequence[str]) -> PointCloud:
     if source in points.POINT_CLOUDS:
         raise InputError(f"--modes={source}: must be a file of the modes' centres")
+    chosen = columns if Path(source).suffix.lower() == ".csv" else ()
     try:
-        return points.load(source, key, least=FEWEST).points.astype(np.float64)
+        return points.load(source, key, chosen, least=FEWEST)
     except InputError as error:
         raise InputError(f"--modes: {error}") from error
 

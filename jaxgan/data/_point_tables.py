@@ -190,7 +190,8 @@ def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
     if len(named) > 1 and named == [str(i) for i in range(len(named))]:
         header = True
         notes.append(
-            f"{path}: the first row, {separator.join(first)}, counts the columns: a header"
+            f"{path}: the first row, {separator.join(first)}, counts the columns: a header "
+            f"(a point would be {separator.join(f'{field}.0' for field in named)})"
         )
     row = sample[1 if header and len(sample) > 1 else 0][1]
     width = len(row)

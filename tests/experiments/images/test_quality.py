@@ -117,6 +117,11 @@ def test_runs_that_are_measured_at_the_end_on_the_way_and_after_a_stop(
     difference = to_uint8(kept.images(np.asarray(z[:4]))).astype(int) - frame[:4]
     assert np.abs(difference).max() <= 1  # another program rounds otherwise
 
+    kept_bytes = (cut / "generator_best.npz").read_bytes()
+    other = judge(fid_every=1, fid_convention="clean")
+    assert "fid_best" not in run.run(config, cut, dataset, judge=other)
+    assert (cut / "generator_best.npz").read_bytes() == kept_bytes
+
 
 def test_nothing_is_measured_twice(finished, dataset, config_of, judge, seen, capsys):
     config = config_of(seeds=2)

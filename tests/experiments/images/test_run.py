@@ -132,8 +132,8 @@ def test_default_norms_fit_the_penalty(config_of):
             "80 examples, and there are 64 to train on; --batch_size=12 fits",
         ),
         ({"batch_size": 1, "critic_steps": 65}, "there are 64 to train on"),
-        ({"pack": 3}, "--pack=3: must divide the batch of 16"),
-        ({"pack": 0}, "--pack=0: must divide the batch of 16"),
+        ({"pack": 3}, "--pack=3: must be a whole number from 1 that divides the batch of 16"),
+        ({"pack": 0}, "--pack=0: must be a whole number from 1 that divides the batch of 16"),
         ({"critic_width": 0}, "--critic_width=0: must be a whole number from 1 to 1024"),
         ({"pack": 3, "batch_size": 66}, "66: one generator update takes 1 batches, 66"),
         (

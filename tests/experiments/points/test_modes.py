@@ -24,8 +24,31 @@ def test_modes_of_a_file_get_the_deviations_of_the_points_around_them(tmp_path):
     cloud = modes.add(UNKNOWN, str(path))
     np.testing.assert_allclose(cloud.modes, RING.modes)
     np.testing.assert_allclose(cloud.radius, RING.radius, rtol=0.1)
-    assert "the file's 8" in cloud.notes[-1]
-    assert "98." in cloud.notes[-1]
+    assert f"8 from {path}; 98." in cloud.notes[-1]
+
+
+def test_doubts_about_a_file_of_modes_are_said(tmp_path):
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 1], [2, 0], [4, 3]])
+    cloud = points.PointCloud(np.concatenate([rng.normal(c, 0.1, (99, 2)) for c in centres]))
+    path = tmp_path / "modes.csv"
+    np.savetxt(path, centres, "%d", delimiter=",")
+    header, count = modes.add(cloud, str(path)).notes
+    assert "0,1, counts the columns: a header (a point would be 0.0,1.0)" in header
+    assert count.startswith("modes: 2 from ")
+    np.savetxt(path, centres, "%.1f", delimiter=",")
+    assert modes.add(cloud, str(path)).notes[0].startswith("modes: 3 from ")
+
+
+def test_columns_are_those_of_both_csv_files(tmp_path):
+    path = tmp_path / "modes.csv"
+    table = np.column_stack([np.arange(8), RING.modes])
+    np.savetxt(path, table, delimiter=",", header="id,x,y", comments="")
+    cloud = modes.add(UNKNOWN, str(path), columns=("x", "y"))
+    np.testing.assert_allclose(cloud.modes, RING.modes)
+    np.save(path.with_suffix(".npy"), RING.modes)
+    cloud = modes.add(UNKNOWN, str(path.with_suffix(".npy")), columns=("x", "y"))
+    np.testing.assert_array_equal(cloud.modes, RING.modes)
 
 
 def test_modes_are_the_centres_of_clusters_where_none_are_known():
@@ -35,7 +58,7 @@ def test_modes_are_the_centres_of_clusters_where_none_are_known():
         8,
         pytest.approx(0.989, abs=0.005),
     )
-    assert "8 clusters" in cloud.notes[-1]
+    assert "modes: 8, the centres of clusters" in cloud.notes[-1]
 
 
 def test_each_mode_has_a_radius_of_its_own():
@@ -58,7 +81,7 @@ def test_copies_of_a_few_points_are_modes_that_only_copies_belong_to():
 def test_a_mode_without_points_is_refused(tmp_path):
     path = tmp_path / "modes.npy"
     np.save(path, np.concatenate([RING.modes, [[9.0, 9.0]]]))
-    with pytest.raises(InputError, match=r"mode 8 .*\(9, 9\), needs points .* none"):
+    with pytest.raises(InputError, match=r"mode 8 .*\(9, 9\): no point is nearest"):
         modes.add(UNKNOWN, str(path))
     np.save(path, RING.modes[:1])
     with pytest.raises(InputError, match="at least 2 needed"):
