@@ -143,7 +143,7 @@ class Judge:
         weights = hashlib.sha256(self._weights.read_bytes()).digest()
         parts = (self._images.tobytes(), shape, self.quality.fid_convention, weights)
         count = len(self._images)
-        return cache.load_or_train(
+        return cache.load_or_make(
             f"inception-{cache.digest(*parts)}",
             jax.ShapeDtypeStruct((count, inception.FEATURES), np.float32),
             lambda: self._features("real", count, lambda a, b: self._images[a:b]),

@@ -11,6 +11,8 @@ from experiments.points.config import Config
 from experiments.points.lanes import Lane, at
 from jaxgan.data import points
 from jaxgan.metrics import coverage, fit_ratio, intervals, kernels, two_sample
+from jaxgan.runs import cache
+from jaxgan.runtime import cores
 
 MODE_SAMPLES = 2500  # as in VEEGAN's and PacGAN's tables
 
@@ -40,7 +42,7 @@ def evaluate(
     def measure(index: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         lane = at(lanes, index)
         seed = int(lane.seed)
-        floor = fit_ratio.floor(lane.train, lane.reference, seed)
+        floor = floor_of(lane)
         result = {"floor": floor}
         samples = {}
         for suffix, x in versions.items():
@@ -67,12 +69,24 @@ def evaluate(
                 }
         return result, samples
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         rows, clouds = zip(*pool.map(measure, range(len(lanes.seed))), strict=True)
     results = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     samples = {"train": lanes.train, "test": lanes.test, "seed": lanes.seed, **lanes.values}
     samples |= {name: np.stack([x[name] for x in clouds]) for name in clouds[0]}
     return results, samples
+
+
+def floor_of(lane: Lane) -> float:
+    """Measure the distance of training points to the reference, once for all runs."""
+    points_of, seed = (lane.train, lane.reference), int(lane.seed)
+    return float(
+        cache.load_or_make(
+            f"floors/{cache.digest(*(x.tobytes() for x in points_of), seed)}",
+            np.zeros(()),
+            lambda: fit_ratio.floor(*points_of, seed),
+        )
+    )
 
 
 def classify(

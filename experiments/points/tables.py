@@ -66,7 +66,7 @@ CAPTION = """\
 like held-out: seeds whose samples an energy test at 5 % cannot tell from held-out points.
 by classifier: seeds whose samples a classifier at 5 % cannot tell from held-out points.
 At the usual sizes the classifier detects 10 % of noise or a missing mode nearly always; the
-energy test mostly misses such noise, and half of the missing modes of the grid (docs/power.md)."""
+energy test mostly misses such noise, and half of the grid's missing modes (docs/power.md)."""
 
 
 def show(table: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ Each channel of a stack is an image of its own, drawn from ``--data`` (as in the
 and of its moving average are drawn; a classifier, trained once on the single images, names
 the class of each channel. ``modes`` counts the modes that are reached, ``reverse_kl`` is the
 divergence of their shares from equal ones; ``modes.csv`` has both for every seed. The recipes
-are the papers' sizes, for a GPU.
+have the batch, rates and number of updates of PacGAN, for a GPU; its networks are larger.
 """
 
 import functools

@@ -227,7 +227,7 @@ def classifier(
     settings = (VERSION, network, epochs, seed, BATCH, SHIFT, HELD_OUT, have, key)
     digest = runs_cache.digest(settings, table.attributes, table.values.tobytes())
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))
-    params = runs_cache.load_or_train(f"attributes-{digest}", like, train, cache)
+    params = runs_cache.load_or_make(f"attributes-{digest}", like, train, cache)
     logits, _ = tell(params, faces[held_out])
     usual = table.values[rest].mean(axis=0)
     measured = accuracies(logits, table.values[held_out], table.attributes, usual)

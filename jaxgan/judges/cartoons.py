@@ -136,7 +136,7 @@ def load_or_train(size: int = 32, cache: Path | None = None) -> FactorReader:
         targets.tobytes(),
     )
     like = jax.eval_shape(NETWORK.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
-    params = runs_cache.load_or_train(f"factors-{size}-{key}", like, train, cache)
+    params = runs_cache.load_or_make(f"factors-{size}-{key}", like, train, cache)
     shares = r_squared(read(params, held_out.images)[0], targets)
     return FactorReader(
         params, tuple(FACTORS), dict(zip(FACTORS, shares.tolist(), strict=True))

@@ -122,7 +122,7 @@ def load_or_train(data: Images, cache: Path | None = None) -> GarmentClassifier:
     like = jax.eval_shape(
         Classifier(classes).init, jax.random.key(0), jnp.zeros((1, 28, 28, 1))
     )
-    params = runs_cache.load_or_train(f"classifier-{key}", like, train, cache)
+    params = runs_cache.load_or_make(f"classifier-{key}", like, train, cache)
     probabilities, _ = classify(params, data.test_images)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == data.test_labels))
     return GarmentClassifier(params, accuracy)

@@ -1,4 +1,4 @@
-"""The user's cache: networks that are trained once, and programs that are compiled once."""
+"""The user's cache: what is trained, measured or compiled once."""
 
 import contextlib
 import hashlib
@@ -24,27 +24,27 @@ def digest(*parts: object) -> str:
     return total.hexdigest()[:16]
 
 
-def load_or_train(
-    name: str, like: Any, train: Callable[[], Any], folder: Path | None = None
+def load_or_make(
+    name: str, like: Any, make: Callable[[], Any], folder: Path | None = None
 ) -> Any:
-    """Read parameters from the cache; where they are missing or damaged, train and write them.
+    """Read arrays from the cache; where they are missing or damaged, make and write them.
 
     Args:
       name: Name of the file without its suffix; it should hold a ``digest``.
-      like: A tree of the parameters' structure and shapes.
-      train: Returns the parameters.
+      like: A tree of the arrays' structure and shapes.
+      make: Returns the arrays.
       folder: The cache; ``runtime.cache_folder()`` by default.
     """
     path = (folder or cache_folder()) / f"{name}.npz"
-    params = load(path, like)
-    if params is None:
-        params = train()
-        save(path, params)
-    return params
+    arrays = load(path, like)
+    if arrays is None:
+        arrays = make()
+        save(path, arrays)
+    return arrays
 
 
 def load(path: Path, like: Any) -> Any:
-    """Read parameters of the structure and shapes of ``like``; ``None`` if that fails."""
+    """Read arrays of the structure and shapes of ``like``; ``None`` if that fails."""
     leaves, structure = jax.tree.flatten(like)
     try:
         # Opened here, since np.load leaves a file open that is cut short.
@@ -57,14 +57,14 @@ def load(path: Path, like: Any) -> Any:
     return jax.tree.unflatten(structure, arrays)
 
 
-def save(path: Path, params: Any) -> None:
-    """Write parameters; where that is impossible, say so and go on."""
+def save(path: Path, arrays: Any) -> None:
+    """Write arrays; where that is impossible, say so and go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            np.savez(temporary, *map(np.asarray, jax.tree.leaves(params)))
+            np.savez(temporary, *map(np.asarray, jax.tree.leaves(arrays)))
     except OSError as error:
-        progress.say(f"cannot write what was trained to {path.parent}: {error.strerror}")
+        progress.say(f"cannot keep {path.name} in {path.parent}: {error.strerror}")
 
 
 _UNKEPT = re.compile("Error writing persistent compilation cache entry for '(.*?)': (.*)")

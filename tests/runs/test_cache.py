@@ -10,7 +10,7 @@ PARAMS = {"kernel": np.arange(6.0).reshape(2, 3), "bias": np.ones(3, np.float32)
 
 
 @pytest.fixture
-def load_or_train(tmp_path):
+def load_or_make(tmp_path):
     """Loads or trains in a folder that does not exist yet; says how often it has trained."""
     trainings = []
 
@@ -19,7 +19,7 @@ def load_or_train(tmp_path):
         return PARAMS
 
     def call(like=PARAMS, folder=tmp_path / "a" / "b"):
-        params = cache.load_or_train("net-1", like, train, folder)
+        params = cache.load_or_make("net-1", like, train, folder)
         for name, leaf in PARAMS.items():
             np.testing.assert_array_equal(params[name], leaf)
         return len(trainings)
@@ -27,19 +27,19 @@ def load_or_train(tmp_path):
     return call
 
 
-def test_it_trains_once(load_or_train, tmp_path):
-    assert load_or_train() == 1
-    assert load_or_train() == 1
+def test_it_trains_once(load_or_make, tmp_path):
+    assert load_or_make() == 1
+    assert load_or_make() == 1
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["net-1.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"text", None])
-def test_a_damaged_file_is_trained_again(load_or_train, tmp_path, content):
-    load_or_train()
+def test_a_damaged_file_is_trained_again(load_or_make, tmp_path, content):
+    load_or_make()
     path = tmp_path / "a" / "b" / "net-1.npz"
     path.write_bytes(path.read_bytes()[:200] if content is None else content)
-    assert load_or_train() == 2
-    assert load_or_train() == 2
+    assert load_or_make() == 2
+    assert load_or_make() == 2
 
 
 def test_parameters_of_another_shape_are_none(tmp_path):
@@ -49,11 +49,11 @@ def test_parameters_of_another_shape_are_none(tmp_path):
     assert cache.load(tmp_path / "net.npz", {"kernel": PARAMS["kernel"]}) is None
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(load_or_train, tmp_path, capsys):
+def test_a_cache_that_cannot_be_written_is_one_line(load_or_make, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert load_or_train(folder=tmp_path / "file") == 1
+    assert load_or_make(folder=tmp_path / "file") == 1
     line = capsys.readouterr().err
-    assert line == f"cannot write what was trained to {tmp_path / 'file'}: File exists\n"
+    assert line == f"cannot keep net-1.npz in {tmp_path / 'file'}: File exists\n"
 
 
 def test_a_digest_depends_on_every_part():

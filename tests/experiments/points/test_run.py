@@ -93,6 +93,17 @@ def test_samples_of_the_training_data_score_one(data, config_of):
     assert (results["modes_ema"] >= 1).all()
 
 
+def test_the_floor_of_equal_points_is_measured_once(data, config_of, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cloud = points.load(data).points
+    lane, other = (lanes.start(config_of(), cloud, seed) for seed in (0, 1))
+    floor = fit.floor_of(lane)
+    assert floor == fit_ratio.floor(lane.train, lane.reference, 0)
+    monkeypatch.setattr(fit_ratio, "floor", lambda *arguments: -1.0)
+    assert fit.floor_of(lane) == floor
+    assert fit.floor_of(other) == -1
+
+
 def test_units_are_affine_maps_of_the_data(data, config_of):
     cloud = points.load(data).points
     lane = lanes.start(config_of(), cloud, 0)
