@@ -48,6 +48,9 @@ ROWS = {
         "--recipe=pacgan --pack=4 --batch_size=400", "recipe `pacgan`, packs of 4", _SHORT
     ),
     "wgan": Row("--variant=wgan", "defaults, optimistic Adam"),
+    "wgan (5e-4)": Row(
+        "--variant=wgan --learning_rate=5e-4 --critic_learning_rate=5e-4", "both rates 5e-4"
+    ),
     "wgan_gp": Row("--variant=wgan_gp", "defaults"),
     "rpgan": Row("--variant=rpgan", "defaults"),
     "wgan_gp (modes)": Row("--recipe=modes", "recipe `modes`"),
