@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import signal, sys
 sys.argv[0] = {argument!r}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 import experiments
 signal.raise_signal(signal.SIGINT)
 """

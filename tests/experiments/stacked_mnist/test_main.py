@@ -35,7 +35,7 @@ def digits(tmp_path):
     [
         (("--train_size=3",), "--train_size=3: must be from 4 to 1000000 stacks"),
         (("--train_size=1000001",), "must be from 4 to 1000000 stacks"),
-        (("--pack=3",), "--pack=3: must divide the batch of 64"),
+        (("--pack=3",), "--pack=3: must be a whole number from 1 that divides the batch of 64"),
         (("--critic_width=0",), "--critic_width=0: must be a whole number"),
         (("--model=report_conv",), "unknown model 'report_conv'; choose from dcgan"),
         (("--recipe=report_e",), "unknown recipe 'report_e'"),
