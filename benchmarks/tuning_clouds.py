@@ -1,4 +1,4 @@
-"""Clouds on which defaults of the points laboratory were chosen, as files.
+"""Gaussians on which defaults of the points laboratory were chosen, as files.
 
     python benchmarks/tuning_clouds.py
     cd runs/clouds && python -m experiments.points --data=six.npy --modes=six_modes.npy

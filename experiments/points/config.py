@@ -105,8 +105,9 @@ _CLOSE = _PENALISED | {
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
     # Of ten seeds, closer fits than with RMSprop; Adam without optimism was not measured.
-    # With clip 0.1 and the critic at 2e-4, one seed of ten was lost in the first epochs. These
-    # fail on rings of Gaussians; rates of 5e-4 do not, but lose one of four seeds of the M.
+    # With clip 0.1 and the critic at 2e-4, one seed of ten was lost in the first epochs. With
+    # these rates rings of Gaussians are not learnt; with 5e-4 they are, and one of four seeds
+    # of the M is lost.
     "wgan": {
         "optimizer": "optimistic_adam",
         "learning_rate": (2e-4,),

@@ -104,6 +104,15 @@ def test_the_floor_of_equal_points_is_measured_once(data, config_of, monkeypatch
     assert fit.floor_of(other) == -1
 
 
+def test_floors_of_two_splits_of_the_same_points_differ(data, config_of, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cloud = points.load(data).points
+    lane = lanes.start(config_of(), cloud, 0)
+    for size in (50, 60):
+        split = lane._replace(train=cloud[:size], reference=cloud[size:80])
+        assert fit.floor_of(split) == fit_ratio.floor(cloud[:size], cloud[size:80], 0)
+
+
 def test_units_are_affine_maps_of_the_data(data, config_of):
     cloud = points.load(data).points
     lane = lanes.start(config_of(), cloud, 0)
