@@ -93,10 +93,10 @@ def faults(name):
     for share in (0.02, 0.05, 0.1, 0.25):
         text = f"{share:.0%} of the samples are uniform noise"
         table[text] = functools.partial(uniform, share=share)
-    if name in ("ring", "grid"):
+    if name in ("ring", "grid", "grid100"):
         table["one mode is missing"] = dropped
         for s in (0.5, 1):
-            text = f"blur by {s:g} deviations of a mode"
+            text = f"blur by {'a' if s == 1 else 'half a'} mode's deviation"
             table[text] = functools.partial(blurred, deviations=s)
         table[f"blur until {QUALITY:.0%} are on a mode"] = scattered
         table[f"{QUALITY:.0%} are on a mode, the others on lines between two"] = bridged

@@ -1,13 +1,18 @@
 """Whether images that were asked for by a class are of that class."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.images.config import Config
-from experiments.images.program import LatentSet, Sampler, by_class, fixed_latents
+from experiments.images.program import (
+    LatentSet,
+    Sampler,
+    by_class,
+    fixed_latents,
+    without_average,
+)
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.judges import fashion
 from jaxgan.runs.directory import write_csv
@@ -43,13 +48,12 @@ def measure(
       average: numbers per lane, means over classes.
     """
     z, labels = by_class(fixed_latents(config, EACH, LatentSet.CLASSES), len(data.classes))
-    raw = dataclasses.replace(state, average=state.generator.variables)
 
     def shares(state: GanState) -> np.ndarray:  # [S, K]
         lanes = [_read(classifier, images) == labels for images in sample(state, z, labels)]
         return np.reshape(lanes, (len(lanes), -1, EACH)).mean(axis=2)
 
-    of_generator, of_average = shares(raw), shares(state)
+    of_generator, of_average = shares(without_average(state)), shares(state)
     right = _read(classifier, data.test_images) == data.test_labels
     rows = [
         {

@@ -165,8 +165,13 @@ def by_class(z: jax.Array, classes: int) -> tuple[jax.Array, np.ndarray]:
     return jnp.tile(z, (classes, 1)), labels
 
 
+def without_average(state: GanState) -> GanState:
+    """The state with the moving average replaced by the generator itself."""
+    return dataclasses.replace(state, average=state.generator.variables)
+
+
 class Sampler(Protocol):
-    """Makes images ``[S, N, H, W, C]`` uint8 of all lanes.
+    """Makes images ``[S, N, H, W, C]`` uint8 of all lanes, by the moving averages.
 
     It takes a state, latents ``[N, D]`` and, where training goes by labels, labels ``[N]``.
     """

@@ -18,6 +18,7 @@ import numpy as np
 from experiments.images import program
 from experiments.images.config import Config, Dataset
 from experiments.images.program import LatentSet, Sampler, fixed_latents, lanes_of
+from jaxgan.convert import inception as convert_inception
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError, lookup
 from jaxgan.metrics import frechet, images, kernels
@@ -61,7 +62,8 @@ class Quality:
         """Refuse values out of range.
 
         Raises:
-          InputError: Names the flag, its value and what is allowed.
+          InputError: Names the flag, its value and what is allowed; or the file of weights
+            that does not fit.
         """
         lookup("fid_convention", self.fid_convention, inception.CONVENTIONS)
         if self.fid < 0 or 0 < self.fid < FEWEST:
@@ -78,6 +80,8 @@ class Quality:
                     f"--fid_every={self.fid_every}: must be 0 or a multiple of "
                     f"--checkpoint_every={config.checkpoint_every}"
                 )
+        if self.inception and self.fid:
+            convert_inception.load(self.inception)
 
     def show_cost(self, configs: Sequence[Config], real: int) -> None:
         """Say how many images go through Inception-v3, and how long that takes."""
@@ -109,7 +113,7 @@ class Judge:
       check: Called between a few images; may raise ``Stopped``.
 
     Raises:
-      InputError: If the weights cannot be downloaded, or are not of that network.
+      InputError: If the weights cannot be downloaded.
     """
 
     def __init__(
@@ -117,8 +121,6 @@ class Judge:
     ):
         self.quality, self.check = quality, check
         self._weights = Path(quality.inception or zoo.inception(say))
-        if quality.inception:
-            self._extract  # noqa: B018 (a file that does not fit is refused before training)
         count = min(quality.fid, len(real))
         if count < FEWEST:
             raise InputError(f"--fid: there are {len(real)} {about}; {FEWEST} are the fewest")

@@ -1,6 +1,5 @@
 """The modes that generated stacks reach."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from experiments.images import run
 from experiments.images.config import Config
-from experiments.images.program import LatentSet, fixed_latents, lanes_of
+from experiments.images.program import LatentSet, fixed_latents, lanes_of, without_average
 from jaxgan.data.fashion_mnist import Images
 from jaxgan.data.stacks import CHANNELS, stack
 from jaxgan.judges import fashion
@@ -44,10 +43,9 @@ def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
             rows = [class_coverage(lane, modes) for lane in lanes]
             return [np.array(column) for column in zip(*rows, strict=True)]
 
-        # The sampler takes the average; here the average of the last generator alone.
-        last = dataclasses.replace(state, average=state.generator.variables)
+        values = reached(without_average(state)) + reached(state)
         return {
-            **dict(zip(MEASURED, reached(last) + reached(state), strict=True)),
+            **dict(zip(MEASURED, values, strict=True)),
             "modes_real": best.modes,
             "reverse_kl_real": best.reverse_kl,
             "modes_of": modes,

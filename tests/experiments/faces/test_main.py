@@ -40,6 +40,16 @@ def photographs(folder, count, damaged=0):
             (f"--inception={ROOT / 'pyproject.toml'}",),
             "toml is",
         ),
+        (
+            lambda path: photographs(path, 4),
+            (
+                f"--inception={ROOT / 'pyproject.toml'}",
+                "--fid=4",
+                "--batch_size=2",
+                "--dry_run",
+            ),
+            "toml is",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, make, arguments, message):
