@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jaxgan.errors import InputError, lookup
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, Objective, objective
@@ -68,6 +70,11 @@ class Training:
     def steps_per_epoch(self) -> int:
         """Generator updates in one epoch."""
         return steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
+
+    @property
+    def updates(self) -> int:
+        """Generator updates in all."""
+        return self.epochs * self.steps_per_epoch
 
     def combinations(self) -> list[dict[str, float]]:
         """List the combinations of traced values, each shared by ``seeds`` lanes."""
@@ -215,10 +222,19 @@ def require_distinct(configs: list[Any]) -> list[Any]:
     return configs
 
 
+def with_updates(config: Training, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the number of updates to the values ``[S]`` of all lanes.
+
+    It is traced with them, so that any number of epochs is one program.
+    """
+    lanes = len(values["learning_rate"])
+    return {**values, "updates": np.full(lanes, config.updates, np.int32)}
+
+
 def parts(config: Training, values: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
     """Build objective and optimizers of one lane, from values that may be traced."""
     rate = values["learning_rate"]
-    updates = config.epochs * config.steps_per_epoch
+    updates = values.get("updates", config.updates)
     loss = objective(
         config.variant,
         penalty=config.penalty,

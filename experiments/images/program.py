@@ -84,6 +84,7 @@ def make_program(
     real_distinct = distinctness(to_float(jnp.asarray(few))) if len(few) else None
 
     labels = fixed_labels(config, dataset, SPREAD_SAMPLES, LatentSet.MEASURES)
+    lanes = lanes_of(config) if lanes is None else lanes
 
     def measure(gan, state, lane):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, config.latent_dim)
@@ -95,7 +96,7 @@ def make_program(
 
     return program.make_program(
         lambda lane: build(config, lane.values, images.shape[-1], len(dataset.classes)),
-        lanes_of(config) if lanes is None else lanes,
+        lanes._replace(values=settings.with_updates(config, lanes.values)),
         images,
         batch_size=config.batch_size,
         critic_steps=config.critic_steps,

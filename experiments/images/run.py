@@ -169,7 +169,7 @@ def job(
         }
 
     return jobs.Job(
-        init=functions.init,
+        init=functools.partial(functions.init, min(config.frame_every, config.epochs)),
         advance=functions.advance,
         draw=draw,
         frame=functools.partial(frame_path, directory),

@@ -1,5 +1,6 @@
 """The training of the points laboratory as compiled functions."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class _Traced(NamedTuple):
     values: dict[str, Any]
 
 
-def _on_device(lanes: Lane) -> _Traced:
+def _on_device(config: Config, lanes: Lane) -> _Traced:
     units = lanes.units
     traced = _Traced(
         seed=lanes.seed,
@@ -42,10 +43,10 @@ def _on_device(lanes: Lane) -> _Traced:
         shift=(units.mean - units.centre) / units.size,
         floor=lanes.floor,
         clusters=(lanes.clusters - units.centre[:, None]) / units.size[:, None],
-        values=lanes.values,
+        values=settings.with_updates(config, lanes.values),
     )
     return jax.tree.map(
-        lambda x: jnp.asarray(x, None if x.dtype.kind == "i" else jnp.float32), traced
+        lambda x: jnp.asarray(x if x.dtype.kind == "i" else x.astype(np.float32)), traced
     )
 
 
@@ -74,7 +75,7 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
     """
     return program.make_program(
         lambda lane: build(config, lane.values),
-        _on_device(lanes),
+        _on_device(config, lanes),
         batch_size=config.batch_size,
         critic_steps=config.critic_steps,
         measure=measure,
@@ -129,9 +130,9 @@ def make_view(
     """
     units = at(lanes, 0).units
     places = jnp.asarray(units.to_training(grid), jnp.float32)
-    traced = _on_device(lanes)
+    traced = _on_device(config, lanes)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=program.RARELY)
     def look(state, lanes):
         state, lane = jax.tree.map(lambda x: x[0], (state, lanes))
         gan = build(config, lane.values)

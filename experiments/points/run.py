@@ -85,7 +85,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
         return {"cells": fit.summarize(config, results, fit.finite_lanes(records))}
 
     return jobs.Job(
-        init=functions.init,
+        init=functools.partial(functions.init, min(config.frame_every, config.epochs)),
         advance=functions.advance,
         draw=draw,
         frame=frame,

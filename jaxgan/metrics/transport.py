@@ -36,13 +36,13 @@ def wasserstein(x: ArrayLike, y: ArrayLike) -> float:
     return float(cost[scipy.optimize.linear_sum_assignment(cost)].mean())
 
 
-def circle_directions(count: int) -> Array:
+def circle_directions(count: int) -> np.ndarray:
     """Unit vectors at equal angles over half a circle: ``[count, 2]``.
 
     For points in the plane they replace random directions, at far less variance.
     """
-    angles = jnp.arange(count) * jnp.pi / count
-    return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
+    angles = np.arange(count) * np.pi / count
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
 def random_directions(key: Array, count: int, features: int) -> Array:

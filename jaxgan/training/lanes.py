@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.training import devices
 
@@ -38,7 +38,7 @@ def over_lanes(
       >>> jax.jit(draws)(jnp.arange(3)).shape
       (3, 5)
     """
-    mesh = devices.make_mesh() if mesh is None else mesh
+    mesh = _mesh(mesh)
     if in_turn is None:
         in_turn = mesh.devices.flat[0].platform == "cpu"
 
@@ -50,7 +50,7 @@ def over_lanes(
 
     def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
-        used = devices.make_mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())
+        used = _used(lanes, mesh)
         missing = -lanes % used.size
 
         def fill(x):
@@ -68,3 +68,18 @@ def over_lanes(
         return jax.tree.map(lambda x: x[:lanes], out)
 
     return run
+
+
+def placement(lanes: int, mesh: Mesh | None = None) -> NamedSharding:
+    """Where ``over_lanes`` places the results of ``lanes`` lanes in a compiled program."""
+    used = _used(lanes, _mesh(mesh))
+    return NamedSharding(used, PartitionSpec(None if lanes % used.size else devices.AXIS))
+
+
+def _mesh(mesh: Mesh | None) -> Mesh:
+    return devices.make_mesh() if mesh is None else mesh
+
+
+def _used(lanes: int, mesh: Mesh) -> Mesh:
+    """The devices that have lanes."""
+    return devices.make_mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())

@@ -1,6 +1,7 @@
 """The training of a GAN as compiled functions over all lanes."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +11,10 @@ from jax.sharding import Mesh
 
 from jaxgan.training.epochs import interval
 from jaxgan.training.gan import Gan, GanState, Metrics
-from jaxgan.training.lanes import over_lanes
+from jaxgan.training.lanes import over_lanes, placement
 
+# Options for what rarely runs: it compiles in half the time.
+RARELY = {"xla_backend_optimization_level": 0}
 Lane = Any  # a pytree with a `seed`, whose leaves have a leading axis S over all lanes
 
 
@@ -19,14 +22,15 @@ class Program(NamedTuple):
     """The compiled functions of a training, over S lanes; each compiles when first called.
 
     Attributes:
-      init: ``() -> state``, leaves ``[S, ...]``.
+      init: ``(ahead=0) -> state``, leaves ``[S, ...]``. With ``ahead``, the program that
+        advances that many epochs compiles in the background, from now on.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
       each: Compiles ``function(gan, state, lane, *shared)`` of one lane to run over all
         lanes, as ``(state, *shared)``; the result has leaves ``[S, ...]``. All lanes share
         the further arguments.
     """
 
-    init: Callable[[], GanState]
+    init: Callable[..., GanState]
     advance: Callable[[GanState, int], tuple[GanState, Metrics]]
     each: Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -97,15 +101,35 @@ def make_program(
         compiled = jax.jit(all_lanes, compiler_options=options)
         return lambda state, *shared: compiled(state, lanes, shared)
 
+    placed = placement(len(jax.tree.leaves(lanes)[0]), mesh)
     compiled_init = jax.jit(
-        lambda lanes, data, labels: over_lanes(init, mesh)(lanes, data=data, labels=labels)
+        lambda lanes, data, labels: over_lanes(init, mesh)(lanes, data=data, labels=labels),
+        out_shardings=placed,
+        compiler_options=RARELY,
     )
     compiled_advance = jax.jit(
         advance, static_argnums=4, donate_argnums=0, compiler_options=options
     )
     first = jax.tree.map(lambda x: x[:1], (data, labels))
-    return Program(
-        init=lambda: compiled_init(lanes, *first),
-        advance=lambda state, epochs: compiled_advance(state, lanes, data, labels, epochs),
-        each=each,
-    )
+    ready: dict[int, Future[Callable[..., Any]]] = {}  # epochs -> compiled function
+
+    def compile_advance(epochs):
+        state = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
+            jax.eval_shape(compiled_init, lanes, *first),
+        )
+        return compiled_advance.lower(state, lanes, data, labels, epochs).compile()
+
+    def start(ahead=0):
+        if ahead and ahead not in ready:
+            pool = ThreadPoolExecutor(1)
+            ready[ahead] = pool.submit(compile_advance, ahead)
+            pool.shutdown(wait=False)
+        return compiled_init(lanes, *first)
+
+    def go_on(state, epochs):
+        if epochs in ready:
+            return ready[epochs].result()(state, lanes, data, labels)
+        return compiled_advance(state, lanes, data, labels, epochs)
+
+    return Program(start, go_on, each)

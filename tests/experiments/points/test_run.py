@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.common import settings
 from experiments.points import fit, lanes, program, run, tables
 from experiments.points.config import configure
 from jaxgan.data import points
@@ -113,6 +114,21 @@ def test_floors_of_two_splits_of_the_same_points_differ(data, config_of, monkeyp
         assert fit.floor_of(split) == fit_ratio.floor(cloud[:size], cloud[size:80], 0)
 
 
+def test_any_number_of_epochs_is_one_program(config_of):
+    def program_of(epochs):
+        config = config_of(epochs=epochs, schedule="linear", learning_rate=(1e-3,))
+        values = settings.with_updates(config, {"learning_rate": np.full(1, 1e-3, np.float32)})
+        reals = np.zeros((config.critic_steps, config.batch_size, 2), np.float32)
+
+        def step(values, key):
+            gan = program.build(config, values)
+            return gan.step(gan.init(key, reals[0, :1]), reals)[0].generator
+
+        return jax.jit(step).lower({x: y[0] for x, y in values.items()}, jax.random.key(0))
+
+    assert program_of(4).as_text() == program_of(6).as_text()
+
+
 def test_units_are_affine_maps_of_the_data(data, config_of):
     cloud = points.load(data).points
     lane = lanes.start(config_of(), cloud, 0)
@@ -129,7 +145,7 @@ def test_a_cloud_far_from_the_origin_is_measured_as_well(data, config_of):
     cloud = points.load(data).points
     near, far = (lanes.lanes_of(config_of(), x) for x in (cloud, cloud + 1e8))
     assert far.floor == pytest.approx(near.floor, rel=1e-3)  # the file has 8 digits left
-    shifts = [program._on_device(x) for x in (near, far)]
+    shifts = [program._on_device(config_of(), x) for x in (near, far)]
     for one, other in zip(*(jax.tree.leaves(x) for x in shifts), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -140,7 +156,7 @@ def test_clusters_reached_are_those_of_the_data(monkeypatch):
     (config,) = configure(data="ring")
     start = lanes.with_values(lanes.start(config, cloud.points, 0), config.combinations()[0])
     assert start.clusters.shape[0] == 8
-    traced = jax.tree.map(lambda x: x[0], program._on_device(lanes.stack([start])))
+    traced = jax.tree.map(lambda x: x[0], program._on_device(config, lanes.stack([start])))
     monkeypatch.setattr(program, "averaged", lambda state: state)
     monkeypatch.setattr(program, "generate", lambda gan, state, lane: state)
     mode = np.argmin(np.linalg.norm(start.test[:, None] - cloud.modes, axis=-1), axis=1)

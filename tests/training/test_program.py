@@ -1,0 +1,54 @@
+import logging
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from jaxgan.networks import mlp
+from jaxgan.training import devices
+from jaxgan.training.gan import gan
+from jaxgan.training.objectives import objective
+from jaxgan.training.optimizers import pair
+from jaxgan.training.program import make_program
+from tests.quick import normal
+
+
+class Lane(NamedTuple):
+    seed: Any
+
+
+@pytest.fixture
+def make():
+    g = gan(
+        mlp.Generator((4,)),
+        mlp.Critic((4,)),
+        objective("gan"),
+        pair("sgd", 1e-2),
+        latent_dim=2,
+    )
+
+    def make(lanes):
+        return make_program(
+            lambda lane: g,
+            Lane(np.arange(lanes, dtype=np.int32)),
+            normal(32, 2),
+            batch_size=8,
+            mesh=devices.make_mesh(jax.devices()[:2]),
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])  # on one device, on both, and not evenly on both
+def test_a_program_that_compiles_ahead_is_the_same(make, lanes, caplog):
+    program, ahead = make(lanes), make(lanes)
+    expected, metrics = program.advance(program.init(), 2)
+    with caplog.at_level(logging.WARNING), jax.log_compiles():
+        # It is of this thread alone: what it logs was not compiled in the background.
+        advanced = ahead.advance(ahead.init(2), 2)
+    assert "jit(<lambda>)" in caplog.text
+    assert "jit(advance)" not in caplog.text
+    chex.assert_trees_all_equal(jax.device_get(advanced), jax.device_get((expected, metrics)))
+    assert int(ahead.advance(advanced[0], 1)[0].step[0]) == 12
