@@ -69,10 +69,13 @@ def jax_program(model, pixels, batch):
     """Make a compiled function of the codes."""
     import jax
 
+    from jaxgan.convert.generator import image_functions
+
     network, layers = network_of(model, pixels)
     codes = inputs(layers, batch)
     params = jax.device_put(initial(network, codes))
-    synthesise = jax.jit(lambda params, codes: network.apply({"params": params}, codes))
+    synthesise, prepare = map(jax.jit, image_functions(network, part=None))
+    params |= prepare(params, codes)
     return lambda: jax.block_until_ready(synthesise(params, codes))
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from jax.typing import ArrayLike
 
 from jaxgan.convert.options import label_rows
 from jaxgan.errors import InputError
+from jaxgan.networks.winograd import KEPT, may_pay
 
 MAX_LATENT = 4096
 AVERAGED = 4096  # latents whose mean code is used if a file has none
@@ -65,6 +67,8 @@ class Pretrained:
       labels: ``[M, num_labels]`` float32, which latents take in turn.
       origin: Which generator of a file this is, and what else the file holds.
       transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
+      prepare: ``(params, codes [1, ...]) -> dict``: what ``synthesise`` would compute from the
+        parameters in every call, and reads from them instead if it is added to them.
     """
 
     flavour: str
@@ -81,6 +85,7 @@ class Pretrained:
     labels: np.ndarray | None = None
     origin: str = ""
     transforms: bool = False
+    prepare: Callable[[Any, Array], dict[str, Any]] = lambda params, codes: {}
 
     def __post_init__(self):
         object.__setattr__(self, "z_dim", self.z_dim or self.latent_dim)
@@ -219,7 +224,10 @@ class Pretrained:
     @functools.cached_property
     def _placed(self) -> Any:
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
-            return jax.device_put(self.params)
+            params = jax.device_put(self.params)
+            code = jnp.zeros([length or 1 for length in self.code_shape])
+            prepared = jax.jit(_precise(self.prepare))(params, code)
+        return params | prepared if prepared else params
 
     @functools.cached_property
     def _encode(self) -> Callable[..., Array]:
@@ -253,6 +261,33 @@ class Pretrained:
         if not np.isfinite(x).all():
             raise InputError(f"the {what} are not all finite")
         return jnp.asarray(x)
+
+
+def image_functions(
+    network: nn.Module, part: str | None = "synthesis", *, tanh: bool = False
+) -> tuple[Callable[[Any, Array], Any], Callable[[Any, Array], dict[str, Any]]]:
+    """Make ``synthesise`` and ``prepare`` of a network that maps codes alone to images.
+
+    Args:
+      network: The network.
+      part: Name of its parameters among those of a ``Pretrained``, where they are not all.
+      tanh: Whether images pass a tanh.
+    """
+
+    def variables(params):
+        return {"params": params if part is None else params[part]}
+
+    def synthesise(params, codes):
+        kept = {KEPT: params[KEPT]} if KEPT in params else {}
+        images: Any = network.apply(variables(params) | kept, codes)
+        return jnp.tanh(images) if tanh else images
+
+    def prepare(params, codes):
+        if not any(map(may_pay, jax.tree.leaves(variables(params)))):
+            return {}
+        return network.apply(variables(params), codes, mutable=[KEPT])[1]
+
+    return synthesise, prepare
 
 
 def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxgan.errors import InputError
-from jaxgan.networks.convolution import Geometry, correlate, on_cpu, spread
+from jaxgan.networks import winograd
+from jaxgan.networks.convolution import Geometry, on_cpu
 
 NORMS = ("batch", "layer", "none")
 SPECTRAL = "spectral"  # of the weights, not of what passes: of critics alone
@@ -74,9 +75,8 @@ class Conv(nn.Module):
     def __call__(self, x: Array) -> Array:
         shape = (self.kernel, self.kernel, x.shape[3], self.features)
         w = self.param("kernel", self.kernel_init, shape)
-        size = (x.shape[1], x.shape[2])
-        geometry = Geometry(size, self.kernel, self.stride, self.padding)
-        y: Any = correlate(x, w.astype(x.dtype), geometry)
+        geometry = Geometry((x.shape[1], x.shape[2]), self.kernel, self.stride, self.padding)
+        y = winograd.correlate(self, x, w.astype(x.dtype), geometry)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (1, 1, 1, self.features))
             y = y + bias.astype(x.dtype)
@@ -111,8 +111,7 @@ class ConvTranspose(nn.Module):
         reach = self.kernel - 2 * self.padding
         high, wide = ((side - 1) * self.stride + reach for side in x.shape[1:3])
         geometry = Geometry((high, wide), self.kernel, self.stride, self.padding)
-        y: Any = spread(x, w.astype(x.dtype), geometry)
-        return y
+        return winograd.spread(self, x, w.astype(x.dtype), geometry)
 
 
 class Bias(nn.Module):

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from flax.linen import initializers as init
 from jax import Array, lax
 
-from jaxgan.networks.convolution import Geometry, correlate, spread
+from jaxgan.networks import winograd
+from jaxgan.networks.convolution import Geometry, spread
 from jaxgan.networks.pggan import pixel_norm
 
 ARCHITECTURES = ("skip", "orig", "resnet")
@@ -85,7 +86,7 @@ class Layer(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
-        _, high, wide, inputs = x.shape
+        inputs = x.shape[3]
         style = scales(code, inputs)
         x = x * style[:, None, None]
         y: Any
@@ -96,7 +97,7 @@ class Layer(nn.Module):
         else:
             shape = (3, 3, inputs, self.features)
             kernel = self.param("kernel", _scaled, shape)
-            y = correlate(x, kernel, Geometry((high, wide), 3, 1, 1))
+            y = winograd.correlate(self, x, kernel, Geometry(x.shape[1:3], 3, 1, 1))
         squares = self.param("squares", lambda _: tap_squares(kernel, self.up))
         scale = lax.rsqrt(jnp.square(style) @ squares + _EPSILON)
         noise = self.param("noise", init.zeros, (1, *y.shape[1:3], 1))

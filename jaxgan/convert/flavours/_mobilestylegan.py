@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from jaxgan.convert.formats.state_dict import StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style, image_functions
 from jaxgan.networks import mobilestylegan, stylegan2
 
 FLAVOUR = "MobileStyleGAN"
@@ -38,8 +38,7 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
     def encode(params: Any, z: Array) -> Any:
         return mapping.apply({"params": params["mapping"]}, z)
 
-    def synthesise(params: Any, codes: Array) -> Any:
-        return network.apply({"params": params["synthesis"]}, codes)
+    synthesise, prepare = image_functions(network)
 
     return Pretrained(
         flavour=FLAVOUR,
@@ -50,6 +49,7 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
         params=params,
         encode=encode,
         synthesise=synthesise,
+        prepare=prepare,
         styles=tuple(reader.styles),
         average=average,
         origin=state.origin,

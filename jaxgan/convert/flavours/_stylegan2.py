@@ -4,13 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.formats.state_dict import StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style, image_functions
 from jaxgan.convert.place import place
 from jaxgan.networks import stylegan2
 
@@ -116,9 +115,7 @@ def assemble(
     mean = holder.take_mean(name, 2 * blocks, reader.latent_dim) if name in holder else None
     state.finish()
 
-    def synthesise(params: Any, codes: Array) -> Any:
-        images: Any = network.apply({"params": params["synthesis"]}, codes)
-        return jnp.tanh(images) if tanh else images
+    synthesise, prepare = image_functions(network, tanh=tanh)
 
     return Pretrained(
         flavour=state.flavour,
@@ -128,6 +125,7 @@ def assemble(
         params={"mapping": encoder.params, "synthesis": synthesis},
         encode=encoder.encode,
         synthesise=synthesise,
+        prepare=prepare,
         styles=tuple(reader.styles),
         average=mean,
         z_dim=encoder.z_dim,

@@ -23,7 +23,7 @@ from jaxgan.convert.flavours._windows import Unclear
 from jaxgan.convert.formats import owners
 from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style, image_functions
 from jaxgan.convert.options import Settings
 from jaxgan.networks.upsampler import Upsampler
 
@@ -104,8 +104,7 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
     def encode(params: Any, z: Array, *rows: Array) -> Any:
         return jnp.concatenate((z, *rows), axis=1)
 
-    def synthesise(params: Any, codes: Array) -> Any:
-        return network.apply({"params": params}, codes)
+    synthesise, prepare = image_functions(network, part=None)
 
     return Pretrained(
         flavour=FLAVOUR,
@@ -115,6 +114,7 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         params=stack.params,
         encode=encode,
         synthesise=synthesise,
+        prepare=prepare,
         styles=(style,),
         z_dim=length - labels,
         num_labels=labels,

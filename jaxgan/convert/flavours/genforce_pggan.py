@@ -19,7 +19,7 @@ from jax import Array
 
 from jaxgan.convert.flavours._stylegan2 import check_blocks, check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style, image_functions
 from jaxgan.convert.options import Settings
 from jaxgan.networks.pggan import Generator, pixel_norm
 
@@ -74,9 +74,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
     def encode(params: Any, z: Array, *labels: Array) -> Array:
         return jnp.concatenate([pixel_norm(z), *labels], axis=1)
 
-    def synthesise(params: Any, codes: Array) -> Array:
-        images: Any = generator.apply({"params": params}, codes)
-        return jnp.tanh(images) if tanh else images
+    synthesise, prepare = image_functions(generator, part=None, tanh=tanh)
 
     rows = first.transpose(0, 2, 3, 1).reshape(-1, first.shape[1])
     rows = np.where(np.arange(first.shape[1]) < first.shape[1] - labels, rows, 0)
@@ -88,6 +86,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         params=params,
         encode=encode,
         synthesise=synthesise,
+        prepare=prepare,
         styles=(Style("layer0.weight", 0, rows),),
         z_dim=first.shape[1] - labels,
         num_labels=labels,

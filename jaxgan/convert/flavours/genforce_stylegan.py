@@ -13,9 +13,7 @@ The learning rate of the mapping network is a hundredth of the others.
 import math
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.flavours.genforce_pggan import (
@@ -27,7 +25,7 @@ from jaxgan.convert.flavours.genforce_pggan import (
     take_to_rgb,
 )
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style
+from jaxgan.convert.generator import Pretrained, Style, image_functions
 from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan import Mapping, Synthesis
@@ -72,9 +70,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
     average = state.take_mean("truncation.w_avg", 2 * blocks, latent)
     state.finish()
 
-    def synthesise(params: Any, codes: Array) -> Array:
-        images: Any = synthesis.apply({"params": params["synthesis"]}, codes)
-        return jnp.tanh(images) if tanh else images
+    synthesise, prepare = image_functions(synthesis, tanh=tanh)
 
     return Pretrained(
         flavour=state.flavour,
@@ -84,6 +80,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         params={"mapping": encoder.params, "synthesis": params},
         encode=encoder.encode,
         synthesise=synthesise,
+        prepare=prepare,
         styles=tuple(reader.styles),
         average=average,
         z_dim=encoder.z_dim,
