@@ -70,12 +70,14 @@ def jax_program(model, pixels, batch):
     import jax
 
     from jaxgan.convert.generator import image_functions
+    from jaxgan.networks.layers import compiler_options
 
     network, layers = network_of(model, pixels)
     codes = inputs(layers, batch)
     params = jax.device_put(initial(network, codes))
-    synthesise, prepare = map(jax.jit, image_functions(network, part=None))
-    params |= prepare(params, codes)
+    synthesise, prepare = image_functions(network, part=None)
+    params |= jax.jit(prepare)(params, codes)
+    synthesise = jax.jit(synthesise, compiler_options=compiler_options())
     return lambda: jax.block_until_ready(synthesise(params, codes))
 
 

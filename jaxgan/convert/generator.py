@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from jaxgan.convert.options import label_rows
 from jaxgan.errors import InputError
+from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.winograd import KEPT, may_pay
 
 MAX_LATENT = 4096
@@ -242,7 +243,14 @@ class Pretrained:
                 x = 1 + (x[..., :3] - 1) * opacity
             return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
-        return jax.jit(images)
+        alone = jax.jit(images, compiler_options=compiler_options() or None)
+        inside = jax.jit(images)  # of another program, which has options of its own
+
+        def call(params, *codes):
+            traced = any(isinstance(x, jax.core.Tracer) for x in codes)
+            return (inside if traced else alone)(params, *codes)
+
+        return call
 
     def _check(self, x: ArrayLike, shape: tuple[int | None, ...], what: str) -> Array:
         actual = np.shape(x)
