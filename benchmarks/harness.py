@@ -1,12 +1,15 @@
 """Time programs in turn, round after round, each in a process of its own."""
 
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from jaxgan.runtime import cores
 
@@ -26,13 +29,22 @@ def serve(make: Callable[[], Callable[[], int]], repeat: int = 1) -> None:
         begin = time.perf_counter()
         steps = sum(run() for _ in range(repeat))
         print((time.perf_counter() - begin) / steps, flush=True)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(most * (1 if sys.platform == "darwin" else 1024), flush=True)
+
+
+def operations(function: Callable[..., Any], *arguments: Any) -> float:
+    """Count the floating-point operations of a function as it is written, by XLA."""
+    import jax
+
+    return jax.jit(function).lower(*arguments).cost_analysis()["flops"]
 
 
 class Worker:
-    """A process that runs the same script with ``--worker``."""
+    """A process that runs a script, by default the same, with ``--worker``."""
 
-    def __init__(self, *arguments: object):
-        command = [sys.executable, sys.argv[0], "--worker", *map(str, arguments)]
+    def __init__(self, *arguments: object, script: str | Path | None = None):
+        command = [sys.executable, script or sys.argv[0], "--worker", *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -53,9 +65,9 @@ class Worker:
         """Return microseconds per step of the measurement."""
         return 1e6 * self._answer()
 
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
+    def close(self) -> float:
+        """End the process; returns the most memory that it had, in bytes."""
+        return float(self.process.communicate()[0])
 
     def _answer(self) -> float:
         assert self.process.stdout

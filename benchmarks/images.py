@@ -23,20 +23,15 @@ SHAPE = {"report_dense": (28, 28, 1), "report_conv": (28, 28, 1), "report_dcgan"
 WIDTH = {"report_dense": 128, "report_conv": 128, "report_dcgan": 64}
 
 
-def jax_program(model, variant):
-    """Make a compiled scan of steps."""
-    import jax
+def build(model, variant):
+    """Build the GAN; returns it and random images."""
     import numpy as np
 
-    jax.config.update("jax_num_cpu_devices", cores())
     from experiments.common.settings import Recipe
     from experiments.faces import config as faces_config
     from experiments.fashion_mnist import config as fashion_config
     from experiments.images import config as images_config
     from experiments.images import program as images_program
-    from jaxgan.data import pixels
-    from jaxgan.networks import layers
-    from jaxgan.training import epochs
 
     laboratory = faces_config if model == "report_dcgan" else fashion_config
     data = np.random.default_rng(0).integers(
@@ -52,7 +47,30 @@ def jax_program(model, variant):
     }
     (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), flags, dataset)
     (values,) = config.combinations()
-    g = images_program.build(config, values, SHAPE[model][2])
+    return images_program.build(config, values, SHAPE[model][2]), data
+
+
+def operations(model, variant):
+    """Count the floating-point operations of a step."""
+    import jax
+
+    gan, _ = build(model, variant)
+    reals = jax.ShapeDtypeStruct((1, BATCH, *SHAPE[model]), jax.numpy.float32)
+    example = jax.ShapeDtypeStruct((1, *SHAPE[model]), jax.numpy.float32)
+    state = jax.eval_shape(gan.init, jax.random.key(0), example)
+    return harness.operations(gan.step, state, reals)
+
+
+def jax_program(model, variant):
+    """Make a compiled scan of steps."""
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", cores())
+    from jaxgan.data import pixels
+    from jaxgan.networks import layers
+    from jaxgan.training import epochs
+
+    g, data = build(model, variant)
     state = jax.jit(g.init)(jax.random.key(0), pixels.to_float(jax.numpy.asarray(data[:1])))
     advance = jax.jit(
         lambda state, data: epochs.epoch(

@@ -21,25 +21,42 @@ from jaxgan.runtime import cores
 POINTS, LATENT, RATE, WEIGHT, CLIP = 7000, 2, 1e-4, 0.001, 0.01
 
 
-def jax_epoch(variant, batch):
-    """Make a compiled epoch: () -> number of steps."""
-    import jax
-
+def build(variant, rate=RATE):
+    """Build the GAN."""
     from jaxgan.networks import mlp
-    from jaxgan.training import epochs
     from jaxgan.training.gan import gan
     from jaxgan.training.objectives import objective
     from jaxgan.training.optimizers import pair
 
-    jax.config.update("jax_num_cpu_devices", cores())
-    g = gan(
+    return gan(
         mlp.Generator((256, 64)),
         mlp.Critic((256, 64)),
         objective(variant, penalty_weight=WEIGHT, clip=CLIP if variant == "wgan" else None),
-        pair("rmsprop", RATE),
+        pair("rmsprop", rate),
         latent_dim=LATENT,
         ema=0.999,
     )
+
+
+def operations(variant, batch):
+    """Count the floating-point operations of a step."""
+    import jax
+
+    gan = build(variant)
+    reals = jax.ShapeDtypeStruct((1, batch, 2), jax.numpy.float32)
+    example = jax.ShapeDtypeStruct((1, 2), jax.numpy.float32)
+    state = jax.eval_shape(gan.init, jax.random.key(0), example)
+    return harness.operations(gan.step, state, reals)
+
+
+def jax_epoch(variant, batch):
+    """Make a compiled epoch: () -> number of steps."""
+    import jax
+
+    from jaxgan.training import epochs
+
+    jax.config.update("jax_num_cpu_devices", cores())
+    g = build(variant)
     data = jax.random.normal(jax.random.key(1), (POINTS, 2))
     state = jax.jit(g.init)(jax.random.key(0), data[:1])
     run = jax.jit(

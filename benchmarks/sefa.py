@@ -65,6 +65,16 @@ def initial(module, example):
     return jax.tree.map_with_path(shake, params)
 
 
+def operations(model, pixels):
+    """Count the floating-point operations of an image, of plain convolutions."""
+    import jax
+
+    network, layers = network_of(model, pixels)
+    codes = inputs(layers, 1)
+    params = jax.eval_shape(network.init, jax.random.key(0), codes)
+    return harness.operations(network.apply, params, codes)
+
+
 def jax_program(model, pixels, batch):
     """Make a compiled function of the codes."""
     import jax

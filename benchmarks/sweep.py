@@ -41,11 +41,13 @@ def lanes_epoch(lanes, batch, *, mapped=True):
     rates = jax.numpy.full(lanes, points.RATE)
 
     def begin(key, rate):
-        return build(rate).init(key, data[:1])
+        return points.build("wgan_gp", rate).init(key, data[:1])
 
     def advance_all(state, rates, data):
         def advance(state, rate):
-            return training_epochs.epoch(build(rate), state, data, batch_size=batch)
+            return training_epochs.epoch(
+                points.build("wgan_gp", rate), state, data, batch_size=batch
+            )
 
         return (training_lanes.over_lanes(advance) if mapped else jax.vmap(advance))(
             state, rates
@@ -61,34 +63,6 @@ def lanes_epoch(lanes, batch, *, mapped=True):
         return lanes * (points.POINTS // batch)
 
     return epoch
-
-
-def build(rate):
-    """Build the GAN of a lane."""
-    from jaxgan.networks import mlp
-    from jaxgan.training.gan import gan
-    from jaxgan.training.objectives import objective
-    from jaxgan.training.optimizers import pair
-
-    return gan(
-        mlp.Generator((256, 64)),
-        mlp.Critic((256, 64)),
-        objective("wgan_gp", penalty_weight=points.WEIGHT),
-        pair("rmsprop", rate),
-        latent_dim=points.LATENT,
-        ema=0.999,
-    )
-
-
-def operations(batch):
-    """Count the floating-point operations of one step, by XLA."""
-    import jax
-
-    gan = build(points.RATE)
-    reals = jax.ShapeDtypeStruct((1, batch, 2), jax.numpy.float32)
-    example = jax.ShapeDtypeStruct((1, 2), jax.numpy.float32)
-    state = jax.eval_shape(gan.init, jax.random.key(0), example)
-    return jax.jit(gan.step).lower(state, reals).compile().cost_analysis()["flops"]
 
 
 def peak():
@@ -217,7 +191,7 @@ def compare(batch, counts, rounds, epochs):
     middle = {name: statistics.median(each) for name, each in times.items()}
     one, best = (min(middle[name] for name in names) for names in (in_turn, rivals))
     speed = 2 * SIDE**3 / middle["peak"] / 1e3  # GFLOP/s
-    work = operations(batch)
+    work = points.operations("wgan_gp", batch)
     print(f"wgan_gp, batch {batch}: runs of {epochs} epochs; peak {speed:.0f} GFLOP/s")
     print(f"{'':24}{'first s':>9}{'us/step':>9}{'runs/h':>8}{'one':>7}{'best':>7}{'peak':>7}")
     for name, worker in workers.items():

@@ -1,0 +1,66 @@
+import statistics
+
+import pytest
+
+from benchmarks import __main__ as table
+
+SECONDS = {"jaxgan": [2.0, 4.0, 3.0], "slow": [9.0, 8.0, 7.0], "fast": [6.0, 6.0, 9.0]}
+
+
+class Clock:
+    """Stands for a worker whose times and memory are known."""
+
+    def __init__(self, name, *, script=None):
+        self.times = iter(SECONDS.get(name, [1.0, 1.0, 1.0]))
+        self.memory = 2**20 * (1 + list(SECONDS).index(name)) if name in SECONDS else 0
+
+    def time(self):
+        return 1e6 * next(self.times)
+
+    def close(self):
+        return self.memory
+
+
+def test_a_line_holds_medians_their_ratio_and_the_share_of_the_peak(monkeypatch):
+    monkeypatch.setattr(table.harness, "Worker", Clock)
+    speed = 2 * table.sweep.SIDE**3  # operations a second, as the product takes one
+    row = table.Row(
+        "kind",
+        "title",
+        "step",
+        {name: ("x.py", name) for name in SECONDS},
+        lambda: 0.75 * speed,
+    )
+    line = table.measure(row, 3, Clock("peak"))
+    middle = {name: statistics.median(times) for name, times in SECONDS.items()}
+    assert middle == {"jaxgan": 3, "slow": 8, "fast": 6}
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    expected = ["title", "3e+03 ms per step", "6e+03 ms (fast)", "2.00", "25 %", "1, 3"]
+    assert cells == expected
+
+
+def test_every_row_has_a_script_with_its_programs():
+    titles = [row.title for row in table.rows()]
+    assert len(set(titles)) == len(titles)
+    for row in table.rows():
+        assert "jaxgan" in row.programs
+        assert len(row.programs) > 1
+        for script, program, *_ in row.programs.values():
+            assert script == f"{row.kind}.py"
+            assert f'"{program}"' in (table.FOLDER / script).read_text()
+
+
+@pytest.mark.parametrize("kinds", [["points"], ["sefa", "sweep"]])
+def test_quick_takes_a_row_of_each_kind(kinds):
+    assert [row.kind for row in table.chosen(kinds, quick=True)] == kinds
+    assert len(table.chosen(kinds, quick=False)) > len(kinds)
+
+
+def test_the_operations_of_a_step_are_those_of_its_products():
+    """At least eight passes of the critic; no more for an example in a larger batch."""
+    batch = 64
+    critic = 2 * batch * (2 * 256 + 256 * 64 + 64)
+    assert table.points.operations("wgan_gp", batch) > 8 * critic
+    assert table.points.operations("wgan_gp", 2 * batch) < 2.1 * table.points.operations(
+        "wgan_gp", batch
+    )
