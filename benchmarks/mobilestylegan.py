@@ -21,8 +21,9 @@ def latents():
 
 def own():
     """Make the synthesis in jaxgan, whose result goes to the host."""
-    from jaxgan import convert
+    from jaxgan import convert, runtime
 
+    runtime.keep_memory()
     generator = convert.load(NAME, print)
     code = np.asarray(generator.codes(latents()))
 

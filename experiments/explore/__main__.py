@@ -86,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = re.sub(r"[^\w+.-]", "_", Path(config.checkpoint).resolve().stem)[:120]
         directory = line.run_directory(name)
         server.gradio()
+        runtime.keep_memory()
         runtime.setup()
         generator = load(config)
         directions, names = run.find(config, generator)

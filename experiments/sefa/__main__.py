@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = Path(config.checkpoint).resolve().stem
         name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
         directory = line.run_directory(name + "_attributes" * config.attributes)
+        runtime.keep_memory()
         runtime.setup()
         generator = load(config)
         if line.shared.dry_run:
