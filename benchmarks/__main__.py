@@ -26,10 +26,12 @@ sys.path.insert(0, str(FOLDER))  # the scripts import one another as they do whe
 
 import harness  # noqa: E402
 import images  # noqa: E402
+import mobilestylegan  # noqa: E402
 import points  # noqa: E402
 import sefa  # noqa: E402
 import sweep  # noqa: E402
 
+from jaxgan.convert import zoo  # noqa: E402
 from jaxgan.runtime import cores  # noqa: E402
 
 PEAK = ("sweep.py", "peak", 0, 0)
@@ -96,10 +98,13 @@ def chosen(kinds: Sequence[str], quick: bool) -> list[Row]:
     found = [row for row in rows() if row.kind in kinds]
     if quick:
         found = [next(row for row in found if row.kind == kind) for kind in kinds]
-    if importlib.util.find_spec("openvino") is None and "mobilestylegan" in kinds:
-        print("openvino is not installed: no row of MobileStyleGAN", file=sys.stderr)
-        found = [row for row in found if row.kind != "mobilestylegan"]
-    return found
+    if "mobilestylegan" not in kinds:
+        return found
+    if importlib.util.find_spec("openvino") is not None:
+        zoo.fetch(mobilestylegan.NAME, print)
+        return found
+    print("openvino is not installed: no row of MobileStyleGAN")
+    return [row for row in found if row.kind != "mobilestylegan"]
 
 
 def measure(row: Row, rounds: int, peak: harness.Worker) -> str:
@@ -119,7 +124,10 @@ def measure(row: Row, rounds: int, peak: harness.Worker) -> str:
     if row.operations is not None:
         speed = 2 * sweep.SIDE**3 / middle["peak"]
         share = f"{row.operations() / own / speed:.0%}".replace("%", " %")
-    sizes = ", ".join(f"{memory[name] / 2**20:.0f}" for name in ("jaxgan", rival))
+    sizes = ", ".join(  # the memory of children is not known
+        "-" if "processes" in name else f"{memory[name] / 2**20:.0f}"
+        for name in ("jaxgan", rival)
+    )
     return (
         f"| {row.title} | {spell(own)} per {row.unit} | {spell(middle[rival])} ({rival}) | "
         f"{middle[rival] / own:.2f} | {share} | {sizes} |"
@@ -128,9 +136,10 @@ def measure(row: Row, rounds: int, peak: harness.Worker) -> str:
 
 def spell(microseconds: float) -> str:
     """Spell a time."""
-    if microseconds < 1e3:
-        return f"{microseconds:.0f} us"
-    return f"{microseconds / 1e3:.3g} ms"
+    for unit, size in (("us", 1), ("ms", 1e3)):
+        if microseconds < 1e3 * size:
+            return f"{microseconds / size:.3g} {unit}"
+    return f"{microseconds / 1e6:.3g} s"
 
 
 def commit() -> str:
@@ -165,7 +174,10 @@ def main() -> None:
     ]
     print("\n".join(lines), flush=True)
     for row in chosen(wanted, options.quick):
-        lines.append(measure(row, rounds, peak))
+        try:
+            lines.append(measure(row, rounds, peak))
+        except harness.Stopped as error:
+            lines.append(f"| {row.title} | {error} | - | - | - | - |")
         print(lines[-1], flush=True)
         if options.out:
             options.out.write_text("\n".join(lines) + "\n")

@@ -40,6 +40,10 @@ def operations(function: Callable[..., Any], *arguments: Any) -> float:
     return jax.jit(function).lower(*arguments).cost_analysis()["flops"]
 
 
+class Stopped(Exception):
+    """A worker has stopped; what it says of it is on stderr."""
+
+
 class Worker:
     """A process that runs a script, by default the same, with ``--worker``."""
 
@@ -71,7 +75,11 @@ class Worker:
 
     def _answer(self) -> float:
         assert self.process.stdout
-        return float(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.communicate()
+            raise Stopped(f"{' '.join(map(str, self.process.args[1:]))} stopped")
+        return float(line)
 
 
 def machine(rival: str = "torch") -> str:

@@ -24,7 +24,7 @@ def own():
     from jaxgan import convert, runtime
 
     runtime.keep_memory()
-    generator = convert.load(NAME, print)
+    generator = convert.load(NAME)
     code = np.asarray(generator.codes(latents()))
 
     def run():

@@ -113,7 +113,7 @@ class Judge:
       check: Called between a few images; may raise ``Stopped``.
 
     Raises:
-      InputError: If the weights cannot be downloaded.
+      InputError: If the weights cannot be downloaded, or there are too few images.
     """
 
     def __init__(

@@ -169,7 +169,8 @@ def job(
         }
 
     return jobs.Job(
-        init=functools.partial(functions.init, min(config.frame_every, config.epochs)),
+        init=functions.init,
+        compile_ahead=functions.compile_ahead,
         advance=functions.advance,
         draw=draw,
         frame=functools.partial(frame_path, directory),

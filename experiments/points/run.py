@@ -85,7 +85,8 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
         return {"cells": fit.summarize(config, results, fit.finite_lanes(records))}
 
     return jobs.Job(
-        init=functools.partial(functions.init, min(config.frame_every, config.epochs)),
+        init=functions.init,
+        compile_ahead=functions.compile_ahead,
         advance=functions.advance,
         draw=draw,
         frame=frame,

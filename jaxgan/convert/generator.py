@@ -68,8 +68,8 @@ class Pretrained:
       labels: ``[M, num_labels]`` float32, which latents take in turn.
       origin: Which generator of a file this is, and what else the file holds.
       transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
-      prepare: ``(params, codes [1, ...]) -> dict``: what ``synthesise`` would compute from the
-        parameters in every call, and reads from them instead if it is added to them.
+      prepare: ``(params, codes [1, ...]) -> dict``: computes what ``synthesise`` needs of the
+        parameters alone, and uses if it is added to them. Of the codes only the shape counts.
     """
 
     flavour: str
@@ -148,7 +148,8 @@ class Pretrained:
     def images(self, codes: ArrayLike, transform: ArrayLike | None = None) -> Array:
         """Synthesise images ``[N, H, W, 3]``, float32 around [-1, 1], not clipped.
 
-        Images with opacity are laid over white.
+        Images with opacity are laid over white. On a CPU, derivatives of large images are
+        fastest in a ``jax.jit`` with ``jaxgan.networks.layers.compiler_options()``.
 
         Args:
           codes: Of shape ``code_shape``.
@@ -162,12 +163,12 @@ class Pretrained:
         if not self.transforms:
             if transform is not None:
                 raise InputError(f"{self.flavour} cannot turn or shift what it draws")
-            return self._synthesise(self._placed, codes)
+            return self._synthesise(self._prepared, codes)
         transform = np.eye(3) if transform is None else transform
         shape = (3, 3) if np.ndim(transform) == 2 else (len(codes), 3, 3)
         transform = self._check(transform, shape, "transforms")
         transform = jnp.broadcast_to(transform.reshape(-1, 3, 3), (len(codes), 3, 3))
-        return self._synthesise(self._placed, codes, transform)
+        return self._synthesise(self._prepared, codes, transform)
 
     @property
     def code_shape(self) -> tuple[int | None, ...]:
@@ -225,10 +226,14 @@ class Pretrained:
     @functools.cached_property
     def _placed(self) -> Any:
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
-            params = jax.device_put(self.params)
+            return jax.device_put(self.params)
+
+    @functools.cached_property
+    def _prepared(self) -> Any:
+        with jax.ensure_compile_time_eval():
             code = jnp.zeros([length or 1 for length in self.code_shape])
-            prepared = jax.jit(_precise(self.prepare))(params, code)
-        return params | prepared if prepared else params
+            more = jax.jit(_precise(self.prepare))(self._placed, code)
+        return self._placed | more if more else self._placed
 
     @functools.cached_property
     def _encode(self) -> Callable[..., Array]:
@@ -243,12 +248,14 @@ class Pretrained:
                 x = 1 + (x[..., :3] - 1) * opacity
             return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
-        alone = jax.jit(images, compiler_options=compiler_options() or None)
-        inside = jax.jit(images)  # of another program, which has options of its own
+        fast = jax.jit(images, compiler_options=compiler_options() or None)
+        plain = jax.jit(images)
 
         def call(params, *codes):
-            traced = any(isinstance(x, jax.core.Tracer) for x in codes)
-            return (inside if traced else alone)(params, *codes)
+            if any(isinstance(x, jax.core.Tracer) for x in codes):
+                return plain(params, *codes)  # only the outermost program may have options
+            with jax.ensure_compile_time_eval():
+                return fast(params, *codes)
 
         return call
 

@@ -8,8 +8,8 @@ tiles, and F(3x3, 2x2) makes 36 numbers from 64 products instead of 144. A kerne
 once and kept in the collection ``KEPT``.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv 1509.09308.
-The points of F(4x4, 3x3) are not theirs: with 0, 2/3, 3/2 and their negatives the error is a
-quarter of that with 0, 1, 2 and theirs.
+The points of F(4x4, 3x3) are not theirs: with 0, 2/3, 3/2 and their negatives the largest
+error is a quarter of that with 0, 1, 2 and theirs.
 """
 
 import functools
@@ -181,4 +181,5 @@ def _strip(x: Array, transformed: Array, form: _Form) -> Array:
     products = values.reshape(form.tile**2, -1, channels) @ transformed
     y = out @ products.reshape(form.tile**2, -1)
     y = y.reshape(form.out, form.out, batch, high // form.out, wide // form.out, -1)
-    return y.transpose(2, 3, 0, 4, 1, 5).reshape(batch, high, wide, -1)
+    y = y.transpose(2, 3, 0, 4, 1, 5).reshape(batch, high, wide, -1)
+    return y.astype(x.dtype)

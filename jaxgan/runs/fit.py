@@ -143,7 +143,7 @@ def fit(
         if directory is not None:
             identity = {name: count[name] for name in ("batch_size", "critic_steps")}
             identity |= {"seed": seed, "seeds": seeds, "metrics": names}
-            identity |= _digests(x, program.init) | dict(settings or {})
+            identity |= _digests(x, program.shapes()) | dict(settings or {})
             run = Run(Path(directory), identity, fresh=fresh, ways=_WAYS)
             stack.enter_context(run)
             _check_extension(run, epochs)
@@ -264,9 +264,9 @@ def _metrics(
     return joined, sorted(values)
 
 
-def _digests(data: np.ndarray, init: Callable[[], GanState]) -> dict[str, str]:
+def _digests(data: np.ndarray, shapes: GanState) -> dict[str, str]:
     """Identify the data by content, and the networks by paths, shapes and types."""
-    leaves = jax.tree.leaves_with_path(jax.eval_shape(init))
+    leaves = jax.tree.leaves_with_path(shapes)
     text = "".join(f"{jax.tree_util.keystr(path)} {x.dtype}{x.shape}\n" for path, x in leaves)
     return {
         "data_sha256": hashlib.sha256(np.ascontiguousarray(data).data).hexdigest(),

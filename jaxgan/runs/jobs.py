@@ -43,6 +43,8 @@ class Job(NamedTuple):
       picture: Name of the frames in TensorBoard.
       look: Called with every state from which training goes on, before it does: where it
         raises, a checkpoint that is due has been saved. Its time is no training time.
+      compile_ahead: ``(epochs)``, called before ``init`` where epochs remain: the number of
+        them that ``advance`` will be called with first.
     """
 
     init: Callable[[], State]
@@ -57,6 +59,7 @@ class Job(NamedTuple):
     checkpoint_every: int
     picture: str = "points"
     look: Callable[[State], None] = lambda state: None
+    compile_ahead: Callable[[int], None] = lambda epochs: None
 
 
 def run(
@@ -120,6 +123,9 @@ def run(
             job.look(state)
             return timed(state, epochs)
 
+        remaining = job.epochs - (checkpoint.newest(record.checkpoints) or 0)
+        if remaining > 0:
+            job.compile_ahead(min(job.every, remaining))
         state = train(
             record,
             job.init,

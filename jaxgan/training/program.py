@@ -22,17 +22,21 @@ class Program(NamedTuple):
     """The compiled functions of a training, over S lanes; each compiles when first called.
 
     Attributes:
-      init: ``(ahead=0) -> state``, leaves ``[S, ...]``. With ``ahead``, the program that
-        advances that many epochs compiles in the background, from now on.
+      init: ``() -> state``, leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
       each: Compiles ``function(gan, state, lane, *shared)`` of one lane to run over all
         lanes, as ``(state, *shared)``; the result has leaves ``[S, ...]``. All lanes share
         the further arguments.
+      shapes: ``() -> state`` of ``jax.ShapeDtypeStruct``, with shardings.
+      compile_ahead: ``(epochs)``: starts to compile, in the background, what advances that many
+        epochs.
     """
 
-    init: Callable[..., GanState]
+    init: Callable[[], GanState]
     advance: Callable[[GanState, int], tuple[GanState, Metrics]]
     each: Callable[[Callable[..., Any]], Callable[..., Any]]
+    shapes: Callable[[], GanState]
+    compile_ahead: Callable[[int], None]
 
 
 def make_program(
@@ -111,25 +115,24 @@ def make_program(
         advance, static_argnums=4, donate_argnums=0, compiler_options=options
     )
     first = jax.tree.map(lambda x: x[:1], (data, labels))
-    ready: dict[int, Future[Callable[..., Any]]] = {}  # epochs -> compiled function
+    compiling: dict[int, Future[Callable[..., Any]]] = {}  # by number of epochs
 
-    def compile_advance(epochs):
-        state = jax.tree.map(
+    def shapes():
+        return jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
             jax.eval_shape(compiled_init, lanes, *first),
         )
-        return compiled_advance.lower(state, lanes, data, labels, epochs).compile()
 
-    def start(ahead=0):
-        if ahead and ahead not in ready:
-            pool = ThreadPoolExecutor(1)
-            ready[ahead] = pool.submit(compile_advance, ahead)
-            pool.shutdown(wait=False)
-        return compiled_init(lanes, *first)
+    def compile_ahead(epochs):
+        # Traced here, under the caller's settings of JAX; a thread has its own.
+        lowered = compiled_advance.lower(shapes(), lanes, data, labels, epochs)
+        pool = ThreadPoolExecutor(1)
+        compiling[epochs] = pool.submit(lowered.compile)
+        pool.shutdown(wait=False)
 
-    def go_on(state, epochs):
-        if epochs in ready:
-            return ready[epochs].result()(state, lanes, data, labels)
+    def run(state, epochs):
+        if epochs in compiling:
+            return compiling[epochs].result()(state, lanes, data, labels)
         return compiled_advance(state, lanes, data, labels, epochs)
 
-    return Program(start, go_on, each)
+    return Program(lambda: compiled_init(lanes, *first), run, each, shapes, compile_ahead)

@@ -106,6 +106,26 @@ def test_images_have_three_channels(layers, channels, maybe_jit):
     np.testing.assert_allclose(images, np.broadcast_to(expected, images.shape), **CLOSE)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_images_of_known_codes_inside_another_program(kind):
+    generator, codes = linear(), kind(normal(2, LAYERS, DIM))
+    doubled = jax.jit(lambda factor: factor * generator.images(codes))(2.0)
+    np.testing.assert_allclose(doubled, 2 * generator.images(codes), **CLOSE)
+    shape = jax.eval_shape(lambda: generator.images(codes)).shape
+    assert shape == (2, SIDE, SIDE, 3)
+
+
+def test_derivatives_of_images():
+    generator, codes = linear(), jnp.asarray(normal(2, LAYERS, DIM))
+
+    def total(codes):
+        return generator.images(codes).sum()
+
+    slope = jax.grad(total)(codes)
+    assert np.abs(slope).max() > 0
+    np.testing.assert_allclose(slope, jax.jit(jax.grad(total))(codes), **CLOSE)
+
+
 def test_images_are_not_clipped():
     images = linear(scale=100).images(normal(1, LAYERS, DIM))
     assert np.abs(images).max() > 10

@@ -67,6 +67,7 @@ def test_a_layer_keeps_its_transformed_kernel(small_layers_too, layer, places):
     _, kept = layer.apply(params, x, mutable=[winograd.KEPT])
     assert kept[winograd.KEPT]["kernel"].shape[0] == places
     assert error(layer.apply(params | kept, x), plain) < 5e-6
+    assert layer.apply(params | kept, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
     # What is kept is what is used.
     zero = jax.tree.map(jnp.zeros_like, kept)
     assert not np.any(layer.apply(params | zero, x))

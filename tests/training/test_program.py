@@ -45,10 +45,22 @@ def make():
 def test_a_program_that_compiles_ahead_is_the_same(make, lanes, caplog):
     program, ahead = make(lanes), make(lanes)
     expected, metrics = program.advance(program.init(), 2)
+    ahead.compile_ahead(2)
     with caplog.at_level(logging.WARNING), jax.log_compiles():
         # It is of this thread alone: what it logs was not compiled in the background.
-        advanced = ahead.advance(ahead.init(2), 2)
+        state, ahead_metrics = ahead.advance(ahead.init(), 2)
     assert "jit(<lambda>)" in caplog.text
     assert "jit(advance)" not in caplog.text
-    chex.assert_trees_all_equal(jax.device_get(advanced), jax.device_get((expected, metrics)))
-    assert int(ahead.advance(advanced[0], 1)[0].step[0]) == 12
+    same = jax.device_get(((state, ahead_metrics), (expected, metrics)))
+    chex.assert_trees_all_equal(*same)
+    again = (each.advance(x, 2)[0] for each, x in ((ahead, state), (program, expected)))
+    chex.assert_trees_all_equal(*jax.device_get(tuple(again)))
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_shapes_are_those_of_the_first_state(make, lanes):
+    program = make(lanes)
+    state, shapes = program.init(), program.shapes()
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, shapes)
+    for x, like in zip(jax.tree.leaves(state), jax.tree.leaves(shapes), strict=True):
+        assert x.sharding.is_equivalent_to(like.sharding, x.ndim)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.common import settings
 from experiments.points import fit, lanes, program, run, tables
 from experiments.points.config import configure
 from jaxgan.data import points
@@ -114,17 +113,20 @@ def test_floors_of_two_splits_of_the_same_points_differ(data, config_of, monkeyp
         assert fit.floor_of(split) == fit_ratio.floor(cloud[:size], cloud[size:80], 0)
 
 
-def test_any_number_of_epochs_is_one_program(config_of):
+def test_any_number_of_epochs_is_one_program(data, config_of):
+    cloud = points.load(data).points
+
     def program_of(epochs):
-        config = config_of(epochs=epochs, schedule="linear", learning_rate=(1e-3,))
-        values = settings.with_updates(config, {"learning_rate": np.full(1, 1e-3, np.float32)})
+        config = config_of(epochs=epochs, schedule="linear", learning_rate=(1e-3,), seeds=1)
+        all_lanes = program._on_device(config, lanes.lanes_of(config, cloud))
         reals = np.zeros((config.critic_steps, config.batch_size, 2), np.float32)
 
-        def step(values, key):
-            gan = program.build(config, values)
-            return gan.step(gan.init(key, reals[0, :1]), reals)[0].generator
+        def step(lane):
+            gan = program.build(config, lane.values)
+            start = gan.init(jax.random.key(lane.seed), reals[0, :1])
+            return gan.step(start, reals)[0].generator
 
-        return jax.jit(step).lower({x: y[0] for x, y in values.items()}, jax.random.key(0))
+        return jax.jit(step).lower(jax.tree.map(lambda x: x[0], all_lanes))
 
     assert program_of(4).as_text() == program_of(6).as_text()
 
