@@ -91,7 +91,7 @@ def generate(gan: Gan, state: Any, lane: _Traced, number: Any = 0) -> jax.Array:
 
 def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
     """Sliced distances over their floor, the spread over the data's, the clusters reached."""
-    directions = transport.circle_directions(DIRECTIONS)
+    directions = jnp.asarray(transport.circle_directions(DIRECTIONS))
     metrics = {}
     for suffix, version in (("", state), ("_ema", averaged(state))):
         fake = generate(gan, version, lane) * lane.stretch + lane.shift

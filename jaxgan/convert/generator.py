@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
@@ -300,7 +301,8 @@ def image_functions(
     def prepare(params, codes):
         if not any(map(may_pay, jax.tree.leaves(variables(params)))):
             return {}
-        return network.apply(variables(params), codes, mutable=[KEPT])[1]
+        kept: Any = network.apply(variables(params), codes, mutable=[KEPT])[1]
+        return kept
 
     return synthesise, prepare
 

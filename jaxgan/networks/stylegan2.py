@@ -97,7 +97,8 @@ class Layer(nn.Module):
         else:
             shape = (3, 3, inputs, self.features)
             kernel = self.param("kernel", _scaled, shape)
-            y = winograd.correlate(self, x, kernel, Geometry(x.shape[1:3], 3, 1, 1))
+            size = (x.shape[1], x.shape[2])
+            y = winograd.correlate(self, x, kernel, Geometry(size, 3, 1, 1))
         squares = self.param("squares", lambda _: tap_squares(kernel, self.up))
         scale = lax.rsqrt(jnp.square(style) @ squares + _EPSILON)
         noise = self.param("noise", init.zeros, (1, *y.shape[1:3], 1))

@@ -179,7 +179,7 @@ def _strip(x: Array, transformed: Array, form: _Form) -> Array:
     tiles = jnp.stack([rows[:, :, :, i : i + wide + end : form.out] for i in places], axis=1)
     values = inputs @ tiles.reshape(form.tile**2, -1)
     products = values.reshape(form.tile**2, -1, channels) @ transformed
-    y = out @ products.reshape(form.tile**2, -1)
+    y: Any = out @ products.reshape(form.tile**2, -1)
     y = y.reshape(form.out, form.out, batch, high // form.out, wide // form.out, -1)
     y = y.transpose(2, 3, 0, 4, 1, 5).reshape(batch, high, wide, -1)
     return y.astype(x.dtype)
