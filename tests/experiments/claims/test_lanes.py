@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,8 @@ def train(directory, check=lambda: None, lost_after=None, every=1):
         assert bool(metrics) == (epoch > 0)
         notes["seen"][:, epoch] = state
 
-    program = Program(lambda: jnp.zeros(2, jnp.int32), advance, lambda function: function)
+    unused: Any = None
+    program = Program(lambda: jnp.zeros(2, jnp.int32), advance, unused, unused, unused)
     notes = {"seen": np.full((2, EPOCHS + 1), -1)}
     work = Work(directory, lambda share: None, check)
     state, notes = lanes.train(program, notes, watch, EPOCHS, every, work)

@@ -1,6 +1,7 @@
 """Cells of images, trained on few images with judges that have learnt nothing."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -156,7 +157,8 @@ def test_one_lane_alone_is_that_of_many(tmp_path, garments):
 def test_updates_are_timed_in_turn(monkeypatch, real):
     clock, config = [0.0], dense().config
     monkeypatch.setattr(faces.time, "perf_counter", lambda: clock[0])
-    fake = program.program.Program(lambda: 0, lambda *_: (0, {}), lambda function: function)
+    unused: Any = None
+    fake = program.program.Program(lambda: 0, lambda *_: (0, {}), unused, unused, unused)
     make_program = program.make_program
 
     def slow(config, dataset):
