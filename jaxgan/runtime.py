@@ -44,8 +44,8 @@ def keep_memory() -> None:
     """Keep freed memory in the process, where the C library is glibc; call it first of all.
 
     By default large arrays go back to the system when they are freed, and come again page by
-    page. A program of XLA does so with its temporary numbers in every call, which takes 8 to
-    15 % of the time of synthesis. The process holds on to the most that it has needed.
+    page. A program of XLA does so with its temporary numbers in every call, which takes 6 to
+    20 % of the time of synthesis. The process holds on to the most that it has needed.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
