@@ -46,6 +46,16 @@ def garments():
         yield
 
 
+# Settings.
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", IMAGES)
+def test_settings_do_not_depend_on_what_memory_holds(name, scale, monkeypatch):
+    monkeypatch.setattr(np, "empty", np.zeros)  # as fresh memory often is
+    assert claim_of(name, scale).settings
+
+
 # Verdicts on records of runs that never ran.
 
 
