@@ -75,11 +75,13 @@ def rows() -> list[Row]:
     programs = {name: ("sweep.py", *way, 64) for name, way in ways.items()}
     count = functools.partial(points.operations, "wgan_gp", 64)
     table.append(Row("sweep", "points, 16 runs at once", "step of one run", programs, count))
-    for model in ("report_dcgan", "report_conv", "report_dense"):
+    networks = (("report_dcgan", 64), ("report_conv", 64), ("report_dense", 64))
+    for model, batch in (*networks, ("report_dcgan", 512)):
         for variant in ("wgan_gp", "gan"):
-            programs = {name: ("images.py", name, model, variant) for name in images.PROGRAMS}
-            count = functools.partial(images.operations, model, variant)
-            title = f"{model}, {variant}, batch {images.BATCH}"
+            case = (model, variant, batch)
+            programs = {name: ("images.py", name, *case) for name in images.PROGRAMS}
+            count = functools.partial(images.operations, *case)
+            title = f"{model}, {variant}, batch {batch}"
             table.append(Row("images", title, "step", programs, count))
     for model in ("stylegan2", "stylegan", "pggan"):
         for pixels, batch in ((256, 1), (256, 4), (1024, 1)):

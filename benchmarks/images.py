@@ -1,9 +1,10 @@
 """Time training steps of the image networks against PyTorch.
 
     python benchmarks/images.py [--rounds=7] [--models=report_dense,report_conv,report_dcgan]
+                                [--batch=64]
 
-The networks are those of reports D and E at full width, with Adam, batch 64, one critic step,
-and the same fakes for both updates of a step. PyTorch runs eagerly, once with its default
+The networks are those of reports D and E at full width, with Adam, one critic step, and the
+same fakes for both updates of a step. PyTorch runs eagerly, once with its default
 layout and once channels-last. Every program has a process of its own; they run in turn.
 jaxgan also computes the moving average of the generator. Needs torch.
 """
@@ -16,14 +17,19 @@ import harness
 from jaxgan.runtime import cores
 
 BATCH = 64
-# In a round, which takes at least some tenths of a second.
-STEPS = {"report_dense": 300, "report_conv": 6, "report_dcgan": 6}
+# Images in a round, which takes at least some tenths of a second.
+IMAGES = {"report_dense": 300 * BATCH, "report_conv": 6 * BATCH, "report_dcgan": 6 * BATCH}
 LATENT = {"report_dense": 100, "report_conv": 100, "report_dcgan": 200}
 SHAPE = {"report_dense": (28, 28, 1), "report_conv": (28, 28, 1), "report_dcgan": (64, 64, 3)}
 WIDTH = {"report_dense": 128, "report_conv": 128, "report_dcgan": 64}
 
 
-def build(model, variant):
+def steps(model, batch):
+    """Number of steps in a round."""
+    return max(1, IMAGES[model] // batch)
+
+
+def build(model, variant, batch):
     """Build the GAN; returns it and random images."""
     import numpy as np
 
@@ -35,7 +41,7 @@ def build(model, variant):
 
     laboratory = faces_config if model == "report_dcgan" else fashion_config
     data = np.random.default_rng(0).integers(
-        0, 256, (STEPS[model] * BATCH, *SHAPE[model]), np.uint8
+        0, 256, (steps(model, batch) * batch, *SHAPE[model]), np.uint8
     )
     dataset = images_config.Dataset(data, "random")
     flags = {
@@ -43,25 +49,25 @@ def build(model, variant):
         "variant": (variant,),
         "width": WIDTH[model],
         "latent_dim": LATENT[model],
-        "batch_size": BATCH,
+        "batch_size": batch,
     }
     (config,) = images_config.configure(laboratory.DEFAULTS, Recipe({}), flags, dataset)
     (values,) = config.combinations()
     return images_program.build(config, values, SHAPE[model][2]), data
 
 
-def operations(model, variant):
+def operations(model, variant, batch):
     """Count the floating-point operations of a step."""
     import jax
 
-    gan, _ = build(model, variant)
-    reals = jax.ShapeDtypeStruct((1, BATCH, *SHAPE[model]), jax.numpy.float32)
+    gan, _ = build(model, variant, batch)
+    reals = jax.ShapeDtypeStruct((1, batch, *SHAPE[model]), jax.numpy.float32)
     example = jax.ShapeDtypeStruct((1, *SHAPE[model]), jax.numpy.float32)
     state = jax.eval_shape(gan.init, jax.random.key(0), example)
     return harness.operations(gan.step, state, reals)
 
 
-def jax_program(model, variant):
+def jax_program(model, variant, batch):
     """Make a compiled scan of steps."""
     import jax
 
@@ -70,11 +76,11 @@ def jax_program(model, variant):
     from jaxgan.networks import layers
     from jaxgan.training import epochs
 
-    g, data = build(model, variant)
+    g, data = build(model, variant, batch)
     state = jax.jit(g.init)(jax.random.key(0), pixels.to_float(jax.numpy.asarray(data[:1])))
     advance = jax.jit(
         lambda state, data: epochs.epoch(
-            g, state, data, batch_size=BATCH, prepare=pixels.to_float
+            g, state, data, batch_size=batch, prepare=pixels.to_float
         ),
         donate_argnums=0,
         compiler_options=layers.compiler_options(),
@@ -84,7 +90,7 @@ def jax_program(model, variant):
         nonlocal state
         state, metrics = advance(state, data)
         jax.block_until_ready(metrics)
-        return STEPS[model]
+        return steps(model, batch)
 
     return run
 
@@ -155,7 +161,7 @@ def torch_networks(model, variant):
     return generator, critic
 
 
-def torch_program(model, variant, channels_last=False):
+def torch_program(model, variant, batch, channels_last=False):
     """Make the same steps in eager torch."""
     import torch
     from torch import nn
@@ -167,24 +173,24 @@ def torch_program(model, variant, channels_last=False):
         torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, critic)
     ]
     entropy = nn.BCEWithLogitsLoss()
-    ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
+    ones, zeros = torch.ones(batch, 1), torch.zeros(batch, 1)
     high, wide, channels = SHAPE[model]
     data = torch.randint(
-        0, 256, (STEPS[model] * BATCH, channels, high, wide), dtype=torch.uint8
+        0, 256, (steps(model, batch) * batch, channels, high, wide), dtype=torch.uint8
     )
     data = data.contiguous(memory_format=layout)
 
     def run():
         order = torch.randperm(len(data))
-        for i in range(STEPS[model]):
-            real = data[order[i * BATCH : (i + 1) * BATCH]].float() / 127.5 - 1
+        for i in range(steps(model, batch)):
+            real = data[order[i * batch : (i + 1) * batch]].float() / 127.5 - 1
             real = real.contiguous(memory_format=layout)
-            fake = generator(torch.randn(BATCH, LATENT[model]))
+            fake = generator(torch.randn(batch, LATENT[model]))
             still = fake.detach()
             if variant == "gan":
                 loss = entropy(critic(real), ones) + entropy(critic(still), zeros)
             else:
-                share = torch.rand(BATCH, 1, 1, 1)
+                share = torch.rand(batch, 1, 1, 1)
                 between = (real + share * (still - real)).requires_grad_()
                 scores = critic(between).sum()
                 (slope,) = torch.autograd.grad(scores, between, create_graph=True)
@@ -198,7 +204,7 @@ def torch_program(model, variant, channels_last=False):
             optimizers[0].zero_grad()
             loss.backward()
             optimizers[0].step()
-        return STEPS[model]
+        return steps(model, batch)
 
     return run
 
@@ -215,16 +221,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--models", default="report_dense,report_conv,report_dcgan")
-    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        program, model, variant = options.worker
-        harness.serve(lambda: PROGRAMS[program](model, variant))
+        program, model, variant, batch = options.worker
+        harness.serve(lambda: PROGRAMS[program](model, variant, int(batch)))
         return
-    harness.header("us per step: one critic and one generator update, batch 64")
+    harness.header(f"us per step: one critic and one generator update, batch {options.batch}")
     for model in options.models.split(","):
         for variant in ("gan", "wgan_gp"):
-            programs = {name: (name, model, variant) for name in PROGRAMS}
+            programs = {name: (name, model, variant, options.batch) for name in PROGRAMS}
             harness.compare(f"{model}, {variant}", programs, options.rounds)
 
 

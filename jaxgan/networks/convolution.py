@@ -120,22 +120,36 @@ def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:
 
 
 def _interleave(parts: list[list[Array]], geometry: Geometry) -> Array:
-    """Join the images of all phases, ``[B, Q, R, I]`` each, into ``[B, H, W, I]``."""
-    y = jnp.stack([jnp.stack(row, axis=3) for row in parts], axis=2)
-    b, q, s, r, _, i = y.shape
+    """Join the images of all phases, ``[B, Q, R, I]`` each, into ``[B, H, W, I]``.
+
+    The result is a sum of images with zeros between their rows and columns. XLA computes it
+    in one pass; of stacked images it makes a copy for every shape in which they are used.
+    """
+
+    def join(images, axis):
+        last = len(images) - 1
+        spaced = []
+        for i, image in enumerate(images):
+            around = [(0, 0, 0)] * image.ndim
+            around[axis] = (i, last - i, last)
+            spaced.append(lax.pad(image, jnp.zeros((), image.dtype), around))
+        return functools.reduce(jnp.add, spaced)
+
     high, wide = geometry.size
-    return y.reshape(b, q * s, r * s, i)[:, :high, :wide]
+    return join([join(row, 2) for row in parts], 1)[:, :high, :wide]
 
 
 def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``spread`` as one convolution per phase, without any product with a zero."""
-    high, wide = (-(-side // geometry.stride) for side in geometry.size)
-    w = w.swapaxes(2, 3)
+    stride = geometry.stride
+    high, wide = (-(-side // stride) for side in geometry.size)
+    w = w[::-1, ::-1].swapaxes(2, 3)
 
     def convolve(rows, columns):
         if not rows or not columns:
             return jnp.zeros((len(g), high, wide, w.shape[3]), g.dtype)
-        taps = w[jnp.array([t for t, _ in rows])][:, jnp.array([t for t, _ in columns])]
+        first_row, first_column = (geometry.kernel - 1 - x[0][0] for x in (rows, columns))
+        taps = w[first_row::stride, first_column::stride]
         around = [
             (-shifts[0][1], out - 1 + shifts[-1][1] - (side - 1))
             for shifts, out, side in ((rows, high, g.shape[1]), (columns, wide, g.shape[2]))

@@ -158,17 +158,52 @@ class BatchNorm(nn.Module):
             scale, bias = ((chosen @ table).reshape(by_example) for table in (scale, bias))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)
-        mean, var = running_mean.value, running_var.value
-        if train:
-            mean = _channel_means(x)
-            var = jnp.square(x - mean).mean(tuple(range(x.ndim - 1)), keepdims=True)
-            if not self.is_initializing():
-                count = x.size // x.shape[-1]
-                unbiased = var * (count / max(count - 1, 1))
-                running_mean.value += self.momentum * (mean - running_mean.value)
-                running_var.value += self.momentum * (unbiased - running_var.value)
-        slope = scale * lax.rsqrt(var + self.epsilon)
-        return (x * slope + (bias - mean * slope)).astype(dtype)
+        if not train:
+            slope = scale * lax.rsqrt(running_var.value + self.epsilon)
+            return (x * slope + (bias - running_mean.value * slope)).astype(dtype)
+        if self.classes:
+            y, mean, var = _batch_norm(x, jnp.ones(shape), jnp.zeros(shape), self.epsilon)
+            y = y * scale + bias
+        else:
+            y, mean, var = _batch_norm(x, scale, bias, self.epsilon)
+        if not self.is_initializing():
+            count = x.size // x.shape[-1]
+            unbiased = var * (count / max(count - 1, 1))
+            running_mean.value += self.momentum * (mean - running_mean.value)
+            running_var.value += self.momentum * (unbiased - running_var.value)
+        return y.astype(dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _batch_norm(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, ...]:
+    """Normalise ``[..., C]`` over all axes but the last; returns the mean and variance too.
+
+    Scale and bias are ``[1, ..., C]``. The statistics have no gradient of their own. The
+    gradient is written out: what JAX derives passes through ``x`` more often, and keeps more.
+    """
+    return _batch_norm_forward(x, scale, bias, epsilon)[0]
+
+
+def _batch_norm_forward(x, scale, bias, epsilon):
+    mean = _channel_means(x)
+    var = jnp.square(x - mean).mean(tuple(range(x.ndim - 1)), keepdims=True)
+    rate = lax.rsqrt(var + epsilon)
+    slope = scale * rate
+    return (x * slope + (bias - mean * slope), mean, var), (x, mean, rate, slope)
+
+
+def _batch_norm_backward(epsilon, kept, gradients):
+    x, mean, rate, slope = kept
+    g, axes, count = gradients[0], tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    of_bias = g.sum(axes, keepdims=True)
+    of_scale = ((g * x).sum(axes, keepdims=True) - mean * of_bias) * rate
+    tilt = slope * rate * of_scale / count
+    shift = mean * tilt - slope * of_bias / count
+    # The last operation has two large operands, or XLA would compute it for every user anew.
+    return (g * slope + shift) - x * tilt, of_scale, of_bias
+
+
+_batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)
 
 
 def one_hot(labels: Array | None, classes: int) -> Array:

@@ -1,4 +1,6 @@
+import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -57,6 +59,40 @@ def test_modules_follow_torch(case):
     close(mine, expected.permute(0, 2, 3, 1))
     expected = torch.nn.functional.conv_transpose2d(tensor(g), weight, **options)
     close(mine_transposed, expected.permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("classes", [0, 2])
+def test_derivatives_of_batch_norm_are_those_of_its_formula(classes, key):
+    rng = np.random.default_rng(0)
+    x = rng.normal(1, 2, (6, 2, 3, 4)).astype(np.float32)
+    labels = np.arange(6) % 2 if classes else None
+    module = BatchNorm(classes=classes)
+    params = module.init(key, x, True, labels)["params"]
+    params = jax.tree.map(lambda p: p + rng.normal(size=p.shape).astype(np.float32), params)
+
+    def layer(params, x):
+        variables = module.init(key, x, True, labels) | {"params": params}
+        return module.apply(variables, x, True, labels, mutable=["batch_stats"])[0]
+
+    def formula(params, x):
+        mean, var = (of(x, (0, 1, 2), keepdims=True) for of in (jnp.mean, jnp.var))
+        y = (x - mean) / jnp.sqrt(var + module.epsilon)
+        scale, bias = params["scale"], params["bias"]
+        if classes:
+            scale, bias = (p[labels][:, None, None] for p in (scale, bias))
+        return y * scale + bias
+
+    def derivatives(f):
+        first = jax.grad(lambda *args: jnp.sin(f(*args)).sum(), argnums=(0, 1))
+
+        def of_slope(*args):
+            return sum(jnp.sin(g).sum() for g in jax.tree.leaves(first(*args)))
+
+        return jax.jit(lambda *args: (first(*args), jax.grad(of_slope, argnums=(0, 1))(*args)))
+
+    with jax.default_matmul_precision("highest"):
+        mine, expected = (derivatives(f)(params, x) for f in (layer, formula))
+    chex.assert_trees_all_close(mine, expected, rtol=2e-4, atol=2e-4)
 
 
 def test_batch_norm_follows_torch(key):
