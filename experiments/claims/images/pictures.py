@@ -20,6 +20,7 @@ from jaxgan.runs.records import Cell, Record, Records
 Settings = Mapping[str, Setting]
 
 COLOURS = 64  # of a picture: faces have many
+OF_PHOTOGRAPHS = 256
 SIDE = 64  # pixels of a sample that is moved, at least, if it is to be enlarged
 EPOCHS = (1, 6, 10, 20, 30)  # of samples side by side, as far as there are as many
 
@@ -157,7 +158,7 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
         )
         scale = max(1, SIDE // record.arrays["edits"].shape[-2])
         drawings.append(_panels(f"directions_{number}", caption, panels, scale))
-    return pictures(*drawings, colours=COLOURS)
+    return pictures(*drawings, colours=OF_PHOTOGRAPHS)
 
 
 def _cells(settings: Settings) -> dict[str, Cell]:
