@@ -6,9 +6,10 @@
 # makes the value into the transposing copy, and computes it there a second time, from both
 # images and in the order of the transposed memory. The documentation of optimization_barrier
 # says that operations before it are not fused with operations after it; behind one the value
-# is computed twice all the same. The order of two additions decides instead: if the last operation has two operands of full size, and not one
-# and a number per channel, the value is computed once. In a training step of a convolutional
-# network the two orders differed by some 6 % in time, for batch norm's gradient.
+# is computed twice all the same. The order of two additions decides instead: if the last
+# operation has two operands of full size, and not one and a number per channel, the value is
+# computed once. In a training step of a convolutional network the two orders differed by some
+# 6 % in time, for batch norm's gradient.
 #
 # Output seen:
 #   number per channel added last: subtractions in the compiled program: 2
