@@ -17,7 +17,7 @@ import harness
 from jaxgan.runtime import cores
 
 BATCH = 64
-# Images in a round, which takes at least some tenths of a second.
+# Images in a round, or a batch if that is more. A round takes some tenths of a second at least.
 IMAGES = {"report_dense": 300 * BATCH, "report_conv": 6 * BATCH, "report_dcgan": 6 * BATCH}
 LATENT = {"report_dense": 100, "report_conv": 100, "report_dcgan": 200}
 SHAPE = {"report_dense": (28, 28, 1), "report_conv": (28, 28, 1), "report_dcgan": (64, 64, 3)}
@@ -228,6 +228,8 @@ def main():
         program, model, variant, batch = options.worker
         harness.serve(lambda: PROGRAMS[program](model, variant, int(batch)))
         return
+    if options.batch < 1:
+        parser.error(f"--batch={options.batch}: must be 1 or more")
     harness.header(f"us per step: one critic and one generator update, batch {options.batch}")
     for model in options.models.split(","):
         for variant in ("gan", "wgan_gp"):

@@ -44,9 +44,6 @@ ROWS = {
     "gan (PacGAN2)": Row(
         "--recipe=pacgan --pack=2 --batch_size=200", "recipe `pacgan`, packs of 2", _SHORT
     ),
-    "gan (PacGAN4)": Row(
-        "--recipe=pacgan --pack=4 --batch_size=400", "recipe `pacgan`, packs of 4", _SHORT
-    ),
     "wgan": Row("--variant=wgan", "defaults, optimistic Adam"),
     "wgan (5e-4)": Row(
         "--variant=wgan --learning_rate=5e-4 --critic_learning_rate=5e-4", "both rates 5e-4"

@@ -143,7 +143,7 @@ def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``spread`` as one convolution per phase, without any product with a zero."""
     stride = geometry.stride
     high, wide = (-(-side // stride) for side in geometry.size)
-    w = w[::-1, ::-1].swapaxes(2, 3)
+    w = w[::-1, ::-1].swapaxes(2, 3)  # so that the taps of a phase are a slice
 
     def convolve(rows, columns):
         if not rows or not columns:

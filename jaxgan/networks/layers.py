@@ -161,11 +161,7 @@ class BatchNorm(nn.Module):
         if not train:
             slope = scale * lax.rsqrt(running_var.value + self.epsilon)
             return (x * slope + (bias - running_mean.value * slope)).astype(dtype)
-        if self.classes:
-            y, mean, var = _batch_norm(x, jnp.ones(shape), jnp.zeros(shape), self.epsilon)
-            y = y * scale + bias
-        else:
-            y, mean, var = _batch_norm(x, scale, bias, self.epsilon)
+        y, mean, var = _batch_norm(x, scale.astype(x.dtype), bias.astype(x.dtype), self.epsilon)
         if not self.is_initializing():
             count = x.size // x.shape[-1]
             unbiased = var * (count / max(count - 1, 1))
@@ -176,10 +172,11 @@ class BatchNorm(nn.Module):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _batch_norm(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, ...]:
-    """Normalise ``[..., C]`` over all axes but the last; returns the mean and variance too.
+    """Normalise ``[B, ..., C]`` over all axes but the last; returns mean and variance too.
 
-    Scale and bias are ``[1, ..., C]``. The statistics have no gradient of their own. The
-    gradient is written out: what JAX derives passes through ``x`` more often, and keeps more.
+    Scale and bias are ``[1, ..., 1, C]``, or ``[B, 1, ..., C]`` by example. Derivatives are by
+    reverse mode only, and those of mean and variance are left out. The gradient is written
+    out: what JAX derives passes over ``x`` more often, and keeps more.
     """
     return _batch_norm_forward(x, scale, bias, epsilon)[0]
 
@@ -194,12 +191,14 @@ def _batch_norm_forward(x, scale, bias, epsilon):
 
 def _batch_norm_backward(epsilon, kept, gradients):
     x, mean, rate, slope = kept
-    g, axes, count = gradients[0], tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    g, count = gradients[0], x.size // x.shape[-1]
+    axes = tuple(axis for axis in range(x.ndim - 1) if slope.shape[axis] == 1)
     of_bias = g.sum(axes, keepdims=True)
     of_scale = ((g * x).sum(axes, keepdims=True) - mean * of_bias) * rate
-    tilt = slope * rate * of_scale / count
-    shift = mean * tilt - slope * of_bias / count
-    # The last operation has two large operands, or XLA would compute it for every user anew.
+    tilt = rate * (slope * of_scale).sum(0, keepdims=True) / count
+    shift = mean * tilt - (slope * of_bias).sum(0, keepdims=True) / count
+    # The last operation takes two large arrays; otherwise XLA computes the result again in
+    # each of its consumers (findings/xla_cpu_computes_behind_a_barrier_twice.sh).
     return (g * slope + shift) - x * tilt, of_scale, of_bias
 
 
@@ -221,7 +220,7 @@ def _channel_means(x: Array) -> Array:
     """Average over all axes but the last: ``[..., C] -> [1, ..., C]``.
 
     On a CPU this is a matrix product, with which a step of DCGAN takes 5 % less time. Its
-    relative error is some 4e-6.
+    relative error is some 5e-6 for 64 images of 32 pixels, and 2e-5 for 512.
     """
     if not on_cpu():
         return x.mean(tuple(range(x.ndim - 1)), keepdims=True)
