@@ -161,7 +161,9 @@ class BatchNorm(nn.Module):
         if not train:
             slope = scale * lax.rsqrt(running_var.value + self.epsilon)
             return (x * slope + (bias - running_mean.value * slope)).astype(dtype)
-        y, mean, var = _batch_norm(x, scale.astype(x.dtype), bias.astype(x.dtype), self.epsilon)
+        scale, bias = scale.astype(x.dtype), bias.astype(x.dtype)
+        outputs: Any = _batch_norm(x, scale, bias, self.epsilon)
+        y, mean, var = outputs
         if not self.is_initializing():
             count = x.size // x.shape[-1]
             unbiased = var * (count / max(count - 1, 1))

@@ -45,7 +45,7 @@ def settings_of(size: Mapping[str, Any]) -> dict[str, Setting]:
     def cell(variant: str, optimizer: str, settings: Mapping[str, Any]) -> Config:
         common = {"epochs": 30, "latent_dim": 200, "ema": 0.0}
         names = {"variant": (variant,), "optimizer": (optimizer,)}
-        counted = Dataset(np.arange(size["train_size"]), "")  # stands for images that differ
+        counted = Dataset(np.arange(size["train_size"]), "")  # stand for images
         every = {**size, **common, **names, **settings}
         return configure(DEFAULTS, Recipe({}), every, counted)[0]
 

@@ -52,7 +52,7 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
             "model": (model,),
             **sizes[model],
         }
-        counted = Dataset(np.arange(settings["train_size"]), "")  # stands for images that differ
+        counted = Dataset(np.arange(settings["train_size"]), "")  # stand for images
         return Cell(FASHION, configure(DEFAULTS, Recipe({}), settings, counted)[0])
 
     return {
