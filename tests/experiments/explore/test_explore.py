@@ -606,13 +606,19 @@ def test_bad_input_is_a_sentence_and_harms_nothing(visit, server):
         box.fill(good)
         box.press("Enter")
         tab.locator("#message p").wait_for(state="detached")
+    assert tab.locator("#picture img[src=x], #message img, #message b").count() == 0
+    assert source_after(tab, lambda: slider(tab, 0).fill("1")) != start
+
+
+def test_a_name_that_is_too_long_is_refused_and_stays(visit, server):
+    tab = visit(server[0])
+    start = source_of(tab)
     box = tab.get_by_role("textbox", name="Name 2")
     box.fill("W" * 20_000)
     button(tab, "Save names").click()
     line = message(tab, "characters")
     assert line == "name 2 has 20000 characters; up to 10000 are allowed"
     assert len(box.input_value()) == 20_000
-    assert tab.locator("#picture img[src=x], #message img, #message b").count() == 0
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 1280
     assert source_after(tab, lambda: slider(tab, 0).fill("1")) != start
 
