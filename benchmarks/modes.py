@@ -42,7 +42,7 @@ ROWS = {
     "gan": Row("--variant=gan", "defaults"),
     "gan (PacGAN)": Row("--recipe=pacgan", "recipe `pacgan`", _SHORT),
     "gan (PacGAN2)": Row(
-        "--recipe=pacgan --pack=2 --batch_size=200", "recipe `pacgan`, packs of 2", _SHORT
+        "--recipe=pacgan --pack=2 --batch_size=200", "recipe `pacgan`, packs of 2"
     ),
     "wgan": Row("--variant=wgan", "defaults, optimistic Adam"),
     "wgan (5e-4)": Row(

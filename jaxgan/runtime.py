@@ -11,12 +11,15 @@ from pathlib import Path
 import platformdirs
 
 
-def setup() -> None:
+def setup(devices: int | None = None) -> None:
     """Set JAX up; call it before the first array is made.
 
     Compiled programs are kept on disk, so that the same program starts faster the next
     time. A CPU counts as one device per core, so that lanes run side by side. What was set
     before, in the environment or in ``jax.config``, stays.
+
+    Args:
+      devices: Devices to use; by default all. A CPU can count as any number.
 
     Example:
       >>> import jaxgan
@@ -24,15 +27,18 @@ def setup() -> None:
     """
     import jax
 
+    several = jax.distributed.is_initialized()  # then each process has one, of all its cores
     settings = {
         "jax_compilation_cache_dir": (None, str(cache_folder("xla"))),
         "jax_persistent_cache_min_compile_time_secs": (1.0, 0),
         "jax_persistent_cache_min_entry_size_bytes": (0, -1),
-        "jax_num_cpu_devices": (-1, cores()),
+        "jax_num_cpu_devices": (-1, devices or (1 if several else cores())),
     }
     for name, (default, value) in settings.items():
         if getattr(jax.config, name) == default:
             jax.config.update(name, value)
+    if devices and jax.config.read("jax_cuda_visible_devices") == "all":
+        jax.config.update("jax_cuda_visible_devices", ",".join(map(str, range(devices))))
 
 
 # Options of glibc's mallopt, as in malloc.h: one arena for all threads, no array of its own

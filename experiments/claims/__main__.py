@@ -24,7 +24,6 @@ from experiments.claims.points import grid
 from experiments.claims.points.cells import POINTS
 from experiments.claims.study import FOLDER, MAX_SEEDS, Study
 from experiments.common import flags
-from jaxgan import runtime
 from jaxgan.data import points
 from jaxgan.errors import InputError
 from jaxgan.runs.progress import say
@@ -87,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return study.command_of(settings, options.only or [], out, entry)
 
         shown = {*present, "seeds"} - {"only"}
-        runtime.setup()
+        line.start()
         report = study.run(
             chosen,
             directory,

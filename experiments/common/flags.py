@@ -1,23 +1,23 @@
 """What every laboratory's command line shares: flags, start, and how it ends."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import signal
 import sys
-import types
-import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import docstring_parser
+import jax
 from absl import flags, logging
+from jax.sharding import Mesh
 
-from experiments.common import process
+from experiments.common import fields, process
 from jaxgan import runs
 from jaxgan.errors import InputError
-from jaxgan.runs import cache
+from jaxgan.runs import cache, processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Shared:
       fresh: Start over, deleting the files of an earlier run.
       dry_run: Print the settings and what would be written; train nothing.
       tensorboard: Also write the numbers and pictures for TensorBoard.
+      devices: Devices to use; by default all. They share the lanes, or, if they are more than
+        the lanes, each batch of images; but cores of a CPU share batches only where this flag
+        says so.
     """
 
     out: str = "runs"
@@ -37,6 +40,7 @@ class Shared:
     fresh: bool = False
     dry_run: bool = False
     tensorboard: bool = False
+    devices: int | None = None
 
 
 class CommandLine:
@@ -50,6 +54,7 @@ class CommandLine:
       shared: Defaults of the shared flags.
       texts: Help texts of shared flags, where they differ.
       without: Shared flags that have no meaning here.
+      trains_images: Whether it has the flags of ``process.Machine``.
     """
 
     def __init__(
@@ -60,12 +65,15 @@ class CommandLine:
         shared: Shared = Shared(),  # noqa: B008 (it is frozen)
         texts: Mapping[str, str] | None = None,
         without: Collection[str] = (),
+        trains_images: bool = False,
     ):
         self.experiment, self.doc, self.without = experiment, doc, without
         self.values = flags.FlagValues()
         flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name=experiment)
         self._defaults = shared
         self._read = self.define(Shared, dataclasses.asdict(shared), texts)
+        self._read_machine = self.define(process.Machine) if trains_images else dict
+        self._open = contextlib.ExitStack()  # until the command ends
 
     @property
     def shared(self) -> Shared:
@@ -81,49 +89,26 @@ class CommandLine:
         lists: Collection[str] = (),
         without: Collection[str] = (),
     ) -> Callable[[], dict[str, Any]]:
-        """Define a flag for every field of a dataclass.
+        """Define a flag for every field of a dataclass, as ``fields.define`` does."""
+        return fields.define(
+            self.values, self.experiment, config, defaults, texts, lists=lists, without=without
+        )
 
-        The kind of a flag follows from the field's type: ``int``, ``float``, ``str``,
-        ``bool``, tuples of these (but ``bool``), or one of them ``| None``. Its help text
-        is the field's entry under ``Attributes:`` in the docstring of the dataclass.
+    def start(self) -> Mesh | None:
+        """Set JAX up, as ``process.start`` does; call it before JAX makes an array."""
+        return process.start(self.shared.devices, self._machine)
 
-        Args:
-          config: A dataclass.
-          defaults: Shown in the help; those of the dataclass by default.
-          texts: Help texts that replace those of the docstring.
-          lists: Fields of one ``str`` whose flag takes a list of names.
-          without: Fields that get no flag.
+    @property
+    def stream(self) -> bool | None:
+        """Whether data are to stay on the host, if it is said."""
+        return self._machine.stream
 
-        Returns:
-          Reads the flags that are given: field to value, lists as tuples. It raises
-          ``InputError`` if a list of numbers holds something else.
-        """
-        kinds = {
-            name: tuple[str, ...] if name in lists else _kind(annotation)
-            for name, annotation in typing.get_type_hints(config).items()
-            if name not in without
-        }
-        if defaults is None:
-            defaults = {field.name: field.default for field in dataclasses.fields(config)}
-        texts = _documented(config) | dict(texts or {})
-        for name, kind in kinds.items():
-            text = " ".join(texts[name].split())
-            value = defaults.get(name)
-            if value is not dataclasses.MISSING and value not in (None, (), ""):
-                text += f" Default: {_spell(value)}."
-            _MAKERS[typing.get_origin(kind) or kind](
-                name, None, text, flag_values=self.values, module_name=self.experiment
-            )
-
-        def read() -> dict[str, Any]:
-            values = {name: self.values[name].value for name in kinds}
-            present = {name: value for name, value in values.items() if value is not None}
-            return {name: _parsed(name, kinds[name], value) for name, value in present.items()}
-
-        return read
+    @property
+    def _machine(self) -> process.Machine:
+        return process.Machine(**self._read_machine())
 
     def run_directory(self, default_name: str) -> Path:
-        """The run's folder: ``<out>/<experiment>/<name>``.
+        """The run's folder: ``<out>/<experiment>/<name>``, or another process's copy of it.
 
         Raises:
           InputError: If ``--name`` is not the name of one folder, or ``--fresh`` would clear
@@ -137,7 +122,8 @@ class CommandLine:
             raise InputError(f"--name={name!r} must be a plain folder name")
         directory = Path(out) / self.experiment / name
         self.check_inputs(directory)
-        return directory
+        mirrored = processes.mirrored(directory, fresh=self.shared.fresh)
+        return self._open.enter_context(mirrored)
 
     def check_inputs(self, directory: Path) -> None:
         """Refuse ``--fresh`` where an input of the command lies inside the run's folder.
@@ -177,6 +163,11 @@ class CommandLine:
           143 and 130: stopped by SIGTERM or Ctrl-C, after saving. 141: the reader of the
           output is gone before the run is complete.
         """
+        return processes.end(self._run(command, argv))
+
+    def _run(
+        self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None
+    ) -> int:
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
         words = sys.argv[1:] if argv is None else argv
         try:
@@ -196,6 +187,7 @@ class CommandLine:
                 runs.deferred_signals() as check,
                 cache.unkept_programs_said(),
                 process.float32(),
+                self._open,
             ):
                 command(check)
                 done = True
@@ -216,8 +208,13 @@ class CommandLine:
             return self._fail(
                 "; ".join([*told, "the same command goes on once that is mended"]), 2
             )
+        except (ValueError, jax.errors.JaxRuntimeError) as error:
+            if not processes.lost(error):
+                raise
+            text = "another process is gone; start all of them again, and they go on"
+            return self._fail(text, 1)
         except runs.Stopped as error:
-            print(f"{self.experiment}: {error}; the same command goes on", file=sys.stderr)
+            processes.fail(f"{self.experiment}: {error}; the same command goes on")
             return runs.leave(error.code)
         except KeyboardInterrupt:
             print(f"{self.experiment}: stopped at once", file=sys.stderr)
@@ -226,7 +223,7 @@ class CommandLine:
 
     def _fail(self, message: object, code: int) -> int:
         line = " ".join(str(message).split())
-        print(f"{self.experiment}: error: {line}", file=sys.stderr)
+        processes.fail(f"{self.experiment}: error: {line}")
         return code
 
     def _help(self) -> int:
@@ -246,44 +243,3 @@ def show_plan(configs: Mapping[Path, Any]) -> None:
     """Print every folder's configuration, a dataclass, for ``--dry_run``."""
     plan = {str(folder): dataclasses.asdict(config) for folder, config in configs.items()}
     print(json.dumps(plan, indent=1))
-
-
-_MAKERS: dict[Any, Callable[..., Any]] = {
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-    bool: flags.DEFINE_bool,
-    tuple: flags.DEFINE_list,
-}
-
-
-def _kind(annotation: Any) -> Any:
-    """The type of a field without its ``| None``."""
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = set(typing.get_args(annotation)) - {types.NoneType}
-    return annotation
-
-
-def _documented(config: type) -> dict[str, str]:
-    """The docstring entries of a dataclass's fields, inherited ones included."""
-    return {
-        entry.arg_name: (entry.description or "").replace("``", "")
-        for base in reversed(config.__mro__)
-        for entry in docstring_parser.parse(base.__doc__ or "").params
-    }
-
-
-def _spell(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _parsed(name: str, kind: Any, value: Any) -> Any:
-    """The value of a flag, the texts of a list turned into what its field holds."""
-    if typing.get_origin(kind) is not tuple:
-        return value
-    item = typing.get_args(kind)[0]
-    try:
-        return tuple(item(text) for text in value)
-    except ValueError as error:
-        number = "whole numbers" if item is int else "numbers"
-        raise InputError(f"--{name}={','.join(value)} is not a list of {number}") from error

@@ -68,7 +68,7 @@ class Options:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("explore", __doc__)
+    line = flags.CommandLine("explore", __doc__, without=("devices",))
     read = line.define(Options)
 
     def command(check: Callable[[], None]) -> None:

@@ -17,10 +17,11 @@ from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.faces.compare import compare, finish
 from experiments.faces.config import DEFAULTS, MODELS, RECIPES, TEXTS, check_place, load
-from experiments.images import run
+from experiments.images import plan, run
 from experiments.images.config import Config, configure
+from experiments.images.program import Machine
 from experiments.images.quality import Quality
-from jaxgan import runs, runtime
+from jaxgan import runs
 from jaxgan.convert import inception as convert_inception
 from jaxgan.errors import lookup
 from jaxgan.networks import inception
@@ -30,12 +31,13 @@ from jaxgan.runs.progress import say
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("faces", __doc__)
+    line = flags.CommandLine("faces", __doc__, trains_images=True)
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
     read_quality = line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
+        machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
@@ -51,11 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         quality.check(configs)
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
-            run.check(folders, directory, dataset, fresh=line.shared.fresh)
-            flags.show_plan(folders)
+            plan.show(folders, directory, dataset, machine, fresh=line.shared.fresh)
             quality.show_cost(configs, len(dataset.images))
             return
-        runtime.setup()
         measure = finish(dataset, inception.extractor(weights) if weights else None)
 
         def end(config, sample, state, folder):
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             directory,
             dataset,
             finish=end,
+            machine=machine,
             judge=quality.judge(dataset.images, "images of the data", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,

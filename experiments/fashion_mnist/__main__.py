@@ -19,10 +19,11 @@ from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.fashion_mnist import traverse
 from experiments.fashion_mnist.config import DEFAULTS, MODELS, RECIPES, TEXTS, load
-from experiments.images import run
+from experiments.images import plan, run
 from experiments.images.config import Config, configure
+from experiments.images.program import Machine
 from experiments.images.quality import Quality
-from jaxgan import runs, runtime
+from jaxgan import runs
 from jaxgan.data.fashion_mnist import read_names
 from jaxgan.errors import InputError, lookup
 from jaxgan.judges import fashion
@@ -48,12 +49,13 @@ class Traversal:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("fashion_mnist", __doc__)
+    line = flags.CommandLine("fashion_mnist", __doc__, trains_images=True)
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",))
     read_traversal, read_quality = line.define(Traversal), line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
+        machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
@@ -74,12 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             names = read_names(moves["class_names"], len(names))
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
-            run.check(folders, directory, dataset, fresh=line.shared.fresh)
-            flags.show_plan(folders)
+            plan.show(folders, directory, dataset, machine, fresh=line.shared.fresh)
             quality.show_cost(configs, len(data.test_images))
             return
         say(f"{data.about}: {len(names)} classes, {names[0]} to {names[-1]}")
-        runtime.setup()
 
         @functools.cache
         def classifier() -> fashion.GarmentClassifier:
@@ -90,13 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         def move(folder, config) -> dict[str, Any]:
             judge = classifier()
-            return traverse.traverse(config, folder, dataset, judge, dimensions, by, names)
+            return traverse.traverse(
+                config, folder, dataset, judge, dimensions, by, names, machine
+            )
 
         summaries = run.run_all(
             configs,
             directory,
             dataset,
             finish=end,
+            machine=machine,
             judge=quality.judge(data.test_images, "test images", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,

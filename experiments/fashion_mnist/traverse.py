@@ -10,7 +10,9 @@ from experiments.fashion_mnist import classes
 from experiments.images import run
 from experiments.images.config import Config, Dataset
 from experiments.images.program import (
+    DEFAULT,
     LatentSet,
+    Machine,
     fixed_labels,
     fixed_latents,
     make_program,
@@ -84,6 +86,7 @@ def traverse(
     dimensions: Sequence[int],
     by: float,
     names: Sequence[str],
+    machine: Machine = DEFAULT,
 ) -> dict[str, Any]:
     """Move one latent dimension at a time, and see what becomes of the classes.
 
@@ -98,6 +101,7 @@ def traverse(
       dimensions: To draw; all are ranked.
       by: Added and subtracted.
       names: K names of the classes.
+      machine: As ``make_program`` takes it.
 
     Returns:
       The content of the JSON file: the classes' shares with each dimension lowered, as drawn
@@ -105,7 +109,7 @@ def traverse(
       shares lowered and raised, with a bootstrap 95 % interval over samples.
     """
     folder, title = directory / "traversal", run.title_of(config)
-    functions = make_program(config, dataset)
+    functions = make_program(config, dataset, machine=machine)
     state = jobs.last_state(directory, functions.init)
     sample = make_sampler(functions)
     z = fixed_latents(config, MOVED, LatentSet.TRAVERSAL)

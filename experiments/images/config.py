@@ -53,7 +53,7 @@ class Config(Training):
       augment: Differentiable changes of all images before the critic (DiffAugment): color,
         translation, cutout; a list.
       flip: Mirror real images at random, left to right.
-      dtype: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
+      precision: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
         are float32, and a saved generator computes in float32.
     """
 
@@ -66,10 +66,10 @@ class Config(Training):
     conditional: bool = False
     augment: tuple[str, ...] = ()
     flip: bool = False
-    dtype: str = "float32"
+    precision: str = "float32"
 
 
-DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+PRECISIONS: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -159,9 +159,9 @@ def _check(config: Config, dataset: Dataset) -> None:
     if config.conditional:
         _check_labels(config, dataset)
     augment(config.augment)
-    lookup("dtype", config.dtype, DTYPES)
+    lookup("precision", config.precision, PRECISIONS)
     able = f"the networks of --model={config.model} compute with float32 alone; {_with_forms()}"
-    require(config, config.dtype == "float32" or pair.conditional, "dtype", able)
+    require(config, config.precision == "float32" or pair.conditional, "precision", able)
     checks.check(config, config.train_size)
 
 

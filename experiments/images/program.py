@@ -9,20 +9,41 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from experiments.common import settings
-from experiments.images.config import DTYPES, SPREAD_IMAGES, Config, Dataset
+from experiments.images.config import PRECISIONS, SPREAD_IMAGES, Config, Dataset
 from jaxgan.convert import own
 from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.metrics.distinctness import distinctness
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
-from jaxgan.training import program
+from jaxgan.training import devices, program, stream
 from jaxgan.training.augment import augment, flip
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
 from jaxgan.training.gan import gan as make_gan
 
 SPREAD_SAMPLES = 256
+
+
+class Machine(NamedTuple):
+    """What trains.
+
+    Attributes:
+      mesh: Devices, which share the lanes, or each batch if they are more than the lanes; by
+        default all, though cores of a CPU share no batches.
+      stream: Whether images stay on the host; by default where a device has no room for them.
+    """
+
+    mesh: Mesh | None = None
+    stream: bool | None = None
+
+    def streams(self, images: np.ndarray) -> bool:
+        """Whether these images stay on the host."""
+        return stream.needed(images) if self.stream is None else self.stream
+
+
+DEFAULT = Machine()
 
 
 class Lane(NamedTuple):
@@ -52,8 +73,8 @@ def build(config: Config, values: Mapping[str, Any], channels: int, classes: int
     """Build the GAN of one lane from its traced settings; ``classes`` are of labels."""
     pair = PAIRS[config.model]
     form: dict[str, Any] = {"classes": classes} if config.conditional else {}
-    if config.dtype != "float32":
-        form["dtype"] = DTYPES[config.dtype]
+    if config.precision != "float32":
+        form["dtype"] = PRECISIONS[config.precision]
     objective, optimizers = settings.parts(config, values)
     critic_width = config.width if config.critic_width is None else config.critic_width
     return make_gan(
@@ -68,8 +89,22 @@ def build(config: Config, values: Mapping[str, Any], channels: int, classes: int
     )
 
 
+def check_devices(config: Config, mesh: Mesh | None) -> None:
+    """Refuse devices that cannot share the batches of a program equally.
+
+    Raises:
+      InputError: If they cannot.
+    """
+    shared = devices.for_batches(len(lanes_of(config).seed), mesh)
+    if shared:
+        devices.require_parts(config.batch_size // config.pack, shared)
+
+
 def make_program(
-    config: Config, dataset: Dataset, lanes: Lane | None = None
+    config: Config,
+    dataset: Dataset,
+    lanes: Lane | None = None,
+    machine: Machine = DEFAULT,
 ) -> program.Program:
     """Build the functions of a run.
 
@@ -77,6 +112,7 @@ def make_program(
       config: What to train.
       dataset: What to train on.
       lanes: By default ``lanes_of(config)``.
+      machine: The devices, and where the images are.
     """
     images = dataset.images[: config.train_size]
     real_spread = _spread(to_float(jnp.asarray(images[:SPREAD_IMAGES])))
@@ -104,6 +140,9 @@ def make_program(
         vary=flip if config.flip else None,
         labels=_labels(config, dataset),
         measure=measure,
+        mesh=machine.mesh,
+        share_batches=devices.for_batches(len(lanes.seed), machine.mesh) is not None,
+        stream=machine.streams(images),
         compiler_options=compiler_options(),
     )
 

@@ -11,9 +11,12 @@ from tabulate import tabulate
 
 from experiments.images.config import Config, Dataset, identity
 from experiments.images.program import (
+    DEFAULT,
     LatentSet,
+    Machine,
     Sampler,
     by_class,
+    check_devices,
     fixed_labels,
     fixed_latents,
     lanes_of,
@@ -87,6 +90,7 @@ def run(
     finish: Finish = lambda config, sample, state, directory: {},
     samples: int = SAMPLES,
     judge: Judge | None = None,
+    machine: Machine = DEFAULT,
     **options: Any,
 ) -> dict[str, Any]:
     """Train every lane of a program and fill its run directory.
@@ -98,6 +102,7 @@ def run(
       finish: Adds a laboratory's own measures and pictures.
       samples: Images in ``samples.npz``.
       judge: Measures FID and KID; of a complete run too.
+      machine: As ``make_program`` takes it.
       **options: As ``jobs.run`` takes them; it says what is raised.
 
     Returns:
@@ -105,14 +110,16 @@ def run(
     """
     directory = Path(directory)
     follower = Follower(judge, config, directory, dataset) if judge else None
-    make = functools.partial(job, config, directory, dataset, finish, samples, follower)
+    make = functools.partial(
+        job, config, directory, dataset, finish, samples, follower, machine
+    )
     identity = settings(dataset, config)
     summary = jobs.run(directory, identity, make, cores_matter=True, **options)
     if follower is None:
         return summary
 
     def start():
-        functions = make_program(config, dataset)
+        functions = make_program(config, dataset, machine=machine)
         return make_sampler(functions), jobs.last_state(directory, functions.init)
 
     check = options.get("check", lambda: None)
@@ -129,13 +136,14 @@ def job(
     finish: Finish,
     samples: int,
     follower: Follower | None = None,
+    machine: Machine = DEFAULT,
 ) -> jobs.Job:
     """Collect the functions of one run directory."""
     rng = np.random.default_rng(config.seed)
     examples = dataset.images[rng.permutation(config.train_size)[:GRID]]
     raster.image_grid(directory / "real.png", examples, "real images")
     raster.image_grid(directory / "real_one.png", examples[:1], "a real image", scale=4)
-    functions = make_program(config, dataset)
+    functions = make_program(config, dataset, machine=machine)
     sample = make_sampler(functions)
     grid = _grid(config, dataset)
     title = title_of(config)
@@ -223,20 +231,13 @@ def draw_curves(path: Path, title: str, records: Sequence[Mapping[str, Any]]) ->
     )
 
 
-def check(
-    folders: Mapping[Path, Config], directory: Path, dataset: Dataset, *, fresh: bool = False
-) -> None:
-    """Refuse directories that hold other runs, before anything is written."""
-    identify = functools.partial(settings, dataset)
-    jobs.check_all(folders, directory, identify, fresh=fresh)
-
-
 def run_all(
     configs: Sequence[Config],
     directory: Path,
     dataset: Dataset,
     *,
     fresh: bool = False,
+    machine: Machine = DEFAULT,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Run every program, in ``directory`` itself or in folders below it.
@@ -246,18 +247,22 @@ def run_all(
       directory: Of the command.
       dataset: What to train on.
       fresh: Start every program over.
+      machine: As ``make_program`` takes it.
       **options: As ``run`` takes them.
 
     Returns:
       The summaries of the programs that did not diverge.
 
     Raises:
-      InputError: Before anything is written, if a directory holds another run.
+      InputError: Before anything is written, if a directory holds another run, or devices
+        cannot share a batch.
       Diverged: If every program diverged.
     """
+    for config in configs:
+        check_devices(config, machine.mesh)
 
     def run_one(config, folder):
-        return run(config, folder, dataset, fresh=fresh, **options)
+        return run(config, folder, dataset, fresh=fresh, machine=machine, **options)
 
     folders = jobs.folders_of(configs, directory, name_of)
     identify = functools.partial(settings, dataset)

@@ -21,7 +21,6 @@ from experiments.points import modes, tables
 from experiments.points.config import DEFAULTS, TEXTS, Config, configure
 from experiments.points.recipes import RECIPES
 from experiments.points.run import name_of, run_all, settings
-from jaxgan import runtime
 from jaxgan.data import points
 from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             jobs.check_all(folders, directory, identify, fresh=line.shared.fresh)
             flags.show_plan(folders)
             return
-        runtime.setup()
+        line.start()
         rows = run_all(
             configs,
             directory,

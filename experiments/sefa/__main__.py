@@ -18,6 +18,7 @@ On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s
 MobileStyleGAN of 1024 pixels, which is the default, 2 min.
 """
 
+import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from experiments.sefa.config import check_flags, check_ranges, define
 from experiments.sefa.load import load
 from experiments.sefa.run import codes_of, find, run, settings, show
 from jaxgan import runs, runtime
+from jaxgan.training import devices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
         directory = line.run_directory(name + "_attributes" * config.attributes)
         runtime.keep_memory()
-        runtime.setup()
-        generator = load(config)
+        mesh = line.start()
+        generator = dataclasses.replace(load(config), mesh=devices.for_batches(1, mesh))
         if line.shared.dry_run:
             directions, _ = find(config, generator)
             identity = settings(config, generator, directions, codes_of(config, generator))

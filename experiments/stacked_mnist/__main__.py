@@ -19,11 +19,11 @@ from typing import Any
 
 from experiments.common import flags, training_flags
 from experiments.common.settings import recipe_of
-from experiments.images import run
+from experiments.images import plan, run
 from experiments.images.config import Config, configure
+from experiments.images.program import Machine
 from experiments.stacked_mnist import measure
 from experiments.stacked_mnist.config import DEFAULTS, MODELS, RECIPES, TEXTS, load
-from jaxgan import runtime
 from jaxgan.data.stacks import CHANNELS
 from jaxgan.errors import lookup
 from jaxgan.judges import fashion
@@ -34,12 +34,13 @@ from jaxgan.runs.progress import say
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("stacked_mnist", __doc__)
+    line = flags.CommandLine("stacked_mnist", __doc__, trains_images=True)
     without = ("size", "conditional")
     read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=without)
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
+        machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
         directory = line.run_directory(name)
         recipe = recipe_of(overrides.pop("recipe", None), RECIPES)
@@ -50,12 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         configs = configure(DEFAULTS, recipe, overrides, dataset)
         folders = jobs.folders_of(configs, directory, run.name_of)
         if line.shared.dry_run:
-            run.check(folders, directory, dataset, fresh=line.shared.fresh)
-            flags.show_plan(folders)
+            plan.show(folders, directory, dataset, machine, fresh=line.shared.fresh)
             return
         classes = len(data.classes)
         say(f"{data.about}: {classes} classes, {classes**CHANNELS} modes of stacks")
-        runtime.setup()
 
         @functools.cache
         def measures() -> run.Finish:
@@ -69,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             directory,
             dataset,
             finish=end,
+            machine=machine,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
             check=check,

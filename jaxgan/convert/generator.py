@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from jax import Array
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxgan.convert.options import label_rows
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.winograd import KEPT, may_pay
+from jaxgan.training import devices
 
 MAX_LATENT = 4096
 AVERAGED = 4096  # latents whose mean code is used if a file has none
@@ -71,6 +73,7 @@ class Pretrained:
       transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
       prepare: ``(params, codes [1, ...]) -> dict``: computes what ``synthesise`` needs of the
         parameters alone, and uses if it is added to them. Of the codes only the shape counts.
+      mesh: Devices that share the images of a call, if they can share them equally.
     """
 
     flavour: str
@@ -88,6 +91,7 @@ class Pretrained:
     origin: str = ""
     transforms: bool = False
     prepare: Callable[[Any, Array], dict[str, Any]] = lambda params, codes: {}
+    mesh: Mesh | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "z_dim", self.z_dim or self.latent_dim)
@@ -227,7 +231,8 @@ class Pretrained:
     @functools.cached_property
     def _placed(self) -> Any:
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
-            return jax.device_put(self.params)
+            place = self.mesh and devices.everywhere(self.mesh)
+            return jax.device_put(self.params, place)
 
     @functools.cached_property
     def _prepared(self) -> Any:
@@ -249,14 +254,18 @@ class Pretrained:
                 x = 1 + (x[..., :3] - 1) * opacity
             return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
-        fast = jax.jit(images, compiler_options=compiler_options() or None)
-        plain = jax.jit(images)
+        def compiled(function):
+            return jax.jit(function, compiler_options=compiler_options() or None)
+
+        fast, plain, mesh = compiled(images), jax.jit(images), self.mesh
+        shared = compiled(devices.by_parts(images, mesh)) if mesh else fast
 
         def call(params, *codes):
             if any(isinstance(x, jax.core.Tracer) for x in codes):
                 return plain(params, *codes)  # only the outermost program may have options
+            run = shared if mesh and len(codes[0]) % mesh.size == 0 else fast
             with jax.ensure_compile_time_eval():
-                return fast(params, *codes)
+                return run(params, *codes)
 
         return call
 

@@ -66,8 +66,6 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     Raises:
       OSError: If it cannot be written; older checkpoints are intact then.
     """
-    import orbax.checkpoint as ocp
-
     shown = Path(directory)
     directory, tree = shown.absolute(), _typed(tree)
     directory.mkdir(parents=True, exist_ok=True)
@@ -76,7 +74,7 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
     temporary, name = directory / f"tmp_{os.getpid()}", f"step_{step:08d}"
     try:
-        with _quiet(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with _quiet(), _checkpointer() as checkpointer:
             checkpointer.save(temporary / "arrays", _to_host(tree))
         manifest = {"files": _digests(temporary), "arrays": _layout(tree)}
         manifest |= {_SEAL: _seal(manifest)}
@@ -183,10 +181,30 @@ def _first_line(error: Exception) -> str:
 
 def _read(folder: Path, like: Any) -> Any:
     target = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _plain(like))
+    with _checkpointer() as checkpointer:
+        return checkpointer.restore(folder, target)
+
+
+def place(tree: Any, like: Any) -> Any:
+    """Place restored arrays where those of a like tree are, to avoid recompiling."""
+
+    def one(x, like):
+        return jax.device_put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
+
+    # As numbers: a random key of this process cannot move to devices of others.
+    return _from_host(jax.tree.map(one, _to_host(tree), _plain(like)), like)
+
+
+def _checkpointer() -> Any:
+    """Orbax's, which works on the disk of this process alone, whichever others there are."""
     import orbax.checkpoint as ocp
 
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
-        return checkpointer.restore(folder, args=ocp.args.StandardRestore(target))
+    own = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"own{own}"
+    )
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=options)
+    return ocp.Checkpointer(handler, multiprocessing_options=options)
 
 
 def _layout(tree: Any) -> dict[str, str]:

@@ -21,6 +21,7 @@ from jaxgan.runs import loop
 from jaxgan.runs.directory import Run, Ways
 from jaxgan.runs.identity import settings_of_jax
 from jaxgan.runs.signals import Stopped, deferred_signals
+from jaxgan.training import devices
 from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key
 from jaxgan.training.program import make_program
@@ -93,11 +94,12 @@ def fit(
         directory with other settings is refused. By itself ``fit`` compares the data, the
         shapes of the networks and its own arguments, but not losses and optimizers.
       fresh: Start over, deleting an earlier run in the directory.
-      mesh: Devices to spread the seeds over; by default all.
+      mesh: Devices, by default all. Each has some of the seeds, or, with more devices than
+        seeds, a part of every batch; but without a mesh, cores of a CPU share no batches.
 
     Raises:
-      InputError: If an argument is out of range, or the directory holds a run of other
-        data, networks, arguments or ``settings``.
+      InputError: If an argument is out of range, devices cannot share a batch, or the
+        directory holds a run of other data, networks, arguments or ``settings``.
       Diverged: If no seed has a finite loss any more; the last checkpoint is from before.
       KeyboardInterrupt: After Ctrl-C, once the state is saved.
       SystemExit: After SIGTERM, likewise, with code 143.
@@ -127,6 +129,7 @@ def fit(
         prepare=prepare,
         measure=lambda gan, state, lane: metrics_of(gan, state),
         mesh=mesh,
+        share_batches=devices.for_batches(seeds, mesh) is not None,
         compiler_options=compiler_options(),
     )
     history: list[dict[str, np.ndarray]] = []

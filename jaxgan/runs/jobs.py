@@ -16,6 +16,7 @@ from jaxgan.runs import checkpoint
 from jaxgan.runs.directory import Diverged, Run, compare
 from jaxgan.runs.identity import to_json
 from jaxgan.runs.loop import Advance, Hooks, State, train
+from jaxgan.runs.processes import agree
 from jaxgan.runs.progress import Clock, say
 from jaxgan.runs.signals import stoppable
 from jaxgan.runs.tensorboard import Board
@@ -137,7 +138,7 @@ def run(
             due=lambda epoch: epoch % job.checkpoint_every == 0,
             check=check,
         )
-        check()
+        agree(check)
 
         def end():
             paths = map(job.frame, [*range(0, job.epochs, job.every), job.epochs])
@@ -145,7 +146,7 @@ def run(
             return job.finish(state, record.records(), frames)
 
         summary = stoppable(end, check)
-        check()
+        agree(check)
         times = {"first_step_s": clock.first_step, "train_s": clock.total}
         record.finish(summary | times)
         return to_json(summary | times)
@@ -306,7 +307,7 @@ def last_state(directory: Path, init: Callable[[], State]) -> State:
         raise InputError(
             f"{directory}: {lines}; --name makes another run, --fresh trains again"
         )
-    return jax.tree.map(lambda x, y: jax.device_put(x, y.sharding), restored.tree, like)
+    return checkpoint.place(restored.tree, like)
 
 
 def _names(folders: Mapping[Path, Any]) -> dict[str, Any]:

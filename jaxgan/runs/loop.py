@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxgan.runs import Diverged, Run, Stopped, checkpoint
+from jaxgan.runs.processes import agree
 from jaxgan.runs.progress import progress, say
 
 _WATCHED = ("critic_loss", "generator_loss", "spread")
@@ -85,7 +85,7 @@ def intervals(
         for line in restored.damaged:
             say(f"{checkpoints.parent}: {line}")
         if restored.step:
-            state, epoch = jax.tree.map(_place, restored.tree, state), restored.step
+            state, epoch = checkpoint.place(restored.tree, state), restored.step
         del restored  # a whole state on the host
 
     def save():
@@ -100,7 +100,7 @@ def intervals(
         epoch += count
         yield Interval(epoch, state, {name: np.asarray(x) for name, x in metrics.items()})
         try:
-            check()
+            agree(check)
         except Stopped:
             save()
             raise
@@ -121,11 +121,6 @@ def seconds_apart(seconds: float) -> Callable[[int], bool]:
         return True
 
     return due
-
-
-def _place(x: Any, like: Any) -> Any:
-    """Place a restored array where ``init`` places it, to avoid recompiling."""
-    return jax.device_put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
 
 
 class Hooks(NamedTuple):

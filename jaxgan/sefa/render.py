@@ -32,9 +32,11 @@ def draw(
 ) -> np.ndarray:
     """Draw images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
 
-    Transforms are ``[M, 3, 3]``. All batches are of one size, so that there is one program.
+    Transforms are ``[M, 3, 3]``. All batches are of one size, so that there is one program, and
+    of equal parts for all devices of the generator.
     """
     batch_size = min(batch_size, len(codes))
+    batch_size += -batch_size % (generator.mesh.size if generator.mesh else 1)
     images = []
     bar = tqdm(
         total=len(codes), unit="image", disable=not sys.stderr.isatty(), dynamic_ncols=True

@@ -56,19 +56,47 @@ def epoch(
       >>> int(state.step), metrics["critic_loss"].shape
       (4, ())
     """
-    steps = steps_per_epoch(len(data), batch_size, critic_steps)
-    key = draw_key(state.key, ORDER, state.step // steps)
-    order = _shuffled(key, len(data))[: steps * critic_steps * batch_size]
 
     def body(state, indices):
-        batches = prepare(data[indices])
-        if vary is not None:
-            batches = vary(draw_key(state.key, VARY, state.step), batches)
-        return gan.step(state, batches, *([] if labels is None else [labels[indices]]))
+        some = None if labels is None else labels[indices]
+        return step(gan, state, data[indices], some, prepare=prepare, vary=vary)
 
-    order = order.reshape(steps, critic_steps, batch_size)
-    state, metrics = jax.lax.scan(body, state, order)
+    examples = order(state, len(data), batch_size=batch_size, critic_steps=critic_steps)
+    state, metrics = jax.lax.scan(body, state, examples)
     return state, jax.tree.map(jnp.mean, metrics)
+
+
+def order(state: GanState, examples: int, *, batch_size: int, critic_steps: int = 1) -> Array:
+    """Numbers of the examples of an epoch: ``[steps, critic_steps, batch_size]``."""
+    steps = steps_per_epoch(examples, batch_size, critic_steps)
+    key = draw_key(state.key, ORDER, state.step // steps)
+    chosen = _shuffled(key, examples)[: steps * critic_steps * batch_size]
+    return chosen.reshape(steps, critic_steps, batch_size)
+
+
+def step(
+    gan: Gan,
+    state: GanState,
+    batches: Array,
+    labels: Array | None = None,
+    *,
+    prepare: Callable[[Array], Array] = lambda batch: batch,
+    vary: Callable[[Array, Array], Array] | None = None,
+) -> tuple[GanState, Metrics]:
+    """One generator update with its critic updates, as ``epoch`` makes it.
+
+    Args:
+      gan: The GAN.
+      state: Before the step.
+      batches: ``[critic_steps, B, ...]`` of the data.
+      labels: ``[critic_steps, B]``.
+      prepare: As ``epoch`` takes it.
+      vary: As ``epoch`` takes it.
+    """
+    batches = prepare(batches)
+    if vary is not None:
+        batches = vary(draw_key(state.key, VARY, state.step), batches)
+    return gan.step(state, batches, *([] if labels is None else [labels]))
 
 
 def _shuffled(key: Array, count: int) -> Array:

@@ -18,6 +18,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.errors import InputError, lookup
+from jaxgan.training import devices
 from jaxgan.training.objectives import Objective
 from jaxgan.training.optimizers import Optimizers
 
@@ -203,9 +204,9 @@ def _critic_loss(
         real_scores, stats = _forward(critic, net, real, labels)
         fake_scores, stats = _forward(critic, replace(net, stats=stats), fake, labels)
     else:
-        twice = None if labels is None else jnp.concatenate([labels, labels])
-        scores, stats = _forward(critic, net, jnp.concatenate([real, fake]), twice)
-        real_scores, fake_scores = jnp.split(scores, 2)
+        twice = None if labels is None else devices.join(labels, labels)
+        scores, stats = _forward(critic, net, devices.join(real, fake), twice)
+        real_scores, fake_scores = devices.part(scores)
 
     def score(x: Array) -> Array:
         return _forward(critic, net, x, labels)[0]
@@ -225,7 +226,6 @@ def gan(
     law: str = "normal",
     pack: int = 1,
     augment: Callable[[Array, Array], Array] | None = None,
-    constrain: Callable[[Array], Array] = lambda x: x,
 ) -> Gan:
     """Build a GAN.
 
@@ -245,7 +245,6 @@ def gan(
       augment: ``(key, x [B, ...]) -> [B, ...]``, such as ``augment.augment`` makes: changes
         real and fake examples at random before the critic sees them, in both updates.
         Penalties are taken at the changed examples.
-      constrain: Applied to every latent batch; the place of a sharding constraint.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxgan
@@ -296,7 +295,7 @@ def gan(
     def step(state, reals, labels=None):
         if labels is not None and pack > 1:
             raise InputError(f"a critic of packs of {pack} takes no labels")
-        g = state.generator
+        g, reals = state.generator, devices.split(reals, axis=1)
         key = draw_key(state.key, STEP, state.step)
         latent_keys, penalty_keys = jax.random.split(key, (2, len(reals)))
         augment_keys = None
@@ -307,7 +306,7 @@ def gan(
         earlier_labels, own_labels = _parted(labels)
 
         def generate(params, key, labels):
-            z = constrain(latents(key, reals.shape[1], latent_dim, law))
+            z = devices.split(latents(key, reals.shape[1], latent_dim, law))
             return _forward(generator, replace(g, params=params), z, labels)
 
         # The generator stands still while the critic moves, so its last fakes serve for its

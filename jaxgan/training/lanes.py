@@ -39,14 +39,7 @@ def over_lanes(
       (3, 5)
     """
     mesh = _mesh(mesh)
-    if in_turn is None:
-        in_turn = mesh.devices.flat[0].platform == "cpu"
-
-    def mapped(args, whole):
-        def one(*lane):
-            return function(*lane, **whole)
-
-        return jax.lax.map(lambda lane: one(*lane), args) if in_turn else jax.vmap(one)(*args)
+    mapped = _mapped(function, mesh, in_turn)
 
     def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
@@ -68,6 +61,31 @@ def over_lanes(
         return jax.tree.map(lambda x: x[:lanes], out)
 
     return run
+
+
+def all_on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """Map a function over lanes as ``over_lanes`` does, with all devices on each lane.
+
+    While the mesh is in use they share the batches that ``devices.split`` splits.
+    """
+    mapped = _mapped(function, mesh, None)
+    return lambda *args, **whole: mapped(args, whole)
+
+
+def _mapped(
+    function: Callable[..., Any], mesh: Mesh, in_turn: bool | None
+) -> Callable[[Any, Any], Any]:
+    """Map a function over lanes on one device, or on devices that are as one."""
+    if in_turn is None:
+        in_turn = mesh.devices.flat[0].platform == "cpu"
+
+    def mapped(args, whole):
+        def one(*lane):
+            return function(*lane, **whole)
+
+        return jax.lax.map(lambda lane: one(*lane), args) if in_turn else jax.vmap(one)(*args)
+
+    return mapped
 
 
 def placement(lanes: int, mesh: Mesh | None = None) -> NamedSharding:

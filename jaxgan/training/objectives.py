@@ -150,19 +150,21 @@ class PenaltyKind(NamedTuple):
     Attributes:
       make: ``weight -> Penalty``; the weight may be traced.
       weight: The weight its paper uses.
+      gradients: How often it takes the critic's gradient for a batch.
     """
 
     make: Callable[[Scalar], Penalty]
     weight: float
+    gradients: int = 1
 
 
 PENALTIES: dict[str, PenaltyKind] = {
-    "none": PenaltyKind(no_penalty, 0.0),
+    "none": PenaltyKind(no_penalty, 0.0, 0),
     "gradient": PenaltyKind(gradient_penalty, 10.0),
     "lipschitz": PenaltyKind(lipschitz_penalty, 10.0),
     "dragan": PenaltyKind(dragan_penalty, 10.0),
     "r1": PenaltyKind(r1_penalty, 10.0),
-    "r1_r2": PenaltyKind(r1_r2_penalty, 1.0),
+    "r1_r2": PenaltyKind(r1_r2_penalty, 1.0, 2),
 }
 
 

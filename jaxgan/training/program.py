@@ -1,5 +1,7 @@
 """The training of a GAN as compiled functions over all lanes."""
 
+import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -9,9 +11,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxgan.training import devices
+from jaxgan.training import stream as streaming
 from jaxgan.training.epochs import interval
 from jaxgan.training.gan import Gan, GanState, Metrics
-from jaxgan.training.lanes import over_lanes, placement
+from jaxgan.training.lanes import all_on_each, over_lanes, placement
 
 # Options for what rarely runs: it compiles in half the time.
 RARELY = {"xla_backend_optimization_level": 0}
@@ -51,6 +55,8 @@ def make_program(
     labels: Any = None,
     measure: Callable[[Gan, GanState, Lane], Metrics] = lambda gan, state, lane: {},
     mesh: Mesh | None = None,
+    share_batches: bool = False,
+    stream: bool = False,
     compiler_options: Mapping[str, Any] | None = None,
 ) -> Program:
     """Build the functions of a training.
@@ -66,10 +72,35 @@ def make_program(
       vary: Changes real examples at random, as in ``epoch``.
       labels: ``[N]`` int32, of ``data``, for networks that take labels.
       measure: Further metrics ``{name: []}`` of one lane after each epoch.
-      mesh: Devices to spread the lanes over; by default all.
+      mesh: Devices that share the lanes; by default all.
+      share_batches: Whether they share every batch of each lane instead. They sum gradients
+        and the statistics of batch norm; numbers differ from those of one device by rounding.
+      stream: Whether the data stay on the host, and batches are read while devices compute.
       compiler_options: Of all functions but ``init``.
+
+    Raises:
+      InputError: If devices are to share batches, and there is no equal part for each.
     """
-    lanes, data, labels = jax.tree.map(jnp.asarray, (lanes, data, labels))
+    mesh = devices.make_mesh() if mesh is None else mesh
+    if share_batches:
+        devices.require_parts(batch_size, mesh)
+        use, mapped = functools.partial(jax.set_mesh, mesh), all_on_each
+        placed = results = devices.everywhere(mesh)
+        batches_placed = devices.along(mesh, 3)
+    else:
+        use, mapped = contextlib.nullcontext, over_lanes
+        placed, results = placement(len(jax.tree.leaves(lanes)[0]), mesh), None
+        batches_placed = placed
+
+    def put(tree):
+        """Make arrays on the devices."""
+        if share_batches:
+            return jax.device_put(tree, placed)
+        return jax.tree.map(jnp.asarray, tree)
+
+    host = data, labels
+    lanes, first = put((lanes, jax.tree.map(lambda x: x[:1], host)))
+    data, labels = host if stream else put(host)
     options = dict(compiler_options) if compiler_options else None
 
     def init(lane, data, labels):
@@ -93,29 +124,45 @@ def make_program(
                 measure=lambda state: measure(gan, state, lane),
             )
 
-        return over_lanes(one, mesh)(state, lanes, data=data, labels=labels)
+        return mapped(one, mesh)(state, lanes, data=data, labels=labels)
+
+    def over_all(function, **how):
+        """Compile ``function(gan, state, lane, own, *shared)`` to run over all lanes."""
+
+        def all_lanes(state, lanes, own, shared):
+            def one(state, lane, own, shared):
+                return function(build(lane), state, lane, own, *shared)
+
+            return mapped(one, mesh)(state, lanes, own, shared=shared)
+
+        compiled = jax.jit(all_lanes, out_shardings=results, compiler_options=options, **how)
+
+        def run(state, own=(), *shared):
+            with use():
+                return compiled(state, lanes, own, shared)
+
+        return run
 
     def each(function):
-        def all_lanes(state, lanes, shared):
-            def one(state, lane, shared):
-                return function(build(lane), state, lane, *shared)
+        run = over_all(lambda gan, state, lane, _, *shared: function(gan, state, lane, *shared))
+        return lambda state, *shared: run(state, (), *shared)
 
-            return over_lanes(one, mesh)(state, lanes, shared=shared)
-
-        compiled = jax.jit(all_lanes, compiler_options=options)
-        return lambda state, *shared: compiled(state, lanes, shared)
-
-    placed = placement(len(jax.tree.leaves(lanes)[0]), mesh)
     compiled_init = jax.jit(
-        lambda lanes, data, labels: over_lanes(init, mesh)(lanes, data=data, labels=labels),
+        lambda lanes, data, labels: mapped(init, mesh)(lanes, data=data, labels=labels),
         out_shardings=placed,
         compiler_options=RARELY,
     )
     compiled_advance = jax.jit(
-        advance, static_argnums=4, donate_argnums=0, compiler_options=options
+        advance,
+        static_argnums=4,
+        donate_argnums=0,
+        out_shardings=results,
+        compiler_options=options,
     )
-    first = jax.tree.map(lambda x: x[:1], (data, labels))
     compiling: dict[int, Future[Callable[..., Any]]] = {}  # by number of epochs
+
+    def make():
+        return compiled_init(lanes, *first)
 
     def shapes():
         return jax.tree.map(
@@ -125,7 +172,8 @@ def make_program(
 
     def compile_ahead(epochs):
         # Traced here, under the caller's settings of JAX; a thread has its own.
-        lowered = compiled_advance.lower(shapes(), lanes, data, labels, epochs)
+        with use():
+            lowered = compiled_advance.lower(shapes(), lanes, data, labels, epochs)
         pool = ThreadPoolExecutor(1)
         compiling[epochs] = pool.submit(lowered.compile)
         pool.shutdown(wait=False)
@@ -133,6 +181,19 @@ def make_program(
     def run(state, epochs):
         if epochs in compiling:
             return compiling[epochs].result()(state, lanes, data, labels)
-        return compiled_advance(state, lanes, data, labels, epochs)
+        with use():
+            return compiled_advance(state, lanes, data, labels, epochs)
 
-    return Program(lambda: compiled_init(lanes, *first), run, each, shapes, compile_ahead)
+    if stream:
+        advance_streamed = streaming.make_advance(
+            over_all,
+            host,
+            batches_placed,
+            batch_size=batch_size,
+            critic_steps=critic_steps,
+            prepare=prepare,
+            vary=vary,
+            measure=measure,
+        )
+        return Program(make, advance_streamed, each, shapes, lambda epochs: None)
+    return Program(make, run, each, shapes, compile_ahead)

@@ -1,27 +1,33 @@
+import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.sharding import PartitionSpec
 
+from jaxgan.errors import InputError
 from jaxgan.networks import mlp
+from jaxgan.networks.pairs import PAIRS
 from jaxgan.training import devices
+from jaxgan.training.augment import augment
 from jaxgan.training.gan import gan
-from jaxgan.training.objectives import objective
+from jaxgan.training.objectives import OBJECTIVES, objective
 from jaxgan.training.optimizers import pair
+from jaxgan.training.traffic import sums, traffic
 from tests.quick import normal, quick_jit, state_of
 
-BATCH, WIDTH = 64, 32
+BATCH, WIDTH, CLASSES = 16, 32, 3
 
 
-def make(**options):
+def points_gan():
     return gan(
         mlp.Generator((WIDTH,)),
         mlp.Critic((WIDTH,)),
         objective("wgan_gp"),
         pair("sgd", 1e-2),
         latent_dim=8,  # more than what mlp takes apart without a product
-        **options,
     )
 
 
@@ -30,27 +36,198 @@ def product_rows(compiled):
     return set(re.findall(rf"= f32\[(\d+),{WIDTH}\]\S* dot\(", compiled.as_text()))
 
 
-def test_data_parallel_step_equals_the_serial_one(key):
+def assert_close(tree, other, rtol=1e-5):
     """SGD: Adam would turn the rounding of gradients near zero into whole steps."""
-    reals = normal(2, BATCH, 2)
-    serial, mesh = make(), devices.make_mesh()
-    assert mesh.size == 4
-    parallel = make(constrain=devices.constrain(mesh))
-    state = state_of(serial, key, reals[0, :1])
-    placed = devices.replicate(mesh, state)
-    batches = devices.shard(mesh, reals, axis=1)
-    assert batches.sharding.spec == PartitionSpec(None, "data")
-    step = quick_jit(serial.step).lower(state, reals).compile()
-    parallel_step = quick_jit(parallel.step).lower(placed, batches).compile()
-    # Each device pushes its own latents through the generator, a share of the batch.
-    assert str(BATCH) not in product_rows(parallel_step)
-    assert str(BATCH) in product_rows(step)  # the test can fail
-    for _ in range(3):
-        state, expected = step(state, reals)
-        placed, metrics = parallel_step(placed, batches)
-    # gradients are summed in another order
     jax.tree.map(
-        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6),
-        (placed.generator, placed.critic, metrics),
-        (state.generator, state.critic, expected),
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol / 10), tree, other
     )
+
+
+def shared(function, *arguments):
+    """Compile a function whose batches all devices share."""
+    mesh = devices.make_mesh()
+    everywhere = devices.everywhere(mesh)
+    with jax.set_mesh(mesh):
+        compiled = quick_jit(function, out_shardings=everywhere)
+        return compiled.lower(*jax.device_put(arguments, everywhere)).compile()
+
+
+def test_devices_share_the_products_of_a_step(key):
+    g, reals = points_gan(), normal(2, BATCH, 2)
+    state = state_of(g, key, reals[0, :1])
+    alone, together = (
+        quick_jit(g.step).lower(state, reals).compile(),
+        shared(g.step, state, reals),
+    )
+    # Each device pushes its own latents through the generator, a share of the batch.
+    assert str(BATCH) not in product_rows(together)
+    assert str(BATCH) in product_rows(alone)  # the test can fail
+    mine, expected = alone(state, reals)
+    placed = jax.device_put((state, reals), devices.everywhere(devices.make_mesh()))
+    other, metrics = together(*placed)
+    assert_close(
+        (mine.generator, mine.critic, expected), (other.generator, other.critic, metrics)
+    )
+
+
+CASES = {
+    "dense": ("report_dense", 28, 4, "gan", None, {}),
+    "conv": ("report_conv", 28, 4, "gan", None, {}),
+    "conv, penalty": ("report_conv", 28, 4, "wgan_gp", "layer", {}),
+    "report's dcgan": ("report_dcgan", 64, 2, "gan", None, {}),
+    "report's dcgan, layer norm": ("report_dcgan", 64, 2, "wgan_gp", "layer", {}),
+    "two penalties": ("report_dcgan", 64, 2, "rpgan", "none", {}),
+    "statistics of a batch": ("report_dcgan", 64, 2, "dragan", "none", {}),
+    "dcgan": ("dcgan", 32, 4, "lsgan", None, {}),
+    "packs": ("dcgan", 32, 4, "gan", None, {"pack": 2}),
+    "labels": ("dcgan", 32, 4, "gan", None, {"classes": CLASSES}),
+    "sngan": ("sngan", 32, 4, "hinge", None, {}),
+    "augmented": ("sngan", 32, 4, "hinge", None, {"augment": True, "classes": CLASSES}),
+}
+QUICK = ("conv", "labels")
+
+
+def network_gan(name, size, width, variant, norm, options):
+    networks, form = PAIRS[name], {}
+    if "classes" in options:
+        form = {"classes": options["classes"]}
+    channels = 1 if size == 28 else 3
+    changes = ("color", "translation", "cutout") if "augment" in options else ()
+    return gan(
+        networks.generator(size, width, channels, "batch", **form),
+        networks.critic(size, width, norm or networks.critic_norms[0], **form),
+        objective(variant),
+        pair("sgd", 1e-2),
+        latent_dim=4,
+        ema=0.9,
+        pack=options.get("pack", 1),
+        augment=augment(changes),
+    )
+
+
+@functools.cache
+def steps_of(case):
+    """A GAN of a case, its inputs, and its step compiled for one device and for all."""
+    name, size, width, variant, norm, options = CASES[case]
+    g = network_gan(*CASES[case])
+    channels = 1 if size == 28 else 3
+    inputs = [normal(1, BATCH, size, size, channels)]
+    first = [inputs[0][0, :1]]
+    if "classes" in options:
+        labels = np.arange(BATCH, dtype=np.int32)[None] % CLASSES
+        inputs.append(labels)
+        first.append(labels[0, :1])
+    state = quick_jit(g.init)(jax.random.key(0), *first)
+    alone = quick_jit(g.step).lower(state, *inputs).compile()
+    return g, (state, *inputs), alone, shared(g.step, state, *inputs)
+
+
+cases = pytest.mark.parametrize(
+    "case",
+    [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+)
+
+
+@cases
+def test_a_step_of_all_devices_equals_that_of_one(case):
+    """Running statistics of batch norm included: they are those of the whole batch."""
+    _, inputs, alone, together = steps_of(case)
+    state, metrics = alone(*inputs)
+    placed = jax.device_put(inputs, devices.everywhere(devices.make_mesh()))
+    other, others = together(*placed)
+    scale = max(np.abs(x).max() for x in jax.tree.leaves(state.generator.params))
+    for x, y in zip(
+        jax.tree.leaves((state.generator, state.critic, state.average, metrics)),
+        jax.tree.leaves((other.generator, other.critic, other.average, others)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5 * scale)
+
+
+@cases
+def test_devices_send_gradients_and_statistics_only(case):
+    """The bytes of all sums but those of scalars are those that ``traffic`` tells."""
+    _, (state, *_), _, together = steps_of(case)
+    number, sent = sums(together.as_text())  # which raises if there is anything else
+    assert number
+    variant = CASES[case][3]
+    expected = traffic(state, OBJECTIVES[variant].penalty, relativistic=variant == "rpgan")
+    within = 0.01 if CASES[case][4] == "layer" else 0  # its penalty has more than one form
+    assert sent == pytest.approx(sum(expected), rel=within, abs=0)
+
+
+def test_what_is_no_sum_is_told():
+    mesh = devices.make_mesh()
+    x = jax.device_put(normal(8, 3), devices.NamedSharding(mesh, PartitionSpec("data")))
+    gather = jax.jit(lambda x: x, out_shardings=devices.everywhere(mesh))
+    with pytest.raises(ValueError, match="all-gather"):
+        sums(gather.lower(x).compile().as_text())
+    total = jax.jit(lambda x: x.sum(0), out_shardings=devices.everywhere(mesh))
+    assert sums(total.lower(x).compile().as_text()) == (1, 4 * 3)
+
+
+def test_traffic_grows_with_critic_updates():
+    """The critic's share is that of one update as often as there are updates."""
+    g = points_gan()
+    state = jax.eval_shape(g.init, jax.random.key(0), jnp.zeros((1, 2)))
+    one, two, three = (traffic(state, "gradient", n).gradients for n in (1, 2, 3))
+    weights = 4 * (2 * WIDTH + WIDTH)  # in both passes; biases are in one
+    assert two - one == three - two == 2 * weights + 4 * (WIDTH + 1)
+
+
+def test_a_batch_is_split_where_a_mesh_is_in_use():
+    mesh = devices.make_mesh()
+    x = normal(2, 8, 3)
+    split = jax.jit(lambda x: devices.split(x, axis=1))
+    assert split(x).sharding.num_devices == 1
+    with jax.set_mesh(mesh):
+        assert split(x).sharding.spec == PartitionSpec(None, "data")
+        assert split(x[:, :7]).sharding.is_fully_replicated  # seven have no equal parts
+        np.testing.assert_array_equal(split(x), x)
+
+
+def test_joined_batches_come_apart():
+    def both(x, y):
+        joined = devices.join(x, y)
+        return joined, *devices.part(joined)
+
+    x, y = normal(8, 3), normal(8, 3, seed=1)
+    joined, *parts = jax.jit(both)(x, y)
+    np.testing.assert_array_equal(joined, np.concatenate([x, y]))
+    np.testing.assert_array_equal(parts, [x, y])
+    with jax.set_mesh(devices.make_mesh()):
+        joined, *parts = jax.jit(both)(x, y)
+    each = 8 // devices.make_mesh().size
+    np.testing.assert_array_equal(joined[: 2 * each], np.concatenate([x[:each], y[:each]]))
+    np.testing.assert_array_equal(parts, [x, y])
+
+
+def test_every_device_computes_its_part():
+    mesh = devices.make_mesh()
+    product = jax.jit(devices.by_parts(lambda w, x: x @ w, mesh))
+    w, x = normal(3, 5), normal(8, 3)
+    y = product(w, x)
+    assert y.sharding.spec == PartitionSpec("data")
+    np.testing.assert_allclose(y, x @ w, rtol=1e-5)
+
+
+def test_more_devices_than_lanes_share_batches():
+    mesh = devices.make_mesh()
+    assert devices.for_batches(mesh.size, mesh) is None
+    assert devices.for_batches(mesh.size - 1, mesh) is mesh
+    assert devices.for_batches(1, devices.first(1)) is None
+    everything = devices.for_batches(1, None)  # cores of a CPU share lanes alone
+    assert (everything is None) == (jax.default_backend() == "cpu")
+
+
+@pytest.mark.parametrize("count", [0, 1000])
+def test_a_number_of_devices_that_there_is_not_is_refused(count):
+    with pytest.raises(InputError, match=f"devices={count}: must be from 1 to"):
+        devices.first(count)
+
+
+def test_a_batch_without_equal_parts_is_refused():
+    with pytest.raises(
+        InputError, match="devices=4 cannot share a batch of 30 equally; 1, 2, 3 can"
+    ):
+        devices.require_parts(30, devices.first(4))

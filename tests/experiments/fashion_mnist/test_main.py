@@ -154,7 +154,7 @@ def test_a_conditional_run_says_how_often_the_class_is_read(
     monkeypatch.setitem(PAIRS, "least", LEAST)
     monkeypatch.setitem(MODELS, "least", LEAST)
     flags = ("--model=least", "--conditional", "--flip", "--augment=translation", "--seeds=2")
-    flags += ("--dtype=bfloat16", f"--data={garments}", f"--out={tmp_path / 'runs'}")
+    flags += ("--precision=bfloat16", f"--data={garments}", f"--out={tmp_path / 'runs'}")
     sizes = ("--epochs=1", "--width=4", "--latent_dim=3", "--batch_size=32", "--traverse=1")
     assert main([*flags, *sizes]) == 0, capsys.readouterr().err
     (folder,) = (tmp_path / "runs" / "fashion_mnist").iterdir()

@@ -52,8 +52,8 @@ def config_of(dataset, **given):
             "--conditional: the networks of --model=report_dcgan take no labels; use --model=",
         ),
         (
-            {"model": ("report_dcgan",), "conditional": False, "dtype": "bfloat16"},
-            "--dtype=bfloat16: the networks of --model=report_dcgan compute with float32 alone",
+            {"model": ("report_dcgan",), "conditional": False, "precision": "bfloat16"},
+            "--precision=bfloat16: the networks of --model=report_dcgan compute with float32",
         ),
         (
             {"model": ("report_dense",), "conditional": False},
@@ -62,7 +62,7 @@ def config_of(dataset, **given):
         ({"pack": 2}, "--conditional: --pack=2 would mix classes"),
         ({"augment": ("noise",)}, "unknown augmentation 'noise'"),
         ({"augment": ("color", "color")}, "given twice"),
-        ({"dtype": "float16"}, "unknown dtype 'float16'"),
+        ({"precision": "float16"}, "unknown precision 'float16'"),
     ],
 )
 def test_bad_settings_are_one_clear_line(labelled, given, message):
@@ -83,9 +83,9 @@ def test_labels_identify_a_run_where_it_goes_by_them(labelled):
     plain, config = config_of(labelled, conditional=False), config_of(labelled)
     assert run.settings(labelled, plain) == run.settings(other, plain)
     assert run.settings(labelled, config) != run.settings(other, config)
-    new = {"conditional", "augment", "flip", "dtype", "labels_sha256"}
+    new = {"conditional", "augment", "flip", "precision", "labels_sha256"}
     assert not new & run.settings(labelled, plain).keys()
-    config = config_of(labelled, augment=("color",), flip=True, dtype="bfloat16")
+    config = config_of(labelled, augment=("color",), flip=True, precision="bfloat16")
     assert new < run.settings(labelled, config).keys()
 
 

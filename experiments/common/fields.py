@@ -1,0 +1,107 @@
+"""Flags that follow from the fields of a dataclass."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import docstring_parser
+from absl import flags
+
+from jaxgan.errors import InputError
+
+
+def define(
+    values: flags.FlagValues,
+    experiment: str,
+    config: type,
+    defaults: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+    *,
+    lists: Collection[str] = (),
+    without: Collection[str] = (),
+) -> Callable[[], dict[str, Any]]:
+    """Define a flag for every field of a dataclass.
+
+    The kind of a flag follows from the field's type: ``int``, ``float``, ``str``,
+    ``bool``, tuples of these (but ``bool``), or one of them ``| None``. Its help text
+    is the field's entry under ``Attributes:`` in the docstring of the dataclass.
+
+    Args:
+      values: Gets the flags.
+      experiment: Under whose name the help shows them.
+      config: A dataclass.
+      defaults: Shown in the help; those of the dataclass by default.
+      texts: Help texts that replace those of the docstring.
+      lists: Fields of one ``str`` whose flag takes a list of names.
+      without: Fields that get no flag.
+
+    Returns:
+      Reads the flags that are given: field to value, lists as tuples. It raises
+      ``InputError`` if a list of numbers holds something else.
+    """
+    kinds = {
+        name: tuple[str, ...] if name in lists else _kind(annotation)
+        for name, annotation in typing.get_type_hints(config).items()
+        if name not in without
+    }
+    if defaults is None:
+        defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    texts = _documented(config) | dict(texts or {})
+    for name, kind in kinds.items():
+        text = " ".join(texts[name].split())
+        value = defaults.get(name)
+        if value is not dataclasses.MISSING and value not in (None, (), ""):
+            text += f" Default: {_spell(value)}."
+        _MAKERS[typing.get_origin(kind) or kind](
+            name, None, text, flag_values=values, module_name=experiment
+        )
+
+    def read() -> dict[str, Any]:
+        every = {name: values[name].value for name in kinds}
+        present = {name: value for name, value in every.items() if value is not None}
+        return {name: _parsed(name, kinds[name], value) for name, value in present.items()}
+
+    return read
+
+
+_MAKERS: dict[Any, Callable[..., Any]] = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
+    tuple: flags.DEFINE_list,
+}
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of a field without its ``| None``."""
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = set(typing.get_args(annotation)) - {types.NoneType}
+    return annotation
+
+
+def _documented(config: type) -> dict[str, str]:
+    """The docstring entries of a dataclass's fields, inherited ones included."""
+    return {
+        entry.arg_name: (entry.description or "").replace("``", "")
+        for base in reversed(config.__mro__)
+        for entry in docstring_parser.parse(base.__doc__ or "").params
+    }
+
+
+def _spell(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _parsed(name: str, kind: Any, value: Any) -> Any:
+    """The value of a flag, the texts of a list turned into what its field holds."""
+    if typing.get_origin(kind) is not tuple:
+        return value
+    item = typing.get_args(kind)[0]
+    try:
+        return tuple(item(text) for text in value)
+    except ValueError as error:
+        number = "whole numbers" if item is int else "numbers"
+        raise InputError(f"--{name}={','.join(value)} is not a list of {number}") from error

@@ -1,0 +1,149 @@
+"""Training on data that stay on the host: the next batches are read while devices compute."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding
+
+from jaxgan.errors import InputError
+from jaxgan.training import epochs
+from jaxgan.training.gan import Gan, GanState, Metrics
+
+CHUNK = 2**25  # bytes of batches that go to the devices at once, about
+_AHEAD = 2  # chunks that are read before they are needed
+_SHARE = 0.5  # of the memory of a device that the data may take
+
+
+def needed(data: Any) -> bool:
+    """Whether data are too large to stay on every device: more than half of its memory."""
+    return data.nbytes > _SHARE * memory()
+
+
+def memory() -> int:
+    """Bytes of memory that a device has; of a CPU, those of the machine."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats() if device.platform != "cpu" else None
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"]
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def chunks(
+    data: np.ndarray, labels: np.ndarray | None, order: np.ndarray, place: NamedSharding
+) -> Iterator[tuple[jax.Array, jax.Array | None]]:
+    """Read the batches of an epoch, some steps at once.
+
+    Every process reads what its own devices need. Reading is grain's, in other threads.
+
+    Args:
+      data: ``[N, ...]``, such as an array mapped from a file.
+      labels: ``[N]``.
+      order: Numbers of examples, ``[S, steps, critic_steps, B]``.
+      place: Of the chunks.
+
+    Yields:
+      Batches ``[S, K, critic_steps, B, ...]`` and labels ``[S, K, critic_steps, B]``.
+
+    Raises:
+      InputError: If grain is not installed.
+    """
+    source = _Chunks(data, labels, order, place)
+    grain = _grain()
+    options = grain.ReadOptions(num_threads=_AHEAD, prefetch_buffer_size=_AHEAD)
+    yield from grain.MapDataset.source(source).to_iter_dataset(options)
+
+
+def _grain() -> Any:
+    try:
+        import grain
+    except ImportError as error:
+        raise InputError(
+            "data that stay on the host need grain: pip install 'jaxgan[data]'"
+        ) from error
+    return grain
+
+
+class _Chunks:
+    """The chunks of an epoch by number, as a source of grain."""
+
+    def __init__(self, data, labels, order, place):
+        self.data, self.labels, self.order, self.place = data, labels, order, place
+        step = order[:, :1].size * data[:1].nbytes
+        self.steps = max(1, min(order.shape[1], CHUNK // max(step, 1)))
+
+    def __len__(self) -> int:
+        return -(-self.order.shape[1] // self.steps)
+
+    def __getitem__(self, number: int) -> tuple[jax.Array, jax.Array | None]:
+        some = self.order[:, number * self.steps : (number + 1) * self.steps]
+
+        def put(values: np.ndarray) -> jax.Array:
+            def read(index):
+                return values[some[index[: some.ndim]]]
+
+            shape = (*some.shape, *values.shape[1:])
+            return jax.make_array_from_callback(shape, self.place, read)
+
+        return put(self.data), None if self.labels is None else put(self.labels)
+
+
+def make_advance(
+    over_all: Callable[..., Callable[..., Any]],
+    host: tuple[np.ndarray, np.ndarray | None],
+    place: NamedSharding,
+    *,
+    measure: Callable[[Gan, GanState, Any], Metrics],
+    batch_size: int,
+    critic_steps: int,
+    **options: Any,
+) -> Callable[[GanState, int], tuple[GanState, Metrics]]:
+    """Make the ``advance`` of a program whose data stay on the host.
+
+    Args:
+      over_all: Compiles ``function(gan, state, lane, own)`` to run over all lanes, as
+        ``(state, own)``, of which ``own`` has leaves ``[S, ...]``.
+      host: Data ``[N, ...]`` and labels ``[N]``.
+      place: Of the batches.
+      measure: As ``make_program`` takes it.
+      batch_size: B.
+      critic_steps: Critic updates per generator update.
+      **options: As ``epochs.step`` takes them.
+    """
+    data, labels = host
+
+    def train_lane(gan, state, lane, own):
+        def body(state, inputs):
+            return epochs.step(gan, state, *inputs, **options)
+
+        return jax.lax.scan(body, state, own)
+
+    def end_lane(gan, state, lane, metrics):
+        return jax.tree.map(jnp.mean, metrics) | measure(gan, state, lane)
+
+    order = over_all(
+        lambda gan, state, lane, own: epochs.order(
+            state, len(data), batch_size=batch_size, critic_steps=critic_steps
+        )
+    )
+    train, end = over_all(train_lane, donate_argnums=0), over_all(end_lane)
+
+    def advance(state, count):
+        columns = []
+        for _ in range(count):
+            parts = []
+            for some in chunks(data, labels, np.asarray(order(state)), place):
+                state, metrics = train(state, some)
+                parts.append(metrics)
+            columns.append(end(state, _joined(parts, jnp.concatenate)))
+        return state, _joined(columns, jnp.stack)
+
+    return advance
+
+
+def _joined(parts: Sequence[Metrics], join: Callable[..., jax.Array]) -> Metrics:
+    """Metrics of all lanes, joined along the axis after that of lanes."""
+    return {name: join([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -1,0 +1,194 @@
+"""Several processes that train as one."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from jaxgan.errors import InputError
+from jaxgan.runs import Stopped, processes
+
+# Of SGD: Adam would turn the rounding of gradients near zero into whole steps.
+FACES = ["--variant=gan", "--size=32", "--width=4", "--train_size=640", "--batch_size=32"]
+FACES += ["--optimizer=sgd", "--learning_rate=1e-3", "--name=run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("host:1", None, None), "need --num_processes and --process_id too"),
+        ((None, 2, 0), "need --coordinator too"),
+        (("host:1", 2, 2), "--process_id=2: must be from 0"),
+        (("host:1", 2, -1), "--process_id=-1: must be from 0"),
+    ],
+)
+def test_processes_that_do_not_fit_are_refused(arguments, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        processes.join(*arguments)
+
+
+def test_one_process_joins_nobody(tmp_path):
+    processes.join("host:1", 1, 0)
+    processes.attend()
+    assert not jax.distributed.is_initialized()
+    with processes.mirrored(tmp_path) as directory:
+        assert directory is tmp_path
+    processes.agree(lambda: None)
+    with pytest.raises(Stopped):
+        processes.agree(stop)
+    assert processes.end(3) == 3
+    assert not processes.lost(ValueError("Gloo: connection closed by peer"))
+
+
+def stop():
+    raise Stopped(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("environment", "several"),
+    [
+        ({}, False),
+        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, False),
+        ({"SLURM_NTASKS": "4"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, False),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_COMPLETION_INDEX": "0"}, True),
+    ],
+)
+def test_launchers_of_several_processes_are_recognised(environment, several):
+    assert processes.launched(environment) == several
+
+
+class Store(dict):
+    """What the processes share."""
+
+    def key_value_set(self, key, value, allow_overwrite):
+        self[key] = value
+
+    def key_value_try_get(self, key):
+        if key not in self:
+            raise ValueError(f"NOT_FOUND: {key}")
+        return self[key]
+
+
+def test_a_silent_process_is_named_once():
+    store = Store()
+    one, two = (processes.Watch(store, number, 3, 0.0) for number in (0, 1))
+    said = {}
+    for now in range(0, 120, 5):
+        lines = one.look(now)
+        said |= {now: lines} if lines else {}
+        if now < 20 or now > 80:
+            two.look(now)
+    assert said == {
+        35: ["process 2 is silent for 30 s; the others wait"],  # it never came
+        55: ["process 1 is silent for 30 s; the others wait"],
+        90: ["process 1 answers again"],
+    }
+
+
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def start(tmp_path, name, *flags):
+    """Two processes of the faces laboratory."""
+    coordinator, command = f"--coordinator=127.0.0.1:{port()}", [sys.executable, "-m"]
+    command += ["experiments.faces", coordinator, "--num_processes=2", *FACES, *flags]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return [
+        subprocess.Popen(
+            [*command, f"--process_id={number}", f"--out={tmp_path / name}"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for number in range(2)
+    ]
+
+
+def ends(running):
+    """Exit codes, and what they say of themselves; gloo prints a line too."""
+    said = [process.communicate(timeout=120)[1] for process in running]
+    return [process.returncode for process in running], [
+        [line for line in text.splitlines() if "Gloo" not in line] for text in said
+    ]
+
+
+def wait_for(path):
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{path} does not appear")
+
+
+def arrays(folder: Path, epoch: int):
+    path = folder / "checkpoints" / f"step_{epoch:08d}" / "arrays"
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+        return [np.asarray(x) for x in jax.tree.leaves(reader.restore(path))]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A run of two processes, 20 steps an epoch."""
+    folder = tmp_path_factory.mktemp("pair")
+    codes, said = ends(start(folder, "pair", "--epochs=3"))
+    assert codes == [0, 0], said
+    assert said[1] == []  # only the first process talks
+    return folder / "pair" / "faces" / "run"
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(pair, tmp_path):
+    """After 20 steps."""
+    command = [sys.executable, "-m", "experiments.faces", *FACES, "--epochs=1"]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([*command, f"--out={tmp_path}"], check=True, env=environment)
+    together, alone = arrays(pair, 1), arrays(tmp_path / "faces" / "run", 1)
+    scale = max(float(np.abs(x).max()) for x in alone if x.dtype.kind == "f")
+    for x, y in zip(together, alone, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5 * min(1.0, scale))
+    lines = (pair / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [20, 40, 60]
+
+
+@pytest.mark.slow
+def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
+    """A signal to one stops all, saved; a killed one ends the other; the run ends the same."""
+    folder = tmp_path / "cut" / "faces" / "run"
+    running = start(tmp_path, "cut", "--epochs=3")
+    wait_for(folder / "frames" / "epoch_0000.png")
+    running[1].terminate()
+    codes, said = ends(running)
+    assert codes == [143, 143]
+    line = "faces: stopped by SIGTERM; the same command goes on"
+    assert [lines[-1] for lines in said] == [line, f"process 1: {line}"]
+    saved = max((folder / "checkpoints").glob("step_????????"))
+    assert int(saved.name[-8:]) == len((folder / "metrics.jsonl").read_text().splitlines()) < 3
+
+    running = start(tmp_path, "cut", "--epochs=3")
+    wait_for(folder / "frames" / "epoch_0002.png")
+    running[1].kill()
+    codes, said = ends(running)
+    assert codes == [1, -signal.SIGKILL]
+    gone = "faces: error: another process is gone; start all of them again, and they go on"
+    assert said[0][-1] == gone
+
+    codes, said = ends(start(tmp_path, "cut", "--epochs=3"))
+    assert codes == [0, 0], said
+    assert [x.tobytes() for x in arrays(folder, 3)] == [x.tobytes() for x in arrays(pair, 3)]
+    for name in ("metrics.jsonl", "samples.png", "frames/epoch_0002.png"):
+        assert (folder / name).read_bytes() == (pair / name).read_bytes()
