@@ -18,6 +18,7 @@ after another, and to the fastest of all its ways. Needs torch.
 """
 
 import argparse
+import atexit
 import statistics
 
 import harness
@@ -87,6 +88,8 @@ def torch_epochs(processes, batch):
     if processes == 1:
         return points.torch_epoch("wgan_gp", batch)
     workers = [harness.Worker("one thread", 0, batch) for _ in range(processes)]
+    for worker in workers:
+        atexit.register(worker.close)
 
     def epoch():
         for worker in workers:
