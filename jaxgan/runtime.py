@@ -15,11 +15,12 @@ def setup(devices: int | None = None) -> None:
     """Set JAX up; call it before the first array is made.
 
     Compiled programs are kept on disk, so that the same program starts faster the next
-    time. A CPU counts as one device per core, so that lanes run side by side. What was set
-    before, in the environment or in ``jax.config``, stays.
+    time. A CPU counts as one device per core, so that lanes run side by side; in one of
+    several processes as one device. What was set before, in the environment or in
+    ``jax.config``, stays.
 
     Args:
-      devices: Devices to use; by default all. A CPU can count as any number.
+      devices: As how many devices a CPU counts instead.
 
     Example:
       >>> import jaxgan
@@ -37,8 +38,6 @@ def setup(devices: int | None = None) -> None:
     for name, (default, value) in settings.items():
         if getattr(jax.config, name) == default:
             jax.config.update(name, value)
-    if devices and jax.config.read("jax_cuda_visible_devices") == "all":
-        jax.config.update("jax_cuda_visible_devices", ",".join(map(str, range(devices))))
 
 
 # Options of glibc's mallopt, as in malloc.h: one arena for all threads, no array of its own

@@ -18,6 +18,7 @@ from experiments.common import fields, process
 from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs import cache, processes
+from jaxgan.training import devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,8 @@ class CommandLine:
       shared: Defaults of the shared flags.
       texts: Help texts of shared flags, where they differ.
       without: Shared flags that have no meaning here.
-      trains_images: Whether it has the flags of ``process.Machine``.
+      arguments: How many words it takes that are no flags.
+      trains_images: Whether it has the flags of ``process.MachineFlags``.
     """
 
     def __init__(
@@ -66,13 +68,16 @@ class CommandLine:
         texts: Mapping[str, str] | None = None,
         without: Collection[str] = (),
         trains_images: bool = False,
+        arguments: int = 0,
     ):
         self.experiment, self.doc, self.without = experiment, doc, without
         self.values = flags.FlagValues()
         flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name=experiment)
-        self._defaults = shared
+        self._defaults, self._most = shared, arguments
+        self.arguments: list[str] = []  # words that are no flags, once they are parsed
         self._read = self.define(Shared, dataclasses.asdict(shared), texts)
-        self._read_machine = self.define(process.Machine) if trains_images else dict
+        self._trains_images = trains_images
+        self._read_machine = self.define(process.MachineFlags) if trains_images else dict
         self._open = contextlib.ExitStack()  # until the command ends
 
     @property
@@ -96,7 +101,9 @@ class CommandLine:
 
     def start(self) -> Mesh | None:
         """Set JAX up, as ``process.start`` does; call it before JAX makes an array."""
-        return process.start(self.shared.devices, self._machine)
+        self._open.callback(devices.limit, None)
+        several = self._machine if self._trains_images else None
+        return process.start(self.shared.devices, several)
 
     @property
     def stream(self) -> bool | None:
@@ -104,8 +111,8 @@ class CommandLine:
         return self._machine.stream
 
     @property
-    def _machine(self) -> process.Machine:
-        return process.Machine(**self._read_machine())
+    def _machine(self) -> process.MachineFlags:
+        return process.MachineFlags(**self._read_machine())
 
     def run_directory(self, default_name: str) -> Path:
         """The run's folder: ``<out>/<experiment>/<name>``, or another process's copy of it.
@@ -122,6 +129,8 @@ class CommandLine:
             raise InputError(f"--name={name!r} must be a plain folder name")
         directory = Path(out) / self.experiment / name
         self.check_inputs(directory)
+        if self.shared.dry_run:
+            return directory
         mirrored = processes.mirrored(directory, fresh=self.shared.fresh)
         return self._open.enter_context(mirrored)
 
@@ -163,7 +172,11 @@ class CommandLine:
           143 and 130: stopped by SIGTERM or Ctrl-C, after saving. 141: the reader of the
           output is gone before the run is complete.
         """
-        return processes.end(self._run(command, argv))
+        try:
+            return processes.end(self._run(command, argv))
+        except Exception:
+            processes.crash()
+            raise
 
     def _run(
         self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None
@@ -178,11 +191,13 @@ class CommandLine:
             return self._help()
         done = False
         try:
+            self.arguments, rest = rest[: self._most], rest[self._most :]
             if rest:
                 raise InputError(f"unexpected argument {rest[0]!r}; flags are --name=value")
             for name in self.without:
                 if self.values[name].present:
                     raise InputError(f"--{name} has no meaning here")
+            process.check(self.shared.devices)
             with (
                 runs.deferred_signals() as check,
                 cache.unkept_programs_said(),
@@ -212,12 +227,12 @@ class CommandLine:
             if not processes.lost(error):
                 raise
             text = "another process is gone; start all of them again, and they go on"
-            return self._fail(text, 1)
+            return self._fail(f"{text} ({str(error).partition(chr(10))[0][:200]})", 1)
         except runs.Stopped as error:
             processes.fail(f"{self.experiment}: {error}; the same command goes on")
             return runs.leave(error.code)
         except KeyboardInterrupt:
-            print(f"{self.experiment}: stopped at once", file=sys.stderr)
+            processes.fail(f"{self.experiment}: stopped at once")
             return runs.leave(130)
         return 0
 

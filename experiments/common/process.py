@@ -14,7 +14,7 @@ from jaxgan import runtime
 from jaxgan.errors import InputError
 from jaxgan.runs import processes
 from jaxgan.runs.progress import say
-from jaxgan.training import devices as training_devices
+from jaxgan.training import devices
 
 # Errors of the system that mean that a path cannot be written, and that a user can mend.
 UNWRITABLE = {
@@ -29,15 +29,16 @@ def close_output() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
-    """Flags of what trains images: of several processes each runs the same command.
+class MachineFlags:
+    """Flags of laboratories that train on images.
 
     Attributes:
       stream: Leave the images on the host, and read batches while devices compute; by default
-        where they take more than half of a device's memory. Needs the extra data.
-      coordinator: host:port of process 0; a free port there. Slurm, Open MPI and Kubernetes
-        need none of these three flags.
-      num_processes: Number of processes.
+        where they take more than half of a device's memory. Needs grain: pip install
+        'jaxgan[data]'.
+      coordinator: host:port of process 0, a free port there, where several processes run the
+        same command. Slurm, Open MPI and Kubernetes need none of these three flags.
+      num_processes: Number of processes; 1 under a launcher keeps a process alone.
       process_id: Number of this process, from 0.
     """
 
@@ -47,18 +48,35 @@ class Machine:
     process_id: int | None = None
 
 
-def start(devices: int | None, given: Machine) -> Mesh | None:
-    """Set JAX up, with other processes if there are; returns the devices, if a number is given.
+MOST = 1024  # devices of a process
+
+
+def check(count: int | None) -> None:
+    """Refuse a number of devices that no machine has.
+
+    Raises:
+      InputError: If there are none, or too many.
+    """
+    if count is not None and not 1 <= count <= MOST:
+        raise InputError(f"--devices={count}: must be from 1 to {MOST}")
+
+
+def start(count: int | None, several: MachineFlags | None) -> Mesh | None:
+    """Set JAX up; returns the devices, if a number is given.
+
+    Args:
+      count: Devices of each process.
+      several: The flags of several processes, if the laboratory can be run by several.
 
     Raises:
       InputError: If there are fewer devices, or the processes do not find one another.
     """
-    if devices is not None and devices < 1:
-        raise InputError(f"--devices={devices} must be 1 or more")
-    processes.join(given.coordinator, given.num_processes, given.process_id)
-    runtime.setup(devices)
+    if several:
+        processes.join(several.coordinator, several.num_processes, several.process_id)
+    runtime.setup(count)
     processes.attend()
-    return None if devices is None else training_devices.first(devices)
+    devices.limit(count)
+    return None if count is None else devices.make_mesh()
 
 
 @contextlib.contextmanager

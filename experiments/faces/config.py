@@ -9,6 +9,7 @@ from experiments.images.config import Dataset
 from jaxgan.data import cartoon_faces, image_folder
 from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
+from jaxgan.runs import progress
 
 CARTOONS = 10_000
 
@@ -112,6 +113,7 @@ def load(source: str, size: int) -> Loaded:
     if source == "cartoons":
         faces = cartoon_faces.load(CARTOONS, size=size)
         return Loaded(Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"))
-    packed = image_folder.pack(source, size)
+    with progress.counting("image") as tell:
+        packed = image_folder.pack(source, size, processes=True, tell=tell)
     skipped = packed.skipped + packed.others
     return Loaded(Dataset(packed.images, packed.key), skipped, packed.lines)

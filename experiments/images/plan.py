@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from experiments.common.flags import show_plan
 from experiments.images import run
 from experiments.images.config import Config, Dataset
-from experiments.images.program import Machine, build, check_devices, lanes_of
+from experiments.images.program import Machine, build, check_machine, lanes_of, shared_by
 from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
 from jaxgan.training import devices
@@ -29,8 +29,7 @@ def show(
     """Refuse what ``run_all`` refuses, and print what it would do."""
     identify = functools.partial(run.settings, dataset)
     jobs.check_all(folders, directory, identify, fresh=fresh)
-    for config in folders.values():
-        check_devices(config, machine.mesh)
+    check_machine(list(folders.values()), dataset, machine)
     show_plan(folders)
     for folder, config in folders.items():
         say(f"{folder}: {describe(config, dataset, machine)}")
@@ -39,9 +38,8 @@ def show(
 def describe(config: Config, dataset: Dataset, machine: Machine) -> str:
     """Say what every device holds, and what the devices send one another in a step."""
     lanes = len(lanes_of(config).seed)
-    mesh = machine.mesh
-    shared = devices.for_batches(lanes, mesh)
-    count = jax.device_count() if mesh is None else mesh.size
+    shared = shared_by(config, lanes, machine)
+    count = (shared or machine.mesh or devices.make_mesh()).size
     state = _shapes(config, dataset)
     images = dataset.images[: config.train_size]
     kept = f"all images ({_spell(images.nbytes)})"

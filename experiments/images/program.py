@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +19,7 @@ from jaxgan.data.pixels import to_float, to_uint8
 from jaxgan.metrics.distinctness import distinctness
 from jaxgan.networks.layers import compiler_options
 from jaxgan.networks.pairs import PAIRS
+from jaxgan.runs import processes
 from jaxgan.training import devices, program, stream
 from jaxgan.training.augment import augment, flip
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key, latents
@@ -27,7 +29,7 @@ SPREAD_SAMPLES = 256
 
 
 class Machine(NamedTuple):
-    """What trains.
+    """The devices to train on, and where the images are.
 
     Attributes:
       mesh: Devices, which share the lanes, or each batch if they are more than the lanes; by
@@ -39,8 +41,15 @@ class Machine(NamedTuple):
     stream: bool | None = None
 
     def streams(self, images: np.ndarray) -> bool:
-        """Whether these images stay on the host."""
-        return stream.needed(images) if self.stream is None else self.stream
+        """Whether these images stay on the host.
+
+        Raises:
+          InputError: If they do, and grain is not installed.
+        """
+        streams = stream.needed(images) if self.stream is None else self.stream
+        if streams:
+            stream.grain()
+        return streams
 
 
 DEFAULT = Machine()
@@ -89,15 +98,28 @@ def build(config: Config, values: Mapping[str, Any], channels: int, classes: int
     )
 
 
-def check_devices(config: Config, mesh: Mesh | None) -> None:
-    """Refuse devices that cannot share the batches of a program equally.
+def shared_by(config: Config, lanes: int, machine: Machine) -> Mesh | None:
+    """The devices that share the batches of each lane, if they do not share the lanes.
 
     Raises:
-      InputError: If they cannot.
+      InputError: If they cannot share them equally.
     """
-    shared = devices.for_batches(len(lanes_of(config).seed), mesh)
-    if shared:
-        devices.require_parts(config.batch_size // config.pack, shared)
+    return devices.for_batches(lanes, machine.mesh, config.batch_size // config.pack)
+
+
+def check_machine(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> None:
+    """Refuse what devices or other processes cannot do, before anything is written.
+
+    Raises:
+      InputError: If devices cannot share a batch equally, images that stay on the host need
+        what is not installed, or another process trains something else.
+    """
+    same = []
+    for config in configs:
+        shared_by(config, len(lanes_of(config).seed), machine)
+        streams = machine.streams(dataset.images[: config.train_size])
+        same.append(dataclasses.asdict(config) | {"data": dataset.key, "stream": streams})
+    processes.require_same(json.dumps(same, sort_keys=True))
 
 
 def make_program(
@@ -130,6 +152,7 @@ def make_program(
             metrics["distinct"] = distinctness(fake[: len(few)]) / real_distinct
         return metrics
 
+    shared = shared_by(config, len(lanes.seed), machine)
     return program.make_program(
         lambda lane: build(config, lane.values, images.shape[-1], len(dataset.classes)),
         lanes._replace(values=settings.with_updates(config, lanes.values)),
@@ -140,8 +163,8 @@ def make_program(
         vary=flip if config.flip else None,
         labels=_labels(config, dataset),
         measure=measure,
-        mesh=machine.mesh,
-        share_batches=devices.for_batches(len(lanes.seed), machine.mesh) is not None,
+        mesh=shared or machine.mesh,
+        share_batches=shared is not None,
         stream=machine.streams(images),
         compiler_options=compiler_options(),
     )

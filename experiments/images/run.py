@@ -16,7 +16,7 @@ from experiments.images.program import (
     Machine,
     Sampler,
     by_class,
-    check_devices,
+    check_machine,
     fixed_labels,
     fixed_latents,
     lanes_of,
@@ -254,12 +254,11 @@ def run_all(
       The summaries of the programs that did not diverge.
 
     Raises:
-      InputError: Before anything is written, if a directory holds another run, or devices
-        cannot share a batch.
+      InputError: Before anything is written, as ``check_machine`` does, or if a directory holds
+        another run.
       Diverged: If every program diverged.
     """
-    for config in configs:
-        check_devices(config, machine.mesh)
+    check_machine(configs, dataset, machine)
 
     def run_one(config, folder):
         return run(config, folder, dataset, fresh=fresh, machine=machine, **options)

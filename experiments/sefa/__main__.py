@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory = line.run_directory(name + "_attributes" * config.attributes)
         runtime.keep_memory()
         mesh = line.start()
-        generator = dataclasses.replace(load(config), mesh=devices.for_batches(1, mesh))
+        generator = dataclasses.replace(load(config), mesh=devices.for_batches(1, mesh, 0))
         if line.shared.dry_run:
             directions, _ = find(config, generator)
             identity = settings(config, generator, directions, codes_of(config, generator))

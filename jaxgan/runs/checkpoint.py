@@ -29,6 +29,7 @@ import numpy as np
 
 from jaxgan.errors import InputError
 from jaxgan.runtime import system_error
+from jaxgan.training.devices import put
 
 _MANIFEST = "manifest.json"
 _SEAL = "sha256"  # of the rest of the manifest; those of the first version have none
@@ -180,16 +181,16 @@ def _first_line(error: Exception) -> str:
 
 
 def _read(folder: Path, like: Any) -> Any:
-    target = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _plain(like))
     with _checkpointer() as checkpointer:
-        return checkpointer.restore(folder, target)
+        empty = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), _plain(like))
+        return checkpointer.restore(folder, empty)
 
 
 def place(tree: Any, like: Any) -> Any:
     """Place restored arrays where those of a like tree are, to avoid recompiling."""
 
     def one(x, like):
-        return jax.device_put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
+        return put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
 
     # As numbers: a random key of this process cannot move to devices of others.
     return _from_host(jax.tree.map(one, _to_host(tree), _plain(like)), like)
@@ -200,9 +201,7 @@ def _checkpointer() -> Any:
     import orbax.checkpoint as ocp
 
     own = jax.process_index()
-    options = ocp.options.MultiprocessingOptions(
-        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"own{own}"
-    )
+    options = ocp.options.MultiprocessingOptions(own, {own}, f"own{own}")
     handler = ocp.StandardCheckpointHandler(multiprocessing_options=options)
     return ocp.Checkpointer(handler, multiprocessing_options=options)
 

@@ -120,6 +120,7 @@ def fit(
     _check(count | {"seeds": seeds, "every": every}, seed, len(x))
     prepare = to_float if x.dtype == np.uint8 else (lambda batch: batch)
     metrics_of, names = _metrics(gan, x, prepare, measure)
+    shared = devices.for_batches(seeds, mesh, batch_size)
     program = make_program(
         lambda lane: gan,
         _Lane(np.arange(seed, seed + seeds, dtype=np.int32)),
@@ -128,8 +129,8 @@ def fit(
         critic_steps=critic_steps,
         prepare=prepare,
         measure=lambda gan, state, lane: metrics_of(gan, state),
-        mesh=mesh,
-        share_batches=devices.for_batches(seeds, mesh) is not None,
+        mesh=shared or mesh,
+        share_batches=shared is not None,
         compiler_options=compiler_options(),
     )
     history: list[dict[str, np.ndarray]] = []

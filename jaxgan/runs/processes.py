@@ -6,13 +6,18 @@ same order; process 0 alone keeps what it writes. Processes find one another thr
 """
 
 import contextlib
+import hashlib
 import io
 import os
+import shutil
+import signal
+import socket
 import sys
 import tarfile
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,14 +26,19 @@ import jax
 import numpy as np
 
 from jaxgan.errors import InputError
+from jaxgan.runs import progress
 from jaxgan.runs.signals import Stopped
 
-SILENCE = 30.0  # seconds after which a process that does not answer is named
+SILENCE = 30.0  # seconds after which a process that gives no sign of life is reported
 _BEAT = 5.0  # seconds between two signs of life
 _UNCOPIED = {"lock", "tensorboard"}
-# Variables with the number of processes, by the launchers that JAX recognises.
-_LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+_GRACE = 3.0  # seconds that process 0 stays for others, which JAX ends once it is gone
+_PIECE = 2**24  # bytes that are sent at once
+# Variables by which a launcher that JAX recognises tells the number of processes.
+_LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 _KUBERNETES = "KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_INDEX"
+_COPY = "jaxgan_process_"  # begins the names of temporary copies
+_copies: list[str] = []  # temporary folders of this process
 _LOST = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer", "barrier")
 
 
@@ -37,7 +47,8 @@ def join(
 ) -> None:
     """Join the other processes; call it before JAX finds its devices, and ``attend`` after.
 
-    Without arguments it joins where Slurm, Open MPI or Kubernetes has started several.
+    Without arguments it joins where Slurm, Open MPI or Kubernetes has started several. A count
+    of 1 joins nobody.
 
     Args:
       coordinator: ``host:port`` of process 0.
@@ -48,29 +59,57 @@ def join(
       InputError: If some of the arguments are missing or out of range, or the others do not
         come.
     """
-    given: dict[str, Any] = {
-        "coordinator": coordinator,
-        "num_processes": count,
-        "process_id": number,
-    }
-    missing = [f"--{name}" for name, value in given.items() if value is None]
-    if len(missing) == 3:
-        if not launched(os.environ):
-            return
-        given = {"coordinator": None}
-    elif missing:
-        raise InputError(f"several processes need {' and '.join(missing)} too")
-    elif count is None or number is None or not 0 <= number < count:
-        raise InputError(f"--process_id={number}: must be from 0 to --num_processes less 1")
-    elif count == 1:
+    if count == 1:
         return
-    # It would take SIGTERM away from ``deferred_signals``, and end no process.
+    flags = {"coordinator": coordinator, "num_processes": count, "process_id": number}
+    missing = [f"--{name}" for name, value in flags.items() if value is None]
+    if len(missing) == 3 and not launched(os.environ):
+        return
+    if 0 < len(missing) < 3:
+        raise InputError(f"several processes need {' and '.join(missing)} too")
+    if coordinator is not None and count is not None and number is not None:
+        _check(coordinator, count, number)
+        progress.say(f"process {number} waits for all {count} processes at {coordinator}")
+    # That service would replace the handler of SIGTERM of ``deferred_signals``.
     jax.config.update("jax_enable_preemption_service", False)
-    given["coordinator_address"] = given.pop("coordinator")
     try:
-        jax.distributed.initialize(**given)
+        with _ended_by_signals():
+            jax.distributed.initialize(coordinator, count, number)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"the processes do not find one another: {error}") from error
+
+
+def _check(coordinator: str, count: int, number: int) -> None:
+    """Refuse what makes JAX end the process without a word."""
+    host, _, port = coordinator.rpartition(":")
+    if not (host and port.isdigit() and 0 < int(port) < 2**16):
+        raise InputError(f"--coordinator={coordinator} must be HOST:PORT")
+    if count < 1:
+        raise InputError(f"--num_processes={count} must be 1 or more")
+    if not 0 <= number < count:
+        raise InputError(f"--process_id={number}: must be from 0 to {count - 1}")
+    try:
+        if number:
+            socket.getaddrinfo(host, port)
+            return
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("", int(port)))
+    except OSError as error:
+        raise InputError(f"--coordinator={coordinator}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let signals end the process: no handler runs while JAX waits for the others."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in kept:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def attend() -> None:
@@ -110,6 +149,22 @@ def agree(check: Callable[[], None]) -> None:
         raise Stopped(int(numbers.max()))
 
 
+def require_same(text: str) -> None:
+    """Refuse processes that are to do different things.
+
+    Raises:
+      InputError: In all processes, if their texts differ.
+    """
+    if not jax.distributed.is_initialized():
+        return
+    from jax.experimental import multihost_utils
+
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digests = multihost_utils.process_allgather(digest)
+    if (digests != digests[0]).any():
+        raise InputError("the processes have different settings or data")
+
+
 @contextlib.contextmanager
 def mirrored(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
     """Give every process but the first a copy of a directory, which is deleted at the end.
@@ -127,19 +182,42 @@ def mirrored(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
 
     first = jax.process_index() == 0
     packed = _packed(directory) if first and not fresh else b""
-    size = int(multihost_utils.broadcast_one_to_all(np.int64(len(packed))))
-    content = np.frombuffer(packed, np.uint8) if first else np.zeros(size, np.uint8)
-    content = multihost_utils.broadcast_one_to_all(content)
+    pieces = []
+    for number in range(int(multihost_utils.broadcast_one_to_all(-(-len(packed) // _PIECE)))):
+        piece = packed[number * _PIECE : (number + 1) * _PIECE].ljust(_PIECE, b"\0")
+        piece = multihost_utils.broadcast_one_to_all(np.frombuffer(piece, np.uint8))
+        if not first:
+            pieces.append(np.asarray(piece).tobytes())
     if first:
         yield directory
         return
-    with tempfile.TemporaryDirectory(prefix="jaxgan_") as folder:
+    _clean()
+    with tempfile.TemporaryDirectory(prefix=f"{_COPY}{os.getpid()}_") as folder:
+        _copies.append(folder)
         copy = Path(folder) / directory.name
-        if size:
+        if pieces:
             copy.mkdir()
-            with tarfile.open(fileobj=io.BytesIO(content.tobytes())) as archive:
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
                 archive.extractall(copy, filter="data")
         yield copy
+
+
+def _clean() -> None:
+    """Delete the copies of processes that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_COPY}*_*"):
+        number = folder.name.removeprefix(_COPY).partition("_")[0]
+        if number.isdigit() and not _runs(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def _packed(directory: Path) -> bytes:
@@ -174,8 +252,22 @@ def end(code: int) -> int:
     An ordinary exit would wait for the others, which wait for it.
     """
     if code and jax.distributed.is_initialized():
+        for folder in _copies:
+            shutil.rmtree(folder, ignore_errors=True)
+        if jax.process_index() == 0:
+            time.sleep(_GRACE)
+        for stream in (sys.stdout, sys.stderr, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
         os._exit(code)
     return code
+
+
+def crash() -> None:
+    """End one of several processes after an error that nobody foresaw, and show it."""
+    if jax.distributed.is_initialized():
+        fail(traceback.format_exc())
+        end(1)
 
 
 class Watch:
@@ -196,11 +288,7 @@ class Watch:
         self._silent: set[int] = set()
 
     def look(self, now: float) -> list[str]:
-        """Give a sign of life; returns lines on processes that fall silent or answer again.
-
-        Raises:
-          Exception: If process 0, which keeps the store, does not answer.
-        """
+        """Give a sign of life; returns lines on processes that fall silent or answer again."""
         self._beat += 1
         name = f"jaxgan/beat/{self._own}"
         self._store.key_value_set(name, str(self._beat), allow_overwrite=True)
@@ -214,7 +302,9 @@ class Watch:
                 self._silent.discard(number)
             elif now - at > SILENCE and number not in self._silent:
                 self._silent.add(number)
-                lines.append(f"process {number} is silent for {SILENCE:.0f} s; the others wait")
+                lines.append(
+                    f"process {number} has been silent for {SILENCE:.0f} s; the others wait"
+                )
         return lines
 
     def _value(self, number: int) -> str:
@@ -227,12 +317,30 @@ class Watch:
 
 
 def _watch() -> None:
+    """Report silent processes: process 0 the others, and the others process 0.
+
+    Process 0 keeps the store, so that a call to the store waits while it is silent.
+    """
     from jax._src import distributed  # its key-value store, which has no public name
 
-    store = distributed.global_state.client
-    watch = Watch(store, jax.process_index(), jax.process_count(), time.monotonic())
-    with contextlib.suppress(Exception):  # process 0 is gone, which ends this one too
+    own, looked = jax.process_index(), time.monotonic()
+    watch = Watch(distributed.global_state.client, own, jax.process_count(), looked)
+
+    def look():
+        nonlocal looked
         while True:
-            for line in watch.look(time.monotonic()):
-                fail(line)
+            with contextlib.suppress(Exception):  # it is tried again
+                lines = watch.look(time.monotonic())
+                looked = time.monotonic()
+                for line in lines if own == 0 else []:
+                    fail(line)
             time.sleep(_BEAT)
+
+    threading.Thread(target=look, daemon=True).start()
+    silent = False
+    while own:
+        time.sleep(_BEAT)
+        if (time.monotonic() - looked > SILENCE) == silent:
+            continue
+        silent = not silent
+        fail("process 0 has been silent for 30 s" if silent else "process 0 answers again")

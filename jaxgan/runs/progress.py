@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -63,6 +64,29 @@ def progress(start: int, total: int, unit: str = "epoch", **options: Any) -> tqd
         dynamic_ncols=True,
         **options,
     )
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that tells after each part how many are done, and of how many.
+
+    Work that begins with more than one done has begun earlier, which a line says.
+    """
+    bar: tqdm | None = None
+
+    def tell(done, total):
+        nonlocal bar
+        if bar is None:
+            bar = progress(done - 1, total, unit)
+            if done > 1:
+                say(f"goes on after {done - 1} of {total} {unit}s")
+        bar.update(done - bar.n)
+
+    try:
+        yield tell
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def duration(seconds: float) -> str:

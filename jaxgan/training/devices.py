@@ -9,45 +9,62 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from jaxgan.errors import InputError
 
 AXIS = "data"
 
 
-def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh with one axis over the devices, by default all of them."""
-    devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
+_limit: int | None = None  # devices of each process that are used
 
 
-def first(count: int) -> Mesh:
-    """A mesh of the first devices, of each process where there are several.
+def limit(count: int | None) -> None:
+    """Use that many devices of each process, the first, wherever no others are given.
 
     Raises:
       InputError: If there are fewer.
     """
-    if jax.process_count() > 1 and count == jax.local_device_count():
-        return make_mesh()
-    if not 1 <= count <= jax.device_count():
-        raise InputError(f"devices={count}: must be from 1 to {jax.device_count()}")
-    return make_mesh(jax.devices()[:count])
+    global _limit
+    most = jax.local_device_count() if count is not None else 0
+    if count is not None and not 1 <= count <= most:
+        raise InputError(f"devices={count}: must be from 1 to {most}")
+    _limit = count
 
 
-def for_batches(lanes: int, mesh: Mesh | None) -> Mesh | None:
-    """The devices that share the batches of each lane: those of a mesh with more than lanes.
+def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh with one axis over the devices; by default all, or as many as ``limit`` says."""
+    if devices is None:
+        parts: dict[int, list[Any]] = {}
+        for device in jax.devices():
+            parts.setdefault(device.process_index, []).append(device)
+        devices = [device for part in parts.values() for device in part[:_limit]]
+    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
-    Without a mesh they are all devices, but none of a CPU: its devices are cores, and large
-    operations use all of them. Several processes always share batches.
+
+def for_batches(lanes: int, mesh: Mesh | None, batch: int) -> Mesh | None:
+    """The devices that share the batches of each lane, if there are more than lanes.
+
+    Without a mesh they are all devices, or as many as can share a batch equally; but none of a
+    CPU: its devices are cores, and large operations use all of them. Several processes always
+    share batches.
+
+    Raises:
+      InputError: If the devices that are given cannot share a batch equally.
     """
     several = jax.process_count() > 1
-    if mesh is None and (several or jax.default_backend() != "cpu"):
+    if mesh is None and several:
         mesh = make_mesh()
-    if several:
-        return mesh
-    return mesh if mesh and lanes < mesh.size else None
+    elif mesh is None and jax.default_backend() != "cpu":
+        every = make_mesh().devices.flat
+        count = max(n for n in range(1, len(every) + 1) if batch % n == 0)
+        mesh = make_mesh(list(every)[:count])
+    if mesh is None or (lanes >= mesh.size and not several):
+        return None
+    require_parts(batch, mesh)
+    return mesh
 
 
 def require_parts(batch: int, mesh: Mesh) -> None:
@@ -73,6 +90,21 @@ def along(mesh: Mesh, axis: int) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS))
 
 
+def put(tree: Any, place: Sharding) -> Any:
+    """Place arrays that every process has.
+
+    With devices of several processes, ``jax.device_put`` would send all arrays to compare them.
+    """
+    if place.is_fully_addressable:
+        return jax.device_put(tree, place)
+
+    def one(x):
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, place, lambda index: x[index])
+
+    return jax.tree.map(one, tree)
+
+
 def sharing() -> int:
     """Number of devices that share each batch of the program that is traced."""
     mesh = jax.sharding.get_abstract_mesh()
@@ -83,10 +115,15 @@ def sharing() -> int:
     return mesh.shape[AXIS] if shares else 1
 
 
+def _parts(batch: int) -> int:
+    """The number of devices that share a batch equally, or 1."""
+    count = sharing()
+    return 1 if batch % count else count
+
+
 def split(x: Array, axis: int = 0) -> Array:
     """Give every device an equal part of a batch, along one axis, where that is possible."""
-    count = sharing()
-    if count == 1 or x.shape[axis] % count:
+    if _parts(x.shape[axis]) == 1:
         return x
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*[None] * axis, AXIS))
 
@@ -110,13 +147,13 @@ def join(first: Array, second: Array) -> Array:
 
     Without devices that share them, the second follows the first.
     """
-    shape = (sharing(), -1, *first.shape[1:])
+    shape = (_parts(len(first)), -1, *first.shape[1:])
     both = jnp.concatenate([first.reshape(shape), second.reshape(shape)], axis=1)
     return both.reshape(-1, *first.shape[1:])
 
 
 def part(both: Array) -> tuple[Array, Array]:
     """Part what ``join`` has joined."""
-    parts = both.reshape(sharing(), 2, -1, *both.shape[1:])
+    parts = both.reshape(_parts(len(both) // 2), 2, -1, *both.shape[1:])
     first, second = (parts[:, i].reshape(-1, *both.shape[1:]) for i in range(2))
     return first, second

@@ -77,13 +77,9 @@ def make_program(
         and the statistics of batch norm; numbers differ from those of one device by rounding.
       stream: Whether the data stay on the host, and batches are read while devices compute.
       compiler_options: Of all functions but ``init``.
-
-    Raises:
-      InputError: If devices are to share batches, and there is no equal part for each.
     """
     mesh = devices.make_mesh() if mesh is None else mesh
     if share_batches:
-        devices.require_parts(batch_size, mesh)
         use, mapped = functools.partial(jax.set_mesh, mesh), all_on_each
         placed = results = devices.everywhere(mesh)
         batches_placed = devices.along(mesh, 3)
@@ -95,7 +91,7 @@ def make_program(
     def put(tree):
         """Make arrays on the devices."""
         if share_batches:
-            return jax.device_put(tree, placed)
+            return devices.put(tree, placed)
         return jax.tree.map(jnp.asarray, tree)
 
     host = data, labels

@@ -52,19 +52,24 @@ def chunks(
       InputError: If grain is not installed.
     """
     source = _Chunks(data, labels, order, place)
-    grain = _grain()
-    options = grain.ReadOptions(num_threads=_AHEAD, prefetch_buffer_size=_AHEAD)
-    yield from grain.MapDataset.source(source).to_iter_dataset(options)
+    reader = grain()
+    options = reader.ReadOptions(num_threads=_AHEAD, prefetch_buffer_size=_AHEAD)
+    yield from reader.MapDataset.source(source).to_iter_dataset(options)
 
 
-def _grain() -> Any:
+def grain() -> Any:
+    """Import grain.
+
+    Raises:
+      InputError: If it is not installed.
+    """
     try:
-        import grain
+        import grain as package
     except ImportError as error:
         raise InputError(
             "data that stay on the host need grain: pip install 'jaxgan[data]'"
         ) from error
-    return grain
+    return package
 
 
 class _Chunks:
@@ -144,6 +149,6 @@ def make_advance(
     return advance
 
 
-def _joined(parts: Sequence[Metrics], join: Callable[..., jax.Array]) -> Metrics:
+def _joined(parts: Sequence[Metrics], how: Callable[..., jax.Array]) -> Metrics:
     """Metrics of all lanes, joined along the axis after that of lanes."""
-    return {name: join([part[name] for part in parts], axis=1) for name in parts[0]}
+    return {name: how([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -31,8 +31,8 @@ def traffic(
 
     Gradients are summed once for every pass of a batch through the critic: one of real and fake
     examples together, or one of each where the critic has statistics; and one for every
-    gradient in a penalty, about two with layer norm, where the count is good to a percent. XLA
-    for GPUs may add the passes of a device first.
+    gradient in a penalty, about two with layer norm, where the count is good to two percent.
+    XLA for GPUs may add the passes of a device first.
 
     Args:
       state: Arrays, or their shapes.

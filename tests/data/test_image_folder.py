@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.data import image_folder
+from jaxgan.data import _packing, image_folder
 from jaxgan.data.image_folder import pack
 from jaxgan.errors import InputError
 
@@ -224,7 +224,7 @@ def forbid_decoding(monkeypatch):
     def decode(content, size, white):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_folder, "decode", decode)
+    monkeypatch.setattr(_packing, "decode", decode)
 
 
 @pytest.mark.parametrize("archive", [False, True])

@@ -61,10 +61,15 @@ def test_modules_follow_torch(case):
     close(mine_transposed, expected.permute(0, 2, 3, 1))
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.float64])
 @pytest.mark.parametrize("shape", [(6, 4), (6, 2, 3, 4)])
 @pytest.mark.parametrize("classes", [0, 2])
 def test_derivatives_of_batch_norm_are_those_of_its_formula(classes, shape, dtype, key):
+    with jax.enable_x64(dtype == jnp.float64):
+        compare_derivatives(classes, shape, dtype, key)
+
+
+def compare_derivatives(classes, shape, dtype, key):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(1, 2, (2, *shape)), dtype)  # of two lanes
     labels = np.arange(6) % 2 if classes else None
@@ -77,7 +82,7 @@ def test_derivatives_of_batch_norm_are_those_of_its_formula(classes, shape, dtyp
         return module.apply(variables, x, True, labels, mutable=["batch_stats"])[0]
 
     def formula(params, x):
-        y, axes = x.astype(np.float32), tuple(range(x.ndim - 1))
+        y, axes = x.astype(jnp.promote_types(x.dtype, jnp.float32)), tuple(range(x.ndim - 1))
         mean, var = (of(y, axes, keepdims=True) for of in (jnp.mean, jnp.var))
         scale, bias = params["scale"], params["bias"]
         if classes:
@@ -99,7 +104,7 @@ def test_derivatives_of_batch_norm_are_those_of_its_formula(classes, shape, dtyp
         mine, expected = derivatives(layer), derivatives(formula)
     chex.assert_trees_all_equal_shapes_and_dtypes(mine, expected)
     # In float32 sums differ in order; in bfloat16 every result is rounded to 8 bits.
-    bound = 2e-4 if dtype == jnp.float32 else 0.1
+    bound = {jnp.float32: 2e-4, jnp.bfloat16: 0.1, jnp.float64: 1e-9}[dtype]
     chex.assert_trees_all_close(mine, expected, rtol=bound, atol=bound)
 
 

@@ -28,8 +28,9 @@ FACES += ["--optimizer=sgd", "--learning_rate=1e-3", "--name=run"]
     [
         (("host:1", None, None), "need --num_processes and --process_id too"),
         ((None, 2, 0), "need --coordinator too"),
-        (("host:1", 2, 2), "--process_id=2: must be from 0"),
-        (("host:1", 2, -1), "--process_id=-1: must be from 0"),
+        (("host:1", 2, 2), "--process_id=2: must be from 0 to 1"),
+        (("host:1", 2, -1), "--process_id=-1: must be from 0 to 1"),
+        (("host", 2, 0), "--coordinator=host must be HOST:PORT"),
     ],
 )
 def test_processes_that_do_not_fit_are_refused(arguments, words):
@@ -39,6 +40,9 @@ def test_processes_that_do_not_fit_are_refused(arguments, words):
 
 def test_one_process_joins_nobody(tmp_path):
     processes.join("host:1", 1, 0)
+    processes.join(None, 1, None)
+    processes.require_same("anything")
+    processes.crash()
     processes.attend()
     assert not jax.distributed.is_initialized()
     with processes.mirrored(tmp_path) as directory:
@@ -58,8 +62,9 @@ def stop():
     ("environment", "several"),
     [
         ({}, False),
-        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "0"}, False),
-        ({"SLURM_NTASKS": "4"}, True),
+        ({"SLURM_NTASKS": "4"}, False),  # a batch script, which is one process
+        ({"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "1"}, False),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, True),
         ({"OMPI_COMM_WORLD_SIZE": "2"}, True),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, False),
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_COMPLETION_INDEX": "0"}, True),
@@ -91,8 +96,8 @@ def test_a_silent_process_is_named_once():
         if now < 20 or now > 80:
             two.look(now)
     assert said == {
-        35: ["process 2 is silent for 30 s; the others wait"],  # it never came
-        55: ["process 1 is silent for 30 s; the others wait"],
+        35: ["process 2 has been silent for 30 s; the others wait"],  # it never came
+        55: ["process 1 has been silent for 30 s; the others wait"],
         90: ["process 1 answers again"],
     }
 
@@ -103,14 +108,14 @@ def port():
         return free.getsockname()[1]
 
 
-def start(tmp_path, name, *flags):
-    """Two processes of the faces laboratory."""
+def start(tmp_path, name, *flags, own=((), ())):
+    """Two processes of the faces laboratory; each has flags of its own too."""
     coordinator, command = f"--coordinator=127.0.0.1:{port()}", [sys.executable, "-m"]
     command += ["experiments.faces", coordinator, "--num_processes=2", *FACES, *flags]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     return [
         subprocess.Popen(
-            [*command, f"--process_id={number}", f"--out={tmp_path / name}"],
+            [*command, f"--process_id={number}", f"--out={tmp_path / name}", *own[number]],
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
@@ -123,7 +128,7 @@ def ends(running):
     """Exit codes, and what they say of themselves; gloo prints a line too."""
     said = [process.communicate(timeout=120)[1] for process in running]
     return [process.returncode for process in running], [
-        [line for line in text.splitlines() if "Gloo" not in line] for text in said
+        [line for line in text.splitlines() if not line.startswith("[Gloo]")] for text in said
     ]
 
 
@@ -147,7 +152,7 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     codes, said = ends(start(folder, "pair", "--epochs=3"))
     assert codes == [0, 0], said
-    assert said[1] == []  # only the first process talks
+    assert len(said[1]) == 1  # it waits for all; then only the first process talks
     return folder / "pair" / "faces" / "run"
 
 
@@ -185,10 +190,28 @@ def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
     codes, said = ends(running)
     assert codes == [1, -signal.SIGKILL]
     gone = "faces: error: another process is gone; start all of them again, and they go on"
-    assert said[0][-1] == gone
+    assert said[0][-1].startswith(gone)
 
     codes, said = ends(start(tmp_path, "cut", "--epochs=3"))
     assert codes == [0, 0], said
     assert [x.tobytes() for x in arrays(folder, 3)] == [x.tobytes() for x in arrays(pair, 3)]
     for name in ("metrics.jsonl", "samples.png", "frames/epoch_0002.png"):
         assert (folder / name).read_bytes() == (pair / name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("own", "code", "words"),
+    [
+        ((["--seed=1"], ["--seed=2"]), 2, "the processes have different settings or data"),
+        ((["--batch_size=31"], ["--batch_size=31"]), 2, "devices=2 cannot share"),
+        (([], ["--data=missing"]), None, "process 1: faces: error: "),
+    ],
+)
+def test_what_processes_cannot_do_is_a_line(tmp_path, own, code, words):
+    codes, said = ends(start(tmp_path, "bad", "--epochs=1", own=own))
+    assert 0 not in codes
+    assert code is None or codes == [code, code]
+    assert any(words in line for lines in said for line in lines), said
+    assert not any("Traceback" in line for lines in said for line in lines)
+    assert not (tmp_path / "bad").exists()

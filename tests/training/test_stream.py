@@ -3,6 +3,7 @@
 import sys
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -24,10 +25,21 @@ class Lane(NamedTuple):
     seed: Any
 
 
-def program(data, lanes=1, shares=False, **options):
+class Labelled(nn.Module):
+    """A network that adds its label to what it says."""
+
+    network: nn.Module
+
+    @nn.compact
+    def __call__(self, x, labels, train=False):
+        y = self.network(x, train=train)
+        return y + labels.reshape(-1, *[1] * (y.ndim - 1)) / COUNT
+
+
+def program(data, lanes=1, shares=False, labels=None, **options):
+    networks = mlp.Generator((4,)), mlp.Critic((4,))
     g = gan(
-        mlp.Generator((4,)),
-        mlp.Critic((4,)),
+        *(networks if labels is None else map(Labelled, networks)),
         objective("wgan_gp"),
         pair("sgd", 1e-2),
         latent_dim=2,
@@ -38,6 +50,7 @@ def program(data, lanes=1, shares=False, **options):
         lambda lane: g,
         Lane(np.arange(lanes, dtype=np.int32)),
         data,
+        labels=labels,
         batch_size=BATCH,
         vary=lambda key, x: x + jax.random.normal(key, (1, 1, 2)),
         measure=lambda gan, state, lane: {"step": state.step},
@@ -59,7 +72,8 @@ def mapped(tmp_path):
 def test_streamed_training_is_the_same(mapped, monkeypatch, chunk, lanes, shares):
     pytest.importorskip("grain", reason="the extra data")
     monkeypatch.setattr(stream, "CHUNK", chunk)
-    kept, streamed = (program(mapped, lanes, shares, stream=x) for x in (False, True))
+    labels = np.arange(COUNT, dtype=np.int32) if chunk == 300 else None
+    kept, streamed = (program(mapped, lanes, shares, labels, stream=x) for x in (False, True))
     (state, metrics), (other, others) = (x.advance(x.init(), 2) for x in (kept, streamed))
     assert metrics.keys() == others.keys()
     for x, y in zip(

@@ -17,7 +17,9 @@ SLOW_STEPS = {"optimizer": ("sgd",), "learning_rate": (1e-3,)}
 
 
 def train(directory, config, dataset, count, check=lambda: None, stream=None):
-    machine = Machine(None if count is None else devices.first(count), stream)
+    machine = Machine(
+        None if count is None else devices.make_mesh(jax.devices()[:count]), stream
+    )
     run.run(config, directory, dataset, samples=10, machine=machine, check=check)
 
 
@@ -92,7 +94,7 @@ def test_what_devices_hold_is_shown(tmp_path, monkeypatch, capsys):
     [
         (["--devices=3", "--batch_size=16"], "devices=3 cannot share a batch of 16 equally"),
         (["--devices=4", "--batch_size=12", "--pack=6"], "cannot share a batch of 2 equally"),
-        (["--devices=0"], "--devices=0 must be 1 or more"),
+        (["--devices=0"], "--devices=0: must be from 1 to 1024"),
         (["--devices=1000"], "devices=1000: must be from 1 to"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Packing of image folders ahead of training."""

@@ -1,0 +1,60 @@
+"""Pack: the images of a folder or an archive, cut to squares, as one array on disk.
+
+    python -m experiments.pack FOLDER_OR_ARCHIVE --size=64
+
+``experiments.faces --data=FOLDER_OR_ARCHIVE --size=64`` packs by itself, and finds what this
+command has packed: it is for large folders, ahead of training. It uses all cores and little
+memory. One that is killed goes on where it was. The array, one byte per colour, goes to the
+cache; the command prints its path.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit code."""
+    # Each process that decodes imports this module, and should not import JAX.
+    from experiments.common import flags
+    from jaxgan.data import image_folder
+    from jaxgan.errors import InputError
+    from jaxgan.runs import progress
+
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        """Flags of the command.
+
+        Attributes:
+          size: Pixels along a side.
+        """
+
+        size: int = 64
+
+    without = ("out", "name", "fresh", "dry_run", "tensorboard", "devices")
+    line = flags.CommandLine("pack", __doc__, without=without, arguments=1)
+    read = line.define(Options)
+
+    def command(check: Callable[[], None]) -> None:
+        if not line.arguments:
+            raise InputError("which folder or archive of images?")
+        with progress.counting("image") as tell:
+
+            def told(done: int, total: int) -> None:
+                check()
+                tell(done, total)
+
+            packed = image_folder.pack(
+                line.arguments[0], Options(**read()).size, processes=True, tell=told
+            )
+        for text in packed.lines:
+            progress.say(text)
+        for name, reason in packed.skipped:
+            progress.say(f"{name}: {reason}")
+        print(getattr(packed.images, "filename", "not kept: the cache cannot be written"))
+
+    return line.run(command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
