@@ -15,11 +15,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from experiments.faces.__main__ import main
 from jaxgan.errors import InputError
 from jaxgan.runs import Stopped, processes
 
 # Of SGD: Adam would turn the rounding of gradients near zero into whole steps.
-FACES = ["--variant=gan", "--size=32", "--width=4", "--train_size=640", "--batch_size=32"]
+FACES = ["--variant=gan", "--size=32", "--width=4", "--train_size=160", "--batch_size=32"]
 FACES += ["--optimizer=sgd", "--learning_rate=1e-3", "--name=run"]
 
 
@@ -148,33 +149,32 @@ def arrays(folder: Path, epoch: int):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """A run of two processes, 20 steps an epoch."""
+    """A run of two processes, five steps an epoch."""
     folder = tmp_path_factory.mktemp("pair")
-    codes, said = ends(start(folder, "pair", "--epochs=3"))
+    codes, said = ends(start(folder, "pair", "--epochs=6"))
     assert codes == [0, 0], said
     assert len(said[1]) == 1  # it waits for all; then only the first process talks
     return folder / "pair" / "faces" / "run"
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(pair, tmp_path):
+def test_two_processes_equal_one(pair, tmp_path, monkeypatch):
     """After 20 steps."""
-    command = [sys.executable, "-m", "experiments.faces", *FACES, "--epochs=1"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    subprocess.run([*command, f"--out={tmp_path}"], check=True, env=environment)
-    together, alone = arrays(pair, 1), arrays(tmp_path / "faces" / "run", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main([*FACES, "--epochs=4", f"--out={tmp_path}"]) == 0
+    together, alone = arrays(pair, 4), arrays(tmp_path / "faces" / "run", 4)
     scale = max(float(np.abs(x).max()) for x in alone if x.dtype.kind == "f")
     for x, y in zip(together, alone, strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5 * min(1.0, scale))
     lines = (pair / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in lines] == [20, 40, 60]
+    assert [json.loads(line)["step"] for line in lines] == [5, 10, 15, 20, 25, 30]
 
 
 @pytest.mark.slow
 def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
     """A signal to one stops all, saved; a killed one ends the other; the run ends the same."""
     folder = tmp_path / "cut" / "faces" / "run"
-    running = start(tmp_path, "cut", "--epochs=3")
+    running = start(tmp_path, "cut", "--epochs=6")
     wait_for(folder / "frames" / "epoch_0000.png")
     running[1].terminate()
     codes, said = ends(running)
@@ -182,36 +182,27 @@ def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
     line = "faces: stopped by SIGTERM; the same command goes on"
     assert [lines[-1] for lines in said] == [line, f"process 1: {line}"]
     saved = max((folder / "checkpoints").glob("step_????????"))
-    assert int(saved.name[-8:]) == len((folder / "metrics.jsonl").read_text().splitlines()) < 3
+    assert int(saved.name[-8:]) == len((folder / "metrics.jsonl").read_text().splitlines()) < 6
 
-    running = start(tmp_path, "cut", "--epochs=3")
-    wait_for(folder / "frames" / "epoch_0002.png")
+    running = start(tmp_path, "cut", "--epochs=6")
+    wait_for(folder / "frames" / "epoch_0003.png")
     running[1].kill()
     codes, said = ends(running)
     assert codes == [1, -signal.SIGKILL]
     gone = "faces: error: another process is gone; start all of them again, and they go on"
     assert said[0][-1].startswith(gone)
 
-    codes, said = ends(start(tmp_path, "cut", "--epochs=3"))
+    codes, said = ends(start(tmp_path, "cut", "--epochs=6"))
     assert codes == [0, 0], said
-    assert [x.tobytes() for x in arrays(folder, 3)] == [x.tobytes() for x in arrays(pair, 3)]
+    assert [x.tobytes() for x in arrays(folder, 6)] == [x.tobytes() for x in arrays(pair, 6)]
     for name in ("metrics.jsonl", "samples.png", "frames/epoch_0002.png"):
         assert (folder / name).read_bytes() == (pair / name).read_bytes()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("own", "code", "words"),
-    [
-        ((["--seed=1"], ["--seed=2"]), 2, "the processes have different settings or data"),
-        ((["--batch_size=31"], ["--batch_size=31"]), 2, "devices=2 cannot share"),
-        (([], ["--data=missing"]), None, "process 1: faces: error: "),
-    ],
-)
-def test_what_processes_cannot_do_is_a_line(tmp_path, own, code, words):
-    codes, said = ends(start(tmp_path, "bad", "--epochs=1", own=own))
-    assert 0 not in codes
-    assert code is None or codes == [code, code]
-    assert any(words in line for lines in said for line in lines), said
-    assert not any("Traceback" in line for lines in said for line in lines)
+def test_processes_that_differ_are_refused(tmp_path):
+    codes, said = ends(start(tmp_path, "bad", "--epochs=1", own=(["--seed=1"], ["--seed=2"])))
+    assert codes == [2, 2]
+    line = "faces: error: the processes have different settings or data"
+    assert [lines[-1] for lines in said] == [line, f"process 1: {line}"]
     assert not (tmp_path / "bad").exists()

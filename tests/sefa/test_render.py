@@ -1,12 +1,29 @@
-"""Rows of images that turn and shift."""
+"""Images of many codes, on many devices too; rows of images that turn and shift."""
+
+import dataclasses
 
 import numpy as np
+import pytest
 
 from jaxgan.convert.generator import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.sefa import render
+from jaxgan.training import devices
 from tests.generators import linear, movable
 from tests.quick import normal
+
+
+@pytest.mark.parametrize("make", [linear, movable])
+def test_devices_share_batches_of_images(make):
+    alone, mesh = make(), devices.make_mesh()
+    shared = dataclasses.replace(alone, mesh=mesh)
+    codes = normal(mesh.size + 2, *alone.code_shape[1:])
+    images = shared.images(codes[: mesh.size])
+    assert images.sharding.is_equivalent_to(devices.along(mesh, 0), images.ndim)
+    np.testing.assert_allclose(images, alone.images(codes[: mesh.size]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(shared.images(codes), alone.images(codes), rtol=1e-5, atol=1e-6)
+    drawn = [render.draw(generator, codes, 4, 3) for generator in (shared, alone)]
+    np.testing.assert_array_equal(*drawn)
 
 
 def test_places_are_rows_behind_the_directions():

@@ -76,12 +76,10 @@ CASES = {
     "conv, penalty": ("report_conv", 28, 4, "wgan_gp", "layer", {}),
     "report's dcgan": ("report_dcgan", 64, 2, "gan", None, {}),
     "two penalties": ("report_dcgan", 64, 2, "rpgan", "none", {}),
-    "statistics of a batch": ("report_dcgan", 64, 2, "dragan", "none", {}),
-    "dcgan": ("dcgan", 32, 4, "lsgan", None, {}),
-    "packs": ("dcgan", 32, 4, "gan", None, {"pack": 2}),
+    "statistics of a batch": ("report_dense", 28, 4, "dragan", None, {}),
+    "packs": ("report_dense", 28, 4, "lsgan", None, {"pack": 2}),
     "labels": ("dcgan", 32, 4, "gan", None, {"classes": CLASSES}),
-    "sngan": ("sngan", 32, 4, "hinge", None, {}),
-    "augmented": ("sngan", 32, 4, "hinge", None, {"augment": True, "classes": CLASSES}),
+    "sngan, augmented": ("sngan", 32, 2, "hinge", None, {"augment": True, "classes": CLASSES}),
 }
 QUICK = ("conv", "labels")
 

@@ -28,16 +28,14 @@ def stop():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("others", [(2,), (1, None)])
-def test_a_run_goes_on_with_another_number_of_devices(tmp_path, dataset, config_of, others):
+def test_a_run_goes_on_with_another_number_of_devices(tmp_path, dataset, config_of):
     config = config_of(**SLOW_STEPS, epochs=3)
     train(tmp_path / "alone", config, dataset, 1)
     with pytest.raises(Stopped):
         train(tmp_path / "moved", config, dataset, 4, stop)
-    for count in others[:-1]:
-        with pytest.raises(Stopped):
-            train(tmp_path / "moved", config, dataset, count, stop)
-    train(tmp_path / "moved", config, dataset, others[-1])
+    with pytest.raises(Stopped):
+        train(tmp_path / "moved", config, dataset, 2, stop)
+    train(tmp_path / "moved", config, dataset, 1)
     init = run.make_program(config, dataset).init
     states = [jobs.last_state(tmp_path / name, init) for name in ("alone", "moved")]
     assert_close(*states)
@@ -52,15 +50,13 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path, dataset, config_
 
 @pytest.mark.slow
 def test_a_run_streams_what_it_would_keep(tmp_path, dataset, config_of):
-    """Stopped and gone on, on other devices too."""
+    """Stopped, it goes on; two devices share its batches."""
     pytest.importorskip("grain", reason="the extra data")
-    config = config_of(**SLOW_STEPS, epochs=3, flip=True, seeds=2)
+    config = config_of(**SLOW_STEPS, epochs=2, flip=True)
     train(tmp_path / "kept", config, dataset, None)
     with pytest.raises(Stopped):
         train(tmp_path / "streamed", config, dataset, 2, stop, stream=True)
-    with pytest.raises(Stopped):
-        train(tmp_path / "streamed", config, dataset, 4, stop, stream=True)
-    train(tmp_path / "streamed", config, dataset, None, stream=True)
+    train(tmp_path / "streamed", config, dataset, 2, stream=True)
     init = run.make_program(config, dataset).init
     states = [jobs.last_state(tmp_path / name, init) for name in ("kept", "streamed")]
     assert_close(*states)

@@ -570,6 +570,20 @@ def test_a_table_is_printed(tmp_path, checkpoint, monkeypatch, capsys):
     assert (folder / "sefa.html").exists()
 
 
+def test_devices_draw_the_same(tmp_path, checkpoint):
+    arguments = [f"--checkpoint={checkpoint}", "--steps=3", "--samples=1", "--directions=1"]
+    for count in (1, 2):
+        flags = [*arguments, f"--devices={count}", f"--out={tmp_path / str(count)}"]
+        assert main(flags) == 0
+    one, two = (
+        sorted((tmp_path / name / "sefa" / checkpoint.stem).glob("*.png")) for name in "12"
+    )
+    assert len(one) == len(two) > 0
+    for path, other in zip(one, two, strict=True):
+        pixels, others = (np.asarray(Image.open(x), int) for x in (path, other))
+        assert np.abs(pixels - others).max() <= 1
+
+
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path, checkpoint, capsys):
     arguments = (f"--out={tmp_path / 'runs'}", f"--checkpoint={checkpoint}", "--steps=3")
     assert main([*arguments, "--dry_run", "--eyes=0.5,0.4,0.2", "--attributes"]) == 0
