@@ -90,8 +90,10 @@ def rows() -> list[Row]:
             count = functools.partial(sefa.operations, model, pixels)
             title = f"{model}, {pixels} pixels, batch {batch}"
             table.append(Row("sefa", title, "image", programs, count))
-    both = {name: ("mobilestylegan.py", name) for name in ("jaxgan", "openvino")}
-    table.append(Row("mobilestylegan", "MobileStyleGAN, 1024 pixels", "image", both))
+    for batch in (1, 5):
+        both = {name: ("mobilestylegan.py", name, batch) for name in mobilestylegan.PROGRAMS}
+        title = f"MobileStyleGAN, 1024 pixels, batch {batch}"
+        table.append(Row("mobilestylegan", title, "image", both))
     return table
 
 
