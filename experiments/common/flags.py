@@ -90,14 +90,10 @@ class CommandLine:
         config: type,
         defaults: Mapping[str, Any] | None = None,
         texts: Mapping[str, str] | None = None,
-        *,
-        lists: Collection[str] = (),
-        without: Collection[str] = (),
+        **options: Collection[str],
     ) -> Callable[[], dict[str, Any]]:
         """Define a flag for every field of a dataclass, as ``fields.define`` does."""
-        return fields.define(
-            self.values, self.experiment, config, defaults, texts, lists=lists, without=without
-        )
+        return fields.define(self.values, self.experiment, config, defaults, texts, **options)
 
     def start(self) -> Mesh | None:
         """Set JAX up, as ``process.start`` does; call it before JAX makes an array."""

@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import warnings
 from collections import deque
@@ -81,7 +82,11 @@ def _processes() -> Executor:
 
 
 def _begin() -> None:
-    """Begin a process: it prints nothing, and ends with the one that has started it."""
+    """Begin a process: it prints nothing, and ends with the one that has started it.
+
+    Ctrl-C in a terminal reaches it too, and is left to the one that has started it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow() -> None:
         parent = multiprocessing.parent_process()
