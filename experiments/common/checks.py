@@ -25,12 +25,13 @@ def require_whole(config: Training, limits: Mapping[str, int]) -> None:
         require(config, 0 < getattr(config, name) <= limit, name, allowed)
 
 
-def check(config: Training, count: int) -> None:
+def check(config: Training, count: int, within: str = "") -> None:
     """Refuse settings that cannot be trained with.
 
     Args:
       config: What was resolved.
       count: Examples to train on.
+      within: Words for what holds them, if not the data.
 
     Raises:
       InputError: Names the setting, its value and what is allowed.
@@ -80,7 +81,7 @@ def check(config: Training, count: int) -> None:
         needed <= count,
         "batch_size",
         f"one generator update takes {config.critic_steps} batches, {needed} examples, "
-        f"and there are {count} to train on",
+        f"and there are {count} to train on{within}",
     )
     require(
         config,

@@ -201,14 +201,20 @@ def fit_batch(settings: dict[str, Any], given: Mapping[str, Any], examples: str)
     settings["batch_size"] = room
     return [
         f"batch_size={room}: one update takes {settings['critic_steps']} batches, and "
-        f"there are {settings['train_size']} {examples} to train on"
+        f"there are {_in_epoch(settings)} {examples} to train on"
+        + (" in an epoch" if settings.get("epoch_size") else "")
     ]
 
 
 def room_for_batch(settings: Mapping[str, Any]) -> int:
     """The largest batch that the data have room for; 0 if there is none."""
-    room = settings["train_size"] // max(1, settings["critic_steps"])
+    room = _in_epoch(settings) // max(1, settings["critic_steps"])
     return room - room % max(1, settings.get("pack", 1))
+
+
+def _in_epoch(settings: Mapping[str, Any]) -> int:
+    """Examples in an epoch: all, or as many as its size says."""
+    return settings.get("epoch_size") or settings["train_size"]
 
 
 def require_distinct(configs: list[Any]) -> list[Any]:

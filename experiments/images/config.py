@@ -16,6 +16,7 @@ from jaxgan.networks.layers import NORMS
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.runs.progress import say
 from jaxgan.training.augment import augment
+from jaxgan.training.epochs import steps_per_epoch
 
 FEWEST = 4  # images, for measures that compare two halves of them
 SPREAD_IMAGES = 2048  # the first ones, whose spread is the data's
@@ -55,6 +56,8 @@ class Config(Training):
       flip: Mirror real images at random, left to right.
       precision: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
         are float32, and a saved generator computes in float32.
+      epoch_size: Images in an epoch; by default those of a pass over train_size. With fewer, a
+        pass takes several epochs, and a long one is saved, measured and stopped within.
     """
 
     model: str
@@ -67,6 +70,13 @@ class Config(Training):
     augment: tuple[str, ...] = ()
     flip: bool = False
     precision: str = "float32"
+    epoch_size: int | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Generator updates in one epoch."""
+        images = self.train_size if self.epoch_size is None else self.epoch_size
+        return steps_per_epoch(images, self.batch_size, self.critic_steps)
 
 
 PRECISIONS: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -104,6 +114,8 @@ def configure(
             config = Config(**{"critic_norm": norm, **settings, "model": model})
             if config.critic_width == config.width:  # the same run as without
                 config = dataclasses.replace(config, critic_width=None)
+            if config.epoch_size == config.train_size:
+                config = dataclasses.replace(config, epoch_size=None)
             try:
                 _check(config, dataset)
             except InputError as error:
@@ -144,6 +156,8 @@ def _check(config: Config, dataset: Dataset) -> None:
     limits = {"width": 1024, "train_size": len(dataset.images)}
     if config.critic_width is not None:
         limits["critic_width"] = 1024
+    if config.epoch_size is not None:
+        limits["epoch_size"] = config.train_size
     checks.require_whole(config, limits)
     for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
         allowed = f"must be one of {', '.join(norms)}"
@@ -162,7 +176,10 @@ def _check(config: Config, dataset: Dataset) -> None:
     lookup("precision", config.precision, PRECISIONS)
     able = f"the networks of --model={config.model} compute with float32 alone; {_with_forms()}"
     require(config, config.precision == "float32" or pair.conditional, "precision", able)
-    checks.check(config, config.train_size)
+    if config.epoch_size is None:
+        checks.check(config, config.train_size)
+    else:
+        checks.check(config, config.epoch_size, " in an epoch")
 
 
 def _check_labels(config: Config, dataset: Dataset) -> None:

@@ -166,6 +166,7 @@ def make_program(
         mesh=shared or machine.mesh,
         share_batches=shared is not None,
         stream=machine.streams(images),
+        epoch_size=config.epoch_size,
         compiler_options=compiler_options(),
     )
 

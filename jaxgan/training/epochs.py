@@ -24,8 +24,9 @@ def epoch(
     prepare: Callable[[Array], Array] = lambda batch: batch,
     vary: Callable[[Array, Array], Array] | None = None,
     labels: Array | None = None,
+    size: int | None = None,
 ) -> tuple[GanState, Metrics]:
-    """One pass over shuffled data as one scan.
+    """One pass over shuffled data, or a part of one, as one scan.
 
     Each batch is one critic update; every ``critic_steps`` batches end in a generator
     update. The order is a function of the root key and the number of the epoch.
@@ -40,6 +41,7 @@ def epoch(
       vary: ``(key, batches [critic_steps, B, ...]) -> [critic_steps, B, ...]``: changes real
         examples at random, such as ``augment.flip``; applied after ``prepare``.
       labels: ``[N]`` int32, for networks that take labels.
+      size: Examples in an epoch; by default all. With fewer, a pass takes several epochs.
 
     Returns:
       The state one epoch on, and each metric's mean over the epoch.
@@ -61,16 +63,32 @@ def epoch(
         some = None if labels is None else labels[indices]
         return step(gan, state, data[indices], some, prepare=prepare, vary=vary)
 
-    examples = order(state, len(data), batch_size=batch_size, critic_steps=critic_steps)
+    examples = order(
+        state, len(data), batch_size=batch_size, critic_steps=critic_steps, size=size
+    )
     state, metrics = jax.lax.scan(body, state, examples)
     return state, jax.tree.map(jnp.mean, metrics)
 
 
-def order(state: GanState, examples: int, *, batch_size: int, critic_steps: int = 1) -> Array:
-    """Numbers of the examples of an epoch: ``[steps, critic_steps, batch_size]``."""
-    steps = steps_per_epoch(examples, batch_size, critic_steps)
-    key = draw_key(state.key, ORDER, state.step // steps)
-    chosen = _shuffled(key, examples)[: steps * critic_steps * batch_size]
+def order(
+    state: GanState,
+    examples: int,
+    *,
+    batch_size: int,
+    critic_steps: int = 1,
+    size: int | None = None,
+) -> Array:
+    """Numbers of the examples of an epoch: ``[steps, critic_steps, batch_size]``.
+
+    Epochs of fewer examples take parts of one pass after another; what is left at the end
+    of a pass is dropped.
+    """
+    size = examples if size is None else size
+    steps = steps_per_epoch(size, batch_size, critic_steps)
+    number, passes = state.step // steps, examples // size
+    shuffled = _shuffled(draw_key(state.key, ORDER, number // passes), examples)
+    count = steps * critic_steps * batch_size
+    chosen = jax.lax.dynamic_slice_in_dim(shuffled, number % passes * size, count)
     return chosen.reshape(steps, critic_steps, batch_size)
 
 

@@ -57,6 +57,7 @@ def make_program(
     mesh: Mesh | None = None,
     share_batches: bool = False,
     stream: bool = False,
+    epoch_size: int | None = None,
     compiler_options: Mapping[str, Any] | None = None,
 ) -> Program:
     """Build the functions of a training.
@@ -76,6 +77,7 @@ def make_program(
       share_batches: Whether they share every batch of each lane instead. They sum gradients
         and the statistics of batch norm; numbers differ from those of one device by rounding.
       stream: Whether the data stay on the host, and batches are read while devices compute.
+      epoch_size: Examples in an epoch; by default all.
       compiler_options: Of all functions but ``init``.
     """
     mesh = devices.make_mesh() if mesh is None else mesh
@@ -117,6 +119,7 @@ def make_program(
                 prepare=prepare,
                 vary=vary,
                 labels=labels,
+                size=epoch_size,
                 measure=lambda state: measure(gan, state, lane),
             )
 
@@ -190,6 +193,7 @@ def make_program(
             prepare=prepare,
             vary=vary,
             measure=measure,
+            epoch_size=epoch_size,
         )
         return Program(make, advance_streamed, each, shapes, lambda epochs: None)
     return Program(make, run, each, shapes, compile_ahead)

@@ -104,6 +104,7 @@ def make_advance(
     measure: Callable[[Gan, GanState, Any], Metrics],
     batch_size: int,
     critic_steps: int,
+    epoch_size: int | None = None,
     **options: Any,
 ) -> Callable[[GanState, int], tuple[GanState, Metrics]]:
     """Make the ``advance`` of a program whose data stay on the host.
@@ -116,6 +117,7 @@ def make_advance(
       measure: As ``make_program`` takes it.
       batch_size: B.
       critic_steps: Critic updates per generator update.
+      epoch_size: Examples in an epoch; by default all.
       **options: As ``epochs.step`` takes them.
     """
     data, labels = host
@@ -131,7 +133,11 @@ def make_advance(
 
     order = over_all(
         lambda gan, state, lane, own: epochs.order(
-            state, len(data), batch_size=batch_size, critic_steps=critic_steps
+            state,
+            len(data),
+            batch_size=batch_size,
+            critic_steps=critic_steps,
+            size=epoch_size,
         )
     )
     train, end = over_all(train_lane, donate_argnums=0), over_all(end_lane)

@@ -55,6 +55,16 @@ def test_an_epoch_is_one_pass_in_an_order_of_its_own(key):
     assert (first != batches(data, key=jax.random.key(1))).any()
 
 
+def test_epochs_of_a_size_are_parts_of_one_pass(key):
+    data = np.arange(50)[:, None]
+    batches = recording(2, key, (2, 3, 4, 1), batch_size=4, critic_steps=3, size=24)
+    parts = [batches(data, start).ravel() for start in (0, 2, 4, 6)]
+    whole = recording(4, key, (4, 3, 4, 1), batch_size=4, critic_steps=3)(data)
+    np.testing.assert_array_equal(np.concatenate(parts[:2]), whole.ravel())
+    assert len(np.unique(np.concatenate(parts[2:]))) == 48  # the second pass
+    assert (np.concatenate(parts[:2]) != np.concatenate(parts[2:])).any()
+
+
 def test_batches_are_prepared(key):
     data = np.arange(8, dtype=np.uint8)[:, None]
     batches = recording(

@@ -69,15 +69,25 @@ def mapped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "lanes", "shares"),  # a step at once, some steps, all
-    [(1, 1, True), (300, 3, False), (300, 1, True), (2**25, 4, False)],
+    ("chunk", "lanes", "shares", "size"),  # a step at once, some steps, all
+    [
+        (1, 1, True, None),
+        (300, 3, False, None),
+        (300, 1, True, None),
+        (2**25, 4, False, None),
+        (300, 1, False, 33),
+    ],
 )
-def test_streamed_training_is_the_same(mapped, monkeypatch, chunk, lanes, shares):
+def test_streamed_training_is_the_same(mapped, monkeypatch, chunk, lanes, shares, size):
     pytest.importorskip("grain", reason="the extra data")
     monkeypatch.setattr(stream, "CHUNK", chunk)
     labels = np.arange(COUNT, dtype=np.int32) if chunk == 300 else None
-    kept, streamed = (program(mapped, lanes, shares, labels, stream=x) for x in (False, True))
-    (state, metrics), (other, others) = (x.advance(x.init(), 2) for x in (kept, streamed))
+    kept, streamed = (
+        program(mapped, lanes, shares, labels, stream=x, epoch_size=size) for x in (False, True)
+    )
+    (state, metrics), (other, others) = (x.advance(x.init(), 3) for x in (kept, streamed))
+    steps = np.arange(1, 4) * (2 if size else 4)
+    np.testing.assert_array_equal(metrics["step"], [steps] * lanes)
     assert metrics.keys() == others.keys()
     for x, y in zip(
         jax.tree.leaves((state.generator, state.critic, state.average, metrics)),

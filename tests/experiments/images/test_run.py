@@ -135,6 +135,9 @@ def test_default_norms_fit_the_penalty(config_of):
         ({"pack": 3}, "--pack=3: must be a whole number from 1 that divides the batch of 16"),
         ({"pack": 0}, "--pack=0: must be a whole number from 1 that divides the batch of 16"),
         ({"critic_width": 0}, "--critic_width=0: must be a whole number from 1 to 1024"),
+        ({"epoch_size": 0}, "--epoch_size=0: must be a whole number from 1 to 64"),
+        ({"epoch_size": 65}, "--epoch_size=65: must be a whole number from 1 to 64"),
+        ({"epoch_size": 9}, "there are 9 to train on in an epoch; --batch_size=9 fits"),
         ({"pack": 3, "batch_size": 66}, "66: one generator update takes 1 batches, 66"),
         (
             {"train_size": 3, "batch_size": 1},
@@ -164,6 +167,12 @@ def test_the_critic_has_packs_and_a_width_which_a_run_without_does_not_mention(
     new = {"pack": 2, "critic_width": 5}
     assert not new.keys() & run.settings(dataset, plain).keys()  # older runs go on
     assert new.items() <= run.settings(dataset, other).items()
+
+
+def test_an_epoch_may_be_a_part_of_a_pass(config_of):
+    assert config_of(epoch_size=40).steps_per_epoch == 2
+    assert config_of().steps_per_epoch == 4
+    assert config_of(epoch_size=64) == config_of()
 
 
 def test_a_dcgan_does_not_go_on_with_an_older_run_of_that_name(dataset, config_of):
