@@ -98,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         for row in report.table.rows:
             print("  ".join(cell.replace("\n", ", ") for cell in row))
+        say(f"next: open the page in a browser; {chosen.name}.json has its numbers")
         print(directory / f"{chosen.name}.html")
 
     return line.run(command, argv)

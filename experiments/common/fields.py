@@ -9,18 +9,19 @@ from typing import Any
 import docstring_parser
 from absl import flags
 
+from experiments.common.help import purpose_of
 from jaxgan.errors import InputError
 
 
 def define(
     values: flags.FlagValues,
-    experiment: str,
     config: type,
     defaults: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
     *,
     lists: Collection[str] = (),
     without: Collection[str] = (),
+    headings: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Callable[[], dict[str, Any]]:
     """Define a flag for every field of a dataclass.
 
@@ -30,12 +31,12 @@ def define(
 
     Args:
       values: Gets the flags.
-      experiment: Under whose name the help shows them.
       config: A dataclass.
       defaults: Shown in the help; those of the dataclass by default.
       texts: Help texts that replace those of the docstring.
       lists: Fields of one ``str`` whose flag takes a list of names.
       without: Fields that get no flag.
+      headings: Purposes of fields, where they differ from those of ``help.PURPOSES``.
 
     Returns:
       Reads the flags that are given: field to value, lists as tuples. It raises
@@ -55,7 +56,11 @@ def define(
         if value is not dataclasses.MISSING and value not in (None, (), ""):
             text += f" Default: {_spell(value)}."
         _MAKERS[typing.get_origin(kind) or kind](
-            name, None, text, flag_values=values, module_name=experiment
+            name,
+            None,
+            text,
+            flag_values=values,
+            module_name=headings.get(name, purpose_of(name)),
         )
 
     def read() -> dict[str, Any]:

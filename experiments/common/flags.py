@@ -14,11 +14,13 @@ import jax
 from absl import flags, logging
 from jax.sharding import Mesh
 
-from experiments.common import fields, process
+from experiments.common import fields, help, process
 from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs import cache, processes
 from jaxgan.training import devices
+
+COMPLETION = "--completion"  # in place of all flags: print them for ``python -m experiments``
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,8 @@ class CommandLine:
     ):
         self.experiment, self.doc, self.without = experiment, doc, without
         self.values = flags.FlagValues()
-        flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name=experiment)
+        flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name="this run")
+        self.choices: dict[str, list[str]] = {}  # values of a flag that a shell may complete
         self._defaults, self._most = shared, arguments
         self.arguments: list[str] = []  # words that are no flags, once they are parsed
         self._read = self.define(Shared, dataclasses.asdict(shared), texts)
@@ -90,10 +93,20 @@ class CommandLine:
         config: type,
         defaults: Mapping[str, Any] | None = None,
         texts: Mapping[str, str] | None = None,
-        **options: Collection[str],
+        choices: Mapping[str, Collection[str]] | None = None,
+        **options: Any,
     ) -> Callable[[], dict[str, Any]]:
-        """Define a flag for every field of a dataclass, as ``fields.define`` does."""
-        return fields.define(self.values, self.experiment, config, defaults, texts, **options)
+        """Define a flag for every field of a dataclass, as ``fields.define`` does.
+
+        Args:
+          config: As ``fields.define`` takes it, and what follows.
+          defaults: As well.
+          texts: As well.
+          choices: Values of a flag that a shell may complete.
+          **options: As well.
+        """
+        self.choices |= {name: list(each) for name, each in (choices or {}).items()}
+        return fields.define(self.values, config, defaults, texts, **options)
 
     def start(self) -> Mesh | None:
         """Set JAX up, as ``process.start`` does; call it before JAX makes an array."""
@@ -179,12 +192,14 @@ class CommandLine:
     ) -> int:
         logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
         words = sys.argv[1:] if argv is None else argv
+        if list(words) == [COMPLETION]:
+            return self._tell(lambda: help.listing(self.values, self.choices))
         try:
             rest = self.values([self.experiment, *words])[1:]
         except (flags.Error, OSError, UnicodeDecodeError) as error:  # or of --flagfile
             return self._fail(error, 2)
         if self.values["help"].value:
-            return self._help()
+            return self._tell(lambda: help.text(self.doc or "", self.values))
         done = False
         try:
             self.arguments, rest = rest[: self._most], rest[self._most :]
@@ -237,14 +252,12 @@ class CommandLine:
         processes.fail(f"{self.experiment}: error: {line}")
         return code
 
-    def _help(self) -> int:
+    def _tell(self, make: Callable[[], str]) -> int:
+        """Print a text about the flags that have a meaning here."""
         for name in self.without:
             delattr(self.values, name)
         try:
-            print(
-                f"{self.doc}\nflags:\n{self.values.get_help(include_special_flags=False)}",
-                flush=True,
-            )
+            print(make(), flush=True)
         except BrokenPipeError:  # such as of --help | head
             process.close_output()
         return 0

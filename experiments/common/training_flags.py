@@ -1,6 +1,7 @@
 """Flags of every laboratory that trains a GAN; ``flags`` has the rest."""
 
 import dataclasses
+import types
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def define(
     texts: Mapping[str, str],
     *,
     without: Collection[str] = (),
+    choices: Mapping[str, Collection[str]] = types.MappingProxyType({}),
 ) -> Callable[[], dict[str, Any]]:
     """Define a flag for every setting of a laboratory, and ``--recipe``.
 
@@ -50,6 +52,7 @@ def define(
       recipes: Choices of ``--recipe``.
       texts: Help texts that replace those of the configuration's docstring.
       without: Settings that have no flag.
+      choices: Values of further settings that a shell may complete.
 
     Returns:
       Reads the flags that are given.
@@ -60,9 +63,16 @@ def define(
         {**_CHOICES, **texts},
         lists=("variant", "optimizer", "model"),
         without=without,
+        choices={
+            "variant": OBJECTIVES,
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+            "penalty": PENALTIES,
+            **choices,
+        },
     )
     names = f"Use the settings of a report, a paper or a purpose: {', '.join(recipes)}."
-    recipe = line.define(_RecipeFlag, texts={"recipe": names})
+    recipe = line.define(_RecipeFlag, texts={"recipe": names}, choices={"recipe": recipes})
     return lambda: _with_whole_names(settings()) | recipe()
 
 

@@ -22,7 +22,8 @@ from experiments.sefa import config as sefa_config
 from experiments.sefa import run
 from experiments.sefa.config import Config
 from experiments.sefa.load import load
-from jaxgan import runs, runtime
+from jaxgan import runs, runtime, sefa
+from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from jaxgan.sefa import files, known, naming
 
@@ -69,7 +70,11 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("explore", __doc__, without=("devices",))
-    read = line.define(Options)
+    read = line.define(
+        Options,
+        headings={"size": "measures and pictures"},
+        choices={"checkpoint": zoo.GENERATORS, "like": sefa.TOOLS},
+    )
 
     def command(check: Callable[[], None]) -> None:
         given = read()

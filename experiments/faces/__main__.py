@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from experiments.common import flags, training_flags
+from experiments.common import ending, flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.faces.compare import compare, finish
 from experiments.faces.config import DEFAULTS, MODELS, RECIPES, TEXTS, check_place, load
@@ -32,7 +32,9 @@ from jaxgan.runs.progress import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("faces", __doc__, trains_images=True)
-    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
+    read = training_flags.define(
+        line, Config, DEFAULTS, RECIPES, TEXTS, choices={"model": MODELS}
+    )
     read_quality = line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(folders) > 1:
             runs.stoppable(lambda: compare(folders, directory), check)
         run.show(summaries)
-        print(directory)
+        ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.common import flags, training_flags
+from experiments.common import ending, flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.fashion_mnist import traverse
 from experiments.fashion_mnist.config import DEFAULTS, MODELS, RECIPES, TEXTS, load
@@ -50,7 +50,9 @@ class Traversal:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("fashion_mnist", __doc__, trains_images=True)
-    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",))
+    read = training_flags.define(
+        line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",), choices={"model": MODELS}
+    )
     read_traversal, read_quality = line.define(Traversal), line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
@@ -112,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check()
             traverse.show(run.title_of(config), result)
         run.show(summaries)
-        print(directory)
+        ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)
 

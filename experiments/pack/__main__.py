@@ -9,6 +9,7 @@ cache; the command prints its path.
 """
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress.say(text)
         for name, reason in packed.skipped:
             progress.say(f"{name}: {reason}")
+        found = shlex.join([f"--data={line.arguments[0]}", f"--size={packed.images.shape[1]}"])
+        progress.say(f"next: python -m experiments.faces {found}")
         print(getattr(packed.images, "filename", "not kept: the cache cannot be written"))
 
     return line.run(command, argv)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from experiments import STARTED
-from experiments.common import flags, training_flags
+from experiments.common import ending, flags, training_flags
 from experiments.points import modes, tables
 from experiments.points.config import DEFAULTS, TEXTS, Config, configure
 from experiments.points.recipes import RECIPES
@@ -29,7 +29,9 @@ from jaxgan.runs.progress import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("points", __doc__)
-    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS)
+    read = training_flags.define(
+        line, Config, DEFAULTS, RECIPES, TEXTS, choices={"data": points.POINT_CLOUDS}
+    )
 
     def command(check: Callable[[], None]) -> None:
         overrides = read()
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             began=STARTED,
         )
         tables.show(rows)
-        print(directory)
+        ending.finish(directory, ending.after_training(directory))
 
     return line.run(command, argv)
 

@@ -19,11 +19,12 @@ MobileStyleGAN of 1024 pixels, which is the default, 2 min.
 """
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.common import flags
+from experiments.common import ending, flags
 from experiments.sefa.config import check_flags, check_ranges, define
 from experiments.sefa.load import load
 from experiments.sefa.run import codes_of, find, run, settings, show
@@ -54,7 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return
         summary = run(config, directory, generator, fresh=line.shared.fresh, check=check)
         show(summary)
-        print(directory)
+        page = shlex.join(
+            [
+                f"--checkpoint={config.checkpoint}",
+                f"--directions_file={directory / 'directions.npz'}",
+            ]
+        )
+        ending.finish(
+            directory,
+            [
+                f"open {directory / 'sefa.html'} in a browser",
+                f"python -m experiments.explore {page}",
+            ],
+        )
 
     return line.run(command, argv)
 

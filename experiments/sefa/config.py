@@ -198,5 +198,14 @@ def define(line: CommandLine) -> Callable[[], Config]:
         "to_rgb": f"Conversions to colours that take part: {', '.join(TO_RGB)}.",
         "unit": f"Unit of distances: {', '.join(UNITS)}.",
     }
-    read = line.define(Config, texts=texts)
+    choices = {
+        "checkpoint": zoo.GENERATORS,
+        "like": sefa.TOOLS,
+        "normalisation": NORMALISATIONS,
+        "to_rgb": TO_RGB,
+        "unit": UNITS,
+        "space": SPACES,
+    }
+    headings = {"size": "measures and pictures", "batch_size": "this machine"}
+    read = line.define(Config, texts=texts, headings=headings, choices=choices)
     return lambda: Config(**read())

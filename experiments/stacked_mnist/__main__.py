@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from experiments.common import flags, training_flags
+from experiments.common import ending, flags, training_flags
 from experiments.common.settings import recipe_of
 from experiments.images import plan, run
 from experiments.images.config import Config, configure
@@ -36,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("stacked_mnist", __doc__, trains_images=True)
     without = ("size", "conditional")
-    read = training_flags.define(line, Config, DEFAULTS, RECIPES, TEXTS, without=without)
+    read = training_flags.define(
+        line, Config, DEFAULTS, RECIPES, TEXTS, without=without, choices={"model": MODELS}
+    )
 
     def command(check: Callable[[], None]) -> None:
         overrides: dict[str, Any] = read()
@@ -78,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         write_csv(directory / "modes.csv", table)
         run.show(summaries)
-        print(directory)
+        ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)
 

@@ -16,7 +16,15 @@ from jaxgan import runs
 from jaxgan.errors import InputError
 
 ROOT = Path(__file__).parents[3]
-LABORATORIES = ("points", "fashion_mnist", "faces", "sefa", "explore", "claims")
+LABORATORIES = (
+    "points",
+    "fashion_mnist",
+    "faces",
+    "stacked_mnist",
+    "sefa",
+    "explore",
+    "claims",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +108,14 @@ def test_only_flags_that_are_given_are_read():
 def test_help_says_what_the_docstrings_say(capsys):
     assert run("--help", defaults={"count": 5}, without=("name",)) == (0,)
     text = " ".join(capsys.readouterr().out.split())
-    assert text.startswith("A test. flags: test:")
+    assert text.startswith("A test. networks: --model: A model.")
     assert "--count: Number of things, in two lines. Default: 5. (an integer)" in text
     assert "--rate: Their rate. (a number)" in text
     assert "--title: Another. --" in text  # the defaults that are given replace all others
     assert "--out: Folder that holds all runs. Default: runs." in text
+    assert "this run, such as --out=claims: --[no]dry_run: Print" in text
+    assert "others: --count: Number" in text
+    assert text.endswith("Flags after it win.")
     assert "--name:" not in text
     assert "secret" not in text
     assert run("--help") == (0,)
@@ -261,6 +272,7 @@ def test_every_laboratory_runs_in_process_and_more_than_once(laboratory, capsys)
         assert main(["--hlp"]) == 2
     out, errors = capsys.readouterr()
     assert out.count(f"python -m experiments.{laboratory}") >= 2
+    assert "\nothers:" not in out  # every flag has a purpose
     assert "--[no]dry_run: Print the settings and what would be written" in out
     assert errors.startswith(f"{laboratory}: error: Unknown command line flag 'hlp'")
     assert errors.count("\n") == 2

@@ -1,0 +1,47 @@
+"""What a command says at its end."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxgan.runs.progress import say
+
+# What people look at first, in this order.
+_SHOWN = (
+    *("side_by_side.gif", "side_by_side.png", "clouds.png", "training.gif", "samples.png"),
+    *("losses.png", "sefa.html", "summary.csv", "classes.csv", "modes.csv", "summary.json"),
+)
+
+
+def finish(directory: Path, then: Sequence[str] = ()) -> None:
+    """Say what a command wrote and what to do next; print its folder, for other programs.
+
+    Args:
+      directory: The folder that it wrote.
+      then: Commands and pages to go on with.
+    """
+    say(f"wrote {_files(directory)} in {directory}")
+    if programs := _programs(directory):
+        say(f"wrote {_files(programs[0])} in each of {len(programs)} folders below")
+    for text in then:
+        say(f"next: {text}")
+    print(directory)
+
+
+def _programs(directory: Path) -> list[Path]:
+    """The folders of a sweep's programs."""
+    return sorted(path.parent for path in directory.glob("*/summary.json"))
+
+
+def _files(folder: Path) -> str:
+    found = [name for name in _SHOWN if (folder / name).exists()]
+    return ", ".join(found) or "the results"
+
+
+def after_training(directory: Path, *, sefa: bool = False) -> list[str]:
+    """Commands to go on with after a training."""
+    name = shlex.quote(str((_programs(directory) or [directory])[0]))
+    commands = [f"python -m experiments.generate {name} --count=1000"]
+    if sefa:
+        commands.append(f"python -m experiments.sefa --checkpoint={name} --unit=image")
+    return commands
