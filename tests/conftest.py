@@ -16,7 +16,63 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_platforms", "cpu" if not jax.config.jax_platforms else None)
+
+
+def on_card(config):
+    """Whether all tests that were asked for need a card."""
+    return "gpu" in config.option.markexpr.split(" and ")
+
+
+def pytest_configure(config):
+    """Run on a CPU, but for ``-m gpu``, which takes a card beside it where there is one.
+
+    Several workers share the card, so none may take most of its memory ahead.
+    """
+    if on_card(config):
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        config.option.reportchars += "s"  # a skipped test says why
+    free = on_card(config) or jax.config.jax_platforms
+    jax.config.update("jax_platforms", None if free else "cpu")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """Two workers for a card; otherwise as many as pytest-xdist takes by itself."""
+    return 2 if on_card(config) else None
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    """A CPU; with ``-m gpu`` the card.
+
+    Tests that take it run their bodies on a CPU too, so that they are in order when a card
+    is at hand.
+    """
+    if request.param == "cpu":
+        return jax.devices("cpu")[0]
+    if jax.default_backend() != "gpu":
+        pytest.skip("needs a CUDA GPU, jax[cuda12] or jax[cuda13], and pytest -m gpu")
+    return jax.devices()[0]
+
+
+@pytest.fixture
+def as_on_card(monkeypatch):
+    """Takes the forms of code for an accelerator, or for a CPU, whatever JAX runs on.
+
+    JAX remembers what functions with derivatives of their own were traced to; what is called
+    here is traced anew.
+    """
+
+    def call(function, *args, card=True):
+        with monkeypatch.context() as patch:
+            patch.setattr(jax, "default_backend", lambda: "gpu" if card else "cpu")
+            jax.clear_caches()
+            try:
+                return function(*args)
+            finally:
+                jax.clear_caches()
+
+    return call
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgan.runs import Diverged, Run, Stopped, checkpoint
@@ -98,7 +99,7 @@ def intervals(
         count = min(every, epochs - epoch)
         state, metrics = advance(state, count)
         epoch += count
-        yield Interval(epoch, state, {name: np.asarray(x) for name, x in metrics.items()})
+        yield Interval(epoch, state, jax.device_get(metrics))
         try:
             agree(check)
         except Stopped:

@@ -83,22 +83,22 @@ def make_program(
     mesh = devices.make_mesh() if mesh is None else mesh
     if share_batches:
         use, mapped = functools.partial(jax.set_mesh, mesh), all_on_each
-        placed = results = devices.everywhere(mesh)
+        placed = results = everywhere = devices.everywhere(mesh)
         batches_placed = devices.along(mesh, 3)
     else:
         use, mapped = contextlib.nullcontext, over_lanes
         placed, results = placement(len(jax.tree.leaves(lanes)[0]), mesh), None
-        batches_placed = placed
+        batches_placed, everywhere = placed, devices.everywhere(placed.mesh)
 
-    def put(tree):
-        """Make arrays on the devices."""
+    def put(tree, place):
+        """Make arrays where they stay: otherwise every interval would send them there."""
         if share_batches:
-            return devices.put(tree, placed)
-        return jax.tree.map(jnp.asarray, tree)
+            return devices.put(tree, place)
+        return jax.device_put(jax.tree.map(jnp.asarray, tree), place)
 
     host = data, labels
-    lanes, first = put((lanes, jax.tree.map(lambda x: x[:1], host)))
-    data, labels = host if stream else put(host)
+    lanes, first = put(lanes, placed), put(jax.tree.map(lambda x: x[:1], host), everywhere)
+    data, labels = host if stream else put(host, everywhere)
     options = dict(compiler_options) if compiler_options else None
 
     def init(lane, data, labels):

@@ -146,7 +146,7 @@ def make_advance(
         columns = []
         for _ in range(count):
             parts = []
-            for some in chunks(data, labels, np.asarray(order(state)), place):
+            for some in chunks(data, labels, jax.device_get(order(state)), place):
                 state, metrics = train(state, some)
                 parts.append(metrics)
             columns.append(end(state, _joined(parts, jnp.concatenate)))

@@ -8,6 +8,7 @@ import pytest
 
 from jaxgan.convert.generator import AVERAGED
 from jaxgan.errors import InputError
+from tests.convert.test_stylegan2_flavours import find, written
 from tests.generators import DIM, LAYERS, SIDE, line_of, linear, normal
 
 # Sums of a few float32 products of numbers around one, in another order.
@@ -124,6 +125,26 @@ def test_derivatives_of_images():
     slope = jax.grad(total)(codes)
     assert np.abs(slope).max() > 0
     np.testing.assert_allclose(slope, jax.jit(jax.grad(total))(codes), **CLOSE)
+
+
+def test_images_are_those_of_full_float32(device):
+    """Where JAX's default for products on a card is ten bits."""
+    network = find("genforce", written("genforce"))
+    z = normal(2, network.z_dim)
+    codes = np.asarray(network.codes(z))
+    for function, x in ((network.codes, z), (network.images, codes)):
+        text = jax.jit(function).lower(x).as_text()
+        products = re.findall(r"stablehlo\.(?:dot_general|convolution).*", text)
+        assert products
+        assert all("HIGHEST" in line for line in products)
+
+    def images(place):
+        with jax.default_device(place):
+            return np.asarray(dataclasses.replace(network).images(codes))
+
+    own, expected = images(device), images(jax.devices("cpu")[0])
+    # Relative to the largest: pixels are sums of hundreds of products, through seven layers.
+    assert np.abs(own - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_images_are_not_clipped():

@@ -106,6 +106,27 @@ def test_every_form_of_the_three_maps_is_right(case, monkeypatch):
             close(ours, theirs)
 
 
+@pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
+def test_on_a_card_each_map_is_one_convolution_of_xla(case, device, as_on_card):
+    """In NHWC, and nothing that is made for a CPU."""
+    geometry, inputs, outputs = CASES[case]
+    args = arrays(geometry, inputs, outputs)
+
+    def maps(x, w, g):
+        y, pull_back = jax.vjp(lambda x, w: convolution.correlate(x, w, geometry), x, w)
+        return y, *pull_back(g)
+
+    with jax.default_matmul_precision("highest"):
+        placed = jax.device_put(args, device)
+        lowered = as_on_card(lambda: jax.jit(maps).lower(*placed))
+    text = lowered.as_text()
+    assert text.count("stablehlo.convolution") == 3
+    assert "dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f]" in text
+    assert not re.findall("dot_general|stablehlo.pad|concatenate|optimization_barrier", text)
+    for ours, theirs in zip(lowered.compile()(*placed), by_taps(*args, geometry), strict=True):
+        close(ours, theirs)
+
+
 def slope(convolve, w, geometry):
     """A gradient penalty: the norm of a gradient, to be differentiated once more."""
 

@@ -57,6 +57,18 @@ def test_what_is_saved_is_restored_bit_for_bit(tmp_path, state):
     assert_same(restored.tree, state)
 
 
+@pytest.mark.parametrize("written", ["cpu", "device"])
+def test_what_one_kind_of_device_writes_another_restores(tmp_path, state, device, written):
+    places = [jax.devices("cpu")[-1], device]
+    source, target = places if written == "cpu" else places[::-1]
+    one, other = (jax.device_put(state, place) for place in (source, target))
+    checkpoint.save(tmp_path, 7, one)
+    other = jax.tree.map(lambda x: x, other.replace(step=other.step + 1))
+    back = checkpoint.place(checkpoint.restore(tmp_path, other).tree, other)
+    assert {place for x in jax.tree.leaves(back) for place in x.devices()} == {target}
+    assert_same(back, one)
+
+
 def test_nothing_to_restore(tmp_path, state):
     assert checkpoint.restore(tmp_path / "missing", state) == (None, None, [])
 

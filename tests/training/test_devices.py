@@ -126,6 +126,22 @@ cases = pytest.mark.parametrize(
 
 
 @cases
+def test_a_step_in_the_forms_of_a_card_equals_that_of_a_cpu(case, device, as_on_card):
+    g, (state, *inputs), _, _ = steps_of(case)
+
+    def run(place):
+        placed = jax.device_put((state, *inputs), place)
+        mine, metrics = quick_jit(lambda *args: g.step(*args))(*placed)
+        return jax.device_get((mine.generator, mine.critic, mine.average, metrics))
+
+    with jax.default_matmul_precision("highest"):
+        expected = as_on_card(run, jax.devices("cpu")[0], card=False)
+        own = as_on_card(run, device)
+    # Other forms of convolutions, which a card may compute by Winograd's or by transforms.
+    assert_close(own, expected, rtol=1e-4)
+
+
+@cases
 def test_a_step_of_all_devices_equals_that_of_one(case):
     """Running statistics of batch norm included: they are those of the whole batch."""
     _, inputs, alone, together = steps_of(case)

@@ -76,15 +76,17 @@ def test_lanes_need_no_communication(compiled):
         assert word not in text
 
 
-def test_accelerator_form_gives_the_same_lanes(compiled):
-    """What a GPU would run, run here."""
+def test_the_form_of_a_card_gives_the_same_lanes(device):
     args = lanes_of(COUNT)
-    batched = quick_jit(over_lanes(train_one, mesh_of(DEVICES), in_turn=False))(*args)
+    mesh = training_devices.make_mesh(jax.devices(device.platform)[:DEVICES])
+    with jax.default_device(device), jax.default_matmul_precision("highest"):
+        batched = quick_jit(over_lanes(train_one, mesh, in_turn=False))(*args)
+        separate = alone(quick_jit(train_one), args)
     jax.tree.map(
         # batched matrix products sum in another order; eight Adam steps follow
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4),
         batched,
-        compiled(*args),
+        separate,
     )
 
 

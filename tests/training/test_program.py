@@ -29,13 +29,14 @@ def make():
         latent_dim=2,
     )
 
-    def make(lanes):
+    def make(lanes, platform="cpu", **options):
         return make_program(
             lambda lane: g,
             Lane(np.arange(lanes, dtype=np.int32)),
             normal(32, 2),
             batch_size=8,
-            mesh=devices.make_mesh(jax.devices()[:2]),
+            mesh=devices.make_mesh(jax.devices(platform)[:2]),
+            **options,
         )
 
     return make
@@ -64,3 +65,28 @@ def test_shapes_are_those_of_the_first_state(make, lanes):
     chex.assert_trees_all_equal_shapes_and_dtypes(state, shapes)
     for x, like in zip(jax.tree.leaves(state), jax.tree.leaves(shapes), strict=True):
         assert x.sharding.is_equivalent_to(like.sharding, x.ndim)
+
+
+# Lanes on one device, on both, and not evenly on both.
+@pytest.mark.parametrize(("lanes", "stream"), [(1, 0), (2, 0), (3, 0), (2, 1)])
+def test_an_interval_moves_nothing_and_needs_no_second_state(make, lanes, stream, device):
+    """Nothing between host and devices that is not said in the code, nor between devices.
+
+    On a CPU, JAX does not see what goes from the device to the host.
+    """
+    if stream:
+        pytest.importorskip("grain", reason="needs grain, which reads streams")
+    program = make(lanes, device.platform, stream=bool(stream))
+    state, _ = program.advance(program.init(), 2)  # compiled, with constants of the host's
+    jax.block_until_ready(state)
+    weights = [x for net in (state.generator, state.critic) for x in jax.tree.leaves(net)]
+    places = {
+        shard.data.unsafe_buffer_pointer() for x in weights for shard in x.addressable_shards
+    }
+    with jax.transfer_guard("disallow"):
+        after, metrics = program.advance(state, 2)
+        jax.block_until_ready((after, metrics))
+    assert all(x.is_deleted() for x in jax.tree.leaves(state))
+    nets = [x for net in (after.generator, after.critic) for x in jax.tree.leaves(net)]
+    own = {shard.data.unsafe_buffer_pointer() for x in nets for shard in x.addressable_shards}
+    assert own == places
