@@ -1,5 +1,6 @@
 """Time programs in turn, round after round, each in a process of its own."""
 
+import os
 import platform
 import resource
 import statistics
@@ -13,6 +14,31 @@ from typing import Any
 
 from jaxgan.runtime import cores
 
+ON_CARD = bool(os.environ.get("JAXGAN_BENCHMARK_CARD"))  # where programs are to run
+
+
+def put_torch_on_card() -> None:
+    """Let torch compute where JAX does, with the same precision; call it before all else.
+
+    With ``JAX_DEFAULT_MATMUL_PRECISION=highest`` that is float32, otherwise TF32, as is JAX's
+    default on a card. Without a card to be measured it does nothing.
+    """
+    if not ON_CARD:
+        return
+    import torch
+
+    exact = os.environ.get("JAX_DEFAULT_MATMUL_PRECISION") == "highest"
+    torch.set_default_device("cuda")
+    torch.set_float32_matmul_precision("highest" if exact else "high")
+    torch.backends.cudnn.allow_tf32 = not exact
+    torch.backends.cudnn.benchmark = True
+
+
+def finish() -> None:
+    """Wait for what torch has given to a card."""
+    if ON_CARD and "torch" in sys.modules:
+        sys.modules["torch"].cuda.synchronize()
+
 
 def serve(make: Callable[[], Callable[[], int]], repeat: int = 1) -> None:
     """Act as a worker: print the seconds to the first run, then seconds per step for each line.
@@ -24,10 +50,12 @@ def serve(make: Callable[[], Callable[[], int]], repeat: int = 1) -> None:
     begin = time.perf_counter()
     run = make()
     run()
+    finish()
     print(time.perf_counter() - begin, flush=True)
     for _ in sys.stdin:
         begin = time.perf_counter()
         steps = sum(run() for _ in range(repeat))
+        finish()
         print((time.perf_counter() - begin) / steps, flush=True)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(most * (1 if sys.platform == "darwin" else 1024), flush=True)
@@ -47,10 +75,19 @@ class Stopped(Exception):
 class Worker:
     """A process that runs a script, by default the same, with ``--worker``."""
 
-    def __init__(self, *arguments: object, script: str | Path | None = None):
+    def __init__(
+        self,
+        *arguments: object,
+        script: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ):
         command = [sys.executable, script or sys.argv[0], "--worker", *map(str, arguments)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | (environment or {}),
         )
         self.first = self._answer()
 

@@ -81,6 +81,7 @@ def torch_epoch(variant, batch, compiled=False, fresh=False):
     import torch
     from torch import nn
 
+    harness.put_torch_on_card()
     torch.manual_seed(0)
 
     def network(inputs, outputs):

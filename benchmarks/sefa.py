@@ -98,10 +98,11 @@ def torch_program(model, pixels, batch):
     """Make the same function in eager torch."""
     import torch
 
+    harness.put_torch_on_card()
     network, layers = network_of(model, pixels)
     codes = inputs(layers, batch)
     synthesise = TORCH[model](torch_weights(initial(network, codes)))
-    codes = torch.from_numpy(codes)
+    codes = torch.tensor(codes)
 
     def run():
         with torch.inference_mode():
@@ -119,7 +120,7 @@ def torch_weights(params):
     import torch
 
     def convert(path, x):
-        x, is_kernel = torch.from_numpy(np.array(x)), path[-1].key == "kernel"
+        x, is_kernel = torch.tensor(np.array(x)), path[-1].key == "kernel"
         if x.ndim == 4:
             x = x.permute((3, 2, 0, 1) if is_kernel else (0, 3, 1, 2))
             return x.contiguous(memory_format=torch.channels_last)

@@ -113,6 +113,7 @@ def stacked(lanes, batch):
     """Make runs batched by hand, in which weights and data have an axis of runs."""
     import torch
 
+    harness.put_torch_on_card()
     torch.manual_seed(0)
 
     def network(inputs, outputs):

@@ -125,8 +125,13 @@ cases = pytest.mark.parametrize(
 )
 
 
-@cases
-def test_a_step_in_the_forms_of_a_card_equals_that_of_a_cpu(case, device, as_on_card):
+@pytest.mark.parametrize(
+    ("device", "case"),
+    [pytest.param("cpu", case, marks=pytest.mark.slow) for case in QUICK]
+    + [pytest.param("gpu", case, marks=pytest.mark.gpu) for case in CASES],
+    indirect=["device"],
+)
+def test_a_step_in_the_forms_of_a_card_equals_that_of_a_cpu(device, case, as_on_card):
     g, (state, *inputs), _, _ = steps_of(case)
 
     def run(place):
