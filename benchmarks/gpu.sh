@@ -23,8 +23,8 @@ done
 limit() {  # of a step, in seconds; 590 together, and ten times as long on a CPU
   local seconds
   case $1 in
-    tests) seconds=120 ;; claims) seconds=135 ;; lanes) seconds=80 ;; images) seconds=155 ;;
-    precision) seconds=35 ;; sefa) seconds=65 ;;
+    tests) seconds=140 ;; claims) seconds=130 ;; lanes) seconds=75 ;; images) seconds=150 ;;
+    precision) seconds=30 ;; sefa) seconds=65 ;;
     *) refuse "--only=$1: choose from tests, claims, lanes, images, precision, sefa" ;;
   esac
   echo $((seconds * (${#tiny[@]} ? 10 : 1)))

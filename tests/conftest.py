@@ -37,8 +37,8 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """Two workers for a card; otherwise as many as pytest-xdist takes by itself."""
-    return 2 if on_card(config) else None
+    """Four workers for a card; otherwise as many as pytest-xdist takes by itself."""
+    return 4 if on_card(config) else None
 
 
 @pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
