@@ -50,8 +50,9 @@ END
 : > "$out" || refuse "--out=$out: cannot be written"
 
 say() { echo "$1" | tee -a "$out"; }
-work=$(mktemp -d)
+work=$(mktemp -d) running=
 trap 'rm -rf "$work"' EXIT
+trap 'kill $running 2> /dev/null; exit 130' INT TERM  # with all that a step has started
 [ ${#tiny[@]} = 0 ] || say "Tiny sizes on any machine: these numbers mean nothing."$'\n'
 say "$about, commit $(git describe --always --dirty=+ --exclude='*' 2> /dev/null || echo unknown)"
 say ""
@@ -60,7 +61,9 @@ say "|---|---|---|---|---|"
 code=0
 for step in ${only//,/ }; do
   timeout -k 5 "$(limit "$step")" python benchmarks/gpu.py "$step" ${tiny[@]+"${tiny[@]}"} \
-    > "$work/rows" 2> "$work/errors"
+    > "$work/rows" 2> "$work/errors" &
+  running=$!
+  wait "$running"
   ended=$?
   grep '^| ' "$work/rows" | tee -a "$out"
   cat "$work/errors" >&2
