@@ -1,0 +1,309 @@
+"""Samples: a folder of PNG files, an .npz file or a grid; one that is stopped goes on."""
+
+import contextlib
+import io
+import itertools
+import json
+import math
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from experiments.generate import record
+from experiments.generate.config import Config
+from experiments.generate.source import Source
+from jaxgan.convert import sampling
+from jaxgan.errors import InputError
+from jaxgan.plots import figures, raster
+from jaxgan.runs import Run, write_text
+from jaxgan.runs.directory import write_csv
+from jaxgan.runs.identity import identify
+from jaxgan.runs.progress import progress, say
+from jaxgan.runtime import cores, replacing
+
+FILES = (".npz", ".png")
+_RAW = "samples.raw"  # the samples so far, one after another
+_SETTINGS = "jaxgan"  # the entry of a file with its settings
+_GRID_PIXELS = 2**26
+_CHUNK = 2**24  # bytes that are copied at once
+Check = Callable[[], None]
+
+
+class Made(NamedTuple):
+    """What was made.
+
+    Attributes:
+      count: Samples that this process made.
+      seconds: How long that took, without compilation.
+    """
+
+    count: int
+    seconds: float
+
+
+def count_of(config: Config, place: Path) -> int:
+    """Number of samples."""
+    usual = 64 if place.suffix == ".png" else 100
+    return usual if config.count is None else config.count
+
+
+def bytes_of(source: Source, count: int) -> int:
+    """Bytes of samples that are not compressed."""
+    return count * math.prod(source.shape) * source.dtype.itemsize
+
+
+def require_fit(source: Source, place: Path, count: int) -> None:
+    """Refuse a grid that is too large for a picture.
+
+    Raises:
+      InputError: If it is.
+    """
+    pixels = count * math.prod(source.shape[:2])
+    if place.suffix == ".png" and source.generator and pixels > _GRID_PIXELS:
+        most = _GRID_PIXELS // math.prod(source.shape[:2])
+        raise InputError(
+            f"--count={count}: a grid has room for {most} images of {source.shape[0]} pixels; "
+            "--out=FOLDER has for all"
+        )
+
+
+def compare(place: Path, settings: Mapping[str, Any], *, fresh: bool) -> None:
+    """Refuse a place that holds something else; reads only.
+
+    Raises:
+      InputError: If it does.
+    """
+    if place.suffix not in FILES:
+        record.require_same_folder(place, settings, fresh=fresh)
+        return
+    if place.is_dir():
+        raise InputError(f"{place} is a folder; {record.WAYS.another}")
+    if os.path.lexists(place):
+        record.require_same(place, _settings_in(place), settings, fresh=fresh)
+    record.require_same_folder(_part(place), settings, fresh=fresh)
+
+
+def make(
+    config: Config,
+    source: Source,
+    place: Path,
+    settings: Mapping[str, Any],
+    *,
+    fresh: bool,
+    check: Check,
+) -> Made | None:
+    """Make samples, or those that an earlier start has not made.
+
+    Args:
+      config: The settings.
+      source: Where samples come from.
+      place: A folder, an ``.npz`` or a ``.png``.
+      settings: What identifies the output.
+      fresh: Start over.
+      check: Called between batches; raises ``Stopped`` to stop.
+
+    Returns:
+      What was made; ``None`` if all was there.
+
+    Raises:
+      InputError: If the place holds something else.
+    """
+    compare(place, settings, fresh=fresh)
+    count = count_of(config, place)
+    if place.suffix not in FILES:
+        with Run(place, settings, fresh=fresh, ways=record.WAYS) as run:
+            return _fill_folder(source, run, count, config, check)
+    part = _part(place)
+    if not fresh and place.exists():
+        _remove(part)
+        return None
+    with Run(part, settings, fresh=fresh, ways=record.WAYS):
+        samples, made = _fill(source, part / _RAW, count, check)
+        about = json.dumps(identify(settings))
+        if place.suffix == ".npz":
+            _write_npz(place, source, samples, about)
+        else:
+            _write_picture(place, source, samples, config, about)
+        del samples
+    _remove(part)
+    return made
+
+
+def _part(place: Path) -> Path:
+    """The folder in which a file is made."""
+    return place.with_name(place.name + ".part")
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in (_RAW, "config.json", "lock"):
+            (part / name).unlink(missing_ok=True)
+        part.rmdir()
+
+
+def _timed(
+    source: Source, starts: list[int], count: int, done: int, check: Check
+) -> Iterator[tuple[int, np.ndarray, Callable[[], Made]]]:
+    """Batches of samples by number, and how many were made in which time so far."""
+    size = source.batch_size
+    if starts and done:
+        say(f"goes on after {done} of {count} samples")
+    began, made = 0.0, 0
+    with progress(done, count, unit="sample") as bar:
+        for start, batch in sampling.batches(source.draw, starts, size):
+            check()
+            batch = source.finish(batch[: count - start])
+            if not began:
+                began = time.monotonic()  # the first batch waits for compilation
+            else:
+                made += len(batch)
+
+            def so_far(made=made) -> Made:
+                return Made(made, time.monotonic() - began)
+
+            yield start, batch, so_far
+            bar.update(min(len(batch), count - bar.n))
+
+
+def _fill(source: Source, path: Path, count: int, check: Check) -> tuple[np.ndarray, Made]:
+    """Append samples to a file until it has all; returns them, mapped from it.
+
+    What a stopped process has written of a batch is cut off, so that batches are those of one
+    that was not stopped.
+    """
+    row = bytes_of(source, 1)
+    size = path.stat().st_size if path.exists() else 0
+    done = (
+        count if size == count * row else size // row // source.batch_size * source.batch_size
+    )
+    made = Made(0, 0.0)
+    with open(path, "ab") as file:
+        file.truncate(done * row)
+        starts = list(range(done, count, source.batch_size))
+        for _, batch, so_far in _timed(source, starts, count, done, check):
+            file.write(np.ascontiguousarray(batch).data)
+            file.flush()
+            made = so_far()
+    samples = np.memmap(path, source.dtype, "r", shape=(count, *source.shape))
+    return samples, made
+
+
+def _fill_folder(
+    source: Source, run: Run, count: int, config: Config, check: Check
+) -> Made | None:
+    """Fill a folder: a PNG for each image, or an array and a picture of points."""
+    folder = run.directory
+    if source.generator is None:
+        if run.summary() and (folder / "samples.npz").exists():
+            return None
+        samples, made = _fill(source, folder / _RAW, count, check)
+        about = json.dumps(identify(run.settings))
+        _write_npz(folder / "samples.npz", source, samples, about)
+        _write_picture(folder / "samples.png", source, samples, config, about)
+        run.finish({"count": count})
+        (folder / _RAW).unlink()
+        return made
+    names = [f"{number:0{max(6, len(str(count - 1)))}d}.png" for number in range(count)]
+    existing = set(os.listdir(folder))
+    size = source.batch_size
+    missing = [number for number, name in enumerate(names) if name not in existing]
+    if not missing and run.summary():
+        return None
+    starts = sorted({number // size * size for number in missing})
+    made = Made(0, 0.0)
+    with ThreadPoolExecutor(cores()) as pool:
+        written = iter(())
+        for start, batch, so_far in _timed(source, starts, count, count - len(missing), check):
+            list(written)  # raises what went wrong with the batch before
+            paths = [folder / name for name in names[start : start + len(batch)]]
+            written = pool.map(_write_png, paths, batch)
+            made = so_far()
+        list(written)
+    rows = _label_rows(source, count)
+    if rows is not None and rows.ndim == 1:
+        table = [{"file": n, "label": int(x)} for n, x in zip(names, rows, strict=True)]
+        write_csv(folder / "labels.csv", table)
+    run.finish({"count": count})
+    return made
+
+
+def _write_png(path: Path, image: np.ndarray) -> None:
+    with replacing(path) as temporary:
+        _picture(image).save(temporary, format="PNG")
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _label_rows(source: Source, count: int) -> np.ndarray | None:
+    """The label of every sample."""
+    return (
+        None if source.labels is None else source.labels[np.arange(count) % len(source.labels)]
+    )
+
+
+def _write_npz(path: Path, source: Source, samples: np.ndarray, about: str) -> None:
+    """Write samples as an .npz that is not compressed, a part at a time."""
+    name = "images" if source.generator else "points"
+    others = {_SETTINGS: np.array(about)}
+    labels = _label_rows(source, len(samples))
+    if labels is not None:
+        others["labels"] = labels
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+            header = io.BytesIO()
+            about_array = np.lib.format.header_data_from_array_1_0(samples)
+            np.lib.format.write_array_header_1_0(header, about_array)
+            file.write(header.getvalue())
+            rows = max(1, _CHUNK // bytes_of(source, 1))
+            for start in range(0, len(samples), rows):
+                file.write(np.ascontiguousarray(samples[start : start + rows]).data)
+        for other, array in others.items():
+            with archive.open(zipfile.ZipInfo(f"{other}.npy"), "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _write_picture(
+    path: Path, source: Source, samples: np.ndarray, config: Config, about: str
+) -> None:
+    """Write a grid of images, or a picture of points, with the settings in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        if source.generator:
+            scale = 2 if source.shape[0] < 128 else 1
+            raster.image_grid(temporary, samples, scale=scale)
+        else:
+            real = np.asarray(source.real)
+            panels = {"real": (real, figures.REAL), "generated": (samples, figures.FAKE)}
+            extent = figures.extent_of(np.concatenate([real, samples]))
+            title = f"{len(samples)} points of {Path(config.run).name}"
+            figures.clouds(temporary, panels, extent, title)
+        text = PngImagePlugin.PngInfo()
+        text.add_text(_SETTINGS, about)
+        with Image.open(temporary) as image:
+            image.load()
+        image.save(temporary, format="PNG", pnginfo=text)
+
+
+def _settings_in(path: Path) -> dict[str, Any] | None:
+    """The settings in a file that this command wrote; ``None`` if it did not."""
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                text = str(file[_SETTINGS])
+        else:
+            with Image.open(path) as image:
+                text = image.info[_SETTINGS]
+        settings = json.loads(text)
+    except Exception:  # a file of another kind raises nearly anything
+        return None
+    return settings if isinstance(settings, dict) else None
