@@ -24,28 +24,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.common import flags
-from experiments.generate import samples
+from experiments.faces.config import check_place
+from experiments.generate import films, neighbours, real, record, samples
+from experiments.generate.config import Config, command_of, define, place_of, with_values
 from experiments.generate.config import check as check_config
-from experiments.generate.config import command_of, define, place_of, with_values
-from experiments.generate.record import settings as settings_of
 from experiments.generate.source import Source, open_source
 from jaxgan import runtime
+from jaxgan.errors import InputError
 from jaxgan.runs.progress import duration, say
 
 _TEXTS = {
-    "out": "What to write: a folder, an .npz or a .png. By default a folder generated/... in "
-    "that of the run, or under runs/generate.",
+    "out": "What to write: a folder; of samples also an .npz or a .png. By default a folder in "
+    "RUN/generated, or in runs/generate.",
     "dry_run": "Print the settings and what would be written; write nothing.",
-    "devices": "Devices that share each batch of images.",
+    "devices": "Devices that share each batch of images; by default all but cores of a CPU.",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    shared = flags.Shared(out="")
-    without = ("name", "tensorboard")
     line = flags.CommandLine(
-        "generate", __doc__, shared=shared, texts=_TEXTS, without=without, arguments=1
+        "generate",
+        __doc__,
+        shared=flags.Shared(out=""),
+        texts=_TEXTS,
+        without=("name", "tensorboard"),
+        arguments=1,
     )
     read = define(line)
 
@@ -53,41 +57,89 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = read()
         check_config(config)
         place = place_of(config, line.shared.out)
+        line.check_inputs(place)
+        if config.data is not None:
+            check_place(config.data, place)
         runtime.keep_memory()
-        mesh = line.start()
-        source = open_source(config, mesh)
-        config = dataclasses.replace(
-            config, count=samples.count_of(config, place), batch_size=source.batch_size
-        )
-        _samples(line, config, source, place, check)
+        source = open_source(config, line.start())
+        config = dataclasses.replace(config, batch_size=source.batch_size)
+        if config.kind in ("samples", "neighbours"):
+            config = dataclasses.replace(config, count=samples.count_of(config, place))
+        if config.kind == "samples":
+            _samples(line.shared, config, source, place, check)
+        else:
+            _folder(line.shared, config, source, place, check)
 
-    words = sys.argv[1:] if argv is None else argv
-    return line.run(command, with_values(words))
+    return line.run(command, with_values(sys.argv[1:] if argv is None else argv))
 
 
 def _samples(
-    line: flags.CommandLine,
-    config,
+    shared: flags.Shared,
+    config: Config,
     source: Source,
     place: Path,
     check: Callable[[], None],
 ) -> None:
     count = samples.count_of(config, place)
     samples.require_fit(source, place, count)
-    settings = settings_of(config, source)
-    shared = line.shared
+    settings = record.settings(config, source)
     samples.compare(place, settings, fresh=shared.fresh)
     if shared.dry_run:
         flags.show_plan({place: config})
-        say(f"{count} samples of {list(source.shape)}: {samples.bytes_of(source, count)} bytes")
+        say(f"{place}: {samples.cost(source, place, count)}")
         return
-    made = samples.make(config, source, place, settings, fresh=shared.fresh, check=check)
-    if made is None:
+    pace = samples.Pace()
+    made = samples.make(
+        config, source, place, settings, fresh=shared.fresh, pace=pace, check=check
+    )
+    if not made:
         say(f"{place}: already complete")
-    elif made.count:
-        say(f"{made.count / made.seconds:.0f} samples per second ({duration(made.seconds)})")
+    if pace.seconds:
+        rate = pace.count / pace.seconds
+        say(f"{rate:.3g} samples a second, {pace.count} in {duration(pace.seconds)}")
+    if source.generator:
+        say(f"do they repeat real images? {command_of(config, '--neighbours')}")
     print(place)
-    say(f"next: {command_of(config, '--neighbours')}")
+
+
+def _folder(
+    shared: flags.Shared,
+    config: Config,
+    source: Source,
+    place: Path,
+    check: Callable[[], None],
+) -> None:
+    """Fill a folder with what is no samples."""
+    if place.suffix in samples.FILES:
+        raise InputError(f"--out={place}: --{config.kind} needs the name of a folder")
+    contents = {}
+    images = None
+    if config.kind == "neighbours":
+        images = real.load(config, source)
+        contents["data_sha256"] = images.key
+    else:
+        films.require(config, source)
+    settings = record.settings(config, source, contents)
+    record.compare(place, settings, fresh=shared.fresh)
+    if shared.dry_run:
+        flags.show_plan({place: config})
+        cost = neighbours.cost(config, images) if images else films.cost(config, source)
+        say(f"{place}: {cost}")
+        return
+    if images:
+        summary = neighbours.run(
+            config, source, images, place, settings, fresh=shared.fresh, check=check
+        )
+        print("\n".join([*summary["lines"], summary["verdict"]]))
+    else:
+        make = films.walk if config.kind == "walk" else films.mix
+        paths = make(config, source, place, settings, fresh=shared.fresh, check=check)
+        say(f"{place}: " + ("already complete" if paths is None else _names(paths)))
+    print(place)
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)
 
 
 if __name__ == "__main__":

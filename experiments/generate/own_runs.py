@@ -88,8 +88,9 @@ def read(path: Path) -> OwnRun | None:
 def _config(kind: type[Training], settings: dict[str, Any]) -> Any:
     """The configuration, whose settings at their classes' defaults are not written."""
     names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
-    values = {name: settings[name] for name in names}
-    config: Any = kind(**{n: tuple(x) if isinstance(x, list) else x for n, x in values.items()})
+    values: dict[str, Any] = {name: settings[name] for name in names}
+    values = {n: tuple(x) if isinstance(x, list) else x for n, x in values.items()}
+    config = kind(**values)
     for name in ("latent_dim", "seeds", "epochs", "train_size"):
         if not isinstance(getattr(config, name), int) or getattr(config, name) < 1:
             raise TypeError(name)

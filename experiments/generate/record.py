@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.generate.config import Config
 from experiments.generate.source import Source
+from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs.directory import Ways
 from jaxgan.runs.identity import difference
@@ -66,20 +65,14 @@ def require_same(
         raise InputError(f"{words}; {WAYS.anew}")
 
 
-def require_same_folder(folder: Path, new: Mapping[str, Any], *, fresh: bool) -> None:
-    """Refuse a folder that holds something else, as ``require_same`` does.
+def compare(folder: Path, new: Mapping[str, Any], *, fresh: bool) -> None:
+    """Refuse a folder that holds something else, as ``require_same`` does; reads only.
 
-    ``runs.Run`` refuses those without a configuration.
+    Raises:
+      InputError: If it does.
     """
+    runs.compare(folder, new, fresh=True, ways=WAYS)  # it holds a run, or nothing
     file = folder / "config.json"
-    if file.is_file():
-        try:
-            old = json.loads(file.read_text("utf-8"))["settings"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            old = None
-        require_same(folder, old if isinstance(old, dict) else None, new, fresh=fresh)
-
-
-def digest_of(array: np.ndarray) -> str:
-    """SHA-256 of an array's numbers."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    if file.exists():
+        old = json.loads(file.read_text("utf-8"))["settings"]
+        require_same(folder, old, new, fresh=fresh)

@@ -1,8 +1,8 @@
 """Samples: a folder of PNG files, an .npz file or a grid; one that is stopped goes on."""
 
 import contextlib
+import dataclasses
 import io
-import itertools
 import json
 import math
 import os
@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -22,9 +22,8 @@ from experiments.generate.source import Source
 from jaxgan.convert import sampling
 from jaxgan.errors import InputError
 from jaxgan.plots import figures, raster
-from jaxgan.runs import Run, write_text
+from jaxgan.runs import Run
 from jaxgan.runs.directory import write_csv
-from jaxgan.runs.identity import identify
 from jaxgan.runs.progress import progress, say
 from jaxgan.runtime import cores, replacing
 
@@ -36,27 +35,41 @@ _CHUNK = 2**24  # bytes that are copied at once
 Check = Callable[[], None]
 
 
-class Made(NamedTuple):
-    """What was made.
+@dataclasses.dataclass
+class Pace:
+    """How fast samples are made.
 
     Attributes:
-      count: Samples that this process made.
-      seconds: How long that took, without compilation.
+      count: Samples that were made since the first batch, which waits for compilation.
+      seconds: The time that took.
     """
 
-    count: int
-    seconds: float
+    count: int = 0
+    seconds: float = 0.0
 
 
 def count_of(config: Config, place: Path) -> int:
     """Number of samples."""
-    usual = 64 if place.suffix == ".png" else 100
+    usual = 64 if place.suffix == ".png" else 100 if config.kind == "samples" else 1000
     return usual if config.count is None else config.count
 
 
 def bytes_of(source: Source, count: int) -> int:
     """Bytes of samples that are not compressed."""
     return count * math.prod(source.shape) * source.dtype.itemsize
+
+
+def cost(source: Source, place: Path, count: int) -> str:
+    """Say what is written, for ``--dry_run``."""
+    size = f"{bytes_of(source, count) / 2**20:.1f} MiB"
+    what = (
+        f"{count} samples of {' x '.join(map(str, source.shape))}, {source.batch_size} at once"
+    )
+    if source.generator is None or place.suffix == ".npz":
+        return f"{what}: {size}, and as much again until they are complete"
+    if place.suffix == ".png":
+        return f"{what}: a picture of {size} at most, and as much until it is complete"
+    return f"{what}: a PNG file for each, {size} in all at most"
 
 
 def require_fit(source: Source, place: Path, count: int) -> None:
@@ -81,13 +94,13 @@ def compare(place: Path, settings: Mapping[str, Any], *, fresh: bool) -> None:
       InputError: If it does.
     """
     if place.suffix not in FILES:
-        record.require_same_folder(place, settings, fresh=fresh)
+        record.compare(place, settings, fresh=fresh)
         return
     if place.is_dir():
         raise InputError(f"{place} is a folder; {record.WAYS.another}")
     if os.path.lexists(place):
         record.require_same(place, _settings_in(place), settings, fresh=fresh)
-    record.require_same_folder(_part(place), settings, fresh=fresh)
+    record.compare(_part(place), settings, fresh=fresh)
 
 
 def make(
@@ -97,8 +110,9 @@ def make(
     settings: Mapping[str, Any],
     *,
     fresh: bool,
+    pace: Pace,
     check: Check,
-) -> Made | None:
+) -> bool:
     """Make samples, or those that an earlier start has not made.
 
     Args:
@@ -107,10 +121,11 @@ def make(
       place: A folder, an ``.npz`` or a ``.png``.
       settings: What identifies the output.
       fresh: Start over.
+      pace: Gets how fast it was.
       check: Called between batches; raises ``Stopped`` to stop.
 
     Returns:
-      What was made; ``None`` if all was there.
+      False if all was there.
 
     Raises:
       InputError: If the place holds something else.
@@ -119,21 +134,23 @@ def make(
     count = count_of(config, place)
     if place.suffix not in FILES:
         with Run(place, settings, fresh=fresh, ways=record.WAYS) as run:
-            return _fill_folder(source, run, count, config, check)
+            return _fill_folder(source, run, count, config, pace, check)
     part = _part(place)
     if not fresh and place.exists():
         _remove(part)
-        return None
-    with Run(part, settings, fresh=fresh, ways=record.WAYS):
-        samples, made = _fill(source, part / _RAW, count, check)
-        about = json.dumps(identify(settings))
+        return False
+    with Run(part, settings, fresh=fresh, ways=record.WAYS) as run:
+        samples, about = (
+            _fill(source, part / _RAW, count, pace, check),
+            json.dumps(run.settings),
+        )
         if place.suffix == ".npz":
             _write_npz(place, source, samples, about)
         else:
             _write_picture(place, source, samples, config, about)
-        del samples
+        del samples  # it is mapped from a file that goes
     _remove(part)
-    return made
+    return True
 
 
 def _part(place: Path) -> Path:
@@ -148,90 +165,79 @@ def _remove(part: Path) -> None:
         part.rmdir()
 
 
-def _timed(
-    source: Source, starts: list[int], count: int, done: int, check: Check
-) -> Iterator[tuple[int, np.ndarray, Callable[[], Made]]]:
-    """Batches of samples by number, and how many were made in which time so far."""
-    size = source.batch_size
+def _batches(
+    source: Source, starts: list[int], count: int, done: int, pace: Pace, check: Check
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Batches of samples, with the number of each one's first sample."""
     if starts and done:
         say(f"goes on after {done} of {count} samples")
-    began, made = 0.0, 0
+    began = None
     with progress(done, count, unit="sample") as bar:
-        for start, batch in sampling.batches(source.draw, starts, size):
+        for start, batch in sampling.batches(source.draw, starts, source.batch_size):
             check()
             batch = source.finish(batch[: count - start])
-            if not began:
-                began = time.monotonic()  # the first batch waits for compilation
-            else:
-                made += len(batch)
-
-            def so_far(made=made) -> Made:
-                return Made(made, time.monotonic() - began)
-
-            yield start, batch, so_far
+            yield start, batch
             bar.update(min(len(batch), count - bar.n))
+            if began is None:
+                began = time.monotonic()
+            else:
+                pace.count, pace.seconds = pace.count + len(batch), time.monotonic() - began
 
 
-def _fill(source: Source, path: Path, count: int, check: Check) -> tuple[np.ndarray, Made]:
+def _fill(source: Source, path: Path, count: int, pace: Pace, check: Check) -> np.ndarray:
     """Append samples to a file until it has all; returns them, mapped from it.
 
     What a stopped process has written of a batch is cut off, so that batches are those of one
     that was not stopped.
     """
-    row = bytes_of(source, 1)
+    row, batch_size = bytes_of(source, 1), source.batch_size
     size = path.stat().st_size if path.exists() else 0
-    done = (
-        count if size == count * row else size // row // source.batch_size * source.batch_size
-    )
-    made = Made(0, 0.0)
+    done = count if size == count * row else size // row // batch_size * batch_size
     with open(path, "ab") as file:
         file.truncate(done * row)
-        starts = list(range(done, count, source.batch_size))
-        for _, batch, so_far in _timed(source, starts, count, done, check):
+        starts = list(range(done, count, batch_size))
+        for _, batch in _batches(source, starts, count, done, pace, check):
             file.write(np.ascontiguousarray(batch).data)
             file.flush()
-            made = so_far()
-    samples = np.memmap(path, source.dtype, "r", shape=(count, *source.shape))
-    return samples, made
+    return np.memmap(path, source.dtype, "r", shape=(count, *source.shape))
 
 
 def _fill_folder(
-    source: Source, run: Run, count: int, config: Config, check: Check
-) -> Made | None:
-    """Fill a folder: a PNG for each image, or an array and a picture of points."""
+    source: Source, run: Run, count: int, config: Config, pace: Pace, check: Check
+) -> bool:
+    """Fill a folder, as ``make`` does: a PNG for each image, or an array and a picture."""
     folder = run.directory
     if source.generator is None:
-        if run.summary() and (folder / "samples.npz").exists():
-            return None
-        samples, made = _fill(source, folder / _RAW, count, check)
-        about = json.dumps(identify(run.settings))
-        _write_npz(folder / "samples.npz", source, samples, about)
-        _write_picture(folder / "samples.png", source, samples, config, about)
+        paths = [folder / "samples.npz", folder / "samples.png"]
+        if run.summary() and all(path.exists() for path in paths):
+            return False
+        samples = _fill(source, folder / _RAW, count, pace, check)
+        about = json.dumps(run.settings)
+        _write_npz(paths[0], source, samples, about)
+        _write_picture(paths[1], source, samples, config, about)
         run.finish({"count": count})
         (folder / _RAW).unlink()
-        return made
+        return True
     names = [f"{number:0{max(6, len(str(count - 1)))}d}.png" for number in range(count)]
     existing = set(os.listdir(folder))
-    size = source.batch_size
     missing = [number for number, name in enumerate(names) if name not in existing]
     if not missing and run.summary():
-        return None
+        return False
+    size, done = source.batch_size, count - len(missing)
     starts = sorted({number // size * size for number in missing})
-    made = Made(0, 0.0)
+    written: Iterator[None] = iter(())
     with ThreadPoolExecutor(cores()) as pool:
-        written = iter(())
-        for start, batch, so_far in _timed(source, starts, count, count - len(missing), check):
+        for start, batch in _batches(source, starts, count, done, pace, check):
             list(written)  # raises what went wrong with the batch before
             paths = [folder / name for name in names[start : start + len(batch)]]
             written = pool.map(_write_png, paths, batch)
-            made = so_far()
         list(written)
-    rows = _label_rows(source, count)
-    if rows is not None and rows.ndim == 1:
-        table = [{"file": n, "label": int(x)} for n, x in zip(names, rows, strict=True)]
-        write_csv(folder / "labels.csv", table)
+    labels = _label_rows(source, count)
+    if labels is not None and labels.ndim == 1:
+        rows = [{"file": n, "label": int(x)} for n, x in zip(names, labels, strict=True)]
+        write_csv(folder / "labels.csv", rows)
     run.finish({"count": count})
-    return made
+    return True
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
@@ -245,9 +251,8 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 def _label_rows(source: Source, count: int) -> np.ndarray | None:
     """The label of every sample."""
-    return (
-        None if source.labels is None else source.labels[np.arange(count) % len(source.labels)]
-    )
+    labels = source.labels
+    return None if labels is None else labels[np.arange(count) % len(labels)]
 
 
 def _write_npz(path: Path, source: Source, samples: np.ndarray, about: str) -> None:
