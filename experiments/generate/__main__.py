@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_place(config.data, place)
         runtime.keep_memory()
         source = open_source(config, line.start())
-        config = dataclasses.replace(config, batch_size=source.batch_size)
+        weights = config.weights or ("average" if source.run else None)
+        config = dataclasses.replace(config, batch_size=source.batch_size, weights=weights)
         if config.kind in ("samples", "neighbours"):
             config = dataclasses.replace(config, count=samples.count_of(config, place))
         if config.kind == "samples":

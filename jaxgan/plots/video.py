@@ -76,7 +76,7 @@ def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
         film.mux(stream.encode())
 
 
-def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int = 128) -> None:
+def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int = 256) -> None:
     """Write an endless GIF, a frame at a time.
 
     Args:
@@ -85,11 +85,10 @@ def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int =
       seconds: Duration of a frame; the format counts in hundredths.
       colours: Colours of a frame, at most 256.
     """
-    method = Image.Quantize.MAXCOVERAGE  # median cut spends its colours on the background
 
     def quantized() -> Iterator[Image.Image]:
         for frame in frames:
-            yield Image.fromarray(frame).quantize(colours, method=method)
+            yield Image.fromarray(frame).quantize(colours)
 
     images = quantized()
     first = next(images)
