@@ -96,7 +96,7 @@ def walk(
         if run.summary() and all(path.exists() for path in paths):
             return None
         if len(paths) == 1:
-            say(f"{video.MISSING}; the GIF is written without")
+            say(f"{video.MISSING}; the GIF is written without it")
         side = _shown(source.shape[0])
         film = nullcontext(lambda frame: None)
         if len(paths) == 2:

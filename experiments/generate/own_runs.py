@@ -91,7 +91,8 @@ def _config(kind: type[Training], settings: dict[str, Any]) -> Any:
     values: dict[str, Any] = {name: settings[name] for name in names}
     values = {n: tuple(x) if isinstance(x, list) else x for n, x in values.items()}
     config = kind(**values)
-    for name in ("latent_dim", "seeds", "epochs", "train_size"):
+    whole = ["latent_dim", "seeds", "epochs", "train_size"]
+    for name in whole + ["size"] * (kind is ImageConfig):
         if not isinstance(getattr(config, name), int) or getattr(config, name) < 1:
             raise TypeError(name)
     return config
@@ -162,13 +163,19 @@ def _variables(
     run: OwnRun, picked: Picked, build: Callable[[dict[str, Any]], Gan], *example: Any
 ) -> Any:
     """The variables of one lane's generator, from the newest checkpoint or an epoch's."""
-    if not 0 <= picked.lane < run.lanes:
+    try:
+        gan = build(run.config.combinations()[0])
+        one = jax.eval_shape(gan.init, jax.eval_shape(jax.random.key, 0), *example)
+        lanes = run.lanes
+    except Exception as error:  # settings that were damaged raise nearly anything
         raise InputError(
-            f"--lane={picked.lane}: the lanes of {run.directory} are 0 to {run.lanes - 1}"
+            f"{run.directory / 'config.json'} does not hold the settings of a run of jaxgan"
+        ) from error
+    if not 0 <= picked.lane < lanes:
+        raise InputError(
+            f"--lane={picked.lane}: the lanes of {run.directory} are 0 to {lanes - 1}"
         )
-    gan = build(run.config.combinations()[0])
-    one = jax.eval_shape(gan.init, jax.eval_shape(jax.random.key, 0), *example)
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((run.lanes, *x.shape), x.dtype), one)
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes, *x.shape), x.dtype), one)
     folder = run.directory / "checkpoints"
     wanted = picked.epoch
     restored = checkpoint.restore(folder, like, lambda step: wanted in (None, step))
