@@ -99,7 +99,8 @@ def _samples(
         rate = pace.count / pace.seconds
         say(f"{rate:.3g} samples a second, {pace.count} in {duration(pace.seconds)}")
     if source.generator:
-        say(f"do they repeat real images? {command_of(config, '--neighbours')}")
+        flags_of = ["--neighbours"] + ["--data=FOLDER"] * (source.run is None)
+        say(f"do they repeat real images? {command_of(config, *flags_of)}")
     print(place)
 
 

@@ -22,6 +22,7 @@ from jaxgan.sefa.render import reduce
 
 SMALLEST, GIF_SIDE, TABLE_SIDE = 256, 256, 192  # pixels of a side
 _GIF_FPS, _GIF_FRAMES = 15, 300
+_TITLE = 340  # pixels that the title of a table takes
 LAYERS = ("coarse", "middle", "fine")
 Check = Callable[[], None]
 
@@ -223,7 +224,8 @@ def mix(
             page = np.concatenate([blank, own[rows:], *lines])
             what = f"{name} layers" if name in LAYERS else name
             title = f"columns give {what} {sefa.spell_layers(layers)}, rows the others"
-            scale = max(1, 64 // images.shape[1])
+            width = images.shape[1] * (columns + 1)
+            scale = max(1, -(-_TITLE // width))
             raster.image_grid(path, page, title, columns=columns + 1, scale=scale)
         run.finish({"files": [path.name for path in paths], "layers": sets})
     return paths

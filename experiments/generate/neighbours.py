@@ -22,6 +22,7 @@ from jaxgan.runs.progress import duration, progress
 
 BASELINE = 4  # held-out images on a page
 _TILE = 64  # pixels of a small image on a page, at least
+_UNCHECKED = 50  # images between two looks at signals
 SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
 _FEWEST = 20  # images that can be held out
 PICTURES = ("neighbours.png", "nearest.png")
@@ -167,11 +168,18 @@ def _find(
             check()
             bar.update(done - bar.n)
 
+        def checked(rows: np.ndarray) -> np.ndarray:
+            parts = []
+            for start in range(0, len(rows), _UNCHECKED):
+                check()
+                parts.append(np.asarray(features(rows[start : start + _UNCHECKED])))
+            return np.concatenate(parts)
+
         nearest = metrics.nearest(
             real.train,
             np.concatenate([fakes, held]),
             config.nearest,
-            features=features,
+            features=checked,
             itself=np.concatenate([np.full(len(fakes), -1), itself]),
             tell=tell,
         )

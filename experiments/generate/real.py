@@ -16,7 +16,7 @@ from jaxgan.judges import fashion
 from jaxgan.metrics import images, pyramid
 from jaxgan.runs.progress import counting, say
 
-LARGEST = 128  # pixels at which images are compared, at most
+LARGEST = 64  # pixels at which the images of --data are compared, at most
 _FRESH = 7  # seed of cartoons that no run has seen: theirs have seed 0, those of judges 101
 _MEASURED = 1000  # images whose levels give the units of features
 Features = Callable[[np.ndarray], Any]

@@ -193,12 +193,15 @@ def _fill(source: Source, path: Path, count: int, pace: Pace, check: Check) -> n
     row, batch_size = bytes_of(source, 1), source.batch_size
     size = path.stat().st_size if path.exists() else 0
     done = count if size == count * row else size // row // batch_size * batch_size
+    starts = list(range(done, count, batch_size))
     with open(path, "ab") as file:
         file.truncate(done * row)
-        starts = list(range(done, count, batch_size))
         for _, batch in _batches(source, starts, count, done, pace, check):
-            file.write(np.ascontiguousarray(batch).data)
-            file.flush()
+            try:
+                file.write(np.ascontiguousarray(batch).data)
+                file.flush()
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(path)) from error
     return np.memmap(path, source.dtype, "r", shape=(count, *source.shape))
 
 

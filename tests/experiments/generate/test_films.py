@@ -72,7 +72,7 @@ def test_a_table_mixes_rows_and_columns(styled, tmp_path):
     command = ("file.pt", "--mix=2x3", "--mix_layers=0,2", f"--out={tmp_path}")
     assert generate(*command) == 0
     codes = np.asarray(styled.codes(sampling.latents(0, 0, 5, DIM)))
-    scale = 64 // SIDE
+    scale = -(-films._TITLE // (4 * SIDE))
     with Image.open(tmp_path / "mix_layers.png") as picture:
         page = np.asarray(picture)[28:-6, 6:-6][scale // 2 :: scale, scale // 2 :: scale]
     cells = page.reshape(3, SIDE, 4, SIDE, 3).swapaxes(1, 2).astype(int)
