@@ -93,14 +93,13 @@ def _samples(
     made = samples.make(
         config, source, place, settings, fresh=shared.fresh, pace=pace, check=check
     )
-    if not made:
-        say(f"{place}: already complete")
     if pace.seconds:
         rate = pace.count / pace.seconds
         say(f"{rate:.3g} samples a second, {pace.count} in {duration(pace.seconds)}")
+    say(f"wrote {count} samples to {place}" if made else f"{place}: already complete")
     if source.generator:
         flags_of = ["--neighbours"] + ["--data=FOLDER"] * (source.run is None)
-        say(f"do they repeat real images? {command_of(config, *flags_of)}")
+        say(f"next: {command_of(config, *flags_of)}")
     print(place)
 
 
@@ -133,15 +132,13 @@ def _folder(
             config, source, images, place, settings, fresh=shared.fresh, check=check
         )
         print("\n".join([*summary["lines"], summary["verdict"]]))
+        say(f"wrote {', '.join(neighbours.PICTURES)}, neighbours.csv in {place}")
     else:
         make = films.walk if config.kind == "walk" else films.mix
         paths = make(config, source, place, settings, fresh=shared.fresh, check=check)
-        say(f"{place}: " + ("already complete" if paths is None else _names(paths)))
+        names = ", ".join(path.name for path in paths or ())
+        say(f"wrote {names} in {place}" if paths else f"{place}: already complete")
     print(place)
-
-
-def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)
 
 
 if __name__ == "__main__":

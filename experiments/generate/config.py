@@ -14,6 +14,7 @@ WEIGHTS = ("average", "raw")
 WALK, MIX, NEIGHBOURS = 10.0, "4x6", 10  # of flags that are given without a value
 MOST_SAMPLES = 10**7
 LIMITS = {"count": MOST_SAMPLES, "batch_size": 4096, "nearest": 20, "fps": 60, "stops": 1000}
+LAYERS = ("coarse", "middle", "fine")
 KINDS = ("walk", "mix", "neighbours")
 # Flags that one kind of output alone reads.
 _ONLY = {
@@ -181,5 +182,11 @@ def place_of(config: Config, out: str) -> Path:
 
 def define(line: CommandLine) -> Callable[[], Config]:
     """Define the flags; the function reads them."""
-    read = line.define(Config, without=("run",))
+    generator = dict.fromkeys(("label", "labels"), "generator")
+    read = line.define(
+        Config,
+        headings={"batch_size": "this machine", **generator},
+        choices={"weights": WEIGHTS, "mix_layers": LAYERS},
+        without=("run",),
+    )
     return lambda: Config(run=next(iter(line.arguments), ""), **read())

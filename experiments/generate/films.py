@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.generate import record
-from experiments.generate.config import Config, table
+from experiments.generate.config import LAYERS, Config, table
 from experiments.generate.source import Source
 from jaxgan import sefa
 from jaxgan.convert import sampling
@@ -23,7 +23,6 @@ from jaxgan.sefa.render import reduce
 SMALLEST, GIF_SIDE, TABLE_SIDE = 256, 256, 192  # pixels of a side
 _GIF_FPS, _GIF_FRAMES = 15, 300
 _TITLE = 340  # pixels that the title of a table takes
-LAYERS = ("coarse", "middle", "fine")
 Check = Callable[[], None]
 
 

@@ -2,36 +2,30 @@
 
 import contextlib
 import dataclasses
-import io
 import json
 import math
 import os
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
 
-from experiments.generate import record
+from experiments.generate import files, record
 from experiments.generate.config import Config
 from experiments.generate.source import Source
 from jaxgan.convert import sampling
 from jaxgan.errors import InputError
-from jaxgan.plots import figures, raster
 from jaxgan.runs import Run
 from jaxgan.runs.directory import write_csv
 from jaxgan.runs.progress import progress, say
-from jaxgan.runtime import cores, replacing
+from jaxgan.runtime import cores
 
 FILES = (".npz", ".png")
 _RAW = "samples.raw"  # the samples so far, one after another
-_SETTINGS = "jaxgan"  # the entry of a file with its settings
 _GRID_PIXELS = 2**26
-_CHUNK = 2**24  # bytes that are copied at once
 Check = Callable[[], None]
 
 
@@ -54,14 +48,9 @@ def count_of(config: Config, place: Path) -> int:
     return usual if config.count is None else config.count
 
 
-def bytes_of(source: Source, count: int) -> int:
-    """Bytes of samples that are not compressed."""
-    return count * math.prod(source.shape) * source.dtype.itemsize
-
-
 def cost(source: Source, place: Path, count: int) -> str:
     """Say what is written, for ``--dry_run``."""
-    size = f"{bytes_of(source, count) / 2**20:.1f} MiB"
+    size = f"{files.bytes_of(source, count) / 2**20:.1f} MiB"
     what = (
         f"{count} samples of {' x '.join(map(str, source.shape))}, {source.batch_size} at once"
     )
@@ -99,7 +88,7 @@ def compare(place: Path, settings: Mapping[str, Any], *, fresh: bool) -> None:
     if place.is_dir():
         raise InputError(f"{place} is a folder; {record.WAYS.another}")
     if os.path.lexists(place):
-        record.require_same(place, _settings_in(place), settings, fresh=fresh)
+        record.require_same(place, files.settings_in(place), settings, fresh=fresh)
     record.compare(_part(place), settings, fresh=fresh)
 
 
@@ -145,9 +134,9 @@ def make(
             json.dumps(run.settings),
         )
         if place.suffix == ".npz":
-            _write_npz(place, source, samples, about)
+            files.write_npz(place, source, samples, about)
         else:
-            _write_picture(place, source, samples, config, about)
+            files.write_picture(place, source, samples, config, about)
         del samples  # it is mapped from a file that goes
     _remove(part)
     return True
@@ -190,7 +179,7 @@ def _fill(source: Source, path: Path, count: int, pace: Pace, check: Check) -> n
     What a stopped process has written of a batch is cut off, so that batches are those of one
     that was not stopped.
     """
-    row, batch_size = bytes_of(source, 1), source.batch_size
+    row, batch_size = files.bytes_of(source, 1), source.batch_size
     size = path.stat().st_size if path.exists() else 0
     done = count if size == count * row else size // row // batch_size * batch_size
     starts = list(range(done, count, batch_size))
@@ -216,8 +205,8 @@ def _fill_folder(
             return False
         samples = _fill(source, folder / _RAW, count, pace, check)
         about = json.dumps(run.settings)
-        _write_npz(paths[0], source, samples, about)
-        _write_picture(paths[1], source, samples, config, about)
+        files.write_npz(paths[0], source, samples, about)
+        files.write_picture(paths[1], source, samples, config, about)
         run.finish({"count": count})
         (folder / _RAW).unlink()
         return True
@@ -233,85 +222,11 @@ def _fill_folder(
         for start, batch in _batches(source, starts, count, done, pace, check):
             list(written)  # raises what went wrong with the batch before
             paths = [folder / name for name in names[start : start + len(batch)]]
-            written = pool.map(_write_png, paths, batch)
+            written = pool.map(files.write_png, paths, batch)
         list(written)
-    labels = _label_rows(source, count)
+    labels = files.label_rows(source, count)
     if labels is not None and labels.ndim == 1:
         rows = [{"file": n, "label": int(x)} for n, x in zip(names, labels, strict=True)]
         write_csv(folder / "labels.csv", rows)
     run.finish({"count": count})
     return True
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    with replacing(path) as temporary:
-        _picture(image).save(temporary, format="PNG")
-
-
-def _picture(image: np.ndarray) -> Image.Image:
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-
-
-def _label_rows(source: Source, count: int) -> np.ndarray | None:
-    """The label of every sample."""
-    labels = source.labels
-    return None if labels is None else labels[np.arange(count) % len(labels)]
-
-
-def _write_npz(path: Path, source: Source, samples: np.ndarray, about: str) -> None:
-    """Write samples as an .npz that is not compressed, a part at a time."""
-    name = "images" if source.generator else "points"
-    others = {_SETTINGS: np.array(about)}
-    labels = _label_rows(source, len(samples))
-    if labels is not None:
-        others["labels"] = labels
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-            header = io.BytesIO()
-            about_array = np.lib.format.header_data_from_array_1_0(samples)
-            np.lib.format.write_array_header_1_0(header, about_array)
-            file.write(header.getvalue())
-            rows = max(1, _CHUNK // bytes_of(source, 1))
-            for start in range(0, len(samples), rows):
-                file.write(np.ascontiguousarray(samples[start : start + rows]).data)
-        for other, array in others.items():
-            with archive.open(zipfile.ZipInfo(f"{other}.npy"), "w") as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
-
-
-def _write_picture(
-    path: Path, source: Source, samples: np.ndarray, config: Config, about: str
-) -> None:
-    """Write a grid of images, or a picture of points, with the settings in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        if source.generator:
-            scale = 2 if source.shape[0] < 128 else 1
-            raster.image_grid(temporary, samples, scale=scale)
-        else:
-            real = np.asarray(source.real)
-            panels = {"real": (real, figures.REAL), "generated": (samples, figures.FAKE)}
-            extent = figures.extent_of(np.concatenate([real, samples]))
-            title = f"{len(samples)} points of {Path(config.run).name}"
-            figures.clouds(temporary, panels, extent, title)
-        text = PngImagePlugin.PngInfo()
-        text.add_text(_SETTINGS, about)
-        with Image.open(temporary) as image:
-            image.load()
-        image.save(temporary, format="PNG", pnginfo=text)
-
-
-def _settings_in(path: Path) -> dict[str, Any] | None:
-    """The settings in a file that this command wrote; ``None`` if it did not."""
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                text = str(file[_SETTINGS])
-        else:
-            with Image.open(path) as image:
-                text = image.info[_SETTINGS]
-        settings = json.loads(text)
-    except Exception:  # a file of another kind raises nearly anything
-        return None
-    return settings if isinstance(settings, dict) else None
