@@ -28,7 +28,7 @@ PURPOSES = {
     ),
     "what to make": Purpose(
         ("--count=50000 --seed=1", "--walk --truncation=0.7"),
-        "count walk stops fps mix mix_layers neighbours nearest",
+        "walk stops fps mix mix_layers neighbours nearest",
     ),
     "data": Purpose(
         ("--data=points.csv --columns=x,y", "--data=FOLDER", "--size=64"),

@@ -185,7 +185,7 @@ def define(line: CommandLine) -> Callable[[], Config]:
     generator = dict.fromkeys(("label", "labels"), "generator")
     read = line.define(
         Config,
-        headings={"batch_size": "this machine", **generator},
+        headings={"count": "what to make", "batch_size": "this machine", **generator},
         choices={"weights": WEIGHTS, "mix_layers": LAYERS},
         without=("run",),
     )
