@@ -29,6 +29,7 @@ ONLY_IN = {
     "orbax": ["jaxgan/runs/checkpoint.py"],
     "absl": ["experiments"],
     "tensorboardX": ["jaxgan/runs/tensorboard.py"],
+    "av": ["jaxgan/plots/video.py"],
     "gradio": ["experiments/explore/server.py"],
     "torch": [],
     "tensorflow": [],

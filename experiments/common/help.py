@@ -26,6 +26,10 @@ PURPOSES = {
         "penalty_weight clip critic_steps batch_size epochs epoch_size ema pack augment flip "
         "conditional seeds study scale only",
     ),
+    "what to make": Purpose(
+        ("--count=50000 --seed=1", "--walk --truncation=0.7"),
+        "walk stops fps mix mix_layers neighbours nearest",
+    ),
     "data": Purpose(
         ("--data=points.csv --columns=x,y", "--data=FOLDER", "--size=64"),
         "data data_key columns standardize train_size class_names size",
@@ -37,7 +41,7 @@ PURPOSES = {
     ),
     "generator": Purpose(
         ("--checkpoint=runs/faces/RUN", "--weights=average"),
-        "checkpoint weights lane settings truncation truncation_layers",
+        "checkpoint weights lane epoch settings truncation truncation_layers",
     ),
     "people to show": Purpose(
         ("--samples=10 --seed=7", "--like=genforce --seed=7"),

@@ -115,7 +115,11 @@ class Pretrained:
         return dataclasses.replace(self, labels=rows)
 
     def codes(
-        self, z: ArrayLike, truncation: float = 1.0, truncation_layers: int | None = None
+        self,
+        z: ArrayLike,
+        truncation: float = 1.0,
+        truncation_layers: int | None = None,
+        first: int = 0,
     ) -> Array:
         """Encode latents ``[N, Z]`` as codes ``[N, L, D]``; ``[N, D]`` without layers.
 
@@ -124,12 +128,13 @@ class Pretrained:
           truncation: Factor of the distance from the mean code. Without layers it has no
             meaning and is ignored.
           truncation_layers: Number of the first layers to truncate; all by default.
+          first: Number of the first latent, from which the turn of its label follows.
 
         Raises:
           InputError: If an argument has another shape or, on the host, is not finite; or if
             the generator is conditional and has no labels.
         """
-        w = self._mapped(self._check(z, (None, self.z_dim), "latents"))
+        w = self._mapped(self._check(z, (None, self.z_dim), "latents"), first)
         if not self.num_layers:
             return w
         wide = w if w.ndim == 3 else jnp.repeat(w[:, None], self.num_layers, axis=1)
@@ -215,7 +220,7 @@ class Pretrained:
             digest.update(np.ascontiguousarray(style.weight, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def _mapped(self, z: Array, of_all: bool = False) -> Array:
+    def _mapped(self, z: Array, first: int = 0, of_all: bool = False) -> Array:
         """Encode latents with labels in turn, or ``of_all`` the labels if they are more."""
         if not self.num_labels:
             return self._encode(self._placed, z)
@@ -224,7 +229,7 @@ class Pretrained:
                 f"the {self.flavour} is conditional: choose a label from 0 to "
                 f"{self.num_labels - 1}, or rows of {self.num_labels} numbers"
             )
-        count, turn = len(self.labels), np.arange(len(z))
+        count, turn = len(self.labels), first + np.arange(len(z))
         turn = turn * count // len(z) if of_all and count > len(z) else turn % count
         return self._encode(self._placed, z, jnp.asarray(self.labels[turn]))
 

@@ -90,6 +90,24 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     return _known(file, arrays, settings)
 
 
+def from_variables(
+    name: str, settings: Mapping[str, Any], variables: Mapping[str, Any]
+) -> Pretrained:
+    """A generator of ``PAIRS`` that is in no file; the arguments are as for ``save``.
+
+    Args:
+      name: What messages call it.
+      settings: Its settings.
+      variables: Its variables.
+
+    Raises:
+      InputError: If the variables are not those of that network.
+    """
+    flat = traverse_util.flatten_dict(dict(variables), sep=".")
+    arrays = {key: _array(value) for key, value in flat.items()}
+    return _known(Path(name), arrays, {"classes": 0} | dict(settings))
+
+
 def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:
     """A network of ``PAIRS``."""
     model, dim, classes = (settings[name] for name in ("model", "latent_dim", "classes"))

@@ -61,6 +61,15 @@ def laplacian_sliced_wasserstein(
     return {size: float(_distance(x[size], y[size], lines)) for size in x}
 
 
+def levels(images: ArrayLike) -> list[np.ndarray]:
+    """The Laplacian pyramid of images ``[N, H, W, C]``: ``[N, C, h, w]`` float32, finest first.
+
+    The last level is the blurred image itself, of 16 to 31 pixels; the others are the
+    differences that lead back to the image.
+    """
+    return _pyramid(np.moveaxis(np.asarray(images), -1, 1).astype(np.float32))
+
+
 def _check(real: np.ndarray, fake: np.ndarray, patches: int, directions: int) -> None:
     for name, x in (("real", real), ("fake", fake)):
         if x.ndim != 4 or len(x) < 2 or min(x.shape[1:3]) < _COARSEST or not x.shape[3]:
@@ -92,15 +101,17 @@ def _descriptors(
     rng: np.random.Generator, images: np.ndarray, patches: int
 ) -> dict[int, np.ndarray]:
     """Normalised random patches of each level: ``{resolution: [N * patches, C * 49]}``."""
-    levels: dict[int, list[np.ndarray]] = {}
+    patches_of: dict[int, list[np.ndarray]] = {}
     for start in range(0, len(images), _IMAGES):
         chunk = np.moveaxis(images[start : start + _IMAGES], -1, 1).astype(np.float32)
         for level in _pyramid(chunk):
             windows = sliding_window_view(level, (_PATCH, _PATCH), axis=(2, 3))
             image = np.repeat(np.arange(len(chunk)), patches)
             row, column = (rng.integers(n, size=len(image)) for n in windows.shape[2:4])
-            levels.setdefault(min(level.shape[2:]), []).append(windows[image, :, row, column])
-    return {resolution: _normalised(np.concatenate(x)) for resolution, x in levels.items()}
+            patches_of.setdefault(min(level.shape[2:]), []).append(
+                windows[image, :, row, column]
+            )
+    return {resolution: _normalised(np.concatenate(x)) for resolution, x in patches_of.items()}
 
 
 def _normalised(x: np.ndarray) -> np.ndarray:

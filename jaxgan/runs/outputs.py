@@ -30,6 +30,15 @@ _CLAIMS = (
     r"work/[0-9a-f]{20}",
     r"claims\.(html|json|csv)",
 )
+_GENERATE = (
+    r"\d{6,}\.png",
+    r"samples\.raw",
+    r"labels\.csv",
+    r"walk\.(gif|mp4)",
+    r"mix_(coarse|middle|fine|layers)\.png",
+    r"(neighbours|nearest)\.png",
+    r"neighbours\.(csv|json)",
+)
 _RUN = (
     r"summary\.json",
     r"metrics\.jsonl",
@@ -37,7 +46,7 @@ _RUN = (
     r"checkpoints/tmp_\d+",
     r"tensorboard/events\.out\.tfevents\..*",
 )
-_OUTPUTS = re.compile("|".join(_RUN + _IMAGE_LABORATORIES + _SEFA + _CLAIMS))
+_OUTPUTS = re.compile("|".join(_RUN + _IMAGE_LABORATORIES + _SEFA + _CLAIMS + _GENERATE))
 _FOLDERS = re.compile(
     "checkpoints|trash|frames|traversal|tensorboard|work|cells|cells/[0-9a-f]{20}"
 )

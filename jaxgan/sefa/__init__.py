@@ -4,7 +4,7 @@ Source: Shen and Zhou, arXiv 2007.06600.
 """
 
 from jaxgan.sefa.code_files import read_codes
-from jaxgan.sefa.edit import as_codes, draw_codes, move, path
+from jaxgan.sefa.edit import as_codes, draw_codes, mix, move, path
 from jaxgan.sefa.factorize import (
     TOOLS,
     Directions,
@@ -16,23 +16,27 @@ from jaxgan.sefa.factorize import (
     spreads,
 )
 from jaxgan.sefa.measure import effect, image_units, layer_shares, principal_angles
+from jaxgan.sefa.walk import closed_walk, slerp
 
 __all__ = [
     "TOOLS",
     "Directions",
     "as_codes",
+    "closed_walk",
     "directions",
     "draw_codes",
     "effect",
     "image_units",
     "layer_shares",
     "mean_spread",
+    "mix",
     "move",
     "path",
     "principal_angles",
     "read_codes",
     "select_groups",
     "select_layers",
+    "slerp",
     "spell_layers",
     "spreads",
 ]

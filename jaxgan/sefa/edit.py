@@ -62,6 +62,35 @@ def path(
     )
 
 
+def mix(codes: ArrayLike, others: ArrayLike, layers: Sequence[int]) -> Array:
+    """Replace the codes of some layers by those of others: style mixing.
+
+    Args:
+      codes: ``[R, L, D]``, of which most layers stay.
+      others: ``[C, L, D]``, which give the layers.
+      layers: Layers that are given.
+
+    Returns:
+      ``[R, C, L, D]``: every one of ``codes`` with the layers of every one of ``others``.
+
+    Raises:
+      InputError: If codes have no layers, the two do not fit, or a layer does not exist.
+
+    Source: Karras et al., arXiv 1812.04948, section 3.1.
+    """
+    rows, columns = jnp.asarray(codes), jnp.asarray(others)
+    if rows.ndim != 3 or columns.ndim != 3 or rows.shape[1:] != columns.shape[1:]:
+        raise InputError(
+            f"codes of shape {list(rows.shape)} do not mix with those of shape "
+            f"{list(columns.shape)}: both must be [N, L, D]"
+        )
+    count = rows.shape[1]
+    if not len(layers) or not all(0 <= layer < count for layer in layers):
+        raise InputError(f"layers {list(layers)} are not some of 0 to {count - 1}")
+    given = jnp.asarray(np.isin(np.arange(count), list(layers)))[:, None]
+    return jnp.where(given, columns[None], rows[:, None])
+
+
 def check_space(generator: Pretrained, space: str) -> None:
     """Check that a generator has one of ``SPACES``.
 

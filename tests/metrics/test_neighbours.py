@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.stats
 
 from jaxgan.metrics import neighbours
 from jaxgan.metrics.neighbours import precision_recall
@@ -160,3 +161,92 @@ def test_bad_features_are_refused(clouds):
     x, y = clouds
     with pytest.raises(ValueError, match="as many features"):
         precision_recall(x, y[:, :2])
+
+
+def by_hand(x, y, k):
+    distances = np.linalg.norm(x[None] - y[:, None], axis=2)
+    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, rows, axis=1), rows
+
+
+@pytest.mark.parametrize("numbers", [neighbours._NUMBERS, 500])  # one part, and many
+def test_nearest_rows(numbers, monkeypatch):
+    monkeypatch.setattr(neighbours, "_NUMBERS", numbers)
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(203, 7)), rng.normal(size=(31, 7))
+    told = []
+    found = neighbours.nearest(x, y, 5, tell=lambda *done: told.append(done))
+    distances, rows = by_hand(x, y, 5)
+    np.testing.assert_array_equal(found.rows, rows)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-6)  # float32 holds x and y
+    assert told[-1] == (203, 203)
+    assert (len(told) > 1) == (numbers == 500)
+
+
+def test_nearest_finds_copies_exactly():
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 256, (300, 4, 4, 3), np.uint8)
+    y = x[[7, 250]] + np.array([0, 1], np.uint8)[:, None, None, None]
+    found = neighbours.nearest(x, y, 2)
+    assert found.rows[:, 0].tolist() == [7, 250]
+    assert found.distances[0, 0] == 0
+    wrapped = np.abs(x[250].astype(float) - y[1])
+    assert found.distances[1, 0] == pytest.approx(np.sqrt(np.square(wrapped).sum()))
+
+
+def test_a_row_is_no_neighbour_of_itself():
+    x = np.random.default_rng(3).normal(size=(40, 3))
+    own = neighbours.nearest(x, x[:9], 3, itself=np.arange(9))
+    distances, rows = by_hand(x, x[:9], 4)
+    np.testing.assert_array_equal(own.rows, rows[:, 1:])
+    np.testing.assert_allclose(own.distances, distances[:, 1:], rtol=1e-6)
+    others = neighbours.nearest(x, x[:9], 1, itself=np.full(9, -1))
+    assert np.all(others.distances == 0)
+
+
+def test_features_are_what_is_compared():
+    x, y = np.random.default_rng(4).normal(size=(2, 30, 3))
+    found = neighbours.nearest(x, y, 1, features=lambda rows: 3 * rows[:, :1])
+    np.testing.assert_allclose(
+        found.distances[:, 0], 3 * np.abs(x[None, :, 0] - y[:, None, 0]).min(1), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "k", "itself"),
+    [
+        (np.zeros((3, 2)), np.zeros((3, 4)), 1, None),
+        (np.zeros((3, 2)), np.zeros((3, 2)), 0, None),
+        (np.zeros((3, 2)), np.zeros((3, 2)), 4, None),
+        (np.zeros((3, 2)), np.zeros((3, 2)), 3, np.arange(3)),
+        (np.zeros((3, 2)), np.zeros((0, 2)), 1, None),
+    ],
+)
+def test_sets_that_have_no_nearest_rows(x, y, k, itself):
+    with pytest.raises(ValueError, match="nearest of"):
+        neighbours.nearest(x, y, k, itself=itself)
+
+
+def test_nearness_is_that_of_mann_and_whitney():
+    rng = np.random.default_rng(5)
+    x, y = rng.integers(0, 20, 150), rng.integers(2, 22, 130)  # with ties
+    found = neighbours.nearness(x, y, resamples=200)
+    statistic = scipy.stats.mannwhitneyu(y, x).statistic
+    assert found.nearer.mean == pytest.approx(statistic / (150 * 130))
+    assert found.nearer.low < found.nearer.mean < found.nearer.high
+    assert found.close.mean == np.mean(x < np.quantile(y, 0.05))
+
+
+def test_nearness_of_copies_and_of_none():
+    rng = np.random.default_rng(7)
+    held_out = rng.gamma(9, size=500)
+    alike = neighbours.nearness(rng.gamma(9, size=500), held_out, resamples=300)
+    assert alike.nearer.low < 0.5 < alike.nearer.high
+    assert alike.close.low < 0.05 < alike.close.high
+    copies = np.where(rng.random(500) < 0.2, 0.01, 1.3 * rng.gamma(9, size=500))
+    found = neighbours.nearness(copies, held_out, resamples=300)
+    assert found.nearer.high < 0.5  # most are further away,
+    assert found.close.low > 0.1  # and yet a fifth is repeated
+    far = neighbours.nearness(held_out + 100, held_out, resamples=300)
+    assert far.close.mean == 0
+    assert 0.001 < far.close.high < 0.02  # of 500 without one, by the rule of three 0.006

@@ -170,3 +170,14 @@ def test_bad_images_are_refused(real, fake, match):
 def test_no_patch_and_no_direction_is_refused(name):
     with pytest.raises(ValueError, match="one patch and one direction"):
         laplacian_sliced_wasserstein(GOOD, GOOD, **{name: 0})
+
+
+def test_levels_are_differences_that_lead_back_to_the_image():
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 2), np.uint8)
+    fine, middle, coarse = module.levels(images)
+    assert [x.shape for x in (fine, middle, coarse)] == [(3, 2, n, n) for n in (64, 32, 16)]
+    (_, up32), (_, up64) = module._resampling(32), module._resampling(64)
+    half = middle + up32 @ coarse @ up32.T
+    whole = np.moveaxis(fine + up64 @ half @ up64.T, 1, -1)
+    np.testing.assert_allclose(whole, images, atol=1e-3)  # float32 of numbers up to 255
+    assert abs(coarse.mean() - images.mean()) < 1

@@ -119,3 +119,27 @@ def test_arrays_that_are_no_codes(array, space, words):
     with pytest.raises(InputError) as error:
         edit.as_codes(linear(), array, space)
     assert words in line_of(error)
+
+
+def test_mixed_codes_have_layers_of_both():
+    codes, others = normal(2, LAYERS, DIM), normal(3, LAYERS, DIM, seed=9)
+    mixed = np.asarray(edit.mix(codes, others, (1, 2)))
+    assert mixed.shape == (2, 3, LAYERS, DIM)
+    for r, c in np.ndindex(2, 3):
+        np.testing.assert_array_equal(mixed[r, c, [1, 2]], others[c, [1, 2]])
+        np.testing.assert_array_equal(mixed[r, c, [0, 3]], codes[r, [0, 3]])
+
+
+@pytest.mark.parametrize(
+    ("codes", "others", "layers", "words"),
+    [
+        (normal(2, DIM), normal(2, DIM), (0,), "do not mix with"),
+        (normal(2, 4, DIM), normal(2, 3, DIM), (0,), "do not mix with"),
+        (normal(2, 4, DIM), normal(2, 4, DIM), (4,), "layers [4] are not some of 0 to 3"),
+        (normal(2, 4, DIM), normal(2, 4, DIM), (), "layers [] are not"),
+    ],
+)
+def test_what_does_not_mix(codes, others, layers, words):
+    with pytest.raises(InputError) as error:
+        edit.mix(codes, others, layers)
+    assert words in line_of(error)

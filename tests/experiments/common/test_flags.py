@@ -24,6 +24,7 @@ LABORATORIES = (
     "sefa",
     "explore",
     "claims",
+    "generate",
 )
 
 

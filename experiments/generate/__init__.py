@@ -1,0 +1,1 @@
+"""More from a finished run, or from a pretrained generator."""

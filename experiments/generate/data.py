@@ -1,0 +1,85 @@
+"""The data of a run: what it was trained on, and what was held out."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.faces import config as faces
+from experiments.fashion_mnist import config as fashion
+from experiments.generate import own_runs
+from experiments.generate.own_runs import OwnRun
+from experiments.images.config import Dataset
+from experiments.stacked_mnist import config as stacked
+from jaxgan.data import points
+from jaxgan.data.fashion_mnist import Images
+from jaxgan.data.points import Units
+from jaxgan.errors import InputError
+from jaxgan.runs.progress import say
+
+
+class RunData(NamedTuple):
+    """The images of a run.
+
+    Attributes:
+      dataset: All images, of which the first ones were trained on.
+      labelled: The data set behind them, where it is one of labelled images.
+    """
+
+    dataset: Dataset
+    labelled: Images | None = None
+
+
+def load(run: OwnRun) -> RunData:
+    """Load the images that a run of an image laboratory names.
+
+    Raises:
+      InputError: If they cannot be read, or are not those that it was trained on.
+    """
+    config = run.config
+    try:
+        if run.laboratory == own_runs.FACES:
+            loaded = RunData(faces.load(config.data, config.size).dataset)
+        elif run.laboratory == own_runs.FASHION:
+            labelled, dataset = fashion.load(config.data)
+            loaded = RunData(dataset, labelled)
+        else:
+            labelled, dataset = stacked.load(config.data, config.train_size)
+            loaded = RunData(dataset, labelled)
+    except InputError as error:
+        raise InputError(
+            f"the data of {run.directory}: {error}; --data gives others"
+        ) from error
+    if loaded.dataset.key != run.settings.get("data_sha256", loaded.dataset.key):
+        say(f"{config.data} has changed since {run.directory} was trained on it")
+    return loaded
+
+
+def form_of(run: OwnRun) -> tuple[int, int]:
+    """Channels of a run's images, and the number of their classes."""
+    dataset = load(run).dataset
+    return dataset.images.shape[-1], len(dataset.classes)
+
+
+def points_of(run: OwnRun, lane: int) -> tuple[np.ndarray, Units]:
+    """The points ``[N, 2]`` that a lane was trained on, and their units.
+
+    They are in the run's samples, or else they are taken from its data again.
+
+    Raises:
+      InputError: If neither can be read.
+    """
+    config = run.config
+    try:
+        with np.load(run.directory / "samples.npz") as file:
+            train = np.asarray(file["train"][lane], float)
+    except Exception:  # of a run that is not complete; a damaged file raises nearly anything
+        cloud = points.load(config.data, config.data_key, config.columns)
+        content = points.digest(cloud.points)
+        if content != run.settings.get("data_sha256", content):
+            raise InputError(
+                f"{config.data} is not what {run.directory} was trained on, so the units of "
+                "its points are not known"
+            ) from None
+        seed = config.seed + lane % config.seeds
+        train, _ = points.split(cloud.points, config.train_size, seed)
+    return train, points.units_of(train, standardize=config.standardize)

@@ -1,0 +1,284 @@
+"""Samples beside the real images that are nearest to them: does a generator repeat these?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from experiments.generate import record, samples
+from experiments.generate.config import Config
+from experiments.generate.real import Real
+from experiments.generate.source import Source
+from jaxgan.convert import sampling
+from jaxgan.errors import InputError
+from jaxgan.metrics import neighbours as metrics
+from jaxgan.metrics.intervals import Interval
+from jaxgan.plots import raster
+from jaxgan.runs import Run, to_json, write_json
+from jaxgan.runs.directory import write_csv
+from jaxgan.runs.progress import duration, progress
+
+BASELINE = 4  # held-out images on a page
+_TILE = 64  # pixels of a small image on a page, at least
+_UNCHECKED = 50  # images between two looks at signals
+SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
+_FEWEST = 20  # images that can be held out
+PICTURES = ("neighbours.png", "nearest.png")
+Check = Callable[[], None]
+
+
+class Found(NamedTuple):
+    """What is nearest by one kind of features.
+
+    Attributes:
+      samples: Of the samples.
+      held_out: Of the images that were held out.
+      nearness: Samples against images held out.
+    """
+
+    samples: metrics.Nearest
+    held_out: metrics.Nearest
+    nearness: metrics.Nearness
+
+
+def run(
+    config: Config,
+    source: Source,
+    real: Real,
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    fresh: bool,
+    check: Check,
+) -> dict[str, Any]:
+    """Compare samples with real images, and fill a folder with pictures and numbers.
+
+    Args:
+      config: The settings.
+      source: Makes the samples.
+      real: What they are compared with.
+      folder: Gets the files.
+      settings: What identifies the output.
+      fresh: Start over.
+      check: Called between parts; raises ``Stopped`` to stop.
+
+    Returns:
+      The summary, as in ``summary.json``.
+
+    Raises:
+      InputError: If there are too few images, or the folder holds something else.
+    """
+    if len(real.train) <= config.nearest + _FEWEST:
+        raise InputError(
+            f"{real.about} are {len(real.train)} images, too few for the {config.nearest} "
+            "nearest of some"
+        )
+    count = samples.count_of(config, folder)
+    with Run(folder, settings, fresh=fresh, ways=record.WAYS) as output:
+        summary = output.summary()
+        if summary and all((folder / name).exists() for name in PICTURES):
+            return summary
+        fakes = _draw(source, real.train.shape[1:], count, check)
+        held, itself = _held_out(real, count, config.seed)
+        found = {
+            name: _find(config, real, features, fakes, held, itself, name, check)
+            for name, features in real.features.items()
+        }
+        _write_table(folder / "neighbours.csv", found)
+        _write_pages(folder, config, real, found, fakes, held)
+        summary = to_json(
+            {
+                "samples": count,
+                "real_images": len(real.train),
+                "held_out": len(held),
+                "about": real.about,
+                "baseline": real.baseline,
+                "by": {name: _numbers(x.nearness) for name, x in found.items()},
+                "lines": [line for name, x in found.items() for line in _lines(name, x, real)],
+                "verdict": verdict({name: x.nearness for name, x in found.items()}),
+            }
+        )
+        write_json(folder / "neighbours.json", summary)
+        output.finish(summary)
+    return summary
+
+
+def cost(config: Config, real: Real) -> str:
+    """Say what is compared, for ``--dry_run``."""
+    text = (
+        f"{config.count} samples against {len(real.train)} real images and {real.baseline}, by "
+        f"{' and '.join(real.features)}"
+    )
+    if config.inception is None:
+        return text
+    return (
+        f"{text}; on two cores {duration(0.12 * (len(real.train) + 2 * (config.count or 0)))}"
+    )
+
+
+def _draw(source: Source, shape: Sequence[int], count: int, check: Check) -> np.ndarray:
+    """Samples ``[N, h, w, C]``, reduced to the size of the real images."""
+    images = np.empty((count, *shape), np.uint8)
+    size = source.batch_size
+    with progress(0, count, unit="sample") as bar:
+        for start, batch in sampling.batches(source.draw, range(0, count, size), size):
+            check()
+            for number, image in enumerate(batch[: count - start], start):
+                images[number] = _fitted(image, shape)
+            bar.update(min(size, count - start))
+    return images
+
+
+def _fitted(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """An image of the shape of the real ones, made as those of a folder are."""
+    if image.shape[2] != shape[2]:
+        image = np.broadcast_to(image, (*image.shape[:2], shape[2]))
+    if image.shape == tuple(shape):
+        return image
+    picture = Image.fromarray(image[..., 0] if shape[2] == 1 else np.ascontiguousarray(image))
+    small = picture.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)
+    return np.asarray(small).reshape(shape)
+
+
+def _held_out(real: Real, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images to compare samples with ``[M, ...]``, and which of the real images each is."""
+    rng = np.random.default_rng(seed)
+    if real.held_out is not None:
+        chosen = np.sort(rng.permutation(len(real.held_out))[:count])
+        return np.asarray(real.held_out[chosen]), np.full(len(chosen), -1)
+    chosen = np.sort(rng.permutation(len(real.train))[:count])
+    return np.asarray(real.train[chosen]), chosen
+
+
+def _find(
+    config: Config,
+    real: Real,
+    features: Callable[[np.ndarray], Any],
+    fakes: np.ndarray,
+    held: np.ndarray,
+    itself: np.ndarray,
+    name: str,
+    check: Check,
+) -> Found:
+    with progress(0, len(real.train), unit="image", desc=f"by {name}") as bar:
+
+        def tell(done: int, total: int) -> None:
+            check()
+            bar.update(done - bar.n)
+
+        def checked(rows: np.ndarray) -> np.ndarray:
+            parts = []
+            for start in range(0, len(rows), _UNCHECKED):
+                check()
+                parts.append(np.asarray(features(rows[start : start + _UNCHECKED])))
+            return np.concatenate(parts)
+
+        nearest = metrics.nearest(
+            real.train,
+            np.concatenate([fakes, held]),
+            config.nearest,
+            features=checked,
+            itself=np.concatenate([np.full(len(fakes), -1), itself]),
+            tell=tell,
+        )
+    count = len(fakes)
+    ours, theirs = (
+        metrics.Nearest(*(z[some] for z in nearest))
+        for some in (slice(count), slice(count, None))
+    )
+    compared = metrics.nearness(ours.distances[:, 0], theirs.distances[:, 0], seed=config.seed)
+    return Found(ours, theirs, compared)
+
+
+def passed(found: Found) -> np.ndarray:
+    """Share of held-out images that are nearer to their nearest than each sample is."""
+    held = np.sort(found.held_out.distances[:, 0])
+    return np.searchsorted(held, found.samples.distances[:, 0]) / len(held)
+
+
+def _write_table(path: Path, found: Mapping[str, Found]) -> None:
+    rows = []
+    shares = {name: passed(x) for name, x in found.items()}
+    for number in range(len(next(iter(found.values())).samples.rows)):
+        row: dict[str, Any] = {"sample": number}
+        for name, x in found.items():
+            word = name.replace(" ", "_")
+            row[f"nearest_by_{word}"] = int(x.samples.rows[number, 0])
+            row[f"distance_by_{word}"] = f"{x.samples.distances[number, 0]:.6g}"
+            row[f"held_out_nearer_by_{word}"] = f"{shares[name][number]:.4f}"
+        rows.append(row)
+    write_csv(path, rows)
+
+
+def _write_pages(
+    folder: Path,
+    config: Config,
+    real: Real,
+    found: Mapping[str, Found],
+    fakes: np.ndarray,
+    held: np.ndarray,
+) -> None:
+    """Two pages: the first samples, and those that are nearest of all."""
+    shares = {name: passed(x) for name, x in found.items()}
+    count = min(config.neighbours or 1, len(fakes))
+    suspicious = np.argsort(np.min(list(shares.values()), axis=0), kind="stable")[:count]
+    scale = max(1, _TILE // fakes.shape[1])
+    blank = np.full_like(fakes[:1], 255)
+
+    def line(image: np.ndarray, nearest: Mapping[str, np.ndarray]) -> np.ndarray:
+        parts = [image[None]]
+        for rows in nearest.values():
+            parts += [blank, np.asarray(real.train[rows])]
+        return np.concatenate(parts)
+
+    def label(number: int) -> str:
+        words = [f"sample {number}"]
+        return "\n".join(words + [f"{shares[name][number]:.0%} by {name}" for name in found])
+
+    headers = ", ".join(f"{config.nearest} by {name}" for name in found)
+    for name, chosen in zip(PICTURES, (np.arange(count), suspicious), strict=True):
+        rows = {
+            label(int(i)): line(fakes[i], {n: x.samples.rows[i] for n, x in found.items()})
+            for i in chosen
+        }
+        rows |= {
+            f"held out {i}": line(held[i], {n: x.held_out.rows[i] for n, x in found.items()})
+            for i in range(min(BASELINE, len(held)))
+        }
+        which = "samples" if name == PICTURES[0] else "nearest samples of all"
+        title = f"{which} beside the nearest real images: {headers}; % held out that are nearer"
+        raster.image_rows(folder / name, rows, title, scale=scale)
+
+
+def _numbers(nearness: metrics.Nearness) -> dict[str, list[float]]:
+    return {name: list(interval) for name, interval in nearness._asdict().items()}
+
+
+def _share(interval: Interval) -> str:
+    return f"{interval.mean:.1%} ({interval.low:.1%}, {interval.high:.1%})"
+
+
+def _lines(name: str, found: Found, real: Real) -> list[str]:
+    nearer, close = found.nearness
+    return [
+        f"by {name}: in {_share(nearer)} of pairs the sample is nearer to a real image than "
+        f"{real.baseline} is; 50 % if both are drawn alike",
+        f"by {name}: {_share(close)} of samples are nearer than 95 % of these; 5 % if alike",
+    ]
+
+
+def verdict(nearness: Mapping[str, metrics.Nearness]) -> str:
+    """Say in one line whether samples repeat real images.
+
+    The share of close samples decides: a generator that repeats some images has more of them,
+    however far its other samples are.
+    """
+    near = "of samples are as near to a real image as the nearest 5 % of images held out"
+    by = {name: x.close for name, x in nearness.items() if x.close.low > metrics.CLOSE}
+    if by:
+        name, most = max(by.items(), key=lambda pair: pair[1].low)
+        return f"suspicious: by {name}, {_share(most)} {near}; look at {PICTURES[1]}"
+    name, most = max(nearness.items(), key=lambda pair: pair[1].close.high)
+    return f"no sign of repeated images: by {name}, {_share(most.close)} {near}"

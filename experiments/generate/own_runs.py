@@ -1,0 +1,199 @@
+"""Runs of the laboratories: their settings, and the generators in their checkpoints."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.common.settings import Training
+from experiments.images import program as images
+from experiments.images.config import Config as ImageConfig
+from experiments.points import program as points
+from experiments.points.config import Config as PointConfig
+from jaxgan.convert import own
+from jaxgan.convert.formats import npz
+from jaxgan.convert.generator import Pretrained
+from jaxgan.errors import InputError
+from jaxgan.runs import checkpoint
+from jaxgan.runs.progress import say
+from jaxgan.training.gan import Gan, averaged
+
+POINTS, FACES, FASHION, STACKED = "points", "faces", "fashion_mnist", "stacked_mnist"
+_HANDWRITTEN = 28  # pixels of the garments' and digits' laboratories
+
+
+class OwnRun(NamedTuple):
+    """A run of a laboratory.
+
+    Attributes:
+      directory: Its folder.
+      laboratory: ``points``, ``faces``, ``fashion_mnist`` or ``stacked_mnist``.
+      config: Its settings.
+      settings: The same as they stand in ``config.json``, with the content of its data.
+    """
+
+    directory: Path
+    laboratory: str
+    config: Any
+    settings: dict[str, Any]
+
+    @property
+    def lanes(self) -> int:
+        """Number of its lanes."""
+        return len(self.config.combinations()) * self.config.seeds
+
+
+class Picked(NamedTuple):
+    """Which generator of a run: of which lane, averaged or not, after which epoch."""
+
+    lane: int = 0
+    raw: bool = False
+    epoch: int | None = None
+
+
+def read(path: Path) -> OwnRun | None:
+    """Read what a folder is a run of; ``None`` if it is no run of a laboratory.
+
+    Raises:
+      InputError: If it holds several runs, or settings that are none.
+    """
+    file = path / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        settings, command = dict(content["settings"]), str(content.get("command"))
+        if "programs" in settings:
+            names = ", ".join(str(path / str(name)) for name in settings["programs"])
+            raise InputError(f"{path} holds several runs; choose one of {names}")
+        kind = PointConfig if "generator_widths" in settings else ImageConfig
+        if kind is ImageConfig and "model" not in settings:
+            return None
+        config = _config(kind, settings)
+        laboratory = _laboratory(path, config, command)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{file} does not hold the settings of a run of jaxgan") from error
+    return OwnRun(path, laboratory, config, settings)
+
+
+def _config(kind: type[Training], settings: dict[str, Any]) -> Any:
+    """The configuration, whose settings at their classes' defaults are not written."""
+    names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
+    values: dict[str, Any] = {name: settings[name] for name in names}
+    values = {n: tuple(x) if isinstance(x, list) else x for n, x in values.items()}
+    config = kind(**values)
+    whole = ["latent_dim", "seeds", "epochs", "train_size"]
+    for name in whole + ["size"] * (kind is ImageConfig):
+        if not isinstance(getattr(config, name), int) or getattr(config, name) < 1:
+            raise TypeError(name)
+    return config
+
+
+def _laboratory(path: Path, config: Any, command: str) -> str:
+    if isinstance(config, PointConfig):
+        return POINTS
+    if config.size != _HANDWRITTEN:
+        return FACES
+    channels = _written(path).get("channels")
+    stacked = channels == 3 if channels else STACKED in command
+    return STACKED if stacked else FASHION
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """The settings in a run's ``generator.npz``; none where there is no such file."""
+    file = path / own.FILE
+    if not file.is_file():
+        return {}
+    return json.loads(npz.read(file)["settings"].tobytes())
+
+
+def image_generator(
+    run: OwnRun, picked: Picked, form: Callable[[], tuple[int, int]]
+) -> Pretrained:
+    """The generator of an image laboratory's run.
+
+    Args:
+      run: The run.
+      picked: Which of its generators.
+      form: Called for a run without ``generator.npz``: the channels of its images, and the
+        number of their classes.
+
+    Raises:
+      InputError: If there is no such generator, or no checkpoint that can be read.
+    """
+    config: ImageConfig = run.config
+    written = _written(run.directory)
+    if picked == Picked() and written:
+        return own.load(run.directory)
+    channels, classes = (written.get("channels"), written.get("classes", 0))
+    if channels is None:
+        channels, classes = form()
+    classes = classes if config.conditional else 0
+    example = [jnp.zeros((1, config.size, config.size, channels))]
+    labels = [jnp.zeros(1, jnp.int32)] if config.conditional else []
+
+    def build(values):
+        return images.build(config, values, channels, classes)
+
+    variables = _variables(run, picked, build, *example, *labels)
+    form_of_images = {"channels": channels, "classes": classes}
+    about = dataclasses.asdict(config) | form_of_images
+    return own.from_variables(str(run.directory), about, variables)
+
+
+def point_variables(run: OwnRun, picked: Picked) -> Any:
+    """The variables of the generator of a points run; arguments as for images."""
+
+    def build(values):
+        return points.build(run.config, values)
+
+    return _variables(run, picked, build, jnp.zeros((1, 2)))
+
+
+def _variables(
+    run: OwnRun, picked: Picked, build: Callable[[dict[str, Any]], Gan], *example: Any
+) -> Any:
+    """The variables of one lane's generator, from the newest checkpoint or an epoch's."""
+    try:
+        gan = build(run.config.combinations()[0])
+        one = jax.eval_shape(gan.init, jax.eval_shape(jax.random.key, 0), *example)
+        lanes = run.lanes
+    except Exception as error:  # settings that were damaged raise nearly anything
+        raise InputError(
+            f"{run.directory / 'config.json'} does not hold the settings of a run of jaxgan"
+        ) from error
+    if not 0 <= picked.lane < lanes:
+        raise InputError(
+            f"--lane={picked.lane}: the lanes of {run.directory} are 0 to {lanes - 1}"
+        )
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes, *x.shape), x.dtype), one)
+    folder = run.directory / "checkpoints"
+    wanted = picked.epoch
+    restored = checkpoint.restore(folder, like, lambda step: wanted in (None, step))
+    for line in restored.damaged:
+        say(f"{run.directory}: {line}")
+    if restored.step is None:
+        kept = ", ".join(str(step) for step in _epochs(folder)) or "none"
+        of = "" if wanted is None else f" of epoch {wanted}"
+        raise InputError(
+            f"{run.directory} has no checkpoint{of} that can be read; those kept: {kept}"
+        )
+    if restored.step < run.config.epochs:
+        say(f"{run.directory}: epoch {restored.step} of {run.config.epochs}")
+    state = restored.tree if picked.raw else averaged(restored.tree)
+    return jax.tree.map(lambda x: np.asarray(x[picked.lane]), state.generator.variables)
+
+
+def _epochs(folder: Path) -> list[int]:
+    """Epochs of the checkpoints in a folder, whole or not."""
+    names = [path.name for path in folder.glob("step_*")]
+    return sorted(int(name[5:]) for name in names if name[5:].isdigit())

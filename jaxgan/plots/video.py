@@ -1,0 +1,104 @@
+"""Films of frames that come one after another: mp4 by PyAV, GIF by Pillow.
+
+PyAV, the extra ``video``, brings the libraries of FFmpeg with it; no program is called.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from jaxgan.errors import InputError
+from jaxgan.runtime import replacing
+
+_QUALITY = "17"  # of x264: hardly to be told from the frames
+MISSING = "an mp4 needs PyAV: pip install 'jaxgan[video]'"
+
+
+def available() -> bool:
+    """Whether an mp4 can be written."""
+    try:
+        _av()
+    except InputError:
+        return False
+    return True
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(MISSING) from error
+    return av
+
+
+Add = Callable[[np.ndarray], None]
+
+
+@contextmanager
+def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
+    """Write an mp4 (H.264, 4:2:0, which every browser and player shows), a frame at a time.
+
+    Args:
+      path: File to write.
+      fps: Frames in a second.
+      height: Pixels H. Of an odd side the last row is doubled, since the format has even ones.
+      width: Pixels W.
+
+    Yields:
+      A function that adds a frame ``[H, W, 3]`` uint8.
+
+    Raises:
+      InputError: If PyAV is not installed.
+    """
+    av, options = _av(), {"movflags": "faststart"}
+    with (
+        replacing(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options=options) as film,
+    ):
+        stream = film.add_stream("libx264", rate=fps, options={"crf": _QUALITY})
+        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = height + height % 2, width + width % 2
+        # Colours as high-definition players expect them; else they guess by size.
+        context = stream.codec_context
+        context.colorspace, context.color_range = 1, 1  # BT.709, from 16 to 235
+
+        def add(frame: np.ndarray) -> None:
+            even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), "rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace=1)
+            film.mux(stream.encode(picture))
+
+        yield add
+        film.mux(stream.encode())
+
+
+def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int = 256) -> None:
+    """Write an endless GIF, a frame at a time.
+
+    Args:
+      path: File to write.
+      frames: One or more ``[H, W, 3]`` uint8. Each is held with a byte a pixel until the end.
+      seconds: Duration of a frame; the format counts in hundredths.
+      colours: Colours of a frame, at most 256.
+    """
+
+    def quantized() -> Iterator[Image.Image]:
+        for frame in frames:
+            yield Image.fromarray(frame).quantize(colours)
+
+    images = quantized()
+    first = next(images)
+    duration = max(20, 10 * round(100 * seconds))
+    with replacing(path) as temporary:
+        first.save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=images,
+            duration=duration,
+            loop=0,
+        )
