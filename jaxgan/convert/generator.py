@@ -73,6 +73,8 @@ class Pretrained:
       transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
       prepare: ``(params, codes [1, ...]) -> dict``: computes what ``synthesise`` needs of the
         parameters alone, and uses if it is added to them. Of the codes only the shape counts.
+      blueprint: What makes the functions, to write it beside the parameters: a ``Blueprint``,
+        or the settings of a generator of jaxgan's.
       mesh: Devices that share the images of a call, if they can share them equally.
     """
 
@@ -91,6 +93,7 @@ class Pretrained:
     origin: str = ""
     transforms: bool = False
     prepare: Callable[[Any, Array], dict[str, Any]] = lambda params, codes: {}
+    blueprint: Any = None
     mesh: Mesh | None = None
 
     def __post_init__(self):
