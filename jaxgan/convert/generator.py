@@ -251,11 +251,7 @@ class Pretrained:
     @functools.cached_property
     def _synthesise(self) -> Callable[..., Array]:
         def images(params, *codes):
-            x = _precise(self.synthesise)(params, *codes)
-            if x.shape[3] == 4:
-                opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
-                x = 1 + (x[..., :3] - 1) * opacity
-            return jnp.broadcast_to(x, (*x.shape[:3], 3))
+            return in_colours(_precise(self.synthesise)(params, *codes))
 
         def compiled(function):
             return jax.jit(function, compiler_options=compiler_options() or None)
@@ -317,6 +313,14 @@ def image_functions(
         return kept
 
     return synthesise, prepare
+
+
+def in_colours(x: Array) -> Array:
+    """Make images ``[N, H, W, 3]`` of 1, 3 or 4 channels; opacity lays them over white."""
+    if x.shape[3] == 4:
+        opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
+        x = 1 + (x[..., :3] - 1) * opacity
+    return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
 
 def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:

@@ -14,7 +14,10 @@ Derivatives of any order, by reverse mode only, stay within the three. On other 
 than a CPU each is ``lax.conv_general_dilated`` or one of its transposes.
 """
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -24,9 +27,22 @@ from jax import Array, lax
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
+_plain = contextvars.ContextVar("plain", default=False)
+
+
 def on_cpu() -> bool:
-    """Tell whether JAX compiles for a CPU."""
-    return jax.default_backend() == "cpu"
+    """Tell whether JAX compiles for a CPU, and networks may be traced in forms for it."""
+    return not _plain.get() and jax.default_backend() == "cpu"
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Trace networks as for an accelerator: for programs that others compile."""
+    before = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(before)
 
 
 class Geometry(NamedTuple):
