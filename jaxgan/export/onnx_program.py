@@ -55,7 +55,11 @@ def _run(
             graph.batch = graph.batch or value.name
 
     def read(x):
-        return np.asarray(x.val, x.aval.dtype) if isinstance(x, Literal) else known[x]
+        return (
+            np.asarray(x.val, getattr(x.aval, "dtype", None))
+            if isinstance(x, Literal)
+            else known[x]
+        )
 
     for equation in jaxpr.eqns:
         values = [read(x) for x in equation.invars]

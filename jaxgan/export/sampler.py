@@ -50,8 +50,8 @@ class Sampler(NamedTuple):
         arguments = []
         for name, shape in self.inputs.items():
             if name == "z":
-                z = np.random.default_rng(seed).standard_normal((count, *shape[1:]))
-                arguments.append(z.astype(np.float32))
+                rng, size = np.random.default_rng(seed), (count, shape[1] or 0)
+                arguments.append(rng.standard_normal(size, np.float32))
             elif name == "labels":
                 length = shape[1] or 0
                 arguments.append(np.eye(length, dtype=np.float32)[np.arange(count) % length])
