@@ -33,8 +33,8 @@ def numbers_of(summary: Any) -> dict[str, float]:
     numbers = {}
     for name, value in summary.items() if isinstance(summary, Mapping) else ():
         inside = value.items() if isinstance(value, Mapping) else [("", value)]
-        for part, number in inside:
-            number = number[0] if isinstance(number, list) and number else number
+        for part, value in inside:
+            number: Any = value[0] if isinstance(value, list) and value else value
             if type(number) in (int, float) and not str(name).endswith("_s"):
                 title = f"{part} of real data" if name == "floor" and part else f"{name} {part}"
                 numbers[title.strip()] = float(number)

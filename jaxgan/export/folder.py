@@ -119,9 +119,9 @@ def write(
         if len(refused) == len(formats):
             raise InputError("; ".join(refused))
         if "safetensors" in formats:
-            from safetensors.numpy import save_file
+            from safetensors.numpy import save  # save_file makes a file for its owner alone
 
-            save_file(arrays, new / WEIGHTS, metadata={"format": "flax"})
+            (new / WEIGHTS).write_bytes(save(arrays, metadata={"format": "flax"}))
         inputs = {
             name: ["batch" if n is None else n for n in shape]
             for name, shape in function.inputs.items()
