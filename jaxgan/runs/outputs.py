@@ -33,6 +33,7 @@ _CLAIMS = (
 _RUN = (
     r"summary\.json",
     r"metrics\.jsonl",
+    r"trackers\.json",
     r"(checkpoints|trash)/step_\d+(\.(damaged|aside)(_\d+)?)?",
     r"checkpoints/tmp_\d+",
     r"tensorboard/events\.out\.tfevents\..*",
