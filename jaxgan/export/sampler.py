@@ -82,7 +82,8 @@ def _of_images(generator: Pretrained) -> Sampler:
         inputs["labels"] = (None, generator.num_labels)
     if layers and (generator.average is not None or not generator.num_labels):
         inputs["truncation"] = ()
-        mean = generator.mean_code if generator.average is None else generator.average
+        known = generator.mean_code if generator.average is None else generator.average
+        mean = jnp.broadcast_to(jnp.asarray(known), (layers, generator.latent_dim))[None]
 
     def function(*arguments: Array) -> Array:
         values = dict(zip(inputs, arguments, strict=True))

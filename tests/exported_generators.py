@@ -1,10 +1,8 @@
 """Small generators of every kind of network."""
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from jaxgan.convert import own
 from jaxgan.convert.blueprint import Blueprint, functions
@@ -15,7 +13,18 @@ from jaxgan.networks.mlp import Generator
 from jaxgan.networks.pairs import PAIRS
 from jaxgan.networks.resampling import resampling, signals
 
-KEY = jax.random.key(3)
+
+def drawn(init, *inputs):
+    """Draw the variables of a network, all positive or not by turns, without compiling it."""
+    rng = np.random.default_rng(3)
+
+    def draw(path, like):
+        x = rng.normal(0, 0.3, like.shape).astype(np.float32)
+        return np.abs(x) + 0.1 if path[-1].key in ("var", "squares", "scale") else x
+
+    return jax.tree_util.tree_map_with_path(
+        draw, dict(jax.eval_shape(init, jax.random.key(0), *inputs))
+    )
 
 
 def trained(model="dcgan", size=28, **settings):
@@ -25,9 +34,7 @@ def trained(model="dcgan", size=28, **settings):
     form = [known[name] for name in ("size", "width", "channels", "norm")]
     network = PAIRS[model].generator(*form, classes=settings.get("classes", 0))
     labels = [jnp.zeros(1, jnp.int32)] if settings.get("classes") else []
-    variables = network.init(KEY, jnp.zeros((1, 6)), *labels)
-    # Weights of deviation 0.02 make images that are all but grey.
-    variables = jax.tree.map(lambda x: x * 10 if x.ndim == 4 else x, variables)
+    variables = drawn(network.init, jnp.zeros((1, 6)), *labels)
     arrays = {
         ".".join(p.key for p in path): np.asarray(x)
         for path, x in jax.tree_util.tree_flatten_with_path(variables)[0]
@@ -39,13 +46,12 @@ def _pretrained(plan, dim, layers=0, resolution=8, labels=0, **more):
     code = (1, layers, dim) if layers else (1, dim)
     turns = isinstance(plan.synthesis, stylegan3.Synthesis)
     still = [jnp.eye(3)[None]] if turns else []
-    params = plan.synthesis.init(KEY, jnp.ones(code), *still)["params"]
+    params = drawn(plan.synthesis.init, jnp.ones(code), *still)["params"]
     if plan.mapping is not None:
         rows = [jnp.ones((1, labels))] if labels else []
-        mapping = plan.mapping.init(KEY, jnp.ones((1, dim)), *rows)["params"]
+        mapping = drawn(plan.mapping.init, jnp.ones((1, dim)), *rows)["params"]
         params = {"mapping": mapping, "synthesis": params}
     params |= {"transform": np.eye(3, dtype=np.float32)} if turns else {}
-    params = jax.tree.map(lambda x: np.asarray(x) + np.float32(0.01), params)
     style = Style("first", 0, np.ones((4, dim), np.float32))
     return Pretrained(
         flavour="small",
@@ -74,7 +80,7 @@ def cloud():
     network = Generator((8, 8))
     units = {"mean": np.array([[1.0, -2.0]]), "scale": np.array([[3.0, 0.5]])}
     settings = {"model": "points", "widths": [8, 8], "latent_dim": 3, "latent": "normal"}
-    return Cloud(settings, {"variables": network.init(KEY, jnp.zeros((1, 3))), **units})
+    return Cloud(settings, {"variables": drawn(network.init, jnp.zeros((1, 3))), **units})
 
 
 L, W = upsampler.Layer, upsampler.Window
@@ -104,7 +110,11 @@ KINDS = {
         Blueprint(
             upsampler.Upsampler(
                 (
-                    *(L("transposed", 4, 4), L("instance", value=1e-5), L("leaky_relu", value=0.2)),
+                    *(
+                        L("transposed", 4, 4),
+                        L("instance", value=1e-5),
+                        L("leaky_relu", value=0.2),
+                    ),
                     *(L("enlarge", window=W(2)), L("conv", 3, 3, W(padding=1)), L("tanh")),
                 )
             )
@@ -112,11 +122,6 @@ KINDS = {
         6,
     ),
 }
-
-
-@pytest.fixture(params=KINDS)
-def generator(request):
-    return KINDS[request.param]()
 
 
 def images_of(generator, count=3):
