@@ -28,6 +28,7 @@ _NETWORKS: dict[str, type[nn.Module]] = {
 }
 _LARGEST = 2**16  # of whole numbers
 _LONGEST = 256  # items of a list
+_MOST_WIDTHS = 20  # whole numbers of a list: channels of resolutions, or of layers
 _DEEPEST = 64  # layers of a mapping network
 _MOST_TAPS = 4096  # numbers of a filter
 
@@ -115,10 +116,9 @@ def _read(value: Any, kind: Any, where: str) -> Any:
         (kind,) = (x for x in typing.get_args(kind) if x is not types.NoneType)
         return None if value is None else _read(value, kind, where)
     if typing.get_origin(kind) is tuple:
-        return tuple(
-            _read(x, typing.get_args(kind)[0], f"{where}.{i}")
-            for i, x in enumerate(_list(value, where, _LONGEST))
-        )
+        item = typing.get_args(kind)[0]
+        items = _list(value, where, _MOST_WIDTHS if item is int else _LONGEST)
+        return tuple(_read(x, item, f"{where}.{i}") for i, x in enumerate(items))
     if kind is np.ndarray:
         return _taps(value, where)
     if kind is nn.Module:

@@ -35,6 +35,7 @@ ALIKE: dict[str, Callable[..., str]] = {
         "Pow", [x, g.constant(np.array(p["y"], np.float32)).name]
     ),
     "rsqrt": lambda g, x, p: g.add("Reciprocal", [g.add("Sqrt", [x])]),
+    "erfc": lambda g, x, p: g.add("Sub", [g.constant(np.float32(1)).name, g.add("Erf", [x])]),
     "expm1": lambda g, x, p: g.add("Sub", [g.add("Exp", [x]), g.constant(np.float32(1)).name]),
 }
 

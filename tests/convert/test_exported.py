@@ -97,7 +97,7 @@ DAMAGES = {
         _set("network", "synthesis", "channels", value=[1] * 999),
         "is no list of at most",
     ),
-    "wide": (_set("network", "synthesis", "channels", value=[65536] * 40), "cannot be built"),
+    "wide": (_set("network", "synthesis", "channels", value=[65536] * 9), "cannot be built"),
     "blocks": (_set("network", "synthesis", "channels", value=[]), "cannot be built"),
     "inf": (_set("network", "mapping", "gain", value="inf"), None),  # a number
     "nothing": (_set("network", "mapping", value=None), "cannot be built"),

@@ -97,9 +97,7 @@ def test_one_that_fails_is_one_line_and_training_goes_on(broken, tmp_path, monke
 
 def test_one_that_is_missing_is_one_line_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(trackers.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        InputError, match=r"--aim needs the aim extra: pip install 'jaxgan\[aim"
-    ):
+    with pytest.raises(InputError, match=r"--aim needs the aim extra: pip install"):
         run(tmp_path / "r", trackers=("aim",))
     assert not (tmp_path / "r").exists()
 
