@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     line = flags.CommandLine(
         "export", __doc__, shared=shared, texts=texts, without=without, arguments=1
     )
-    read = line.define(Options)
+    read = line.define(Options, headings={"formats": "generator"})
 
     def command(check: Callable[[], None]) -> None:
         if not line.arguments:

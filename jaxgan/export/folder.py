@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,8 +110,6 @@ def write(
     Raises:
       InputError: As ``check`` does, or if none of the formats can be written.
     """
-    from jaxgan import __version__
-
     check(folder, formats, fresh=fresh)
     function = sampler.of(generator)
     about, arrays = exported.describe(generator)
@@ -126,7 +125,7 @@ def write(
             name: ["batch" if n is None else n for n in shape]
             for name, shape in function.inputs.items()
         }
-        about |= {"jaxgan_version": __version__, "inputs": inputs}
+        about |= {"jaxgan_version": metadata.version("jaxgan"), "inputs": inputs}
         write_json(new / CONFIG, about | {"training": dict(story.settings)})
         _picture(new / "samples.png", function, story)
         names = [x for x in _FILES if (new / x).exists() or x == "README.md"]
