@@ -159,7 +159,7 @@ def _write_programs(
             continue
         try:
             error = way(folder / file, function)
-            say(f"{file}: differs from jaxgan's {function.output} by at most {error:.1g}")
+            say(f"{file}: differs from jaxgan's {function.output} by at most {error:.2g}")
         except InputError as error:
             say(f"{file} is left out: {error}")
             refused.append(str(error))
