@@ -22,6 +22,7 @@ FLOOR = {  # a module may import modules of a lower floor, or of its own package
     "metrics": 6,
     "judges": 7,
     "sefa": 8,
+    "export": 9,
 }
 CORE = {"errors", "networks", "metrics", "training"}
 ONLY_IN = {
@@ -30,6 +31,10 @@ ONLY_IN = {
     "absl": ["experiments"],
     "tensorboardX": ["jaxgan/runs/tensorboard.py"],
     "av": ["jaxgan/plots/video.py"],
+    "wandb": ["jaxgan/runs/trackers.py"],
+    "aim": ["jaxgan/runs/trackers.py"],
+    "onnx": ["jaxgan/export/onnx_graph.py"],
+    "safetensors": ["jaxgan/export/folder.py"],
     "gradio": ["experiments/explore/server.py"],
     "torch": [],
     "tensorflow": [],

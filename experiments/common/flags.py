@@ -18,6 +18,7 @@ from experiments.common import fields, help, process
 from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs import cache, processes
+from jaxgan.runs.trackers import TRACKERS
 from jaxgan.training import devices
 
 COMPLETION = "--completion"  # in place of all flags: print them for ``python -m experiments``
@@ -33,6 +34,8 @@ class Shared:
       fresh: Start over, deleting the files of an earlier run.
       dry_run: Print the settings and what would be written; train nothing.
       tensorboard: Also write the numbers and pictures for TensorBoard.
+      wandb: Also for Weights & Biases, offline unless $WANDB_MODE says otherwise.
+      aim: Also for Aim, in a repository in the folder above the run's.
       devices: Devices to use; by default all. They share the lanes, or, if they are more than
         the lanes, each batch of images; but cores of a CPU share batches only where this flag
         says so.
@@ -43,7 +46,14 @@ class Shared:
     fresh: bool = False
     dry_run: bool = False
     tensorboard: bool = False
+    wandb: bool = False
+    aim: bool = False
     devices: int | None = None
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Names in ``runs.trackers.TRACKERS``."""
+        return tuple(name for name in TRACKERS if getattr(self, name))
 
 
 class CommandLine:

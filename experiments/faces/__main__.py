@@ -79,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             judge=quality.judge(dataset.images, "images of the data", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
+            trackers=line.shared.trackers,
             check=check,
         )
         if len(folders) > 1:

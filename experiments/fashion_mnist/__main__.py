@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             judge=quality.judge(data.test_images, "test images", check),
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
+            trackers=line.shared.trackers,
             check=check,
         )
         for folder, config in folders.items():

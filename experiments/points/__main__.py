@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             cloud,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
+            trackers=line.shared.trackers,
             check=check,
             began=STARTED,
         )

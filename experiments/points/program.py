@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ from jax.sharding import Mesh
 from experiments.common import settings
 from experiments.points.config import Config
 from experiments.points.lanes import DIRECTIONS, Lane, at
+from jaxgan.convert import clouds
 from jaxgan.metrics import clusters, transport
 from jaxgan.metrics.fit_ratio import DRAWS
 from jaxgan.networks import mlp
@@ -113,6 +115,20 @@ def final_samples(gan: Gan, state: Any, lane: _Traced) -> tuple[jax.Array, jax.A
         return jax.lax.map(lambda number: generate(gan, version, lane, number), numbers)
 
     return draws(state), draws(averaged(state))
+
+
+def save_generator(path: Path, config: Config, lanes: Lane, state: Any) -> None:
+    """Write the moving average of the first lane's generator, and the units of its data."""
+    settings = {
+        "model": clouds.MODEL,
+        "widths": list(config.generator_widths),
+        "latent_dim": config.latent_dim,
+        "latent": config.latent,
+    }
+    units = at(lanes, 0).units
+    variables = jax.tree.map(lambda x: np.asarray(x[0]), averaged(state).generator.variables)
+    params = {"variables": variables, "mean": units.mean, "scale": units.scale}
+    clouds.save(path, clouds.Cloud(settings, params))
 
 
 def make_view(

@@ -12,6 +12,7 @@ from experiments.common.settings import identity
 from experiments.points import fit, pictures, program, tables
 from experiments.points.config import Config
 from experiments.points.lanes import lanes_of
+from jaxgan.convert import clouds
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud
 from jaxgan.metrics.coverage import coverage
@@ -77,6 +78,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
         generated = functions.each(program.final_samples)(state)
         results, samples = fit.evaluate(lanes, cloud, generated)
         write_arrays(directory / "samples.npz", **samples)
+        program.save_generator(directory / clouds.FILE, config, lanes, state)
         pictures.draw_curves(directory / "losses.png", config, len(lanes.seed), records)
         pictures.draw_samples(
             directory / "samples.png", config, lanes, samples, results, extent

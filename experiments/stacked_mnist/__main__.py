@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             machine=machine,
             fresh=line.shared.fresh,
             tensorboard=line.shared.tensorboard,
+            trackers=line.shared.trackers,
             check=check,
         )
         table = [

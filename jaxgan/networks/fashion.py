@@ -42,7 +42,7 @@ class DenseCritic(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
-        x = _leaky(Dense(self.width)(x.reshape(len(x), -1)))
+        x = _leaky(Dense(self.width)(x.reshape(x.shape[0], -1)))
         return Dense(1)(x).squeeze(-1)
 
 
@@ -111,5 +111,5 @@ class Classifier(nn.Module):
         init = nn.initializers.he_normal()
         for width in (32, 64):
             x = nn.relu(Conv(width, 3, stride=2, padding=1, use_bias=True, kernel_init=init)(x))
-        features = nn.relu(nn.Dense(self.features)(x.reshape(len(x), -1)))
+        features = nn.relu(nn.Dense(self.features)(x.reshape(x.shape[0], -1)))
         return nn.Dense(self.classes)(features), features

@@ -154,7 +154,7 @@ class BatchNorm(nn.Module):
         bias: Any = self.param("bias", nn.initializers.zeros, tables)
         if self.classes:
             chosen = one_hot(labels, self.classes)
-            by_example = (len(x), *shape[1:])
+            by_example = (x.shape[0], *shape[1:])
             scale, bias = ((chosen @ table).reshape(by_example) for table in (scale, bias))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)

@@ -74,7 +74,7 @@ class Synthesis(nn.Module):
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         const = self.param("const", init.normal(1.0), (1, 4, 4, self.channels[0]))
-        x = jnp.broadcast_to(const, (len(codes), *const.shape[1:]))
+        x = jnp.broadcast_to(const, (codes.shape[0], *const.shape[1:]))
         x = Layer(self.channels[0], split=False, name="layer")(x, codes[:, 0])
         for b, features in enumerate(self.channels[1:]):
             first = 3 * b + 1

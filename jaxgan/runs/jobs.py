@@ -13,6 +13,7 @@ from PIL import Image
 
 from jaxgan.errors import InputError
 from jaxgan.runs import checkpoint
+from jaxgan.runs import trackers as tracking
 from jaxgan.runs.directory import Diverged, Run, compare
 from jaxgan.runs.identity import to_json
 from jaxgan.runs.loop import Advance, Hooks, State, train
@@ -70,6 +71,7 @@ def run(
     *,
     fresh: bool = False,
     tensorboard: bool = False,
+    trackers: Sequence[str] = (),
     began: float | None = None,
     check: Callable[[], None] = lambda: None,
     cores_matter: bool = False,
@@ -82,6 +84,7 @@ def run(
       make_job: Called if the run is not complete.
       fresh: Start over.
       tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
+      trackers: Names in ``trackers.TRACKERS``, to write for them too.
       began: Start of the time to the first step, by ``time.monotonic``; now by default.
       check: Called where it is safe to stop; raises ``Stopped`` to do so.
       cores_matter: Whether numbers depend on how many cores a CPU has.
@@ -94,6 +97,7 @@ def run(
       Diverged: If no lane has a finite loss any more.
       Stopped: By a signal, after saving.
     """
+    tracking.check(trackers)
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(Board(directory)) if tensorboard else None
         record = stack.enter_context(Run(directory, settings, fresh=fresh))
@@ -107,6 +111,7 @@ def run(
         if cores_matter:
             _compare_cores(record)
         job, clock = make_job(), Clock(began)
+        tracked = stack.enter_context(tracking.tracked(trackers, directory, settings))
 
         def draw(epoch, state):
             work = job.draw(epoch, state)
@@ -115,8 +120,14 @@ def run(
                 work()
                 if board:
                     board.picture(job.frame(epoch), epoch, job.picture)
+                tracked.picture(job.frame(epoch), epoch, job.picture)
 
             return shown
+
+        def watch(start, records):
+            if board:
+                board.numbers(start, records)
+            tracked.numbers(start, records)
 
         timed = clock.around(job.advance)
 
@@ -131,7 +142,7 @@ def run(
             record,
             job.init,
             advance,
-            Hooks(draw, job.describe, board.numbers if board else _ignore),
+            Hooks(draw, job.describe, watch),
             epochs=job.epochs,
             steps_per_epoch=job.steps_per_epoch,
             every=job.every,
@@ -205,10 +216,6 @@ def _file(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(path)
     return path
-
-
-def _ignore(start: int, records: Sequence[dict[str, Any]]) -> None:
-    """Watch nothing."""
 
 
 def folders_of(

@@ -42,6 +42,7 @@ _GENERATE = (
 _RUN = (
     r"summary\.json",
     r"metrics\.jsonl",
+    r"trackers\.json",
     r"(checkpoints|trash)/step_\d+(\.(damaged|aside)(_\d+)?)?",
     r"checkpoints/tmp_\d+",
     r"tensorboard/events\.out\.tfevents\..*",

@@ -31,7 +31,7 @@ from jaxgan.runs.signals import Stopped
 
 SILENCE = 30.0  # seconds after which a process that gives no sign of life is reported
 _BEAT = 5.0  # seconds between two signs of life
-_UNCOPIED = {"lock", "tensorboard"}
+_UNCOPIED = {"lock", "tensorboard", "wandb"}
 _GRACE = 3.0  # seconds that process 0 stays for others, which JAX ends once it is gone
 _PIECE = 2**24  # bytes that are sent at once
 # Variables by which a launcher that JAX recognises tells the number of processes.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import flax.linen as nn
 
-from jaxgan.convert import own, zoo
+from jaxgan.convert import exported, own, zoo
 from jaxgan.convert.flavours import (
     basicsr,
     dcgan,
@@ -65,11 +65,14 @@ def _open(
 ) -> Pretrained:
     """Open a generator whatever kind of path it has."""
     mobile = mobilestylegan.is_path(Path(path))
+    config = exported.config_beside(Path(path))
     if os.path.isdir(path) and not (mobile or Path(path, own.FILE).exists()):
         path = torchfile.in_folder(path) or path
     own_run = not mobile and (os.path.isdir(path) or Path(path).suffix == ".npz")
-    if weights is not None and (mobile or own_run):
+    if weights is not None and (mobile or own_run or config):
         raise InputError(f"{path} holds one generator, so there are no weights to choose")
+    if config:
+        return _placed(exported.load(Path(path), config, network))
     if own_run:
         return own.load(Path(path), network)
     if network is not None:

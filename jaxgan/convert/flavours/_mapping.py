@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax import Array
 
 from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.place import place
@@ -47,11 +46,6 @@ class Encoder(NamedTuple):
     params: dict[str, Any]
     z_dim: int
     num_labels: int
-
-    def encode(self, params: Any, z: Array, *labels: Array) -> Any:
-        """Apply the network to latents, as ``Pretrained.encode`` does."""
-        codes: Any = self.network.apply({"params": params["mapping"]}, z, *labels)
-        return codes.reshape(len(z), self.layers, -1) if self.layers else codes
 
 
 def take(

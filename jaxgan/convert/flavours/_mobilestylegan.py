@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from jax import Array
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.formats.state_dict import StateDict
-from jaxgan.convert.generator import Pretrained, Style, image_functions
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.networks import mobilestylegan, stylegan2
 
 FLAVOUR = "MobileStyleGAN"
@@ -35,11 +35,7 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
     mapping = stylegan2.Mapping(len(params["mapping"]), dim)
     network = mobilestylegan.Synthesis((params["synthesis"]["const"].shape[3], *widths))
 
-    def encode(params: Any, z: Array) -> Any:
-        return mapping.apply({"params": params["mapping"]}, z)
-
-    synthesise, prepare = image_functions(network)
-
+    blueprint = Blueprint(network, mapping)
     return Pretrained(
         flavour=FLAVOUR,
         resolution=8 * 2**blocks,
@@ -47,12 +43,11 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
         z_dim=len(params["mapping"]["dense_0"]["kernel"]),
         num_layers=3 * blocks + 2,
         params=params,
-        encode=encode,
-        synthesise=synthesise,
-        prepare=prepare,
         styles=tuple(reader.styles),
         average=average,
         origin=state.origin,
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

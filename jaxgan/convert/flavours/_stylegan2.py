@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.formats.state_dict import StateDict
-from jaxgan.convert.generator import Pretrained, Style, image_functions
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.place import place
 from jaxgan.networks import stylegan2
 
@@ -115,7 +116,7 @@ def assemble(
     mean = holder.take_mean(name, 2 * blocks, reader.latent_dim) if name in holder else None
     state.finish()
 
-    synthesise, prepare = image_functions(network, tanh=tanh)
+    blueprint = Blueprint(network, encoder.network, encoder.layers, tanh=tanh)
 
     return Pretrained(
         flavour=state.flavour,
@@ -123,14 +124,13 @@ def assemble(
         latent_dim=reader.latent_dim,
         num_layers=2 * blocks,
         params={"mapping": encoder.params, "synthesis": synthesis},
-        encode=encoder.encode,
-        synthesise=synthesise,
-        prepare=prepare,
         styles=tuple(reader.styles),
         average=mean,
         z_dim=encoder.z_dim,
         num_labels=encoder.num_labels,
         origin=state.origin + reader.note,
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

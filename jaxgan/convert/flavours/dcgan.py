@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours._modules import Modules, Unknown
 from jaxgan.convert.flavours._parts import COLOURS, Misfit, Step, parts_of, side_of, steps_of
 from jaxgan.convert.flavours._stack import Stack
@@ -23,7 +23,7 @@ from jaxgan.convert.flavours._windows import Unclear
 from jaxgan.convert.formats import owners
 from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style, image_functions
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
 from jaxgan.networks.upsampler import Upsampler
 
@@ -101,24 +101,19 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         is_latent = np.arange(length) < length - labels
         style = style._replace(weight=np.where(is_latent, style.weight, np.float32(0)))
 
-    def encode(params: Any, z: Array, *rows: Array) -> Any:
-        return jnp.concatenate((z, *rows), axis=1)
-
-    synthesise, prepare = image_functions(network, part=None)
-
+    blueprint = Blueprint(network)
     return Pretrained(
         flavour=FLAVOUR,
         resolution=size,
         latent_dim=length,
         num_layers=0,
         params=stack.params,
-        encode=encode,
-        synthesise=synthesise,
-        prepare=prepare,
         styles=(style,),
         z_dim=length - labels,
         num_labels=labels,
         origin="; ".join([state.origin, *stack.said]),
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

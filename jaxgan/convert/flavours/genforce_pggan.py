@@ -13,15 +13,14 @@ import math
 import re
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours._stylegan2 import check_blocks, check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style, image_functions
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
-from jaxgan.networks.pggan import Generator, pixel_norm
+from jaxgan.networks.pggan import Generator
 
 ACTIVATED = math.sqrt(2)  # gain of weights before an activation
 MAX_BLOCKS = 9  # resolutions, up to 1024 pixels
@@ -71,11 +70,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
 
     generator = Generator(channels, params["to_rgb"]["bias"].size)
 
-    def encode(params: Any, z: Array, *labels: Array) -> Array:
-        return jnp.concatenate([pixel_norm(z), *labels], axis=1)
-
-    synthesise, prepare = image_functions(generator, part=None, tanh=tanh)
-
+    blueprint = Blueprint(generator, normalised=True, tanh=tanh)
     rows = first.transpose(0, 2, 3, 1).reshape(-1, first.shape[1])
     rows = np.where(np.arange(first.shape[1]) < first.shape[1] - labels, rows, 0)
     return Pretrained(
@@ -84,13 +79,12 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         latent_dim=first.shape[1],
         num_layers=0,
         params=params,
-        encode=encode,
-        synthesise=synthesise,
-        prepare=prepare,
         styles=(Style("layer0.weight", 0, rows),),
         z_dim=first.shape[1] - labels,
         num_labels=labels,
         origin=state.origin,
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.flavours.genforce_pggan import (
     ACTIVATED,
@@ -25,7 +26,7 @@ from jaxgan.convert.flavours.genforce_pggan import (
     take_to_rgb,
 )
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
-from jaxgan.convert.generator import Pretrained, Style, image_functions
+from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan import Mapping, Synthesis
@@ -70,7 +71,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
     average = state.take_mean("truncation.w_avg", 2 * blocks, latent)
     state.finish()
 
-    synthesise, prepare = image_functions(synthesis, tanh=tanh)
+    blueprint = Blueprint(synthesis, encoder.network, encoder.layers, tanh=tanh)
 
     return Pretrained(
         flavour=state.flavour,
@@ -78,14 +79,13 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         latent_dim=latent,
         num_layers=2 * blocks,
         params={"mapping": encoder.params, "synthesis": params},
-        encode=encoder.encode,
-        synthesise=synthesise,
-        prepare=prepare,
         styles=tuple(reader.styles),
         average=average,
         z_dim=encoder.z_dim,
         num_labels=encoder.num_labels,
         origin=state.origin,
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax import Array
 
+from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours import _mapping, _persistent
 from jaxgan.convert.flavours._stylegan2 import check_colours
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
@@ -101,24 +101,21 @@ def _assemble(
         mean = state.take_mean("mapping.w_avg", count, reader.dim)
     state.finish()
 
-    def synthesise(params: Any, codes: Array, transform: Array) -> Any:
-        transform = params["transform"] @ transform
-        return network.apply({"params": params["synthesis"]}, codes, transform)
-
+    blueprint = Blueprint(network, encoder.network, encoder.layers)
     return Pretrained(
         flavour=state.flavour,
         resolution=list(layers.values())[-1],
         latent_dim=reader.dim,
         num_layers=count,
         params=params,
-        encode=encoder.encode,
-        synthesise=synthesise,
         styles=tuple(reader.styles),
         average=mean,
         z_dim=encoder.z_dim,
         num_labels=encoder.num_labels,
         origin=state.origin,
         transforms=True,
+        blueprint=blueprint,
+        **functions(blueprint),
     )
 
 

@@ -1,0 +1,1 @@
+"""Trained generators in others' formats: safetensors, ONNX, ``jax.export``."""

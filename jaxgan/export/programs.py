@@ -1,0 +1,70 @@
+"""Samplers as files that run without jaxgan, each checked against jaxgan when it is written."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax import export
+
+from jaxgan.errors import InputError
+from jaxgan.export import onnx_program
+from jaxgan.export.sampler import Sampler, symbolic
+
+TOLERANCE = 1e-4  # of the largest number, or of 1
+PLATFORMS = ("cpu", "cuda")
+_BATCHES = (1, 3)
+
+
+def write_onnx(path: Path, sampler: Sampler) -> float:
+    """Write a sampler as ONNX, for batches of any size.
+
+    Returns:
+      The largest difference to jaxgan's own results, as a share of ``TOLERANCE``'s unit.
+
+    Raises:
+      InputError: If it cannot be written, or onnxruntime computes something else with it.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError("ONNX needs the onnx extra: pip install 'jaxgan[onnx]'") from error
+    program = sampler.traced(jax.make_jaxpr, symbolic())
+    content = onnx_program.convert(program, list(sampler.inputs), sampler.output)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def run(*arguments):
+        return session.run(None, dict(zip(sampler.inputs, arguments, strict=True)))[0]
+
+    error = _checked("ONNX", run, sampler)
+    path.write_bytes(content)
+    return error
+
+
+def write_jax(path: Path, sampler: Sampler) -> float:
+    """Write a sampler as ``jax.export`` does, for batches of any size and ``PLATFORMS``.
+
+    The weights are part of the program. Returns and raises as ``write_onnx``.
+    """
+    exported = sampler.traced(
+        lambda function: export.export(jax.jit(function), platforms=PLATFORMS), symbolic()
+    )
+    content = exported.serialize()
+    error = _checked("jax.export", export.deserialize(content).call, sampler)
+    path.write_bytes(content)
+    return error
+
+
+def _checked(kind: str, run: Any, sampler: Sampler) -> float:
+    """The largest difference to the reference, over batches of several sizes."""
+    worst = 0.0
+    for count in _BATCHES:
+        arguments = sampler.draw(count)
+        made, wanted = np.asarray(run(*arguments)), np.asarray(sampler.reference(*arguments))
+        if made.shape != wanted.shape:
+            raise InputError(f"{kind}: results have shape {made.shape}, not {wanted.shape}")
+        difference = np.abs(made - wanted).max() / max(1.0, np.abs(wanted).max())
+        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
+    if worst > TOLERANCE:
+        raise InputError(f"{kind}: results differ from jaxgan's by {worst:.1g}")
+    return worst

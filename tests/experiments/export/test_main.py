@@ -1,0 +1,66 @@
+"""The command, on generators as runs leave them."""
+
+import json
+
+import pytest
+
+from experiments.export.__main__ import main
+from jaxgan import convert
+from jaxgan.convert import clouds
+from tests.exported_generators import cloud
+
+pytest.importorskip("safetensors", reason="needs the export extra")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of points, as the laboratory leaves it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    clouds.save(folder / clouds.FILE, cloud())
+    (folder / "metrics.jsonl").write_text("")
+    (folder / "config.json").write_text(json.dumps({"settings": {"variant": "wgan_gp"}}))
+    (folder / "summary.json").write_text(json.dumps({"cells": [{"by_seed": {"w1": [2.5]}}]}))
+    return folder
+
+
+def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([str(run), f"--out={out}", "--formats=safetensors"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    text = (out / "README.md").read_text()
+    assert "# run" in text.splitlines()
+    assert "| variant | wgan\\_gp |" in text
+    assert "| w1 | 2.5 |" in text
+    assert convert.points(out).settings == cloud().settings
+    assert str(tmp_path) not in text + (out / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "which generator"),
+        (["nothing"], "nothing does not exist"),
+        (["RUN", "--formats=safetensors,gguf"], "must be some of safetensors, onnx, jax"),
+        (["RUN", "--formats=jax,jax"], "must be some of"),
+        (["RUN", "--weights=ema"], "are for files of other tools"),
+        (["RUN", "--tensorboard"], "--tensorboard has no meaning here"),
+        (["RUN", "--out=RUN"], "is not empty"),
+        (["RUN", "--out=RUN", "--fresh"], "holds more than an export"),
+        (["UNFINISHED"], "has no generator.npz"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(words, line, run, tmp_path, capsys):
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (unfinished / name).write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    words = [w.replace("RUN", str(run)).replace("UNFINISHED", str(unfinished)) for w in words]
+    if not any(word.startswith("--out") for word in words):
+        words.append(f"--out={tmp_path / 'out'}")
+    assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("export: error: ")
+    assert line in error
+    assert sorted(tmp_path.rglob("*")) == before
