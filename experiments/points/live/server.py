@@ -1,20 +1,16 @@
 """Serve the live page to this machine alone. Needs Starlette and uvicorn: ``jaxgan[ui]``."""
 
 import asyncio
-import json
-import math
 import re
-import struct
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
-import numpy as np
-
 from experiments.common import web
 from experiments.points.live import choices, clouds
 from experiments.points.live.programs import ARROWS, LINES, NODES
-from experiments.points.live.session import Session, Shot
+from experiments.points.live.session import Session
+from experiments.points.live.shots import encoded, finite
 from jaxgan.errors import InputError
 
 LONGEST = 2**23  # bytes that a request may send: a drawing, or a file of points
@@ -50,37 +46,6 @@ def require() -> None:
     except ImportError as error:
         line = "--live needs Starlette and uvicorn: pip install 'jaxgan[ui]'"
         raise InputError(line) from error
-
-
-def encoded(shot: Shot, after: int) -> bytes:
-    """A shot as the page reads it.
-
-    The length of a JSON text (4 bytes, little-endian), the text, padded with blanks to a
-    multiple of 4, then arrays of float32 one after another, whose lengths the text has.
-
-    Args:
-      shot: What is told.
-      after: Number of the last shot that the page has; it gets later points of the curves.
-    """
-    curve = [point for point in shot.curve if point[0] > after]
-    arrays = shot.picture._asdict()
-    facts = shot.facts | {
-        "curve": curve,
-        "arrays": {name: x.size for name, x in arrays.items()},
-    }
-    text = json.dumps(_finite(facts), allow_nan=False).encode()
-    text += b" " * (-len(text) % 4)
-    parts = [np.ascontiguousarray(x, "<f4").tobytes() for x in arrays.values()]
-    return b"".join([struct.pack("<I", len(text)), text, *parts])
-
-
-def _finite(value: Any) -> Any:
-    """The value with ``None`` for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {name: _finite(x) for name, x in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(x) for x in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def what_there_is() -> dict[str, Any]:
@@ -162,7 +127,7 @@ def application(session: Session, feed: Feed) -> Any:
         except (InputError, OSError, TypeError) as error:
             line = " ".join(str(error).split())
             return JSONResponse({"error": line}, 422)
-        return JSONResponse({"answer": answer})
+        return JSONResponse({"answer": finite(answer)})
 
     async def act(request: Request) -> Response:
         try:

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from experiments.points import modes
 from experiments.points.config import Config, resolve
 from experiments.points.live import choices, clouds, saving
-from experiments.points.live.programs import NETWORKS, Picture
+from experiments.points.live.programs import NETWORKS
+from experiments.points.live.shots import NO_SHOT, Shot
 from experiments.points.live.training import FITS, Training, ground_of
 from jaxgan.data import points
 from jaxgan.data.points import PointCloud
@@ -23,27 +22,6 @@ RATE = 15  # pictures a second, at most
 SLOW = 0.5  # seconds from update to update in slow motion
 IDLE = 0.05  # seconds between two looks at signals
 FAST, EACH, SLOW_MOTION = choices.SPEEDS
-
-
-class Shot(NamedTuple):
-    """What the page is told.
-
-    Attributes:
-      number: Grows with every shot.
-      facts: For JSON.
-      picture: As ``Training.look`` returns it.
-      curve: As that of ``Training``.
-      real: Points held out ``[N, 2]``, in shares of what is shown.
-    """
-
-    number: int
-    facts: dict[str, Any]
-    picture: Picture
-    curve: list[tuple[Any, ...]]
-    real: np.ndarray
-
-
-_NONE = Shot(0, {}, Picture(*[np.zeros(0, np.float32)] * 4), [], np.zeros((0, 2)))
 
 
 class Session:
@@ -74,7 +52,7 @@ class Session:
         self.playing, self.speed, self._due = False, FAST, 0.0
         self.status = self.message = ""
         self.number = self.start = self.cloud_number = 0
-        self.shot = _NONE
+        self.shot = NO_SHOT
         self._acts = {
             name: getattr(self, name)
             for name in ("play", "pause", "pace", "step", "reset", "change", "usual")
