@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for note in cloud.notes:
             say(note)
         variant = DEFAULTS.common["variant"]
-        directory = line.run_directory(training_flags.default_name(overrides, variant))
+        name = training_flags.default_name(overrides, variant)
+        directory = line.run_directory(f"{name}-live" if options.live else name)
         if options.live:
             config = live.check(configs, dataclasses.asdict(line.shared), options.port)
             if not line.shared.dry_run:

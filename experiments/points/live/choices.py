@@ -109,9 +109,9 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
     if values.get("variant", config.variant) != config.variant:
         usual = usual_of(config, values["variant"], cloud)
         own = {name: getattr(usual, name) for name in ("penalty", "penalty_weight", "clip")}
-        values = own | values
+        config, values = replace(config, **own), own | values
     for name in ("penalty_weight", "clip"):
-        if name in wanted and not getattr(replace(config, **values), name):
+        if name in wanted and not getattr(config, name):
             raise InputError(f"{name} has no effect: the variant has none")
     if "learning_rate" in values and config.critic_learning_rate is None:
         values = {"critic_learning_rate": config.learning_rate[0]} | values  # it stays

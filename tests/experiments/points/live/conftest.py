@@ -1,0 +1,30 @@
+import pytest
+
+from experiments.points.live.session import Session
+from jaxgan.data import points
+
+
+@pytest.fixture
+def session_of(config_of, data, tmp_path):
+    """Makes the session of a small training."""
+
+    def make(**given):
+        config = config_of(**given)
+        home = tmp_path / "runs" / "points"
+        return Session(config, points.load(data), home, "live")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def play():
+    """Plays until the training pauses by itself, or has made so many updates."""
+
+    def to_the_end(session, updates=10**6):
+        session.play()
+        session.run(
+            lambda: None,
+            lambda: not session.playing or session.training.step >= updates,
+        )
+
+    return to_the_end
