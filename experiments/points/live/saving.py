@@ -79,7 +79,8 @@ def flags_of(config: Config, cloud: PointCloud) -> list[str]:
             break
         if names == ["critic_learning_rate"] and config.critic_learning_rate is None:
             names = ["learning_rate"]  # given, it is the critic's too
-        given |= {n: getattr(config, n) for n in names}
+        # An empty list follows from other settings: there is no penalty, or no bound.
+        given |= {n: value for n in names if (value := getattr(config, n)) != ()}
         given["optimizer"] = (config.optimizer,)
     else:
         raise AssertionError(f"no flags give {config}")
@@ -139,7 +140,6 @@ def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: 
     """
     if not trained.records:
         raise InputError("no epoch is complete yet: play first, then save")
-    check_name(directory.name)
     if directory.exists():
         raise InputError(f"{directory} exists; give another name")
     config, exact = trained.config, not trained.acts

@@ -174,12 +174,14 @@ class Session:
 
     def save(self, name: str) -> dict[str, Any]:
         """Save what is seen as a run; returns where it is, and the command."""
+        saving.check_name(name)
         self.status = "saving"
         self._shoot()
         try:
             saved = saving.save(self.home / name, self.training.trained(), self._check)
         finally:
             self.status = ""
+            self._shoot()
         self.name = saving.free_name(self.home, name)
         return saved._asdict() | {"directory": str(saved.directory)}
 

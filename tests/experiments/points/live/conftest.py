@@ -18,13 +18,16 @@ def session_of(config_of, data, tmp_path):
 
 @pytest.fixture(scope="session")
 def play():
-    """Plays until the training pauses by itself, or has made so many updates."""
+    """Plays until the training pauses by itself, or has made so many updates and is paused."""
 
-    def to_the_end(session, updates=10**6):
+    def to_the_end(session, updates=None):
+        if updates:
+            session.pace("each update")
         session.play()
         session.run(
             lambda: None,
-            lambda: not session.playing or session.training.step >= updates,
+            lambda: not session.playing or session.training.step == updates,
         )
+        session.pause()
 
     return to_the_end

@@ -2,17 +2,17 @@
 
 import json
 import shlex
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.points.__main__ import main
-from experiments.points.config import configure, resolve
+from experiments.points.config import configure
 from experiments.points.live import saving
 from jaxgan.data import points
 from jaxgan.errors import InputError
-
-STROKES = [[[0.3, 0.2], [1.2, 0.2]], [[0.75, 0.3], [0.75, 0.9]]]
 
 
 def words_of(command):
@@ -37,7 +37,6 @@ def test_the_command_goes_on_with_a_saved_run_as_if_it_had_made_it(
     monkeypatch.chdir(tmp_path)
     session = session_of()
     play(session, updates=5)  # two of four epochs, and one update of the third
-    session.pause()
     saved = session.save("mine")
     folder = tmp_path / "runs" / "points" / "mine"
     assert saved["exact"]
@@ -63,13 +62,14 @@ def test_a_run_that_was_changed_is_complete_and_says_how(
 ):
     monkeypatch.chdir(tmp_path)
     session = session_of()
-    session.draw(STROKES)
+    rows = "\n".join(f"{x},{y}" for x, y in np.random.default_rng(0).normal(size=(600, 2)))
+    session.load("mine.csv", rows.encode())
     session.step("critic")
-    session.change(variant="gan", learning_rate=3e-4, batch_size=256)
-    play(session, updates=9)
-    saved = session.save("drawn")
+    session.change(variant="gan", learning_rate=3e-4, batch_size=80)
+    play(session, updates=3)
+    saved = session.save("own")
     assert not saved["exact"]
-    folder = tmp_path / "runs" / "points" / "drawn"
+    folder = tmp_path / "runs" / "points" / "own"
     cloud = points.load(str(folder / "cloud.npy")).points
     np.testing.assert_array_equal(cloud, session.training.ground.cloud.points)
     config = json.loads((folder / "config.json").read_text())
@@ -78,57 +78,41 @@ def test_a_run_that_was_changed_is_complete_and_says_how(
         ["step", "variant", "learning_rate", "penalty_weight", "batch_size"],
     ]
     assert json.loads((folder / "summary.json").read_text())["cells"][0]["variant"] == "gan"
-    assert np.load(folder / "samples.npz")["generated"].shape == (1, 1192, 2)
+    assert np.load(folder / "samples.npz")["generated"].shape == (1, 120, 2)
     assert final_state(folder)[0] == "step_00000001"
     settings = planned(saved["command"], capsys)
     assert settings["data"] == str(folder / "cloud.npy")
-    assert (settings["variant"], settings["batch_size"]) == ("gan", 256)
-    assert "--name=drawn-anew" in words_of(saved["command"])
+    assert (settings["variant"], settings["batch_size"]) == ("gan", 80)
+    assert "--name=own-anew" in words_of(saved["command"])
     # The saved run is no command's: one with its settings is refused.
-    same = [x.replace("drawn-anew", "drawn") for x in words_of(saved["command"])]
+    same = [x.replace("own-anew", "own") for x in words_of(saved["command"])]
     assert main(same) == 2
-    assert "drawn was made with live=" in capsys.readouterr().err
+    assert "own was made with live=" in capsys.readouterr().err
 
 
 CHANGES = [
     {},
     {"learning_rate": (0.1 + 0.2,)},
     {"optimizer": "sgd", "schedule": "constant"},
-    {"critic_learning_rate": None, "betas": (0.9, 0.999), "penalty_weight": ()},
+    {"critic_learning_rate": None, "betas": (0.9, 0.999), "penalty": "none"},
     {"generator_widths": (8, 9), "critic_widths": (7,), "latent_dim": 1, "latent": "uniform"},
     {"seed": 7, "epochs": 20, "data": "ring", "standardize": False},
 ]
 
 
 @pytest.mark.parametrize("variant", ["gan", "wgan", "wgan_gp", "rpgan"])
-def test_flags_resolve_to_the_settings(variant):
+def test_the_command_line_reads_a_command_as_its_settings(variant, capsys):
     (usual,) = configure(variant=(variant,))
-    cloud = points.sample("ring")
     for changes in CHANGES:
-        if changes.get("penalty_weight") == ():
-            changes = changes | {"penalty": "none"}
-        config = saving.replace(usual, **changes)
-        flags = saving.flags_of(config, cloud)
-        assert len(flags) <= 1 + len(changes) + (config.optimizer != usual.optimizer) * 3
-        given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
-        assert given["variant"] == variant
-        directory = saving.Path("runs/points/x")
-        command = saving.command_of(config, cloud, directory)
-        assert shlex.split(command) == [
-            *["python", "-m", "experiments.points"],
-            *flags,
-            "--name=x",
-        ]
-
-
-def test_commands_are_read_back(capsys):
-    """The command line reads the flags as the settings they are meant to be."""
-    ((usual,), _) = resolve(variant=("gan",))
-    changes = {"learning_rate": (1e-3 / 3,), "critic_widths": (5, 6), "standardize": False}
-    config = saving.replace(usual, **changes)
-    command = saving.command_of(config, points.sample("m"), saving.Path("elsewhere/points/x"))
-    settings = planned(command, capsys)
-    assert settings == json.loads(json.dumps(saving.dataclasses.asdict(config)))
+        config = replace(usual, **changes)
+        if config.penalty == "none":
+            config = replace(config, penalty_weight=())
+        folder = Path("elsewhere") / "points" / "x y"
+        command = saving.command_of(config, points.sample(config.data), folder)
+        assert planned(command, capsys) == json.loads(json.dumps(asdict(config)))
+        assert words_of(command)[-2:] == ["--out=elsewhere", "--name=x y"]
+    plain = saving.command_of(usual, points.sample("m"), Path("runs/points/x"))
+    assert words_of(plain) == [f"--variant={variant}", "--name=x"]
 
 
 def test_what_cannot_be_saved_is_refused(session_of, tmp_path):
