@@ -115,6 +115,7 @@ def _listening(app: Any, site: Site, port: int) -> Iterator[tuple[Any, socket.so
         sock.listen()
         settings = uvicorn.Config(
             guarded(app, site),
+            log_config=None,
             log_level="critical",
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=1,  # pages hold a connection open

@@ -301,7 +301,6 @@ function told(words) {
     say(words.error, true);
     return null;
   }
-  if (typeof words.answer === "string") say(words.answer);
   return words.answer;
 }
 

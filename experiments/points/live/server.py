@@ -126,7 +126,7 @@ def application(session: Session, feed: Feed) -> Any:
             answer = await asyncio.wrap_future(session.ask(act, **given))
         except (InputError, OSError, TypeError) as error:
             line = " ".join(str(error).split())
-            return JSONResponse({"error": line}, 422)
+            return JSONResponse({"error": line})  # refused, as the page expects
         return JSONResponse({"answer": finite(answer)})
 
     async def act(request: Request) -> Response:

@@ -214,6 +214,7 @@ class Session:
         except (InputError, OSError, TypeError) as error:
             future.set_exception(error)
         else:
+            self.message = answer if isinstance(answer, str) else ""
             future.set_result(answer)
         self._shoot()
 

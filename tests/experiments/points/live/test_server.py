@@ -76,19 +76,19 @@ def test_the_page_and_its_acts(served):
     later, _ = read(ask(f"/shot?after={facts['number']}")[2])
     assert (later["step"], later["playing"]) == (1, False)
     assert [point[1] for point in later["curve"]] == [1]
-    assert read(ask(f"/shot?after={later['number'] - 1}")[2])[0]["curve"] == []
+    assert read(ask(f"/shot?after={later['curve'][-1][0]}")[2])[0]["curve"] == []
     status, answer = act({"act": "change", "learning_rate": -1})
-    assert status == 422
+    assert status == 200
     assert answer["error"].startswith("--learning_rate=-1.0: must be positive")
-    assert act({"act": "change", "self": 1})[0] == 422
-    assert act({"act": "_show"})[0] == 422
+    assert list(act({"act": "change", "self": 1})[1]) == ["error"]
+    assert list(act({"act": "_show"})[1]) == ["error"]
     for body in ([], 7, {"of": "both"}, {"act": "load", "name": "x", "content": "x"}):
         assert act(body)[0] == 400
     assert ask("/act", "POST", b"{" * 99)[0] == 400
     rows = "\n".join(f"{x},{y}" for x, y in np.random.default_rng(0).normal(size=(600, 2)))
     assert ask("/file?name=own.csv", "POST", rows)[0] == 200
     assert session.training.config.data == "file"
-    assert ask("/file?name=own.csv", "POST", b"1,2")[0] == 422
+    assert b"error" in ask("/file?name=own.csv", "POST", b"1,2")[2]
 
 
 def test_strangers_get_nothing(served):
