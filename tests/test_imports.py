@@ -30,6 +30,8 @@ ONLY_IN = {
     "absl": ["experiments"],
     "tensorboardX": ["jaxgan/runs/tensorboard.py"],
     "gradio": ["experiments/explore/server.py"],
+    "starlette": ["experiments/points/live/server.py"],
+    "uvicorn": ["experiments/common/web.py", "experiments/points/live/server.py"],
     "torch": [],
     "tensorflow": [],
 }

@@ -430,7 +430,12 @@ $("save").addEventListener("submit", async () => {
   if (!saved) return;
   const whose = saved.exact ? "This command goes on with it, to the end:" : "This command trains anew with its last settings:";
   $("where").textContent = `Saved in ${saved.directory}, exact fit ratio ${number(saved.fit ?? NaN)}. ${whose}`;
-  $("command").textContent = saved.command;
+  const words = saved.command.split(" ").map((word) => {
+    const span = document.createElement("span"); // a line breaks between words, not at hyphens
+    span.textContent = word;
+    return [span, " "];
+  });
+  $("command").replaceChildren(...words.flat().slice(0, -1));
   $("saved").hidden = false;
 });
 $("copy").addEventListener("click", async () => {
