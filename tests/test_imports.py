@@ -36,6 +36,8 @@ ONLY_IN = {
     "onnx": ["jaxgan/export/onnx_graph.py"],
     "safetensors": ["jaxgan/export/folder.py"],
     "gradio": ["experiments/explore/server.py"],
+    "starlette": ["experiments/points/live/server.py"],
+    "uvicorn": ["experiments/common/web.py", "experiments/points/live/server.py"],
     "torch": [],
     "tensorflow": [],
 }

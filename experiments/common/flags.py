@@ -250,7 +250,8 @@ class CommandLine:
             text = "another process is gone; start all of them again, and they go on"
             return self._fail(f"{text} ({str(error).partition(chr(10))[0][:200]})", 1)
         except runs.Stopped as error:
-            processes.fail(f"{self.experiment}: {error}; the same command goes on")
+            told = getattr(error, "__notes__", ["the same command goes on"])
+            processes.fail("; ".join([f"{self.experiment}: {error}", *told]))
             return runs.leave(error.code)
         except KeyboardInterrupt:
             processes.fail(f"{self.experiment}: stopped at once")

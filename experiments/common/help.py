@@ -60,7 +60,7 @@ PURPOSES = {
     ),
     "this run": Purpose(
         ("--name=mine --fresh", "--out=claims"),
-        "out name fresh dry_run checkpoint_every seed help",
+        "out name fresh dry_run checkpoint_every seed live help",
     ),
     "this machine": Purpose(
         ("--devices=2", "--port=7000"),

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.common import flags
+from experiments.common import flags, web
 from experiments.explore import server
 from experiments.explore.page import Answers, application, legible
 from experiments.explore.pictures import MOST
@@ -80,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = read()
         port = given.pop("port", Options.port)
         config = Config(**given)
-        if not 0 <= port <= 65535:
-            raise InputError(f"--port={port} must be 0 to 65535")
+        web.check_port(port)
         sefa_config.check_ranges(config)
         sefa_config.check_flags(config)
         if config.unit == "image":

@@ -4,13 +4,16 @@
     python -m experiments.points --variant=gan,wgan,wgan_gp --optimizer=sgd,adam,rmsprop \
         --seeds=8 --epochs=50
     python -m experiments.points --recipe=report_b --data=points.mat
+    python -m experiments.points --live
 
 The first command takes one to two minutes on two CPU cores and ends with a fit
 ratio (see ``jaxgan.metrics.fit_ratio``) near 1, which a perfect generator scores. The run
 directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
-The same command again goes on where it stopped.
+The same command again goes on where it stopped. The last is a page in the browser on which
+one training is watched and played with (docs/live.md).
 """
 
+import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Sequence
@@ -19,9 +22,11 @@ from experiments import STARTED
 from experiments.common import ending, flags, training_flags
 from experiments.points import modes, tables
 from experiments.points.config import DEFAULTS, TEXTS, Config, configure
+from experiments.points.live import command as live
 from experiments.points.recipes import RECIPES
 from experiments.points.run import name_of, run_all, settings
 from jaxgan.data import points
+from jaxgan.errors import InputError
 from jaxgan.runs import jobs
 from jaxgan.runs.progress import say
 
@@ -32,9 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     read = training_flags.define(
         line, Config, DEFAULTS, RECIPES, TEXTS, choices={"data": points.POINT_CLOUDS}
     )
+    read_live = line.define(live.Options)
 
     def command(check: Callable[[], None]) -> None:
-        overrides = read()
+        overrides, options = read(), live.Options(**read_live())
+        if not options.live and read_live().keys() - {"live"}:
+            raise InputError("--port is that of --live")
 
         @functools.cache
         def load(data, key, columns):
@@ -46,7 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         for note in cloud.notes:
             say(note)
         variant = DEFAULTS.common["variant"]
-        directory = line.run_directory(training_flags.default_name(overrides, variant))
+        name = training_flags.default_name(overrides, variant)
+        directory = line.run_directory(f"{name}-live" if options.live else name)
+        if options.live:
+            config = live.check(configs, dataclasses.asdict(line.shared), options.port)
+            if not line.shared.dry_run:
+                line.start()
+                live.serve(config, cloud, directory, options.port, check)
+                return
         if line.shared.dry_run:
             folders = jobs.folders_of(configs, directory, name_of)
             identify = functools.partial(settings, cloud)

@@ -158,6 +158,19 @@ def configure(
     Raises:
       InputError: If a name is unknown, a number out of range, the data unreadable.
     """
+    configs, notes = resolve(recipe, load=load, **overrides)
+    for note in notes:
+        say(note)
+    return configs
+
+
+def resolve(
+    recipe: str | None = None,
+    *,
+    load: Callable[[str, str, tuple[str, ...]], points.PointCloud] = points.load,
+    **overrides: Any,
+) -> tuple[list[Config], list[str]]:
+    """Resolve settings as ``configure`` does, and return its notes with them."""
     overrides = {name: value for name, value in overrides.items() if value is not None}
     own = common_settings.recipe_of(recipe, RECIPES)
     programs, notes = common_settings.resolve(DEFAULTS, own, overrides)
@@ -170,15 +183,13 @@ def configure(
     configs = [Config(**settings) for settings in programs]
     for config in configs:
         try:
-            _check(config, count)
+            check(config, count)
         except InputError as error:
             remedy = _remedy(configs, overrides, count) if recipe else ""
             if not remedy:
                 raise
             raise InputError(f"{error}; --recipe={recipe} {remedy} fits") from error
-    for note in dict.fromkeys(notes):
-        say(note)
-    return common_settings.require_distinct(configs)
+    return common_settings.require_distinct(configs), list(dict.fromkeys(notes))
 
 
 def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
@@ -218,7 +229,12 @@ def _remedy(configs: list[Config], overrides: Mapping[str, Any], count: int) -> 
     return " ".join(flags)
 
 
-def _check(config: Config, count: int) -> None:
+def check(config: Config, count: int) -> None:
+    """Refuse settings that cannot be trained with on ``count`` points.
+
+    Raises:
+      InputError: Names the setting, its value and what is allowed.
+    """
     for name in ("generator_widths", "critic_widths"):
         widths = getattr(config, name)
         good = len(widths) > 0 and all(0 < width <= 8192 for width in widths)

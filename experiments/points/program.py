@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
 from experiments.common import settings
@@ -22,7 +23,7 @@ from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key
 from jaxgan.training.gan import gan as make_gan
 
 
-class _Traced(NamedTuple):
+class Traced(NamedTuple):
     """A lane on a device: ``stretch`` and ``shift`` take units of training to measures."""
 
     seed: Any
@@ -35,9 +36,10 @@ class _Traced(NamedTuple):
     values: dict[str, Any]
 
 
-def _on_device(config: Config, lanes: Lane) -> _Traced:
+def on_device(config: Config, lanes: Lane) -> Traced:
+    """Put lanes on a device, in the units in which they are computed with."""
     units = lanes.units
-    traced = _Traced(
+    traced = Traced(
         seed=lanes.seed,
         train=units.to_training(lanes.train),
         reference=units.to_measure(lanes.reference),
@@ -52,9 +54,17 @@ def _on_device(config: Config, lanes: Lane) -> _Traced:
     )
 
 
-def build(config: Config, values: Mapping[str, Any]) -> Gan:
-    """Build the GAN of one lane from its traced settings."""
+def build(config: Config, values: Mapping[str, Any], still: str = "") -> Gan:
+    """Build the GAN of one lane.
+
+    Args:
+      config: What is static.
+      values: Its traced settings.
+      still: ``generator`` or ``critic``, if one of them is not to move.
+    """
     objective, optimizers = settings.parts(config, values)
+    if still:
+        optimizers = optimizers._replace(**{still: optax.set_to_zero()})
     return make_gan(
         mlp.Generator(config.generator_widths),
         mlp.Critic(config.critic_widths),
@@ -77,7 +87,7 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
     """
     return program.make_program(
         lambda lane: build(config, lane.values),
-        _on_device(config, lanes),
+        on_device(config, lanes),
         batch_size=config.batch_size,
         critic_steps=config.critic_steps,
         measure=measure,
@@ -85,13 +95,13 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
     )
 
 
-def generate(gan: Gan, state: Any, lane: _Traced, number: Any = 0) -> jax.Array:
+def generate(gan: Gan, state: Any, lane: Traced, number: Any = 0) -> jax.Array:
     """Sample as many points as the lane compares, ``[N, 2]`` in units of training."""
     key = draw_key(state.key, EVALUATE, number)
     return gan.sample(state, gan.latents(key, len(lane.reference)))
 
 
-def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
+def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
     """Sliced distances over their floor, the spread over the data's, the clusters reached."""
     directions = jnp.asarray(transport.circle_directions(DIRECTIONS))
     metrics = {}
@@ -107,7 +117,7 @@ def measure(gan: Gan, state: Any, lane: _Traced) -> dict[str, jax.Array]:
     return metrics
 
 
-def final_samples(gan: Gan, state: Any, lane: _Traced) -> tuple[jax.Array, jax.Array]:
+def final_samples(gan: Gan, state: Any, lane: Traced) -> tuple[jax.Array, jax.Array]:
     """Draw samples of the generator and of its moving average, each ``[DRAWS, N, 2]``."""
 
     def draws(version):
@@ -146,7 +156,7 @@ def make_view(
     """
     units = at(lanes, 0).units
     places = jnp.asarray(units.to_training(grid), jnp.float32)
-    traced = _on_device(config, lanes)
+    traced = on_device(config, lanes)
 
     @functools.partial(jax.jit, compiler_options=program.RARELY)
     def look(state, lanes):

@@ -55,23 +55,10 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
     functions = program.make_program(config, lanes)
     view = program.make_view(config, lanes, figures.field_points(extent))
 
-    def frame(epoch):
-        return directory / "frames" / f"epoch_{epoch:04d}.png"
-
-    def quality(fake):
-        if cloud.modes is None:
-            return ""
-        return f"   quality {coverage(fake, cloud.modes, cloud.radius).quality:6.1%}"
-
     def draw(epoch, state):
         fake, scores = view(state)
-        return lambda: figures.points_frame(
-            frame(epoch),
-            real=lanes.reference[0],
-            fake=fake,
-            scores=scores,
-            extent=extent,
-            title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}{quality(fake)}",
+        return lambda: draw_frame(
+            directory, config, cloud, epoch, real=lanes.reference[0], fake=fake, scores=scores
         )
 
     def finish(state, records, frames):
@@ -91,13 +78,52 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
         compile_ahead=functions.compile_ahead,
         advance=functions.advance,
         draw=draw,
-        frame=frame,
+        frame=functools.partial(frame, directory),
         describe=describe,
         finish=finish,
         epochs=config.epochs,
         steps_per_epoch=config.steps_per_epoch,
         every=config.frame_every,
         checkpoint_every=config.checkpoint_every,
+    )
+
+
+def frame(directory: Path, epoch: int) -> Path:
+    """Path of the frame of an epoch."""
+    return directory / "frames" / f"epoch_{epoch:04d}.png"
+
+
+def draw_frame(
+    directory: Path,
+    config: Config,
+    cloud: PointCloud,
+    epoch: int,
+    *,
+    real: np.ndarray,
+    fake: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Draw the frame of an epoch.
+
+    Args:
+      directory: Of the run.
+      config: Of the run.
+      cloud: What is trained on.
+      epoch: Number of the epoch.
+      real: Points ``[N, 2]`` held out.
+      fake: Samples ``[N, 2]`` in the data's units.
+      scores: The critic's scores at ``figures.field_points`` of the cloud's extent.
+    """
+    quality = ""
+    if cloud.modes is not None:
+        quality = f"   quality {coverage(fake, cloud.modes, cloud.radius).quality:6.1%}"
+    figures.points_frame(
+        frame(directory, epoch),
+        real=real,
+        fake=fake,
+        scores=scores,
+        extent=figures.extent_of(cloud.points),
+        title=f"{config.variant}, {config.optimizer}   epoch {epoch:4d}{quality}",
     )
 
 

@@ -139,6 +139,7 @@ class Run:
         other dtypes.
       fresh: Delete the files of an earlier run. Files that jaxgan does not write stay.
       ways: Ends the error lines.
+      command: That makes the run; by default that of this process.
 
     Raises:
       InputError: If the directory cannot be written, is in use by another process, or
@@ -152,8 +153,10 @@ class Run:
         *,
         fresh: bool = False,
         ways: Ways = _FLAGS,
+        command: str = "",
     ):
         self.directory = Path(directory)
+        self._command = command or shlex.join(sys.orig_argv)
         self.settings = identify(settings)
         compare(self.directory, settings, fresh=fresh, ways=ways)
         try:
@@ -256,7 +259,7 @@ class Run:
             "settings": self.settings,
             "versions": {name: version(name) for name in _PACKAGES}
             | {"python": platform.python_version()},
-            "command": shlex.join(sys.orig_argv),
+            "command": self._command,
             "cores": cores(),
         }
         write_json(self.directory / "config.json", config)

@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.common.web import refusal
 from experiments.explore import server as explore_server
 from experiments.explore.__main__ import main
 from experiments.explore.page import PLACES, save
 from experiments.explore.pictures import State, figure, painter, state_of
-from experiments.explore.server import refusal
+from experiments.explore.server import PATHS
 from experiments.sefa import run
 from experiments.sefa.config import Config
 from jaxgan import convert, sefa
@@ -244,7 +245,7 @@ def headers(**fields):
     ],
 )
 def test_what_is_let_in(path, fields, status):
-    assert refusal(path, headers(**fields)) == status
+    assert refusal(PATHS, path, headers(**fields)) == status
 
 
 # The command line. A generator that can be worked out by hand stands in for a file.

@@ -118,7 +118,7 @@ def test_any_number_of_epochs_is_one_program(data, config_of):
 
     def program_of(epochs):
         config = config_of(epochs=epochs, schedule="linear", learning_rate=(1e-3,), seeds=1)
-        all_lanes = program._on_device(config, lanes.lanes_of(config, cloud))
+        all_lanes = program.on_device(config, lanes.lanes_of(config, cloud))
         reals = np.zeros((config.critic_steps, config.batch_size, 2), np.float32)
 
         def step(lane):
@@ -147,7 +147,7 @@ def test_a_cloud_far_from_the_origin_is_measured_as_well(data, config_of):
     cloud = points.load(data).points
     near, far = (lanes.lanes_of(config_of(), x) for x in (cloud, cloud + 1e8))
     assert far.floor == pytest.approx(near.floor, rel=1e-3)  # the file has 8 digits left
-    shifts = [program._on_device(config_of(), x) for x in (near, far)]
+    shifts = [program.on_device(config_of(), x) for x in (near, far)]
     for one, other in zip(*(jax.tree.leaves(x) for x in shifts), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -158,7 +158,7 @@ def test_clusters_reached_are_those_of_the_data(monkeypatch):
     (config,) = configure(data="ring")
     start = lanes.with_values(lanes.start(config, cloud.points, 0), config.combinations()[0])
     assert start.clusters.shape[0] == 8
-    traced = jax.tree.map(lambda x: x[0], program._on_device(config, lanes.stack([start])))
+    traced = jax.tree.map(lambda x: x[0], program.on_device(config, lanes.stack([start])))
     monkeypatch.setattr(program, "averaged", lambda state: state)
     monkeypatch.setattr(program, "generate", lambda gan, state, lane: state)
     mode = np.argmin(np.linalg.norm(start.test[:, None] - cloud.modes, axis=-1), axis=1)

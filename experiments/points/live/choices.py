@@ -1,0 +1,143 @@
+"""The settings that a person may change on the page, and what each of them does."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from experiments.points.config import Config, check, resolve
+from jaxgan.data.points import POINT_CLOUDS, PointCloud
+from jaxgan.errors import InputError, lookup
+from jaxgan.training.gan import LATENTS
+from jaxgan.training.objectives import OBJECTIVES
+from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
+
+CLOUDS = tuple(POINT_CLOUDS)
+SPEEDS = ("fast", "each update", "slow motion")
+
+
+def _one(value: float) -> tuple[float, ...]:
+    return (value,)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name}={str(value)[:40]!r} must be a number")
+    return number
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if number != int(number) or abs(number) > 2**31:
+        raise InputError(f"{name}={str(value)[:40]} must be a whole number")
+    return int(number)
+
+
+def _widths(name: str, value: Any) -> tuple[int, ...]:
+    parts = str(value).replace(" ", "").split(",")
+    if len(parts) > 8:
+        raise InputError(f"{name} has {len(parts)} layers; up to 8 are allowed")
+    widths = tuple(_whole(name, part) for part in parts)
+    if max(widths) > 1024:
+        raise InputError(f"{name}={value}: up to 1024 units a layer are allowed")
+    return widths
+
+
+class Setting(NamedTuple):
+    """A setting of the page.
+
+    Attributes:
+      read: ``(name, what the page sent) -> value``; raises ``InputError``.
+      field: Turns that value into that of the configuration.
+      anew: Whether another value starts the training anew.
+      choices: The values there are, if they are names.
+    """
+
+    read: Callable[[str, Any], Any]
+    field: Callable[[Any], Any] = lambda value: value
+    anew: bool = False
+    choices: tuple[str, ...] = ()
+
+
+def _named(choices: Mapping[str, Any]) -> Setting:
+    def read(name: str, value: Any) -> str:
+        lookup(name.replace("_", " "), str(value)[:40], choices)
+        return str(value)
+
+    return Setting(read, choices=tuple(choices))
+
+
+SETTINGS: dict[str, Setting] = {
+    "variant": _named(OBJECTIVES),
+    "optimizer": _named(OPTIMIZERS),
+    "learning_rate": Setting(_number, _one),
+    "critic_learning_rate": Setting(_number),
+    "schedule": _named(SCHEDULES),
+    "critic_steps": Setting(_whole),
+    "penalty_weight": Setting(_number, _one),
+    "clip": Setting(_number, _one),
+    "batch_size": Setting(_whole),
+    "epochs": Setting(_whole),
+    "latent": _named(LATENTS),
+    "latent_dim": Setting(_whole),
+    "generator_widths": Setting(_widths),
+    "critic_widths": Setting(_widths),
+    "seed": Setting(_whole, anew=True),
+}
+
+
+def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Config:
+    """Change settings as the page asks.
+
+    Another variant brings its penalty, and weight and clip bound of its defaults; all other
+    settings stay.
+
+    Raises:
+      InputError: If there is no such setting, or its value is not allowed.
+    """
+    for name in wanted:
+        if name not in SETTINGS:
+            raise InputError(f"no setting {name[:40]!r} can be changed on the page")
+    values = {
+        name: SETTINGS[name].field(SETTINGS[name].read(name, value))
+        for name, value in wanted.items()
+    }
+    if values.get("variant", config.variant) != config.variant:
+        usual = usual_of(config, values["variant"], cloud)
+        own = {name: getattr(usual, name) for name in ("penalty", "penalty_weight", "clip")}
+        config, values = replace(config, **own), own | values
+    for name in ("penalty_weight", "clip"):
+        if name in wanted and not getattr(config, name):
+            raise InputError(f"{name} has no effect: the variant has none")
+    if "learning_rate" in values and config.critic_learning_rate is None:
+        values = {"critic_learning_rate": config.learning_rate[0]} | values  # it stays
+    if "optimizer" in values and config.optimizer not in OPTIMIZERS:
+        values["betas"] = usual_of(
+            config, config.variant, cloud
+        ).betas  # optax's have their own
+    new = replace(config, **values)
+    check(new, len(cloud.points))
+    return new
+
+
+def usual_of(config: Config, variant: str, cloud: PointCloud) -> Config:
+    """The command line's settings of a variant on the cloud of a configuration."""
+    given = {name: getattr(config, name) for name in ("data", "data_key", "columns", "seed")}
+    ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **given)
+    return usual
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """The settings as the page shows them; ``None`` where there is none."""
+    values = {name: getattr(config, name) for name in SETTINGS}
+    for name in ("learning_rate", "penalty_weight", "clip"):
+        values[name] = values[name][0] if values[name] else None
+    if values["critic_learning_rate"] is None:
+        values["critic_learning_rate"] = values["learning_rate"]
+    for name in ("generator_widths", "critic_widths"):
+        values[name] = ",".join(map(str, values[name]))
+    return values

@@ -1,0 +1,184 @@
+"""What is seen on the live page as a run directory, and the command that makes it."""
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.points import run
+from experiments.points.config import DEFAULTS, Config, resolve
+from experiments.points.lanes import Lane
+from jaxgan.data.points import PointCloud
+from jaxgan.errors import InputError
+from jaxgan.runs import Run, checkpoint, stoppable
+from jaxgan.runtime import replacing
+
+CLOUD = "cloud.npy"  # in the directory of a run on a cloud that has no file of its own
+
+
+class Trained(NamedTuple):
+    """A training as it is saved.
+
+    Attributes:
+      config: The present settings.
+      cloud: The points.
+      own: Whether the cloud has no name for the command line, and is saved with the run.
+      lane: The lane from which it starts.
+      state: The present state, leaves ``[1, ...]``.
+      records: Lines of ``metrics.jsonl``, one per epoch.
+      boundary: Epochs, and the state, at the end of the last whole interval, from which the
+        command line goes on.
+      frames: Samples and scores at the ends of intervals, by epoch.
+      acts: What a command cannot repeat: settings that were changed on the way, updates of one
+        network. Without them the command makes the same run.
+    """
+
+    config: Config
+    cloud: PointCloud
+    own: bool
+    lane: Lane
+    state: Any
+    records: Sequence[dict[str, Any]]
+    boundary: tuple[int, Any]
+    frames: Mapping[int, tuple[np.ndarray, np.ndarray]]
+    acts: Sequence[dict[str, Any]]
+
+
+def check_name(name: str) -> None:
+    """Refuse what is not the name of a folder.
+
+    Raises:
+      InputError: If it is not.
+    """
+    plain = name not in ("", ".", "..") and Path(name).name == name and name.isprintable()
+    if not plain or len(name.encode()) > 200:
+        raise InputError(f"run {name[:40]!r} must be a plain folder name")
+
+
+def free_name(home: Path, name: str) -> str:
+    """The name, or ``name-2``, ``name-3`` and so on, the first that no folder has."""
+    number, free = 1, name
+    while (home / free).exists():
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def flags_of(config: Config, cloud: PointCloud) -> list[str]:
+    """The flags with which the points laboratory resolves to these settings, and no others."""
+    given: dict[str, Any] = {"variant": (config.variant,), "data": config.data}
+    fields = [field.name for field in dataclasses.fields(config)]
+    for _ in fields:
+        ((resolved,), _) = resolve(load=lambda *_: cloud, **given)
+        names = [n for n in fields if getattr(resolved, n) != getattr(config, n)]
+        if not names:
+            break
+        if names == ["critic_learning_rate"] and config.critic_learning_rate is None:
+            names = ["learning_rate"]  # given, it is the critic's too
+        # An empty list follows from other settings: there is no penalty, or no bound.
+        given |= {n: value for n in names if (value := getattr(config, n)) != ()}
+        given["optimizer"] = (config.optimizer,)
+    else:
+        raise AssertionError(f"no flags give {config}")
+    if config.data == DEFAULTS.common["data"]:
+        del given["data"]
+    if (
+        config.optimizer
+        == resolve(load=lambda *_: cloud, variant=(config.variant,))[0][0].optimizer
+    ):
+        given.pop("optimizer", None)
+    return [f"--{name}={_spell(value)}" for name, value in given.items() if value is not None]
+
+
+def _spell(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def command_of(config: Config, cloud: PointCloud, directory: Path) -> str:
+    """The command that trains with these settings in that directory, for a shell."""
+    out, name = directory.parent.parent, directory.name
+    flags = flags_of(config, cloud)
+    flags += [] if str(out) == "runs" else [f"--out={out}"]
+    return shlex.join(["python", "-m", "experiments.points", *flags, f"--name={name}"])
+
+
+class Saved(NamedTuple):
+    """A run that was saved.
+
+    Attributes:
+      directory: Its folder.
+      command: The command; without acts it goes on with the folder's run, with them it makes
+        another run with the last settings.
+      exact: Whether the command makes the run that was seen.
+      fit: Fit ratio of the generator.
+    """
+
+    directory: Path
+    command: str
+    exact: bool
+    fit: float
+
+
+def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: None) -> Saved:
+    """Write a run directory that does not exist yet.
+
+    Without acts it is that of an interrupted command, with pictures and samples of the present
+    state: the command goes on from the last interval. With acts it is complete, and its
+    settings name the acts.
+
+    Args:
+      directory: ``<out>/points/<name>``.
+      trained: The training.
+      check: Called on the way; raises ``Stopped`` where a signal has come.
+
+    Raises:
+      InputError: If nothing was trained, or the directory exists or cannot be written.
+    """
+    if not trained.records:
+        raise InputError("no epoch is complete yet: play first, then save")
+    if directory.exists():
+        raise InputError(f"{directory} exists; give another name")
+    config, exact = trained.config, not trained.acts
+    if trained.own:
+        path = str(directory / CLOUD)
+        config = replace(config, data=path, data_key=DEFAULTS.common["data_key"], columns=())
+    target = directory if exact else directory.with_name(f"{directory.name}-anew")
+    command = command_of(config, trained.cloud, target)
+    known = run.settings(trained.cloud, config)
+    known |= {} if exact else {"live": list(trained.acts)}
+    with Run(directory, known, command=command) as record:
+        if trained.own:
+            with replacing(directory / CLOUD) as temporary, open(temporary, "wb") as file:
+                np.save(file, trained.cloud.points, allow_pickle=False)
+        summary = stoppable(lambda: _fill(record, config, trained), check)
+        if not exact:
+            record.finish(summary)
+    fit = float(summary["cells"][0]["by_seed"]["fit_ratio"][0])
+    return Saved(directory, command, exact, fit)
+
+
+def _fill(record: Run, config: Config, trained: Trained) -> dict[str, Any]:
+    """Write all but the settings and the cloud; returns the summary."""
+    record.log(list(trained.records))
+    for epoch, (fake, scores) in trained.frames.items():
+        run.draw_frame(
+            record.directory,
+            config,
+            trained.cloud,
+            epoch,
+            real=trained.lane.reference,
+            fake=fake,
+            scores=scores,
+        )
+    epoch, state = trained.boundary
+    if trained.acts:
+        epoch, state = len(trained.records), trained.state
+    if epoch:
+        checkpoint.save(record.checkpoints, epoch, state)
+    frames = [run.frame(record.directory, epoch) for epoch in sorted(trained.frames)]
+    job = run.job(config, record.directory, trained.cloud)
+    return job.finish(trained.state, record.records(), frames)

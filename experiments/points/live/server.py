@@ -1,0 +1,157 @@
+"""Serve the live page to this machine alone. Needs Starlette and uvicorn: ``jaxgan[ui]``."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from experiments.common import web
+from experiments.points.live import choices, clouds
+from experiments.points.live.programs import ARROWS, LINES, NODES
+from experiments.points.live.session import Session
+from experiments.points.live.shots import encoded, finite
+from jaxgan.errors import InputError
+
+LONGEST = 2**23  # bytes that a request may send: a drawing, or a file of points
+PATIENCE = 20.0  # seconds that a request waits for the next picture
+FIELD = (72, 48)  # columns and rows of figures.field_points
+FILES = {
+    "page.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+}
+SITE = web.Site(
+    paths=re.compile(r"/|/page\.(css|js)|/(choices|shot|real|act|file)"),
+    headers=web.COMMON_HEADERS
+    | {
+        "content-security-policy": "default-src 'none'; connect-src 'self'; img-src data:; "
+        "script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+        "cache-control": "no-store",
+    },
+    longest=LONGEST,
+)
+
+
+def require() -> None:
+    """Refuse to go on without the libraries of the page.
+
+    Raises:
+      InputError: If one is not installed.
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        line = "--live needs Starlette and uvicorn: pip install 'jaxgan[ui]'"
+        raise InputError(line) from error
+
+
+def what_there_is() -> dict[str, Any]:
+    """What the page may choose from, and the shapes of what it gets."""
+    named = {name: x.choices for name, x in choices.SETTINGS.items() if x.choices}
+    return {
+        **named,
+        "cloud": choices.CLOUDS,
+        "speed": choices.SPEEDS,
+        "field": FIELD,
+        "aspect": clouds.ASPECT,
+        "arrows": ARROWS,
+        "lines": LINES,
+        "nodes": NODES,
+    }
+
+
+class Feed:
+    """Wakes the requests that wait for a shot."""
+
+    def __init__(self):
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._next: asyncio.Future[None] | None = None
+
+    def tell(self) -> None:
+        """Say that there is a new shot; any thread may."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        waited, self._next = self._next, None
+        if waited is not None and not waited.done():
+            waited.set_result(None)
+
+    async def wait(self, ready: Callable[[], bool]) -> None:
+        """Return once something is so, or after ``PATIENCE``."""
+        self._loop = asyncio.get_running_loop()
+        end = self._loop.time() + PATIENCE
+        while not ready() and (left := end - self._loop.time()) > 0:
+            if self._next is None:
+                self._next = self._loop.create_future()
+            # Others may wait for the same. A shot that comes between the look and the wait is
+            # found at the next look.
+            await asyncio.wait([self._next], timeout=min(left, 0.2))
+
+
+def application(session: Session, feed: Feed) -> Any:
+    """The page of a session, an ASGI application that is yet to be guarded."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+
+    folder = resources.files("experiments.points.live")
+
+    def file(name: str) -> Any:
+        async def answer(request: Request) -> Response:
+            return Response(folder.joinpath(name).read_bytes(), media_type=FILES[name])
+
+        return answer
+
+    async def there_is(request: Request) -> Response:
+        return JSONResponse(what_there_is())
+
+    async def shot(request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        number = int(after) if re.fullmatch("[0-9]{1,12}", after) else 0
+        await feed.wait(lambda: session.number > number)
+        content = encoded(session.shot, number)
+        return Response(content, media_type="application/octet-stream")
+
+    async def real(request: Request) -> Response:
+        content = session.shot.real.astype("<f4").tobytes()
+        return Response(content, media_type="application/octet-stream")
+
+    async def done(act: str, **given: Any) -> Response:
+        try:
+            answer = await asyncio.wrap_future(session.ask(act, **given))
+        except (InputError, OSError, TypeError) as error:
+            line = " ".join(str(error).split())
+            return JSONResponse({"error": line})  # refused, as the page expects
+        return JSONResponse({"answer": finite(answer)})
+
+    async def act(request: Request) -> Response:
+        try:
+            given = dict(await request.json())
+            name = str(given.pop("act"))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return JSONResponse({"error": "not an act"}, 400)
+        if name == "load" or not all(isinstance(key, str) for key in given):
+            return JSONResponse({"error": "not an act"}, 400)
+        return await done(name, **given)
+
+    async def load(request: Request) -> Response:
+        name = request.query_params.get("name", "")
+        return await done("load", name=name, content=await request.body())
+
+    return Starlette(
+        routes=[
+            Route("/", file("page.html")),
+            Route("/page.css", file("page.css")),
+            Route("/page.js", file("page.js")),
+            Route("/choices", there_is),
+            Route("/shot", shot),
+            Route("/real", real),
+            Route("/act", act, methods=["POST"]),
+            Route("/file", load, methods=["POST"]),
+        ]
+    )
