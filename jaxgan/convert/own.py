@@ -132,8 +132,10 @@ def from_variables(
       InputError: If the variables are not those of that network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
-    arrays = {key: _array(value) for key, value in flat.items()}
-    return _known(Path(name), arrays, {"classes": 0} | dict(settings))
+    arrays = {key: plain(value) for key, value in flat.items()}
+    settings = {"classes": 0} | dict(settings)
+    generator = _known(Path(name), arrays, settings)
+    return dataclasses.replace(generator, blueprint=_saved(settings))
 
 
 def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from jaxgan.errors import InputError
 
@@ -80,7 +80,7 @@ def require_parts(batch: int, mesh: Mesh) -> None:
         )
 
 
-def everywhere(mesh: Mesh) -> NamedSharding:
+def everywhere(mesh: Mesh | AbstractMesh) -> NamedSharding:
     """The placement of arrays of which every device has a copy."""
     return NamedSharding(mesh, PartitionSpec())
 
