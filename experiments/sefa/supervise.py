@@ -10,11 +10,12 @@ import numpy as np
 from tabulate import tabulate
 
 from experiments.sefa.config import Config
-from jaxgan import runs, sefa
+from jaxgan import sefa
 from jaxgan.errors import InputError
 from jaxgan.judges.oracles import Oracle
 from jaxgan.metrics.intervals import Interval
 from jaxgan.runs import cache, progress
+from jaxgan.runs.directory import write_arrays
 from jaxgan.sefa import exchange, supervised
 from jaxgan.sefa.scoring import IN_MEMORY, Audience, see
 
@@ -114,7 +115,7 @@ def people(
         part = codes[len(scores) : len(scores) + IN_MEMORY]
         seen = see(audience._replace(judges=[_blind(one) for one in audience.judges]), part)
         scores = np.concatenate([scores.reshape(-1, seen.scores.shape[1]), seen.scores])
-        runs.write_arrays(directory / FILE, digest=np.array(digest), scores=scores)
+        write_arrays(directory / FILE, digest=np.array(digest), scores=scores)
     wide = codes[:, list(layers)].mean(axis=1) if codes.ndim == 3 else codes
     return wide, scores
 

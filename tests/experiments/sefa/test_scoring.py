@@ -138,7 +138,7 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
     summary = run.run(config_of(names=("mine",)), tmp_path, generator)
     report = summary["attributes"]
     assert json.loads((tmp_path / "attributes.json").read_text()) == report
-    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA)]
+    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA, True)]
     suggested = report["directions"][1]["name"]
     assert suggested in ("light", "red", "light and red", "red and light")
     assert summary["name"] == ["mine", suggested]
