@@ -134,7 +134,7 @@ class Config:
     eyes: tuple[float, ...] = oracles.FFHQ
     likeness: str = "faces"
     supervised: tuple[str, ...] = ()
-    supervised_samples: int = 2000
+    supervised_samples: int = 1000
     condition: bool = True
 
     @property

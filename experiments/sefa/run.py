@@ -107,9 +107,11 @@ def run(
     directions, names = find(config, generator)
     codes = codes_of(config, generator)
     places = render.place_rows(generator, config.distance)
+    count = len(directions.vectors) + len(places)
+    _check_size(config, generator, count, len(codes))  # before oracles are downloaded
     judges = report.panel(config)
-    more = len(places) + len(supervise.attributes(config, judges))
-    _check_size(config, generator, len(directions.vectors) + more, len(codes))
+    count += len(supervise.attributes(config, judges))
+    _check_size(config, generator, count, len(codes))
     identity = settings(config, generator, directions, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
     units = None
@@ -239,7 +241,7 @@ def _page(
 def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
     """The page's facts about a direction."""
     facts = supervise.facts(dict(summary), k)
-    if not facts:
+    if summary["share"][k]:
         facts["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
     facts |= {
         "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",

@@ -216,12 +216,11 @@ def show(summary: dict[str, Any]) -> None:
 
 def facts(summary: dict[str, Any], k: int) -> dict[str, str]:
     """The page's facts about a direction that was fitted to scores; none of another."""
-    fits, name = summary.get("supervised"), summary["name"][k]
-    if not fits or not name.endswith(MARK):
+    fits = summary.get("supervised")
+    a = k - len(summary["name"]) + len(fits["attributes"]) if fits else -1
+    if not fits or a < 0:
         return {}
-    attribute = name.removesuffix(MARK)
-    a = fits["attributes"].index(attribute)
-    accuracy = Interval(**fits["accuracy"][a])
+    attribute, accuracy = fits["attributes"][a], Interval(**fits["accuracy"][a])
     shown = {
         "fitted to": f"scores of {attribute} of {fits['people']} people",
         "right side of the median": _text(accuracy, "{:.0%}"),
