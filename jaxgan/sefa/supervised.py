@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 
 from jaxgan.errors import InputError
@@ -170,11 +171,8 @@ def conditioned(
 def _accuracy(guessed: np.ndarray, scores: np.ndarray) -> Interval:
     """Share of the guesses on the right side of the median, with Wilson's interval."""
     right = (guessed > np.median(guessed)) == (scores > np.median(scores))
-    share, count, z = float(right.mean()), len(right), 1.959964
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    spread = share * (1 - share) / count + z**2 / (4 * count**2)
-    half = float(np.sqrt(spread)) * z / (1 + z**2 / count)
-    return Interval(share, middle - half, middle + half)
+    bounds = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    return Interval(float(right.mean()), float(bounds.low), float(bounds.high))
 
 
 def _correlation(guessed: np.ndarray, scores: np.ndarray) -> float:

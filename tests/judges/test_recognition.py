@@ -77,6 +77,15 @@ def test_other_files_are_one_line(tmp_path, damage):
     assert line_of(error)
 
 
+def test_chips_are_those_of_the_other_dlib_networks_with_more_around():
+    def inner(eyes, padding):
+        wide = 1 + 2 * padding
+        return (wide * eyes.x - padding, wide * eyes.y - padding, wide * eyes.distance)
+
+    # Both are given to three digits.
+    assert inner(recognition.CHIP, 0.25) == pytest.approx(inner(oracles.DLIB, 0.2), abs=2e-3)
+
+
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match="No such file") as error:
         face_recognition.load(tmp_path / FILE)
