@@ -226,6 +226,7 @@ def define(line: CommandLine) -> Callable[[], Config]:
         "to_rgb": TO_RGB,
         "unit": UNITS,
         "space": SPACES,
+        "likeness": LIKENESSES,
     }
     headings = {"size": "measures and pictures", "batch_size": "this machine"}
     read = line.define(Config, texts=texts, headings=headings, choices=choices)
