@@ -171,11 +171,12 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
         for row in report["directions"][0]["shifts"]
         if row["attribute"] == attribute
     )
-    verdict = "more" if times.low > 1 else "less" if times.high < 1 else "as much"
-    than = "as" if verdict == "as much" else "than"
+    verdict = "not told from"
+    if times.low > 1 or times.high < 1:
+        verdict = "more than" if times.low > 1 else "less than"
     return (
         f"{attribute}, {unit} per change of identity: supervised {_text(rows[own[0]])}, "
-        f"{verdict} {than} the best of SeFa's, {progress.printable(names[best])}, "
+        f"{verdict} the best of SeFa's, {progress.printable(names[best])}, "
         f"{_text(rows[best])}: {_text(times)} times as far"
     )
 
