@@ -46,6 +46,7 @@ def embed(images):
 
 SEEING = Oracle("eye", "a test", WORDS, score, embed)
 BLIND = Oracle("blind", "a test", (Attribute("sight", "x", "-", "+"),), None)  # type: ignore
+ALIKE = Oracle("alike", "a test", (), lambda images: np.empty((len(images), 0)), embed)
 
 
 @pytest.fixture
@@ -126,6 +127,14 @@ def test_a_picture_without_a_face_counts_for_no_oracle():
         assert json.loads(json.dumps(entry)) == entry  # no NaN
         sefa_report.facts(entry)
     sefa_report.show(report, ["a", "b"])
+
+
+def test_an_oracle_that_scores_nothing_tells_how_alike_people_stay():
+    _, report = report_of(judges=(SEEING._replace(embed=None), ALIKE))
+    _, other = report_of(judges=(SEEING,))
+    for entry, one in zip(report["directions"], other["directions"], strict=True):
+        assert entry == one
+        assert len(entry["moved"]["identity"]) == 20
 
 
 def test_the_people_do_not_depend_on_the_batch():
@@ -295,4 +304,9 @@ def test_photographs_and_labels_go_together(flag):
 def test_the_broadest_oracles_come_first(monkeypatch):
     monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
     monkeypatch.setattr(oracles, "face_mesh", lambda eyes: BLIND)
+    monkeypatch.setattr(scoring, "face_recognition", lambda eyes: ALIKE)
+    monkeypatch.setattr(scoring, "classifier", lambda *arguments, **more: SEEING)
+    monkeypatch.setattr(scoring, "read_labels", lambda path: None)
     assert scoring.panel(oracles.FFHQ) == [SEEING, BLIND]
+    every = scoring.panel(oracles.FFHQ, "images", "labels", recognition=True)
+    assert every == [SEEING, BLIND, ALIKE, SEEING]  # the first that has embeddings is asked
