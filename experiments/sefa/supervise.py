@@ -17,10 +17,11 @@ from jaxgan.metrics.intervals import Interval
 from jaxgan.runs import cache, progress
 from jaxgan.runs.directory import write_arrays
 from jaxgan.sefa import exchange, supervised
-from jaxgan.sefa.scoring import IN_MEMORY, Audience, see
+from jaxgan.sefa.scoring import Audience, see
 
 FILE = "people.npz"
 ALL = "all"
+PART = 100  # people scored between two writes of the file
 MARK = ", supervised"  # ends a direction's name
 # Folded into a seed for their codes: other than any seed, and than others fold in.
 _PEOPLE = 2**31 + 3
@@ -109,10 +110,10 @@ def people(
         *(judges, config.eyes),
     )
     scores = _kept(directory / FILE, digest)[:count]
-    if len(scores) < count:
-        progress.say(f"scoring {count - len(scores)} people for the supervised directions")
     while len(scores) < count:
-        part = codes[len(scores) : len(scores) + IN_MEMORY]
+        part = codes[len(scores) : len(scores) + PART]
+        first, last = len(scores) + 1, len(scores) + len(part)
+        progress.say(f"scoring people {first} to {last} of {count} for supervised directions")
         seen = see(audience._replace(judges=[_blind(one) for one in audience.judges]), part)
         scores = np.concatenate([scores.reshape(-1, seen.scores.shape[1]), seen.scores])
         write_arrays(directory / FILE, digest=np.array(digest), scores=scores)

@@ -106,10 +106,9 @@ def test_the_exchange_is_of_the_reports_people(tmp_path, asked):
     assert supervise.headline(blind, summary["name"], "light") == ""
 
 
-def test_people_are_scored_once(tmp_path, asked, monkeypatch):
+def test_people_are_scored_once(tmp_path, asked):
     generator, directory = linear(scale=0.05), tmp_path / "parts"
     whole = run.run(config_of(), tmp_path / "whole", generator)
-    monkeypatch.setattr(supervise, "IN_MEMORY", 100)
     asked.clear()
 
     def stop():
