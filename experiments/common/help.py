@@ -50,13 +50,13 @@ PURPOSES = {
     "directions": Purpose(
         ("--layers=0-3 --directions=5",),
         "layers directions like normalisation to_rgb whiten least_spread directions_file names "
-        "distance unit steps supervised",
+        "distance unit steps supervised supervised_samples condition",
     ),
     "measures and pictures": Purpose(
         ("--attributes", "--fid=10000", "--frame_every=5", "--size=512"),
         "frame_every modes fid fid_every fid_convention inception traverse traverse_by "
         "attributes attribute_samples attribute_data attribute_labels attribute_eyes eyes "
-        "tensorboard wandb aim",
+        "likeness tensorboard wandb aim",
     ),
     "this run": Purpose(
         ("--name=mine --fresh", "--out=claims"),

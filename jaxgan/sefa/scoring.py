@@ -13,9 +13,10 @@ from jaxgan.data.labels import read_labels
 from jaxgan.judges import oracles
 from jaxgan.judges.attributes import classifier
 from jaxgan.judges.oracles import Eyes, Oracle
+from jaxgan.judges.recognition import face_recognition
 from jaxgan.metrics.intervals import student
 from jaxgan.runs import progress
-from jaxgan.sefa import attributes, edit, naming
+from jaxgan.sefa import attributes, edit, exchange, naming
 from jaxgan.sefa.factorize import Directions
 from jaxgan.sefa.render import draw
 
@@ -32,6 +33,7 @@ def panel(
     images: str | None = None,
     labels: str | None = None,
     have: Eyes = oracles.CELEBA,
+    recognition: bool = False,
 ) -> list[Oracle]:
     """Build all oracles of faces, the broadest first.
 
@@ -40,6 +42,8 @@ def panel(
       images: Labelled photographs, as ``judges.attributes.classifier`` takes them.
       labels: The file of their labels; with both there is one more oracle.
       have: Where the eyes are in the labelled photographs.
+      recognition: Whether a network that recognises faces tells how alike people stay; else
+        the one of the labels does, if there is one.
 
     Raises:
       InputError: If an oracle's package, file or labels cannot be had.
@@ -47,6 +51,8 @@ def panel(
     if labels is not None:
         read_labels(labels)  # before anything that takes long
     judges = [oracles.age_and_gender(eyes), oracles.face_mesh(eyes)]
+    if recognition:
+        judges.append(face_recognition(eyes))  # the first that can tell is asked
     if images is not None and labels is not None:
         judges.append(classifier(images, labels, eyes, have=have))
     return judges
@@ -134,7 +140,7 @@ def score_directions(
     Returns:
       The content of ``attributes.json``: the oracles, and for every direction its suggested
       name, the share of moved pictures in which all oracles see a face, the shift of every
-      attribute and how alike people stay.
+      attribute, how alike people stay, and each person's changes, as in ``exchange.Moved``.
     """
     count = len(directions.vectors)
     report = {
@@ -169,11 +175,12 @@ def _entry(
     shifts = attributes.shifts(words, scores, distances, spreads)
     related = attributes.correlations(usual.scores)
     name = naming.suggest_name(shifts, len(words) * count, related)
-    likeness = None
+    likeness = changes = None
     if moved.embeddings is not None and usual.embeddings is not None:
         embeddings = _with_unmoved(moved.embeddings, usual.embeddings, distances)
         likeness = attributes.likeness(embeddings, distances)
         likeness = likeness._asdict() | {"means": [mean._asdict() for mean in likeness.means]}
+        changes = exchange.moved(scores, embeddings, distances)._asdict()
     table = naming.table(shifts, distances)
     for row, column in zip(table, np.moveaxis(scores, 2, 0), strict=True):
         if row["unit"].startswith(ODDS):
@@ -183,6 +190,7 @@ def _entry(
         "lines": naming.lines(shifts, distances)[: LINES + 1],
         "shifts": table,
         "likeness": likeness,
+        "moved": changes,
     }
 
 

@@ -46,6 +46,7 @@ def embed(images):
 
 SEEING = Oracle("eye", "a test", WORDS, score, embed)
 BLIND = Oracle("blind", "a test", (Attribute("sight", "x", "-", "+"),), None)  # type: ignore
+ALIKE = Oracle("alike", "a test", (), lambda images: np.empty((len(images), 0)), embed)
 
 
 @pytest.fixture
@@ -128,6 +129,14 @@ def test_a_picture_without_a_face_counts_for_no_oracle():
     sefa_report.show(report, ["a", "b"])
 
 
+def test_an_oracle_that_scores_nothing_tells_how_alike_people_stay():
+    _, report = report_of(judges=(SEEING._replace(embed=None), ALIKE))
+    _, other = report_of(judges=(SEEING,))
+    for entry, one in zip(report["directions"], other["directions"], strict=True):
+        assert entry == one
+        assert len(entry["moved"]["identity"]) == 20
+
+
 def test_the_people_do_not_depend_on_the_batch():
     assert report_of(batch_size=7)[1] == report_of(batch_size=40)[1]
     assert report_of(seed=4)[1] != report_of(seed=3)[1]
@@ -138,7 +147,7 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
     summary = run.run(config_of(names=("mine",)), tmp_path, generator)
     report = summary["attributes"]
     assert json.loads((tmp_path / "attributes.json").read_text()) == report
-    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA)]
+    assert panel == [(oracles.FFHQ, None, None, oracles.CELEBA, True)]
     suggested = report["directions"][1]["name"]
     assert suggested in ("light", "red", "light and red", "red and light")
     assert summary["name"] == ["mine", suggested]
@@ -295,4 +304,9 @@ def test_photographs_and_labels_go_together(flag):
 def test_the_broadest_oracles_come_first(monkeypatch):
     monkeypatch.setattr(oracles, "age_and_gender", lambda eyes: SEEING)
     monkeypatch.setattr(oracles, "face_mesh", lambda eyes: BLIND)
+    monkeypatch.setattr(scoring, "face_recognition", lambda eyes: ALIKE)
+    monkeypatch.setattr(scoring, "classifier", lambda *arguments, **more: SEEING)
+    monkeypatch.setattr(scoring, "read_labels", lambda path: None)
     assert scoring.panel(oracles.FFHQ) == [SEEING, BLIND]
+    every = scoring.panel(oracles.FFHQ, "images", "labels", recognition=True)
+    assert every == [SEEING, BLIND, ALIKE, SEEING]  # the first that has embeddings is asked

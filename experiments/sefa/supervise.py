@@ -1,0 +1,238 @@
+"""Supervised directions of a run of the SeFa laboratory, beside SeFa's."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from tabulate import tabulate
+
+from experiments.sefa.config import Config
+from jaxgan import sefa
+from jaxgan.errors import InputError
+from jaxgan.judges.oracles import Oracle
+from jaxgan.metrics.intervals import Interval
+from jaxgan.runs import cache, progress
+from jaxgan.runs.directory import write_arrays
+from jaxgan.sefa import exchange, supervised
+from jaxgan.sefa.scoring import Audience, see
+
+FILE = "people.npz"
+ALL = "all"
+PART = 100  # people scored between two writes of the file
+MARK = ", supervised"  # ends a direction's name
+# Folded into a seed for their codes: other than any seed, and than others fold in.
+_PEOPLE = 2**31 + 3
+
+
+def attributes(config: Config, judges: Sequence[Oracle]) -> list[str]:
+    """Names of the attributes that get a direction.
+
+    Raises:
+      InputError: If an oracle scores no such attribute.
+    """
+    known = [attribute.name for judge in judges for attribute in judge.attributes]
+    if config.supervised == (ALL,):
+        return known
+    names = list(dict.fromkeys(" ".join(name.split()) for name in config.supervised))
+    strange = next((name for name in names if name not in known), None)
+    if strange is not None:
+        raise InputError(
+            f"--supervised={','.join(config.supervised)}: {strange!r} is none of what the "
+            f"oracles score: {', '.join(known)}, or all"
+        )
+    return names
+
+
+def extend(
+    config: Config,
+    directory: Path,
+    audience: Audience,
+    directions: sefa.Directions,
+    names: Sequence[str],
+) -> tuple[sefa.Directions, tuple[str, ...], dict[str, Any] | None]:
+    """Add supervised directions to SeFa's, and their names; say how well they were fitted.
+
+    They move all layers that SeFa's do, together.
+
+    Raises:
+      InputError: If there are too few people with a face.
+    """
+    chosen = attributes(config, audience.judges)
+    if not chosen:
+        return directions, tuple(names), None
+    generator = audience.generator
+    layers = tuple(sorted({layer for group in directions.layers for layer in group}))
+    codes, scores = people(config, directory, audience, layers)
+    known = [attribute.name for judge in audience.judges for attribute in judge.attributes]
+    found = supervised.fit(
+        codes,
+        scores[:, [known.index(name) for name in chosen]],
+        chosen,
+        generator.code_covariance if directions.whitened else None,
+        condition=config.condition,
+        seed=config.seed,
+    )
+    count = len(chosen)
+    more = directions._replace(
+        vectors=np.concatenate([directions.vectors, found.vectors]),
+        values=np.concatenate([directions.values, np.zeros(count)]),
+        shares=np.concatenate([directions.shares, np.zeros(count)]),
+        layers=directions.layers + (layers,) * count,
+    )
+    facts = {
+        "attributes": chosen,
+        "people": found.people,
+        "accuracy": [one._asdict() for one in found.accuracy],
+        "correlation": found.correlation,
+        "kept": found.kept,
+    }
+    return more, (*names, *(name + MARK for name in chosen)), facts
+
+
+def people(
+    config: Config, directory: Path, audience: Audience, layers: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes ``[N, D]`` and scores ``[N, A]`` of other people, drawn and scored once.
+
+    The run directory keeps the scores as they come, so that what was interrupted goes on, and
+    another start with ``--fresh`` finds them. Of a code for each layer the mean is taken.
+    """
+    generator, count = audience.generator, config.supervised_samples
+    key = jax.random.fold_in(jax.random.key(config.seed), _PEOPLE)
+    codes = sefa.draw_codes(generator, key, count, **config.truncation_options)
+    judges = [(judge.source, judge.attributes) for judge in audience.judges]
+    digest = cache.digest(
+        *(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(generator.params)),
+        codes.tobytes(),
+        *(judges, config.eyes),
+    )
+    scores = _kept(directory / FILE, digest)[:count]
+    while len(scores) < count:
+        part = codes[len(scores) : len(scores) + PART]
+        first, last = len(scores) + 1, len(scores) + len(part)
+        progress.say(f"scoring people {first} to {last} of {count} for supervised directions")
+        seen = see(audience._replace(judges=[_blind(one) for one in audience.judges]), part)
+        scores = np.concatenate([scores.reshape(-1, seen.scores.shape[1]), seen.scores])
+        write_arrays(directory / FILE, digest=np.array(digest), scores=scores)
+    wide = codes[:, list(layers)].mean(axis=1) if codes.ndim == 3 else codes
+    return wide, scores
+
+
+def _blind(judge: Oracle) -> Oracle:
+    """The oracle without its embeddings, which take long."""
+    return judge._replace(embed=None)
+
+
+def _kept(path: Path, digest: str) -> np.ndarray:
+    """Scores of the first people, as an earlier start left them; none if it is another's."""
+    try:
+        with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
+            scores = file["scores"] if str(file["digest"]) == digest else np.empty((0, 0))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return np.empty((0, 0))
+    return scores if scores.ndim == 2 else np.empty((0, 0))
+
+
+def exchanges(report: dict[str, Any], attribute: str) -> list[Interval | None]:
+    """How far each direction moves an attribute per change of identity, None if unknown."""
+    found = []
+    for entry in report["directions"]:
+        pair = _pair(entry, attribute)
+        one = exchange.per_identity(*pair) if pair else None
+        found.append(one if one and np.isfinite(one).all() else None)
+    return found
+
+
+def _pair(entry: dict[str, Any], attribute: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Changes of an attribute and of identity, of every person moved."""
+    names = [row["attribute"] for row in entry["shifts"]]
+    changed = entry.get("moved")
+    if not changed or attribute not in names:
+        return None
+    column = names.index(attribute)
+    changes = np.array(changed["changes"], float).reshape(-1, len(names))
+    return changes[:, column], np.array(changed["identity"], float)
+
+
+def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> str:
+    """Which direction moves an attribute most per change of identity; empty if unknown."""
+    rows = exchanges(report, attribute)
+    own = [k for k, name in enumerate(names) if name == attribute + MARK and rows[k]]
+    others = [k for k, name in enumerate(names) if not name.endswith(MARK) and rows[k]]
+    if not own or not others:
+        return ""
+    best = max(others, key=lambda k: rows[k].mean)  # type: ignore
+    pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
+    times = exchange.compared(*pair)  # type: ignore
+    unit = next(
+        row["unit"]
+        for row in report["directions"][0]["shifts"]
+        if row["attribute"] == attribute
+    )
+    verdict = "not told from"
+    if times.low > 1 or times.high < 1:
+        verdict = "more than" if times.low > 1 else "less than"
+    return (
+        f"{attribute}, {unit} per change of identity: supervised {_text(rows[own[0]])}, "
+        f"{verdict} the best of SeFa's, {progress.printable(names[best])}, "
+        f"{_text(rows[best])}: {_text(times)} times as far"
+    )
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print how well directions were fitted, and what they move per change of identity."""
+    report, names, fits = summary["attributes"], summary["name"], summary.get("supervised")
+    known = [row["attribute"] for row in report["directions"][0]["shifts"]]
+    chosen = fits["attributes"] if fits else [name for name in ("age",) if name in known]
+    if fits:
+        rows = [
+            (name, _text(Interval(**fits["accuracy"][a]), "{:.0%}"), *numbers)
+            for a, (name, *numbers) in enumerate(
+                zip(
+                    fits["attributes"],
+                    [f"{x:.2f}" for x in fits["correlation"]],
+                    [f"{x:.0%}" for x in fits["kept"]],
+                    strict=True,
+                )
+            )
+        ]
+        print(f"\nsupervised directions, fitted to {fits['people']} people")
+        headers = ("", "right side of the median", "correlation", "kept")
+        print(tabulate(rows, headers, "plain", disable_numparse=True))
+    table = {name: exchanges(report, name) for name in chosen}
+    if not any(one for column in table.values() for one in column):
+        return
+    print("\nmoved from end to end per change of identity (1: two strangers' distance)")
+    rows = [
+        (progress.printable(name[:40]), *(_text(table[one][k]) for one in chosen))
+        for k, name in enumerate(names)
+    ]
+    print(tabulate(rows, ("", *chosen), "plain", disable_numparse=True))
+    for name in chosen:
+        if line := headline(report, names, name):
+            print(line)
+
+
+def facts(summary: dict[str, Any], k: int) -> dict[str, str]:
+    """The page's facts about a direction that was fitted to scores; none of another."""
+    fits = summary.get("supervised")
+    a = k - len(summary["name"]) + len(fits["attributes"]) if fits else -1
+    if not fits or a < 0:
+        return {}
+    attribute, accuracy = fits["attributes"][a], Interval(**fits["accuracy"][a])
+    shown = {
+        "fitted to": f"scores of {attribute} of {fits['people']} people",
+        "right side of the median": _text(accuracy, "{:.0%}"),
+    }
+    one = exchanges(summary["attributes"], attribute)[k]
+    return shown | ({f"{attribute} per change of identity": _text(one)} if one else {})
+
+
+def _text(one: Interval | None, form: str = "{:.3g}") -> str:
+    if one is None:
+        return "unknown"
+    mean, low, high = (form.format(x) for x in one)
+    return f"{mean} ({low}, {high})"
