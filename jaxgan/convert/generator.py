@@ -248,11 +248,7 @@ class Pretrained:
     @functools.cached_property
     def _synthesise(self) -> Callable[..., Array]:
         def images(params, *codes):
-            x = _precise(self.synthesise)(params, *codes)
-            if x.shape[3] == 4:
-                opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
-                x = 1 + (x[..., :3] - 1) * opacity
-            return jnp.broadcast_to(x, (*x.shape[:3], 3))
+            return to_colours(_precise(self.synthesise)(params, *codes))
 
         def compiled(function):
             return jax.jit(function, compiler_options=compiler_options() or None)
@@ -286,6 +282,13 @@ class Pretrained:
         if not np.isfinite(x).all():
             raise InputError(f"the {what} are not all finite")
         return jnp.asarray(x)
+
+
+def to_colours(x: Array) -> Array:
+    """Images ``[N, H, W, 3]`` of grey ones or, over white, of ones with opacity."""
+    if x.shape[3] == 4:
+        x = 1 + (x[..., :3] - 1) * (x[..., 3:].clip(-1, 1) + 1) / 2
+    return jnp.broadcast_to(x, (*x.shape[:3], 3))
 
 
 def image_functions(
