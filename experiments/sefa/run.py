@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from tabulate import tabulate
 
-from experiments.sefa import report
+from experiments.sefa import photo, report
 from experiments.sefa.config import Config, check_ranges, command_of
 from experiments.sefa.identity import settings
 from jaxgan import runs, sefa
@@ -70,6 +70,11 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
     return sefa.draw_codes(generator, key, config.samples, **config.truncation_options)
 
 
+def people_of(config: Config, generator: Pretrained) -> np.ndarray:
+    """Codes to edit, or the framed photographs in which people are to be found."""
+    return photo.targets(config, generator) if config.photo else codes_of(config, generator)
+
+
 def calibration_codes(config: Config, generator: Pretrained, codes: np.ndarray) -> np.ndarray:
     """Codes that measure an image unit: of other people, or the first of those of a file."""
     if config.codes is not None:
@@ -105,31 +110,36 @@ def run(
     directory = Path(directory)
     check_ranges(config)
     directions, names = find(config, generator)
-    codes = codes_of(config, generator)
+    people = people_of(config, generator)
     places = render.place_rows(generator, config.distance)
-    _check_size(config, generator, len(directions.vectors) + len(places), len(codes))
+    _check_size(config, generator, len(directions.vectors) + len(places), len(people))
     judges = report.panel(config)
-    identity = settings(config, generator, directions, codes, judges)
+    identity = settings(config, generator, directions, people, judges)
     runs.compare(directory, identity, fresh=fresh)
     units = None
     if fresh or not (directory / "summary.json").exists():
-        units = _units(config, generator, directions, codes, check)
+        units = _units(config, generator, directions, people, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
         summary = record.summary()
         if summary and summary.keys() >= _SHOWN:
             progress.say(f"{directory}: already complete")
             return summary
         if units is None:  # the summary is damaged
-            units = _units(config, generator, directions, codes, check)
+            units = _units(config, generator, directions, people, check)
         files.save(directory / "directions.npz", directions, names)
         audience = scoring.Audience(generator, judges, config.batch_size, check)
         distances = _steps(config.distance, SCORED)
         scores = report.scores(config, directory, audience, directions, units, distances)
         entries = scores["directions"] if scores else known.recognise(directions)
         names = naming.titles(names, directions.layers, known.names(entries))
-        # Where codes are latents, a label stands behind each of some; it is no latent.
-        own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
-        np.savez(directory / "codes.npz", allow_pickle=False, **own)
+        found = (
+            photo.find(config, directory, generator, people, check) if config.photo else None
+        )
+        codes = people if found is None else found.codes
+        if found is None:
+            # Where codes are latents, a label stands behind each of some; it is no latent.
+            own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
+            np.savez(directory / "codes.npz", allow_pickle=False, **own)
         distances = _steps(config.distance, config.steps)
         away = units[:, None] * distances[None]
         images = render.draw_moved(
@@ -140,11 +150,14 @@ def run(
             "unit": units,
             "attributes": scores,
             "known": None if scores else entries,
+            **({} if found is None else {"photo_errors": found.errors}),
         }
         check()
         images = render.add_places(
             generator, codes, images, config.size, config.batch_size, check
         )
+        if config.keep_photo:
+            images = photo.beside(images, people)
         rows = [Row(name, _facts(summary, k)) for k, name in enumerate(names)] + places
         render.write_pictures(directory, [row.name for row in rows], images, distances)
         check()
@@ -215,7 +228,7 @@ def _page(
         f"Directions of {Path(config.checkpoint).name}",
         render.encode(images),
         rows,
-        [f"sample {i + 1}" for i in range(images.shape[1])],
+        photo.names(config, images.shape[1]),
         distances,
         {
             "generator": f"{generator.flavour}, {generator.resolution} pixels",
@@ -223,7 +236,8 @@ def _page(
             "rows": f"normalisation {directions.normalisation}, to colours {directions.to_rgb}"
             + ", whitened" * directions.whitened,
             "distances in units of": config.unit,
-            "samples": config.codes or f"seed {config.seed}",
+            "samples": config.codes
+            or (photo.SOURCE if config.photo else f"seed {config.seed}"),
             "command": " ".join(command_of(config)),
         },
     )

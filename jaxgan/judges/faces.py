@@ -240,5 +240,6 @@ def _padded(image: np.ndarray, frame: Frame, size: int) -> np.ndarray:
     shape = max(1, round(wide * scale)), max(1, round(tall * scale))
     small = Image.fromarray(image).resize(shape, Image.Resampling.BILINEAR, reducing_gap=3.0)
     square = Image.new("RGB", (size, size))
-    square.paste(small, tuple(round(-x * scale) for x in frame.corner))
+    left, top = np.rint(-frame.corner * scale).astype(int).tolist()
+    square.paste(small, (left, top))
     return np.asarray(square)

@@ -52,7 +52,7 @@ class Inverted(NamedTuple):
 
 def side_of(generator: Pretrained) -> int:
     """Side in pixels at which a generator's pictures are compared."""
-    return generator.resolution // max(1, generator.resolution // SIDE)
+    return _part(generator.resolution, SIDE)
 
 
 def invert(
@@ -93,6 +93,7 @@ def invert(
             f"a picture to find is [{side}, {side}, 3] uint8, not {list(np.shape(target))} "
             f"{target.dtype}"
         )
+    small = _part(side, _COARSE)
     space = space or ("w+" if generator.num_layers else "z")
     spaces = ("w", "w+") if generator.num_layers else ("z",)
     lookup(f"space of {generator.flavour}", space, dict.fromkeys(spaces))
@@ -114,7 +115,7 @@ def invert(
     def loss(v, params, inception, wanted, aims):
         x = _reduced(_pictures(generator, params, codes_of(v)), side)
         total = PIXELS * jnp.abs(x - wanted).mean()
-        coarse = _reduced(x, _coarse(side)) - _reduced(wanted, _coarse(side))
+        coarse = _reduced(x, small) - _reduced(wanted, small)
         total += COARSE * jnp.abs(coarse).mean()
         if inception is not None:
             for found, aim in zip(_features(inception, x), aims, strict=True):
@@ -130,6 +131,7 @@ def invert(
         if layered:
             shared = jnp.broadcast_to(slope.mean(axis=1, keepdims=True), slope.shape)
             slope = jnp.where(step < together, shared, slope)
+        change: Any
         change, state = optimizer.update(slope, state)
         return (v - schedule(step) * change, state), value
 
@@ -182,8 +184,9 @@ def _pictures(generator: Pretrained, params: Any, codes: Array) -> Array:
     return to_colours(generator.synthesise(params, codes, *still))
 
 
-def _coarse(side: int) -> int:
-    return side // max(1, side // _COARSE)
+def _part(length: int, least: int) -> int:
+    """The smallest whole part of a length that is not below ``least``, or the length."""
+    return next((length // k for k in range(length // least, 1, -1) if length % k == 0), length)
 
 
 def _reduced(x: Array, side: int) -> Array:
