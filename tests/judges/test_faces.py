@@ -63,8 +63,8 @@ def test_what_lies_outside_is_mirrored():
     found = faces.cut(
         image, Frame(np.array([-10.0, 0]), np.array([20.0, 0]), np.array([0, 20.0])), 20
     )
-    assert (found[:, 7:13] == 200).all()  # five columns, and their mirror image
-    assert (found[:, :3] == 0).all()
+    assert found[:, 7:13].min() > 190  # five columns, and their mirror image
+    assert found[:, :3].max() < 10  # an overshoot of the resampling
     np.testing.assert_array_equal(
         faces._mirrored(np.arange(-5, 8), 3), [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
     )
