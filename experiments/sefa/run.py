@@ -159,7 +159,8 @@ def run(
         if config.keep_photo:
             images = photo.beside(images, people)
         rows = [Row(name, _facts(summary, k)) for k, name in enumerate(names)] + places
-        render.write_pictures(directory, [row.name for row in rows], images, distances)
+        who = photo.names(config, images.shape[1])
+        render.write_pictures(directory, [row.name for row in rows], images, distances, who)
         check()
         html = _page(config, generator, directions, rows, images, distances)
         runs.write_text(directory / "sefa.html", html)

@@ -26,7 +26,7 @@ from jaxgan.networks.layers import compiler_options
 SIDE = 256  # pixels at which pictures are compared, at most
 LEAST = 128  # pixels that the features need, at least
 STEPS, RATE = 250, 0.1
-FEATURES, PIXELS, COARSE, PRIOR, TOGETHER = 1.0, 2.0, 2.0, 0.01, 0.01
+FEATURES, PIXELS, COARSE, PRIOR, TOGETHER = 1.0, 2.0, 2.0, 0.05, 0.1
 _LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d")
 _COARSE = 32  # pixels of the coarse comparison
 RISE, FALL = 0.05, 0.3  # shares of the steps in which the rate rises and falls
