@@ -8,6 +8,7 @@ is found, in the order of their names.
 """
 
 import argparse
+import functools
 import json
 import tarfile
 import time
@@ -78,6 +79,12 @@ class Study:
                     count -= 1
                     yield face.image
 
+    @functools.cache  # noqa: B019 (there is one study)
+    def search(self, space):
+        """The function that finds people in a space; it is compiled in its first call."""
+        steps, features = self.given.steps, self.features
+        return invert.inverter(self.generator, space=space, steps=steps, features=features)
+
     def turned(self, codes):
         """Pictures ``[3, 256, 256, 3]`` turned, straight, turned, and how alike the first."""
         path = np.concatenate(sefa.path(codes, *self.turn))
@@ -101,13 +108,7 @@ class Study:
         else:
             target = self.photographs[i]
         wall, cpu = time.monotonic(), time.process_time()
-        found = invert.invert(
-            self.generator,
-            target,
-            space=space,
-            steps=self.given.steps,
-            features=self.features,
-        )
+        found = self.search(space)(target)
         row["seconds"], row["cpu_seconds"] = (
             time.monotonic() - wall,
             time.process_time() - cpu,

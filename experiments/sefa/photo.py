@@ -119,8 +119,14 @@ def find(
     codes, errors = _kept(path, space, len(pictures))
     if len(codes) == len(pictures):
         return Found(np.stack(codes), np.array(errors))
-    network, steps = features(), config.photo_steps
-    done = len(codes)
+    steps, done = config.photo_steps, len(codes)
+    search = invert.inverter(
+        generator,
+        space=config.space,
+        steps=steps,
+        features=features(),
+        every=-(-steps // PICTURES),
+    )
     bar = progress.progress(done * steps, len(pictures) * steps, "step")
     with bar:
         for number, picture in enumerate(pictures[done:], done + 1):
@@ -131,15 +137,7 @@ def find(
                 way.append(image)
                 check()
 
-            result = invert.invert(
-                generator,
-                picture,
-                space=config.space,
-                steps=steps,
-                features=network,
-                every=-(-steps // PICTURES),
-                show=show,
-            )
+            result = search(picture, show)
             codes.append(result.codes[0])
             errors.append(result.error)
             progress.say(f"photo {number}: found, with an error of {result.error:.3f}")

@@ -50,49 +50,60 @@ class Inverted(NamedTuple):
     loss: np.ndarray
 
 
+Show = Callable[[int, np.ndarray], None]
+
+
+def _unshown(step: int, image: np.ndarray) -> None:
+    """Show nothing."""
+
+
 def side_of(generator: Pretrained) -> int:
     """Side in pixels at which a generator's pictures are compared."""
     return _part(generator.resolution, SIDE)
 
 
 def invert(
+    generator: Pretrained, target: np.ndarray, *, show: Show = _unshown, **options: Any
+) -> Inverted:
+    """Find the code of one picture, as the function that ``inverter`` makes does."""
+    return inverter(generator, **options)(target, show)
+
+
+def inverter(
     generator: Pretrained,
-    target: np.ndarray,
     *,
     space: str | None = None,
     steps: int = STEPS,
     rate: float = RATE,
+    pull: float = 1.0,
     features: Any = None,
     every: int = 50,
-    show: Callable[[int, np.ndarray], None] = lambda step, image: None,
-) -> Inverted:
-    """Find the code whose picture is most like a target.
+) -> Callable[[np.ndarray, Show], Inverted]:
+    """Make a function that finds the code whose picture is most like a target.
 
     Codes are written as the mean code plus independent numbers times the deviations of codes
     along their principal axes, and the search begins at the mean. So it is pulled to the
     codes' own distribution, and goes far only where codes do. In ``w+`` the layers move
     together at first.
 
+    The function takes a target ``[S, S, 3]`` uint8, S being ``side_of(generator)``, and a
+    function that gets the number of updates that are done and the picture so far. It raises
+    ``InputError`` for other targets, and is compiled once for all of them.
+
     Args:
       generator: Makes the pictures.
-      target: ``[S, S, 3]`` uint8, S being ``side_of(generator)``.
       space: ``w``, ``w+``, or ``z`` of a generator without layers; the last that it has by
         default.
-      steps: Updates.
+      steps: Updates, which are rounded up to a multiple of ``every``.
       rate: The largest rate, in deviations.
+      pull: Factor of the pull to the codes' distribution.
       features: Parameters of ``convert.inception``; without them pixels alone are compared.
-      every: Updates between two calls of ``show``, all in one program.
-      show: Gets the number of updates that are done, and the picture so far.
+      every: Updates between two pictures, all in one program.
 
     Raises:
-      InputError: If the target has another shape, or the generator lacks the space.
+      InputError: If the generator lacks the space, or the steps are too many.
     """
     side = side_of(generator)
-    if np.shape(target) != (side, side, 3) or target.dtype != np.uint8:
-        raise InputError(
-            f"a picture to find is [{side}, {side}, 3] uint8, not {list(np.shape(target))} "
-            f"{target.dtype}"
-        )
     small = _part(side, _COARSE)
     space = space or ("w+" if generator.num_layers else "z")
     spaces = ("w", "w+") if generator.num_layers else ("z",)
@@ -106,7 +117,6 @@ def invert(
     optimizer = optax.scale_by_adam(b1=0.9, b2=0.99)
     mean, axes = _distribution(generator)
     plain: Any = generator.params
-    wanted = jnp.asarray(to_float(target))[None]
     layered = generator.num_layers > 0
 
     def codes_of(v: Array) -> Array:
@@ -120,9 +130,9 @@ def invert(
         if inception is not None:
             for found, aim in zip(_features(inception, x), aims, strict=True):
                 total += FEATURES * jnp.square(found - aim).sum(axis=3).mean()
-        total += PRIOR * jnp.square(v).mean()
+        total += pull * PRIOR * jnp.square(v).mean()
         if layered:
-            total += TOGETHER * jnp.square(v - v.mean(axis=1, keepdims=True)).mean()
+            total += pull * TOGETHER * jnp.square(v - v.mean(axis=1, keepdims=True)).mean()
         return total
 
     def update(args, carry, step):
@@ -144,17 +154,24 @@ def invert(
         )
         return carry, values, _reduced(_pictures(generator, params, codes_of(carry[0])), side)
 
-    v = jnp.zeros((1, *mean.shape[1:-1], axes.shape[1]))
-    carry, losses = (v, optimizer.init(v)), []
-    image = wanted
-    for start in range(0, total, every):
-        carry, values, image = advance(plain, features, wanted, carry, start)
-        losses.append(np.asarray(values))
-        show(start + every, to_uint8(image)[0])
-    error = float(jnp.abs(image.clip(-1, 1) - wanted).mean())
-    return Inverted(
-        np.asarray(codes_of(carry[0])), to_uint8(image)[0], error, np.concatenate(losses)
-    )
+    def search(target: np.ndarray, show: Show = _unshown) -> Inverted:
+        if np.shape(target) != (side, side, 3) or target.dtype != np.uint8:
+            raise InputError(
+                f"a picture to find is [{side}, {side}, 3] uint8, not "
+                f"{list(np.shape(target))} {target.dtype}"
+            )
+        wanted = jnp.asarray(to_float(target))[None]
+        v = jnp.zeros((1, *mean.shape[1:-1], axes.shape[1]))
+        carry, losses, image = (v, optimizer.init(v)), [], wanted
+        for start in range(0, total, every):
+            carry, values, image = advance(plain, features, wanted, carry, start)
+            losses.append(np.asarray(values))
+            show(start + every, to_uint8(image)[0])
+        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - wanted).mean()
+        picture = to_uint8(image)[0]
+        return Inverted(np.asarray(codes), picture, float(error), np.concatenate(losses))
+
+    return search
 
 
 def _distribution(generator: Pretrained) -> tuple[Array, Array]:

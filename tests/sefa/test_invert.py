@@ -33,13 +33,22 @@ def test_a_generator_finds_its_own_picture(make, space, shape):
     target = picture(generator, codes)
     mean = np.broadcast_to(generator.codes(np.zeros((1, DIM))), shape)
     start = np.abs(to_uint8(generator.images(mean))[0] - target.astype(float)).mean() / 127.5
-    found = invert.invert(generator, target, space=space, steps=200, every=40)
+    found = invert.invert(generator, target, space=space, steps=200, every=40, pull=0.1)
     assert found.codes.shape == shape
     assert found.error < start / 10  # the pull to the mean keeps it from 0
     np.testing.assert_array_equal(found.image, picture(generator, found.codes))
     error = np.abs(found.image.astype(float) - target).mean() / 127.5
     assert abs(error - found.error) < 1 / 255  # of whole levels
     assert found.loss[-1] < found.loss[0]
+
+
+def test_a_stronger_pull_keeps_codes_nearer_to_the_mean():
+    generator = linear()
+    target = picture(generator, draw_codes(generator, jax.random.key(3), 1))
+    mean = np.asarray(generator.mean_code)
+    codes = [invert.invert(generator, target, steps=60, pull=x).codes for x in (0.1, 10.0)]
+    away = [np.abs(each - mean) for each in codes]
+    assert away[1].mean() < 0.7 * away[0].mean()
 
 
 def test_in_w_all_layers_have_one_code_and_in_w_plus_each_its_own():
