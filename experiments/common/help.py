@@ -45,7 +45,7 @@ PURPOSES = {
     ),
     "people to show": Purpose(
         ("--samples=10 --seed=7", "--like=genforce --seed=7"),
-        "samples codes space label labels photo noalign",
+        "samples codes space label labels photo noalign photo_steps keep_photo",
     ),
     "directions": Purpose(
         ("--layers=0-3 --directions=5",),

@@ -2,6 +2,7 @@
 
     python -m experiments.explore
     python -m experiments.explore --checkpoint=FILE --directions_file=DIRECTIONS.npz
+    python -m experiments.explore --codes=runs/sefa/RUN/codes.npz
 
 Sliders add up. The page is for this machine alone. Names that are saved are shown by the
 same command and read by ``experiments.sefa --directions_file``. Needs ``jaxgan[ui]``.
@@ -46,6 +47,9 @@ class Options:
       unit: Unit of distances: code or std, as for experiments.sefa.
       truncation: Share of the way from the mean code that is left.
       seed: Person who is shown first.
+      codes: File of codes whose rows are the people, from 0, as experiments.sefa finds them in
+        photographs; codes w+ are not truncated.
+      space: The codes' space, as for experiments.sefa.
       size: Pixels of the image, at most, while sliders move.
       port: Port of this machine; 0 takes a free one.
     """
@@ -63,6 +67,8 @@ class Options:
     unit: str = Config.unit
     truncation: float = Config.truncation
     seed: int = Config.seed
+    codes: str | None = None
+    space: str | None = None
     size: int = Config.size
     port: int = 7860
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.explore import server
 from experiments.explore.pictures import figure, painter, png, state_of
+from experiments.sefa import run
 from experiments.sefa.config import Config
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
@@ -80,6 +81,8 @@ class Answers:
         self.config, self.directory, self.directions = config, directory, directions
         self.names, self.gradio = list(names), server.gradio()
         self.paint = painter(config, generator, directions)
+        of_file = () if config.codes is None else run.codes_of(config, generator)
+        self.people = len(of_file) or SEEDS
         self.count = len(names) + len(PLACES) * generator.transforms
         self.read = functools.partial(state_of, generator, self.count)
 
@@ -97,7 +100,7 @@ class Answers:
 
     def another(self, _: Any, *controls: Any) -> tuple[Any, ...]:
         """Another person and their picture."""
-        seed = str(random.randrange(SEEDS))
+        seed = str(random.randrange(self.people))
         return seed, *self.show(seed, *controls)
 
     def reset(self, *controls: Any) -> tuple[Any, ...]:

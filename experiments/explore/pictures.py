@@ -8,6 +8,7 @@ import io
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +17,8 @@ from PIL import Image
 
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan.convert.generator import Pretrained, placement
+from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.transforms import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
 from jaxgan.sefa import Directions, move, select_layers, spreads
@@ -73,14 +75,21 @@ def painter(
 ) -> Callable[[State], np.ndarray]:
     """Build the function from a state to an image ``[H, W, 3]`` uint8 of full resolution.
 
-    It makes one image at a time, as a batch of one, and remembers the last few.
+    It makes one image at a time, as a batch of one, and remembers the last few. Where the
+    settings name a file of codes, people are its rows; it raises ``InputError`` beyond them.
     """
+    own = None if config.codes is None else run.codes_of(config, generator)
     lock, steps = threading.Lock(), directions.vectors
     if config.unit == "std":
         steps = (spreads(generator, steps)[:, None] * steps).astype(np.float32)
 
     @functools.lru_cache(REMEMBERED)
     def person(seed: int, truncation: float) -> np.ndarray:
+        if own is not None:
+            if seed >= len(own):
+                last, named = len(own) - 1, Path(str(config.codes)).name
+                raise InputError(f"person {seed} must be 0 to {last}, of {named}")
+            return own[seed : seed + 1]
         one = dataclasses.replace(config, seed=seed, truncation=truncation, samples=1)
         return run.codes_of(one, generator)
 

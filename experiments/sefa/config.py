@@ -12,6 +12,7 @@ from jaxgan import sefa
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
+from jaxgan.sefa import invert
 from jaxgan.sefa.edit import SPACES
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 
@@ -26,6 +27,7 @@ LIMITS = {
     "batch_size": 1000,
     "attribute_samples": 1000,
     "supervised_samples": 100_000,
+    "photo_steps": invert.MAX_STEPS,
 }
 
 
@@ -46,6 +48,7 @@ SCORED = {
     *("likeness", "supervised", "supervised_samples", "condition"),
 }
 SUPERVISED = {"supervised_samples", "condition"}
+OF_PHOTOS = {"noalign", "photo_steps", "keep_photo"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,13 @@ class Config:
       names: Names of the directions, a list; numbers stand for those that have none.
       samples: Images to edit.
       codes: A file of codes to edit instead: .npz, .npy, or one of PyTorch, with z, w or w+.
-      space: The codes' space, z, w or w+, where their names and shapes do not say it.
+      space: The codes' space, z, w or w+, where their names and shapes do not say it; of
+        photographs the space to search, w or w+.
+      photo: Photographs whose people are found and edited: files or folders, a list. Only
+        codes and pictures of the generator are kept.
+      noalign: Take the photographs' centred squares, not their faces framed as FFHQ's.
+      photo_steps: Updates of the search for each person.
+      keep_photo: Also show the framed photographs on the page and in the pictures.
       distance: How far to go either way.
       unit: Unit of distances. ``code``: of the code; ``std``: standard deviations of codes
         along the direction; ``image``: of image change, ``measure.CHANGE`` each.
@@ -118,6 +127,10 @@ class Config:
     samples: int = 5
     codes: str | None = None
     space: str | None = None
+    photo: tuple[str, ...] = ()
+    noalign: bool = False
+    photo_steps: int = invert.STEPS
+    keep_photo: bool = False
     distance: float = 2.0
     unit: str = "std"
     steps: int = 11
@@ -185,13 +198,24 @@ def check_flags(config: Config) -> None:
         raise InputError("--label and --labels exclude each other")
     if (config.attribute_data is None) != (config.attribute_labels is None):
         raise InputError("--attribute_data and --attribute_labels go together")
+    if config.photo and config.codes is not None:
+        raise InputError("--photo and --codes exclude each other")
+    if config.photo and config.space == "z":
+        raise InputError("--space=z must be w or w+ with --photo")
+    draws = config.attributes or config.unit == "image"
     for field in dataclasses.fields(Config):
         if getattr(config, field.name) == field.default:
             continue
+        if field.name == "samples" and config.photo:
+            raise InputError("--samples has no meaning with --photo: each photo is one")
+        if field.name == "seed" and config.photo and not draws:
+            raise InputError("--seed has no meaning with --photo: nobody is drawn")
+        if field.name in OF_PHOTOS and not config.photo:
+            raise InputError(f"--{field.name} has no meaning without --photo")
         if field.name in FACTORISED and config.directions_file:
             raise InputError(f"--{field.name} has no meaning with --directions_file")
-        if field.name == "space" and config.codes is None:
-            raise InputError("--space has no meaning without --codes")
+        if field.name == "space" and config.codes is None and not config.photo:
+            raise InputError("--space has no meaning without --codes or --photo")
         if field.name in SUPERVISED and not config.supervised:
             raise InputError(f"--{field.name} has no meaning without --supervised")
         if field.name in SCORED and not config.attributes:

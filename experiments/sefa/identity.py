@@ -25,7 +25,10 @@ def settings(
     codes: np.ndarray,
     judges: Sequence[Oracle] = (),
 ) -> dict[str, Any]:
-    """Everything that decides a run: settings, the content of files, and oracles."""
+    """Everything that decides a run: settings, the content of files, and oracles.
+
+    Where people are found in photographs, ``codes`` are the framed photographs.
+    """
     params = _digest(*jax.tree.leaves(generator.params))
     digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
     for array in (*jax.tree.leaves(generator.params), codes, directions.vectors):
@@ -33,6 +36,8 @@ def settings(
     values = dataclasses.asdict(config) | {"checkpoint_sha256": params}
     if config.codes is not None:
         values["codes_sha256"] = _digest(codes)
+    if config.photo:
+        values["photo_sha256"] = _digest(codes)
     if config.directions_file is not None:
         values["directions_file_sha256"] = _digest(directions.vectors)
     if config.labels is not None:

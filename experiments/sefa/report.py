@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.sefa import supervise
 from experiments.sefa.config import Config
 from jaxgan import runs
 from jaxgan.judges.oracles import Eyes, Oracle
@@ -100,3 +101,24 @@ def _likeness(entry: dict[str, Any]) -> str:
 
 def _text(number: float | None, form: str = ".3g") -> str:
     return "unknown" if number is None else format(number, form)
+
+
+def of_direction(summary: Mapping[str, Any], k: int) -> dict[str, str]:
+    """The page's facts about a direction."""
+    told = supervise.facts(dict(summary), k)
+    if summary["share"][k]:
+        told["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
+    told |= {
+        "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
+        "smoothness": f"{summary['smoothness'][k]:.2f}",
+    }
+    if abs(summary["unit"][k] - 1) > 1e-6:
+        told["one unit"] = f"{summary['unit'][k]:.3g} of code"
+    if summary["layers"][k]:
+        strongest = ", ".join(map(str, summary["strongest_layers"][k]))
+        told |= {"layers": summary["layers"][k], "strongest in": strongest}
+    scores = summary["attributes"]
+    entry = scores["directions"][k] if scores else summary["known"][k]
+    if entry:
+        told = facts(entry) | told
+    return told

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from tabulate import tabulate
 
-from experiments.sefa import report, supervise
+from experiments.sefa import photo, report, supervise
 from experiments.sefa.config import Config, check_ranges, command_of
 from experiments.sefa.identity import settings
 from jaxgan import runs, sefa
@@ -70,6 +70,11 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
     return sefa.draw_codes(generator, key, config.samples, **config.truncation_options)
 
 
+def people_of(config: Config, generator: Pretrained) -> np.ndarray:
+    """Codes to edit, or the framed photographs in which people are to be found."""
+    return photo.targets(config, generator) if config.photo else codes_of(config, generator)
+
+
 def calibration_codes(config: Config, generator: Pretrained, codes: np.ndarray) -> np.ndarray:
     """Codes that measure an image unit: of other people, or the first of those of a file."""
     if config.codes is not None:
@@ -105,39 +110,44 @@ def run(
     directory = Path(directory)
     check_ranges(config)
     directions, names = find(config, generator)
-    codes = codes_of(config, generator)
+    people = people_of(config, generator)
     places = render.place_rows(generator, config.distance)
     count = len(directions.vectors) + len(places)
-    _check_size(config, generator, count, len(codes))  # before oracles are downloaded
+    _check_size(config, generator, count, len(people))  # before oracles are downloaded
     judges = report.panel(config)
     count += len(supervise.attributes(config, judges))
-    _check_size(config, generator, count, len(codes))
-    identity = settings(config, generator, directions, codes, judges)
+    _check_size(config, generator, count, len(people))
+    identity = settings(config, generator, directions, people, judges)
     runs.compare(directory, identity, fresh=fresh)
     units = None
     if fresh or not (directory / "summary.json").exists():
-        units = _units(config, generator, directions, codes, check)
+        units = _units(config, generator, directions, people, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
         summary = record.summary()
         if summary and summary.keys() >= _SHOWN:
             progress.say(f"{directory}: already complete")
             return summary
         if units is None:  # the summary is damaged
-            units = _units(config, generator, directions, codes, check)
+            units = _units(config, generator, directions, people, check)
         audience = scoring.Audience(generator, judges, config.batch_size, check)
         directions, names, fits = supervise.extend(
             config, directory, audience, directions, names
         )
         if fits:
-            units = _units(config, generator, directions, codes, check)
+            units = _units(config, generator, directions, people, check)
         files.save(directory / "directions.npz", directions, names)
         distances = _steps(config.distance, SCORED)
         scores = report.scores(config, directory, audience, directions, units, distances)
         entries = scores["directions"] if scores else known.recognise(directions)
         names = naming.titles(names, directions.layers, known.names(entries))
-        # Where codes are latents, a label stands behind each of some; it is no latent.
-        own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
-        np.savez(directory / "codes.npz", allow_pickle=False, **own)
+        found = (
+            photo.find(config, directory, generator, people, check) if config.photo else None
+        )
+        codes = people if found is None else found.codes
+        if found is None:
+            # Where codes are latents, a label stands behind each of some; it is no latent.
+            own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
+            np.savez(directory / "codes.npz", allow_pickle=False, **own)
         distances = _steps(config.distance, config.steps)
         away = units[:, None] * distances[None]
         images = render.draw_moved(
@@ -149,13 +159,19 @@ def run(
             "attributes": scores,
             "supervised": fits,
             "known": None if scores else entries,
+            **({} if found is None else {"photo_errors": found.errors}),
         }
         check()
         images = render.add_places(
             generator, codes, images, config.size, config.batch_size, check
         )
-        rows = [Row(name, _facts(summary, k)) for k, name in enumerate(names)] + places
-        render.write_pictures(directory, [row.name for row in rows], images, distances)
+        if config.keep_photo:
+            images = photo.beside(images, people)
+        rows = [
+            Row(name, report.of_direction(summary, k)) for k, name in enumerate(names)
+        ] + places
+        who = photo.names(config, images.shape[1])
+        render.write_pictures(directory, [row.name for row in rows], images, distances, who)
         check()
         html = _page(config, generator, directions, rows, images, distances)
         runs.write_text(directory / "sefa.html", html)
@@ -224,7 +240,7 @@ def _page(
         f"Directions of {Path(config.checkpoint).name}",
         render.encode(images),
         rows,
-        [f"sample {i + 1}" for i in range(images.shape[1])],
+        photo.names(config, images.shape[1]),
         distances,
         {
             "generator": f"{generator.flavour}, {generator.resolution} pixels",
@@ -232,31 +248,11 @@ def _page(
             "rows": f"normalisation {directions.normalisation}, to colours {directions.to_rgb}"
             + ", whitened" * directions.whitened,
             "distances in units of": config.unit,
-            "samples": config.codes or f"seed {config.seed}",
+            "samples": config.codes
+            or (photo.SOURCE if config.photo else f"seed {config.seed}"),
             "command": " ".join(command_of(config)),
         },
     )
-
-
-def _facts(summary: Mapping[str, Any], k: int) -> dict[str, str]:
-    """The page's facts about a direction."""
-    facts = supervise.facts(dict(summary), k)
-    if summary["share"][k]:
-        facts["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
-    facts |= {
-        "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
-        "smoothness": f"{summary['smoothness'][k]:.2f}",
-    }
-    if abs(summary["unit"][k] - 1) > 1e-6:
-        facts["one unit"] = f"{summary['unit'][k]:.3g} of code"
-    if summary["layers"][k]:
-        strongest = ", ".join(map(str, summary["strongest_layers"][k]))
-        facts |= {"layers": summary["layers"][k], "strongest in": strongest}
-    scores = summary["attributes"]
-    entry = scores["directions"][k] if scores else summary["known"][k]
-    if entry:
-        facts = report.facts(entry) | facts
-    return facts
 
 
 def _units(

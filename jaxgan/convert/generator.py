@@ -256,7 +256,7 @@ class Pretrained:
     @functools.cached_property
     def _synthesise(self) -> Callable[..., Array]:
         def images(params, *codes):
-            return in_colours(_precise(self.synthesise)(params, *codes))
+            return to_colours(_precise(self.synthesise)(params, *codes))
 
         def compiled(function):
             return jax.jit(function, compiler_options=compiler_options() or None)
@@ -292,6 +292,13 @@ class Pretrained:
         return jnp.asarray(x)
 
 
+def to_colours(x: Array) -> Array:
+    """Images ``[N, H, W, 3]`` of grey ones or, over white, of ones with opacity."""
+    if x.shape[3] == 4:
+        x = 1 + (x[..., :3] - 1) * (x[..., 3:].clip(-1, 1) + 1) / 2
+    return jnp.broadcast_to(x, (*x.shape[:3], 3))
+
+
 def image_functions(
     network: nn.Module, part: str | None = "synthesis", *, tanh: bool = False
 ) -> tuple[Callable[[Any, Array], Any], Callable[[Any, Array], dict[str, Any]]]:
@@ -318,30 +325,6 @@ def image_functions(
         return kept
 
     return synthesise, prepare
-
-
-def in_colours(x: Array) -> Array:
-    """Make images ``[N, H, W, 3]`` of 1, 3 or 4 channels; opacity lays them over white."""
-    if x.shape[3] == 4:
-        opacity = (x[..., 3:].clip(-1, 1) + 1) / 2
-        x = 1 + (x[..., :3] - 1) * opacity
-    return jnp.broadcast_to(x, (*x.shape[:3], 3))
-
-
-def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:
-    """Return the transform ``[3, 3]`` that turns and then shifts images.
-
-    It maps a place in the image, ``(x, y, 1)``, to the one that is drawn there. Sides have
-    length 1, the origin is the centre, and y points down.
-
-    Args:
-      degrees: Angle, counter-clockwise.
-      right: Shift as a share of the image's width.
-      down: Shift as a share of its height.
-    """
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    back = np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1]])
-    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ back
 
 
 def _precise(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,8 +3,8 @@
 import functools
 import importlib
 import io
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -97,11 +97,34 @@ def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -
     Returns:
       The image, or the reason why it cannot be read.
     """
+    return _opened(content, lambda image: _square(image, size, white))
+
+
+def whole(content: bytes, most: int) -> np.ndarray | str:
+    """Decode the bytes of an image, not cut: ``[H, W, 3]`` uint8, or why it cannot be read.
+
+    Args:
+      content: Of the file.
+      most: Pixels of the longer side, to which it is reduced.
+    """
+
+    def reduced(image: Image.Image) -> np.ndarray:
+        kind, turn, deep = _load(image, most)
+        white = white_of([] if deep is None else [deep])
+        colours = _rgb(image, kind, white)
+        colours.thumbnail((most, most), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return np.asarray(colours if turn is None else colours.transpose(turn))
+
+    return _opened(content, reduced)
+
+
+def _opened(content: bytes | str, read: Callable[[Image.Image], Any]) -> Any:
+    """What a function reads of an image, or the reason why it cannot be read."""
     try:
         if isinstance(content, str):
             content = read_file(content)
         with Image.open(io.BytesIO(content), formats=_formats()) as image:
-            return _square(image, size, white)
+            return read(image)
     except Skip as skip:
         return str(skip)
     except UnidentifiedImageError:
@@ -112,7 +135,10 @@ def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -
         return f"damaged: {reason_of(error)}"
 
 
-def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square:
+def _load(
+    image: Image.Image, size: int
+) -> tuple[str | None, Image.Transpose | None, Deep | None]:
+    """Load an image, of which ``size`` pixels are needed; its kind, turn and range."""
     if image.width * image.height > MAX_PIXELS:
         raise Skip(_TOO_LARGE)
     kind = _kind(image)  # before the image is loaded
@@ -122,7 +148,11 @@ def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata; the image itself is whole
         turn = None
-    deep = None if kind is None else _range(image, kind)
+    return kind, turn, None if kind is None else _range(image, kind)
+
+
+def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square:
+    kind, turn, deep = _load(image, size)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, export
 
 from jaxgan.convert.clouds import Cloud
-from jaxgan.convert.generator import Pretrained, in_colours
+from jaxgan.convert.generator import Pretrained, to_colours
 from jaxgan.networks import convolution
 
 
@@ -96,7 +96,7 @@ def _of_images(generator: Pretrained) -> Sampler:
             codes = mean + values["truncation"] * (codes - mean)
         still = jnp.broadcast_to(jnp.eye(3), (codes.shape[0], 3, 3))
         transform = [still] if generator.transforms else []
-        return in_colours(generator.synthesise(params, codes, *transform))
+        return to_colours(generator.synthesise(params, codes, *transform))
 
     def reference(*arguments: Any) -> Array:
         values = dict(zip(inputs, arguments, strict=True))

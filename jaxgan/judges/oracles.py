@@ -185,10 +185,10 @@ def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
     Raises:
       InputError: If the file or ai-edge-litert is not there.
     """
-    landmarks = _landmarks(eyes)
+    find = landmarks(eyes)
 
     def score(images: np.ndarray) -> np.ndarray:
-        points, faces = landmarks(images)
+        points, faces = find(images)
         return np.where(faces[:, None], geometry(points), np.nan)
 
     return Oracle(
@@ -240,15 +240,12 @@ def geometry(points: np.ndarray) -> np.ndarray:
     )
 
 
-def _landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function from pictures ``[N, H, W, 3]`` to points ``[N, 468, 3]`` and faces ``[N]``.
 
     The second result says whether there is a face.
     """
-    litert = _extra("ai_edge_litert.interpreter")
-    path = zoo.fetch("face-mesh", progress.say) / "face_landmark.tflite"
-    network = litert.Interpreter(model_path=str(path))
-    network.allocate_tensors()
+    network = mediapipe("face_landmark.tflite")
     (wanted,) = network.get_input_details()
     points, face = sorted(
         (details["index"] for details in network.get_output_details()),
@@ -267,6 +264,14 @@ def _landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarra
         return positions, faces
 
     return landmarks
+
+
+def mediapipe(file: str) -> Any:
+    """An interpreter of one of the networks of the face mesh's package."""
+    litert = _extra("ai_edge_litert.interpreter")
+    network = litert.Interpreter(model_path=str(zoo.fetch("face-mesh", progress.say) / file))
+    network.allocate_tensors()
+    return network
 
 
 def _extra(module: str) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from jaxgan.convert.generator import Pretrained, placement
+from jaxgan.convert.generator import Pretrained
+from jaxgan.convert.transforms import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.plots import raster
 from jaxgan.sefa import edit
@@ -164,7 +165,11 @@ def place_rows(generator: Pretrained, distance: float) -> list[Row]:
 
 
 def write_pictures(
-    folder: Path, names: Sequence[str], images: np.ndarray, distances: np.ndarray
+    folder: Path,
+    names: Sequence[str],
+    images: np.ndarray,
+    distances: np.ndarray,
+    people: Sequence[str] = (),
 ) -> None:
     """Write a picture per direction, ``direction_1.png`` and on, and ``directions.gif``.
 
@@ -173,12 +178,14 @@ def write_pictures(
       names: ``[K]`` names of the directions.
       images: ``[K, N, T, h, w, 3]`` uint8.
       distances: ``[T]``, for the titles.
+      people: ``[N]`` names of the people; numbers by default.
     """
+    people = people or [f"sample {n + 1}" for n in range(images.shape[1])]
     ends = f"{distances[0]:g} to {distances[-1]:g}"
     for k, paths in enumerate(images):
         rows = {
-            f"sample {n + 1}": np.stack([reduce(image, PICTURE) for image in path])
-            for n, path in enumerate(paths[:10])
+            person: np.stack([reduce(image, PICTURE) for image in path])
+            for person, path in zip(people, paths[:10], strict=False)
         }
         title = f"{names[k][:80]}, {ends}"
         scale = max(1, PICTURE // images.shape[3])

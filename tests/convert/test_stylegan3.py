@@ -6,8 +6,8 @@ from jaxgan.convert.flavours import stylegan3
 from jaxgan.convert.formats import torchfile
 from jaxgan.convert.formats._objects import Inert
 from jaxgan.convert.formats.state_dict import Checkpoint
-from jaxgan.convert.generator import placement
 from jaxgan.convert.options import Settings
+from jaxgan.convert.transforms import placement
 from jaxgan.errors import InputError
 from tests.convert import stylegan3_files as plain
 from tests.generators import line_of, linear

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.convert.generator import placement
+from jaxgan.convert.transforms import placement
 from jaxgan.networks.resampling import resampling, signals
 from jaxgan.networks.stylegan3 import Layer, Synthesis
 from tests.convert import stylegan3_files as plain

