@@ -1,7 +1,7 @@
 """The scores of a run's directions: asked, read again, printed, and shown on the page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
