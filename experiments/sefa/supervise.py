@@ -165,21 +165,21 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
     if not own or not others:
         return ""
     best = max(others, key=lambda k: rows[k].mean)  # type: ignore
-    pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
-    times = exchange.compared(*pair)  # type: ignore
     unit = next(
         row["unit"]
         for row in report["directions"][0]["shifts"]
         if row["attribute"] == attribute
     )
+    text = f"{attribute}, {unit} per change of identity: supervised {_text(rows[own[0]])}"
+    other = f"the best of SeFa's, {progress.printable(names[best])}, {_text(rows[best])}"
+    if rows[best].low <= 0:  # type: ignore
+        return f"{text}; {other}, is not told from 0"
+    pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
+    times = exchange.compared(*pair)  # type: ignore
     verdict = "not told from"
     if times.low > 1 or times.high < 1:
         verdict = "more than" if times.low > 1 else "less than"
-    return (
-        f"{attribute}, {unit} per change of identity: supervised {_text(rows[own[0]])}, "
-        f"{verdict} the best of SeFa's, {progress.printable(names[best])}, "
-        f"{_text(rows[best])}: {_text(times)} times as far"
-    )
+    return f"{text}, {verdict} {other}: {_text(times)} times as far"
 
 
 def show(summary: dict[str, Any]) -> None:
