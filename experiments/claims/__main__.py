@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         shared=flags.Shared(out=FOLDER),
         texts={"out": "Folder of the study: its page, its numbers, its runs."},
-        without=("name", "tensorboard", "wandb", "aim"),
+        without=("name",),
     )
     scales = f"Of image runs: one of {', '.join(entries.SCALES)}."
     read = line.define(Options, texts={"scale": scales})

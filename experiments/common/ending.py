@@ -38,6 +38,19 @@ def _files(folder: Path) -> str:
     return ", ".join(found) or "the results"
 
 
+def export(directory: Path) -> None:
+    """Export the generators of a command's runs, in all formats whose libraries are there."""
+    from experiments.export import source  # it loads much, which few trainings need
+    from jaxgan.export import folder
+
+    formats = tuple(filter(folder.available, folder.FORMATS))
+    for run in _programs(directory) or [directory]:
+        generator = source.open_generator(str(run), None, None)
+        story = source.of(str(run), generator)
+        folder.write(generator, run / "export", story, formats, say=say, fresh=True)
+        say(f"exported to {run / 'export'}")
+
+
 def after_training(directory: Path, *, sefa: bool = False) -> list[str]:
     """Commands to go on with after a training."""
     name = shlex.quote(str((_programs(directory) or [directory])[0]))

@@ -18,7 +18,6 @@ from experiments.common import fields, help, process
 from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.runs import cache, processes
-from jaxgan.runs.trackers import TRACKERS
 from jaxgan.training import devices
 
 COMPLETION = "--completion"  # in place of all flags: print them for ``python -m experiments``
@@ -33,9 +32,6 @@ class Shared:
       name: Name of the run's folder; by default made from the settings.
       fresh: Start over, deleting the files of an earlier run.
       dry_run: Print the settings and what would be written; train nothing.
-      tensorboard: Also write the numbers and pictures for TensorBoard.
-      wandb: Also for Weights & Biases, offline unless $WANDB_MODE says otherwise.
-      aim: Also for Aim, in a repository in the folder above the run's.
       devices: Devices to use; by default all. They share the lanes, or, if they are more than
         the lanes, each batch of images; but cores of a CPU share batches only where this flag
         says so.
@@ -45,15 +41,7 @@ class Shared:
     name: str | None = None
     fresh: bool = False
     dry_run: bool = False
-    tensorboard: bool = False
-    wandb: bool = False
-    aim: bool = False
     devices: int | None = None
-
-    @property
-    def trackers(self) -> tuple[str, ...]:
-        """Names in ``runs.trackers.TRACKERS``."""
-        return tuple(name for name in TRACKERS if getattr(self, name))
 
 
 class CommandLine:

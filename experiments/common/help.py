@@ -56,7 +56,7 @@ PURPOSES = {
         ("--attributes", "--fid=10000", "--frame_every=5", "--size=512"),
         "frame_every modes fid fid_every fid_convention inception traverse traverse_by "
         "attributes attribute_samples attribute_data attribute_labels attribute_eyes eyes "
-        "likeness tensorboard wandb aim",
+        "likeness tensorboard wandb aim export",
     ),
     "this run": Purpose(
         ("--name=mine --fresh", "--out=claims"),

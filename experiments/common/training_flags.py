@@ -9,6 +9,7 @@ from typing import Any
 from experiments.common.flags import CommandLine
 from experiments.common.settings import Defaults, Recipe, Training
 from jaxgan.runs import jobs
+from jaxgan.runs.trackers import TRACKERS
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
@@ -20,6 +21,30 @@ _CHOICES = {
     "schedule": f"Schedule of the learning rates: {', '.join(SCHEDULES)} (of both networks).",
     "penalty": f"Penalty instead of the variant's own: {', '.join(PENALTIES)}.",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """Flags of what a training also writes.
+
+    Attributes:
+      tensorboard: Also write the numbers and pictures for TensorBoard.
+      wandb: Also for Weights & Biases, offline unless $WANDB_MODE says otherwise.
+      aim: Also for Aim, in a repository in the folder above the run's.
+      export: Also write the generator for others' tools, to the folder export of its run, as
+        experiments.export does.
+    """
+
+    tensorboard: bool = False
+    wandb: bool = False
+    aim: bool = False
+    export: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of ``jobs.run``."""
+        trackers = tuple(name for name in TRACKERS if getattr(self, name))
+        return {"tensorboard": self.tensorboard, "trackers": trackers}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Options:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("explore", __doc__, without=("devices", "wandb", "aim"))
+    line = flags.CommandLine("explore", __doc__, without=("devices",))
     read = line.define(
         Options,
         headings={"size": "measures and pictures"},

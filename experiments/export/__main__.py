@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "out": "Folder to write; by default exports/NAME, after the run or the file.",
         "fresh": "Replace an earlier export.",
     }
-    without = ("name", "dry_run", "tensorboard", "wandb", "aim", "devices")
+    without = ("name", "dry_run", "devices")
     shared = flags.Shared(out="")
     line = flags.CommandLine(
         "export", __doc__, shared=shared, texts=texts, without=without, arguments=1

@@ -32,12 +32,14 @@ from jaxgan.runs.progress import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("faces", __doc__, trains_images=True)
+    read_extras = line.define(training_flags.Extras)
     read = training_flags.define(
         line, Config, DEFAULTS, RECIPES, TEXTS, choices={"model": MODELS}
     )
     read_quality = line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
+        extras = training_flags.Extras(**read_extras())
         overrides: dict[str, Any] = read()
         machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
@@ -78,13 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             machine=machine,
             judge=quality.judge(dataset.images, "images of the data", check),
             fresh=line.shared.fresh,
-            tensorboard=line.shared.tensorboard,
-            trackers=line.shared.trackers,
+            **extras.options,
             check=check,
         )
         if len(folders) > 1:
             runs.stoppable(lambda: compare(folders, directory), check)
         run.show(summaries)
+        if extras.export:
+            ending.export(directory)
         ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)

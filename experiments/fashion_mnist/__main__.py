@@ -50,12 +50,14 @@ class Traversal:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("fashion_mnist", __doc__, trains_images=True)
+    read_extras = line.define(training_flags.Extras)
     read = training_flags.define(
         line, Config, DEFAULTS, RECIPES, TEXTS, without=("size",), choices={"model": MODELS}
     )
     read_traversal, read_quality = line.define(Traversal), line.define(Quality)
 
     def command(check: Callable[[], None]) -> None:
+        extras = training_flags.Extras(**read_extras())
         overrides: dict[str, Any] = read()
         machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
@@ -104,8 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             machine=machine,
             judge=quality.judge(data.test_images, "test images", check),
             fresh=line.shared.fresh,
-            tensorboard=line.shared.tensorboard,
-            trackers=line.shared.trackers,
+            **extras.options,
             check=check,
         )
         for folder, config in folders.items():
@@ -115,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check()
             traverse.show(run.title_of(config), result)
         run.show(summaries)
+        if extras.export:
+            ending.export(directory)
         ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         shared=flags.Shared(out=""),
         texts=_TEXTS,
-        without=("name", "tensorboard"),
+        without=("name",),
         arguments=1,
     )
     read = define(line)

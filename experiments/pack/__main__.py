@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         size: int = 64
 
-    without = ("out", "name", "fresh", "dry_run", "tensorboard", "wandb", "aim", "devices")
+    without = ("out", "name", "fresh", "dry_run", "devices")
     line = flags.CommandLine("pack", __doc__, without=without, arguments=1)
     read = line.define(Options)
 

@@ -34,12 +34,14 @@ from jaxgan.runs.progress import say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("points", __doc__)
+    read_extras = line.define(training_flags.Extras)
     read = training_flags.define(
         line, Config, DEFAULTS, RECIPES, TEXTS, choices={"data": points.POINT_CLOUDS}
     )
     read_live = line.define(live.Options)
 
     def command(check: Callable[[], None]) -> None:
+        extras = training_flags.Extras(**read_extras())
         overrides, options = read(), live.Options(**read_live())
         if not options.live and read_live().keys() - {"live"}:
             raise InputError("--port is that of --live")
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = training_flags.default_name(overrides, variant)
         directory = line.run_directory(f"{name}-live" if options.live else name)
         if options.live:
-            config = live.check(configs, dataclasses.asdict(line.shared), options.port)
+            given = {"fresh": line.shared.fresh} | dataclasses.asdict(extras)
+            config = live.check(configs, given, options.port)
             if not line.shared.dry_run:
                 line.start()
                 live.serve(config, cloud, directory, options.port, check)
@@ -74,12 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             directory,
             cloud,
             fresh=line.shared.fresh,
-            tensorboard=line.shared.tensorboard,
-            trackers=line.shared.trackers,
+            **extras.options,
             check=check,
             began=STARTED,
         )
         tables.show(rows)
+        if extras.export:
+            ending.export(directory)
         ending.finish(directory, ending.after_training(directory))
 
     return line.run(command, argv)

@@ -37,7 +37,7 @@ from jaxgan.training import devices
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    line = flags.CommandLine("sefa", __doc__, without=("wandb", "aim"))
+    line = flags.CommandLine("sefa", __doc__)
     read_config = define(line)
 
     def command(check: Callable[[], None]) -> None:

@@ -36,11 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     line = flags.CommandLine("stacked_mnist", __doc__, trains_images=True)
     without = ("size", "conditional")
+    read_extras = line.define(training_flags.Extras)
     read = training_flags.define(
         line, Config, DEFAULTS, RECIPES, TEXTS, without=without, choices={"model": MODELS}
     )
 
     def command(check: Callable[[], None]) -> None:
+        extras = training_flags.Extras(**read_extras())
         overrides: dict[str, Any] = read()
         machine = Machine(line.start(), line.stream)
         name = training_flags.default_name(overrides, DEFAULTS.common["variant"])
@@ -72,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             finish=end,
             machine=machine,
             fresh=line.shared.fresh,
-            tensorboard=line.shared.tensorboard,
-            trackers=line.shared.trackers,
+            **extras.options,
             check=check,
         )
         table = [
@@ -81,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         write_csv(directory / "modes.csv", table)
         run.show(summaries)
+        if extras.export:
+            ending.export(directory)
         ending.finish(directory, ending.after_training(directory, sefa=True))
 
     return line.run(command, argv)

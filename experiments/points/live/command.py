@@ -25,15 +25,20 @@ class Options:
     port: int = 7861
 
 
-def check(configs: Sequence[Config], shared: dict[str, object], port: int) -> Config:
+def check(configs: Sequence[Config], given: dict[str, bool], port: int) -> Config:
     """The one training of the page.
+
+    Args:
+      configs: What the flags ask for.
+      given: Flags that have no meaning here, and whether they are given.
+      port: Port of the page.
 
     Raises:
       InputError: If the flags ask for several, or have no meaning here.
     """
     web.check_port(port)
-    for name in ("fresh", "tensorboard"):
-        if shared[name]:
+    for name, present in given.items():
+        if present:
             raise InputError(f"--{name} has no meaning with --live")
     config, *others = configs
     lanes = config.seeds * len(config.combinations())

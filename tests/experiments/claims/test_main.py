@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[3]
         (["--epochs=3"], "--epochs goes with --study=grid"),
         (["--data=nowhere.mat"], "no such file: nowhere.mat"),
         (["--name=x"], "--name has no meaning here"),
-        (["--tensorboard"], "--tensorboard has no meaning here"),
         (["--only=E1"], "Fashion-MNIST"),
         (["--only=B2", "--scale=huge"], "unknown scale 'huge'; choose from small, report"),
         (["--study=grid", "--scale=small"], "--scale"),

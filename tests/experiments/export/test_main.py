@@ -44,7 +44,7 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
         (["RUN", "--formats=safetensors,gguf"], "must be some of safetensors, onnx, jax"),
         (["RUN", "--formats=jax,jax"], "must be some of"),
         (["RUN", "--weights=ema"], "are for files of other tools"),
-        (["RUN", "--tensorboard"], "--tensorboard has no meaning here"),
+        (["RUN", "--devices=2"], "--devices has no meaning here"),
         (["RUN", "--out=RUN"], "is not empty"),
         (["RUN", "--out=RUN", "--fresh"], "holds more than an export"),
         (["UNFINISHED"], "has no generator.npz"),
