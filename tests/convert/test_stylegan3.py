@@ -125,9 +125,12 @@ def network_of(monkeypatch):
 
     def network_of(*args, **user):
         held = []
-        monkeypatch.setattr(
-            stylegan3.stylegan3, "Synthesis", lambda **given: held.append(given)
-        )
+
+        class Held:
+            def __init__(self, **given):
+                held.append(given)
+
+        monkeypatch.setattr(stylegan3.stylegan3, "Synthesis", Held)
         find(*args, **user)
         (given,) = held
         ways = [
