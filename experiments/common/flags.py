@@ -153,14 +153,15 @@ class CommandLine:
         given = sorted(self.values.flag_values_dict().keys() - {"out", "name"})
         inputs = {f"--{name}": self.values[name].value for name in given}
         inputs["$JAXGAN_DATA"] = os.environ.get("JAXGAN_DATA")
-        for name, value in inputs.items():
+        other = "--out" if "name" in self.without else "--name"
+        for name, value in [*inputs.items(), ("", self.arguments)]:
             for text in value if isinstance(value, list) else [value]:
                 if not isinstance(text, str) or not os.path.exists(text):
                     continue
                 if Path(text).resolve().is_relative_to(home):
                     raise InputError(
-                        f"{name}={text} lies inside {directory}, which --fresh clears; "
-                        "move it, or give another --name"
+                        f"{name}{'=' * bool(name)}{text} lies inside {directory}, which "
+                        f"--fresh clears; move it, or give another {other}"
                     )
 
     def run(

@@ -36,6 +36,18 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
     assert str(tmp_path) not in text + (out / "config.json").read_text()
 
 
+@pytest.mark.parametrize("name", ["", "model.safetensors"])
+def test_an_export_does_not_replace_its_own_source(name, run, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([str(run), f"--out={out}", "--formats=safetensors"]) == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    source = out / name
+    assert main([str(source), f"--out={out}", "--formats=safetensors", "--fresh"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"export: error: {source} lies inside {out}, which --fresh clears")
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -46,7 +58,10 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
         (["RUN", "--weights=ema"], "are for files of other tools"),
         (["RUN", "--devices=2"], "--devices has no meaning here"),
         (["RUN", "--out=RUN"], "is not empty"),
-        (["RUN", "--out=RUN", "--fresh"], "holds more than an export"),
+        (
+            ["RUN", "--out=RUN", "--fresh"],
+            "which --fresh clears; move it, or give another --out",
+        ),
         (["UNFINISHED"], "has no generator.npz"),
     ],
 )
