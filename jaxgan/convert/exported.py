@@ -74,19 +74,30 @@ def config_beside(path: Path) -> dict[str, Any] | None:
     """
     file = (path / CONFIG) if path.is_dir() else path.with_name(CONFIG)
     weights = file.with_name(WEIGHTS)
-    if not (path.is_dir() or path == weights) or not (file.is_file() and weights.is_file()):
+    if not (path.is_dir() or path == weights) or not weights.is_file():
         return None
+    config = _config_in(file)
+    if config is not None and config.get("format") != _FORMAT:
+        raise InputError(f"{file} is of a format that this jaxgan does not read: not {_FORMAT}")
+    return config
+
+
+def is_export(folder: Path) -> bool:
+    """Whether its configuration says that jaxgan exported a folder, in whatever formats."""
+    config = _config_in(folder / CONFIG)
+    return config is not None and config.get("format") == _FORMAT
+
+
+def _config_in(file: Path) -> dict[str, Any] | None:
+    """A configuration of jaxgan; None of others."""
     try:
-        if file.stat().st_size > _MOST_BYTES:
+        if not file.is_file() or file.stat().st_size > _MOST_BYTES:
             return None
         config = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(config, dict) or config.get("library_name") != LIBRARY:
-        return None
-    if config.get("format") != _FORMAT:
-        raise InputError(f"{file} is of a format that this jaxgan does not read: not {_FORMAT}")
-    return config
+    mine = isinstance(config, dict) and config.get("library_name") == LIBRARY
+    return config if mine else None
 
 
 def load_cloud(path: Path) -> Cloud:

@@ -73,12 +73,14 @@ def check(folder: Path, formats: Sequence[str], *, fresh: bool = False) -> None:
             raise InputError(f"{name} needs the {extra} extra: pip install 'jaxgan[{extra}]'")
     if not os.path.lexists(folder):
         return
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link; give the folder itself")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")
     held = {path.name for path in folder.iterdir()}
     if held and not fresh:
         raise InputError(f"{folder} is not empty; give another folder, or --fresh")
-    if held - _FILES.keys() or (held and CONFIG not in held):
+    if held - _FILES.keys() or (held and not exported.is_export(folder)):
         raise InputError(f"{folder} holds more than an export of jaxgan; give another folder")
 
 

@@ -177,12 +177,37 @@ def test_other_folders_are_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=line):
             folder.write(cloud(), tmp_path / name, STORY, ["safetensors"], fresh=fresh)
+    (tmp_path / "link").symlink_to("full")
+    with pytest.raises(InputError, match="link is a link"):
+        folder.write(cloud(), tmp_path / "link", STORY, ["safetensors"], fresh=True)
+    (tmp_path / "link").unlink()
     folder.write(cloud(), tmp_path / "out", STORY, ["safetensors"])
+    (tmp_path / "out" / "model.safetensors").unlink()  # of other formats there is none
     folder.write(
         cloud(), tmp_path / "out", STORY._replace(title="new"), ["safetensors"], fresh=True
     )
     assert "# new" in (tmp_path / "out" / "README.md").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"full", "file", "out"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"model_type": "bert"}',
+        '{"library_name": "jaxgan"}',
+        '{"library_name": "diffusers", "format": 1}',
+        "[" * 10**5,
+        "[]",
+        " " * 2**23,
+        "\udcff",
+    ],
+)
+def test_a_download_is_no_earlier_export(config, tmp_path):
+    for name in ("README.md", "model.safetensors"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "config.json").write_text(config, errors="surrogateescape")
+    with pytest.raises(InputError, match="holds more than an export of jaxgan"):
+        folder.check(tmp_path, ["safetensors"], fresh=True)
 
 
 def test_plain_forms_are_those_of_an_accelerator_and_end():
