@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.common.flags import CommandLine
+from experiments.generate import own_runs
 from jaxgan.convert.sampling import MOST
 from jaxgan.errors import InputError
 
@@ -174,7 +175,7 @@ def place_of(config: Config, out: str) -> Path:
             raise InputError(f"--out={out!r} must be the name of a folder, an .npz or a .png")
         return Path(out)
     path = Path(config.run)
-    if (path / "config.json").is_file():
+    if own_runs.content_of(path) is not None:
         return path / "generated" / default_name(config)
     stem = "".join(c if c.isalnum() or c in "-_+." else "_" for c in path.resolve().stem)
     return Path("runs") / "generate" / f"{stem[:80]}-{default_name(config)}"

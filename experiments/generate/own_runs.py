@@ -16,7 +16,6 @@ from experiments.images.config import Config as ImageConfig
 from experiments.points import program as points
 from experiments.points.config import Config as PointConfig
 from jaxgan.convert import own
-from jaxgan.convert.formats import npz
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.runs import checkpoint
@@ -25,6 +24,8 @@ from jaxgan.training.gan import Gan, averaged
 
 POINTS, FACES, FASHION, STACKED = "points", "faces", "fashion_mnist", "stacked_mnist"
 _HANDWRITTEN = 28  # pixels of the garments' and digits' laboratories
+_MOST_BYTES = 2**24  # of a run's configuration
+_MOST = {"latent_dim": 65536, "seeds": 65536, "size": 128, "width": 1024}
 
 
 class OwnRun(NamedTuple):
@@ -56,18 +57,42 @@ class Picked(NamedTuple):
     epoch: int | None = None
 
 
+def content_of(path: Path) -> dict[str, Any] | None:
+    """What a run's ``config.json`` holds; ``None`` if a folder is no run of jaxgan.
+
+    Raises:
+      InputError: If the file cannot be read, or is no JSON.
+    """
+    file = path / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise ValueError
+        content = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_settings(file) from error
+    found = isinstance(content, dict) and isinstance(content.get("settings"), dict)
+    return content if found else None
+
+
+def _no_settings(file: Path) -> InputError:
+    return InputError(f"{file} does not hold the settings of a run of jaxgan")
+
+
 def read(path: Path) -> OwnRun | None:
     """Read what a folder is a run of; ``None`` if it is no run of a laboratory.
 
     Raises:
       InputError: If it holds several runs, or settings that are none.
     """
-    file = path / "config.json"
-    if not file.is_file():
+    content = content_of(path)
+    if content is None:
         return None
+    settings, command = content["settings"], str(content.get("command"))
     try:
-        content = json.loads(file.read_text("utf-8"))
-        settings, command = dict(content["settings"]), str(content.get("command"))
         if "programs" in settings:
             names = ", ".join(str(path / str(name)) for name in settings["programs"])
             raise InputError(f"{path} holds several runs; choose one of {names}")
@@ -76,12 +101,10 @@ def read(path: Path) -> OwnRun | None:
             return None
         config = _config(kind, settings)
         laboratory = _laboratory(path, config, command)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{file} does not hold the settings of a run of jaxgan") from error
+        raise _no_settings(path / "config.json") from error
     return OwnRun(path, laboratory, config, settings)
 
 
@@ -95,6 +118,9 @@ def _config(kind: type[Training], settings: dict[str, Any]) -> Any:
     for name in whole + ["size"] * (kind is ImageConfig):
         if not isinstance(getattr(config, name), int) or getattr(config, name) < 1:
             raise TypeError(name)
+    for name, most in _MOST.items():
+        if not 0 < getattr(config, name, 1) <= most:
+            raise ValueError(name)
     return config
 
 
@@ -111,9 +137,7 @@ def _laboratory(path: Path, config: Any, command: str) -> str:
 def _written(path: Path) -> dict[str, Any]:
     """The settings in a run's ``generator.npz``; none where there is no such file."""
     file = path / own.FILE
-    if not file.is_file():
-        return {}
-    return json.loads(npz.read(file)["settings"].tobytes())
+    return own.settings_of(file) if file.is_file() else {}
 
 
 def image_generator(
@@ -138,8 +162,9 @@ def image_generator(
     if channels is None:
         channels, classes = form()
     classes = classes if config.conditional else 0
-    example = [jnp.zeros((1, config.size, config.size, channels))]
-    labels = [jnp.zeros(1, jnp.int32)] if config.conditional else []
+    shape = (1, config.size, config.size, channels)
+    example = [jax.ShapeDtypeStruct(shape, jnp.float32)]
+    labels = [jax.ShapeDtypeStruct((1,), jnp.int32)] if config.conditional else []
 
     def build(values):
         return images.build(config, values, channels, classes)
@@ -156,7 +181,7 @@ def point_variables(run: OwnRun, picked: Picked) -> Any:
     def build(values):
         return points.build(run.config, values)
 
-    return _variables(run, picked, build, jnp.zeros((1, 2)))
+    return _variables(run, picked, build, jax.ShapeDtypeStruct((1, 2), jnp.float32))
 
 
 def _variables(
@@ -168,9 +193,7 @@ def _variables(
         one = jax.eval_shape(gan.init, jax.eval_shape(jax.random.key, 0), *example)
         lanes = run.lanes
     except Exception as error:  # settings that were damaged raise nearly anything
-        raise InputError(
-            f"{run.directory / 'config.json'} does not hold the settings of a run of jaxgan"
-        ) from error
+        raise _no_settings(run.directory / "config.json") from error
     if not 0 <= picked.lane < lanes:
         raise InputError(
             f"--lane={picked.lane}: the lanes of {run.directory} are 0 to {lanes - 1}"

@@ -84,6 +84,15 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     return assemble(file, arrays, _read_settings(arrays.pop("settings", None)), network)
 
 
+def settings_of(file: Path) -> dict[str, Any]:
+    """Read the settings that ``save`` wrote beside the arrays.
+
+    Raises:
+      InputError: If the file cannot be read, or is something else.
+    """
+    return _checked(file, _read_settings(npz.read(file).pop("settings", None)))
+
+
 def assemble(
     file: Path, arrays: dict[str, np.ndarray], settings: Any, network: nn.Module | None
 ) -> Pretrained:

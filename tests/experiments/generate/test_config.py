@@ -3,10 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from experiments.generate.__main__ import main
 from experiments.generate.config import with_values
+from jaxgan.export import folder
+from tests.exported_generators import KINDS
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,11 @@ def test_what_points_do_not_have(flags, words, point_run_of, tmp_path, capsys):
     ("content", "words"),
     [
         ("{", "does not hold the settings of a run of jaxgan"),
-        ("[]", "does not hold the settings of a run of jaxgan"),
+        ("[" * 10**5, "does not hold the settings of a run of jaxgan"),
+        (" " * 2**25, "does not hold the settings of a run of jaxgan"),
+        ("[]", "is a folder without a generator.npz"),
+        ('{"settings": []}', "is a folder without a generator.npz"),
+        ('{"model_type": "bert"}', "is a folder without a generator.npz"),
         ('{"settings": {"model": "dcgan"}}', "does not hold the settings of a run of jaxgan"),
         ('{"settings": {"programs": ["a", "b"]}}', "holds several runs; choose one of"),
         ('{"settings": {"own": 1}}', "is a folder without a generator.npz"),
@@ -120,3 +127,36 @@ def test_settings_of_any_kind_are_refused_in_one_line(name, value, image_run, tm
     # A learning rate is no setting of the generator, so some others of it are no harm.
     assert code == 2 or name == "learning_rate"
     assert errors.count("\n") == 1 or code == 0
+
+
+@pytest.mark.parametrize("name", ["latent_dim", "seeds", "size", "width"])
+def test_settings_of_any_size_are_refused(name, image_run, tmp_path, capsys):
+    run = shutil.copytree(image_run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["settings"][name] = 10**9
+    (run / "config.json").write_text(json.dumps(config))
+    assert main([str(run), "--lane=1", f"--out={tmp_path / 'x.npz'}", "--count=1"]) == 2
+    assert "does not hold the settings of a run of jaxgan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [None, b"{", b"[]", b"{}", b'{"model": "gone"}'])
+def test_a_damaged_generator_is_one_line(text, image_run, tmp_path, capsys):
+    run = shutil.copytree(image_run, tmp_path / "run")
+    arrays = {} if text is None else {"settings": np.frombuffer(text, np.uint8)}
+    np.savez(run / "generator.npz", other=np.zeros(1), **arrays)
+    assert main([str(run), "--lane=1", f"--out={tmp_path / 'x.npz'}"]) == 2
+    errors = capsys.readouterr().err
+    assert "generator.npz is not a generator that jaxgan wrote" in errors
+    assert errors.count("\n") == 1
+
+
+def test_an_export_is_opened_and_its_samples_are_elsewhere(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("safetensors", reason="needs the export extra")
+    monkeypatch.chdir(tmp_path)
+    folder.write(KINDS["dense"](), tmp_path / "e", folder.Story("x"), ["safetensors"])
+    before = sorted((tmp_path / "e").rglob("*"))
+    assert main(["e", "--count=2"]) == 0
+    (place,) = capsys.readouterr().out.splitlines()
+    assert place.startswith("runs/generate/e-samples")
+    assert len(list((tmp_path / place).glob("*.png"))) == 2
+    assert sorted((tmp_path / "e").rglob("*")) == before
