@@ -23,7 +23,8 @@ from jaxgan.runs.progress import duration, progress
 BASELINE = 4  # held-out images on a page
 _TILE = 64  # pixels of a small image on a page, at least
 _UNCHECKED = 50  # images between two looks at signals
-SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
+_SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
+_MOST_CLOSE = 3 * metrics.CLOSE  # share that some repeated images would make
 _FEWEST = 20  # images that can be held out
 PICTURES = ("neighbours.png", "nearest.png")
 Check = Callable[[], None]
@@ -113,9 +114,8 @@ def cost(config: Config, real: Real) -> str:
     )
     if config.inception is None:
         return text
-    return (
-        f"{text}; on two cores {duration(0.12 * (len(real.train) + 2 * (config.count or 0)))}"
-    )
+    images = len(real.train) + 2 * (config.count or 0)
+    return f"{text}; on two cores {duration(_SECONDS * images)}"
 
 
 def _draw(source: Source, shape: Sequence[int], count: int, check: Check) -> np.ndarray:
@@ -281,4 +281,6 @@ def verdict(nearness: Mapping[str, metrics.Nearness]) -> str:
         name, most = max(by.items(), key=lambda pair: pair[1].low)
         return f"suspicious: by {name}, {_share(most)} {near}; look at {PICTURES[1]}"
     name, most = max(nearness.items(), key=lambda pair: pair[1].close.high)
+    if most.close.high > _MOST_CLOSE:
+        return f"these samples are too few to tell: by {name}, {_share(most.close)} {near}"
     return f"no sign of repeated images: by {name}, {_share(most.close)} {near}"

@@ -3,6 +3,7 @@
 And what is nearest: whether samples repeat what a generator was trained on.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -158,8 +159,8 @@ class Nearness(NamedTuple):
     Attributes:
       nearer: Pairs of a sample and a held-out row in which the sample is nearer to a training
         row, ties by half. 0.5 if samples are drawn like held-out rows.
-      close: Samples that are nearer than all but the nearest 5 % of held-out rows. 0.05 if
-        samples are drawn like them.
+      close: Samples that are as near as the nearest 5 % of held-out rows, ties by their share.
+        0.05 if samples are drawn like them.
     """
 
     nearer: Interval
@@ -201,8 +202,12 @@ def _nearer(x: np.ndarray, y: np.ndarray) -> float:
     return float(1 - np.mean(below + up_to) / (2 * len(y)))
 
 
-def _close(x: np.ndarray, y: np.ndarray) -> int:
-    return int(np.sum(x < np.quantile(y, CLOSE)))
+def _close(x: np.ndarray, y: np.ndarray) -> float:
+    """Number of close samples; those at the quantile count as much as makes 5 % of y close."""
+    wanted = CLOSE * len(y)
+    limit = np.sort(y)[math.ceil(wanted) - 1]
+    share = (wanted - np.sum(y < limit)) / np.sum(y == limit)
+    return float(np.sum(x < limit) + share * np.sum(x == limit))
 
 
 def _flat(rows: Any) -> np.ndarray:

@@ -234,7 +234,23 @@ def test_nearness_is_that_of_mann_and_whitney():
     statistic = scipy.stats.mannwhitneyu(y, x).statistic
     assert found.nearer.mean == pytest.approx(statistic / (150 * 130))
     assert found.nearer.low < found.nearer.mean < found.nearer.high
-    assert found.close.mean == np.mean(x < np.quantile(y, 0.05))
+    limit = np.sort(y)[6]  # the seventh of 130, of which 5 % are 6.5
+    share = (6.5 - np.sum(y < limit)) / np.sum(y == limit)
+    close = np.sum(x < limit) + share * np.sum(x == limit)
+    assert found.close.mean == pytest.approx(close / 150)
+
+
+@pytest.mark.parametrize("doubled", [0.05, 0.1, 0.5, 1.0])
+def test_close_samples_where_held_out_images_are_doubled(doubled):
+    rng = np.random.default_rng(8)
+    held_out = np.where(np.arange(500) < 500 * doubled, 0, 1 + rng.random(500))
+    alike = neighbours.nearness(rng.permutation(held_out), held_out, resamples=300)
+    assert alike.close.mean == pytest.approx(0.05)
+    assert alike.close.low < 0.05 < alike.close.high
+    if doubled < 0.5:
+        copies = np.where(np.arange(500) < 250, 0, held_out[::-1])
+        found = neighbours.nearness(copies, held_out, resamples=300)
+        assert found.close.low > 0.1
 
 
 def test_nearness_of_copies_and_of_none():

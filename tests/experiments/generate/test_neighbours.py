@@ -150,4 +150,6 @@ def test_the_verdict_names_what_decides():
     assert neighbours.verdict(both).startswith("suspicious: by pixels, 8.0% (6.0%, 10.0%)")
     neither = both | {"pixels": of(0.02, 0.03, 0.05)}
     assert neighbours.verdict(neither).startswith("no sign of repeated images: by a pyramid")
+    few = both | {"pixels": of(0.0, 0.02, 0.16)}
+    assert neighbours.verdict(few).startswith("these samples are too few to tell: by pixels")
     assert nearness([1.0], [2.0], resamples=9).nearer.mean == 1
