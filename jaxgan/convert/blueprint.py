@@ -125,6 +125,8 @@ def _read(value: Any, kind: Any, where: str) -> Any:
         return _network(value, where)
     if hasattr(kind, "_fields"):
         return _named_tuple(kind, value, where)
+    if type(value) is int and abs(value) > _LARGEST:  # it may be too large for a float
+        raise InputError(f"its {where} is not what jaxgan writes there")
     if kind is float and (type(value) is int or value == "inf"):
         value = float(value)
     sound = type(value) is kind and kind in (int, float, bool, str)
@@ -145,7 +147,7 @@ def _taps(value: Any, where: str) -> np.ndarray:
     rows = _list(value, where, _MOST_TAPS)
     try:
         array = np.array(rows, np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"its {where} is no filter") from error
     square = array.ndim == 2 and array.shape[0] == array.shape[1]
     if not array.size or array.size > _MOST_TAPS or not (array.ndim == 1 or square):

@@ -101,7 +101,13 @@ DAMAGES = {
     "blocks": (_set("network", "synthesis", "channels", value=[]), "cannot be built"),
     "inf": (_set("network", "mapping", "gain", value="inf"), None),  # a number
     "nothing": (_set("network", "mapping", value=None), "cannot be built"),
+    "digits": (_set("network", "mapping", "gain", value=10**400), "mapping.gain is not what"),
 }
+
+
+def test_a_filter_of_any_number_is_one_line():
+    with pytest.raises(InputError, match="its x is no filter"):
+        blueprint._taps([10**400], "x")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
