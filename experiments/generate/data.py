@@ -46,9 +46,7 @@ def load(run: OwnRun) -> RunData:
             labelled, dataset = stacked.load(config.data, config.train_size)
             loaded = RunData(dataset, labelled)
     except InputError as error:
-        raise InputError(
-            f"the data of {run.directory}: {error}; --data gives others"
-        ) from error
+        raise InputError(f"the data of {run.directory}: {error}") from error
     if loaded.dataset.key != run.settings.get("data_sha256", loaded.dataset.key):
         say(f"{config.data} has changed since {run.directory} was trained on it")
     return loaded

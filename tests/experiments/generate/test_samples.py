@@ -241,3 +241,10 @@ def test_a_run_without_its_end_is_read_from_checkpoints(image_run, tmp_path, cap
     errors = capsys.readouterr().err
     assert "checkpoint step_00000002 skipped: manifest.json is missing or unreadable" in errors
     assert f"{run}: epoch 1 of 2" in errors
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["data"] = str(tmp_path / "gone")
+    (run / "config.json").write_text(json.dumps(config))
+    assert generate(run, "--count=4", f"--out={tmp_path}/d.npz") == 2
+    errors = capsys.readouterr().err  # --data is for neighbours alone
+    assert errors.startswith(f"generate: error: the data of {run}: no such path")
+    assert "--data" not in errors
