@@ -27,6 +27,7 @@ _SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
 _MOST_CLOSE = 3 * metrics.CLOSE  # share that some repeated images would make
 _FEWEST = 20  # images that can be held out
 PICTURES = ("neighbours.png", "nearest.png")
+FILES = (*PICTURES, "neighbours.csv", "neighbours.json")
 Check = Callable[[], None]
 
 
@@ -76,16 +77,16 @@ def run(
             f"{real.about} are {len(real.train)} images, too few for the {config.nearest} "
             "nearest of some"
         )
-    count = samples.count_of(config, folder)
+    count, features = samples.count_of(config, folder), real.features()
     with Run(folder, settings, fresh=fresh, ways=record.WAYS) as output:
         summary = output.summary()
-        if summary and all((folder / name).exists() for name in PICTURES):
+        if summary and all((folder / name).exists() for name in FILES):
             return summary
         fakes = _draw(source, real.train.shape[1:], count, check)
         held, itself = _held_out(real, count, config.seed)
         found = {
-            name: _find(config, real, features, fakes, held, itself, name, check)
-            for name, features in real.features.items()
+            name: _find(config, real, each, fakes, held, itself, name, check)
+            for name, each in features.items()
         }
         _write_table(folder / "neighbours.csv", found)
         _write_pages(folder, config, real, found, fakes, held)
@@ -110,7 +111,7 @@ def cost(config: Config, real: Real) -> str:
     """Say what is compared, for ``--dry_run``."""
     text = (
         f"{config.count} samples against {len(real.train)} real images and {real.baseline}, by "
-        f"{' and '.join(real.features)}"
+        f"{' and '.join(real.makers)}"
     )
     if config.inception is None:
         return text

@@ -31,7 +31,7 @@ class Real(NamedTuple):
       about: What the images are.
       baseline: What is compared with them in place of a sample.
       key: Identifies their content.
-      features: By name: ``[n, h, w, C]`` uint8 to numbers ``[n, ...]``.
+      makers: By name: each makes features, which may take long.
     """
 
     train: np.ndarray
@@ -39,7 +39,11 @@ class Real(NamedTuple):
     about: str
     baseline: str
     key: str
-    features: Mapping[str, Features]
+    makers: Mapping[str, Callable[[], Features]]
+
+    def features(self) -> dict[str, Features]:
+        """By name: ``[n, h, w, C]`` uint8 to numbers ``[n, ...]``."""
+        return {name: make() for name, make in self.makers.items()}
 
 
 def load(config: Config, source: Source) -> Real:
@@ -64,15 +68,18 @@ def load(config: Config, source: Source) -> Real:
         )
     else:
         run = source.run
-        loaded = data.load(run)
+        try:
+            loaded = data.load(run)
+        except InputError as error:
+            raise InputError(f"{error}; --data gives others") from error
         labelled, dataset = loaded.labelled, loaded.dataset
         count = run.config.train_size
         train, rest = dataset.images[:count], dataset.images[count:]
         held_out = _held_out(run, rest, labelled)
         about, key = f"the images that {run.directory} was trained on", dataset.key
     baseline = "an image held out" if held_out is not None else "a real image to another one"
-    features = {"pixels": _pixels} | _features(config, train, labelled)
-    return Real(train, held_out, about, baseline, key, features)
+    makers = {"pixels": lambda: _pixels} | _makers(config, train, labelled)
+    return Real(train, held_out, about, baseline, key, makers)
 
 
 def _held_out(run: own_runs.OwnRun, rest: np.ndarray, labelled: Any) -> np.ndarray | None:
@@ -94,16 +101,22 @@ def _pixels(batch: np.ndarray) -> np.ndarray:
     return flat / np.sqrt(flat.shape[1])
 
 
-def _features(config: Config, train: np.ndarray, labelled: Any) -> dict[str, Features]:
+def _makers(
+    config: Config, train: np.ndarray, labelled: Any
+) -> dict[str, Callable[[], Features]]:
     """Features other than pixels, and what they are called."""
     if config.inception is not None:
-        return {"Inception": images.inception_features(config.inception, say=say)}
+        weights = config.inception
+        return {"Inception": lambda: images.inception_features(weights, say=say)}
     if labelled is not None:
-        params = fashion.load_or_train(labelled).params
-        return {"a classifier": functools.partial(_classified, params)}
+        return {"a classifier": lambda: _classifier(labelled)}
     if train.shape[1] < 16:
         return {}
-    return {"a pyramid": _pyramid(train)}
+    return {"a pyramid": lambda: _pyramid(train)}
+
+
+def _classifier(labelled: Any) -> Features:
+    return functools.partial(_classified, fashion.load_or_train(labelled).params)
 
 
 def _classified(params: Any, batch: np.ndarray) -> np.ndarray:

@@ -105,9 +105,12 @@ def test_the_page_shows_copies_beside_what_they_copy(folder, tmp_path, monkeypat
     np.testing.assert_array_equal(tile, np.asarray(image))
 
 
-def test_a_run_is_compared_with_its_own_data(image_run, tmp_path, capsys):
+def test_a_run_is_compared_with_its_own_data(image_run, tmp_path, monkeypatch, capsys):
     command = [str(image_run), "--neighbours=2", "--count=30", f"--out={tmp_path / 'x'}"]
-    assert main([*command, "--dry_run"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(real, "_pyramid", None)  # a plan computes no features
+        assert main([*command, "--dry_run"]) == 0
+    assert not (tmp_path / "x").exists()
     assert (
         "30 samples against 60 real images and a real image to another one, by pixels and a"
         in (capsys.readouterr().err)
@@ -116,6 +119,10 @@ def test_a_run_is_compared_with_its_own_data(image_run, tmp_path, capsys):
     summary = json.loads((tmp_path / "x" / "neighbours.json").read_text())
     assert (summary["real_images"], summary["held_out"]) == (60, 30)
     assert summary["about"] == f"the images that {image_run} was trained on"
+    for name in neighbours.FILES:
+        (tmp_path / "x" / name).unlink()
+        assert main(command) == 0
+        assert (tmp_path / "x" / name).exists()
 
 
 def test_too_few_images_are_refused(tmp_path, monkeypatch, capsys):
