@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from experiments.generate.config import Config
 from experiments.generate.source import Source
 from jaxgan.plots import figures, raster
+from jaxgan.runs.progress import say
 from jaxgan.runtime import replacing
 
 _SETTINGS = "jaxgan"  # the entry of a file with its settings
@@ -73,9 +74,13 @@ def write_picture(
             raster.image_grid(temporary, samples, scale=scale)
         else:
             real = np.asarray(source.real)
-            panels = {"real": (real, figures.REAL), "generated": (samples, figures.FAKE)}
-            extent = figures.extent_of(np.concatenate([real, samples]))
+            finite = samples[np.isfinite(samples).all(axis=1)]  # a lane may have diverged
+            panels = {"real": (real, figures.REAL), "generated": (finite, figures.FAKE)}
+            extent = figures.extent_of(np.concatenate([real, finite]))
             title = f"{len(samples)} points of {Path(config.run).name}"
+            if len(finite) < len(samples):
+                title += f", {len(samples) - len(finite)} of them not finite"
+                say(f"{len(samples) - len(finite)} of {len(samples)} points are not finite")
             figures.clouds(temporary, panels, extent, title)
         text = PngImagePlugin.PngInfo()
         text.add_text(_SETTINGS, about)

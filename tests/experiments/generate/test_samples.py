@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.generate import files
 from experiments.generate.__main__ import main
+from experiments.generate.config import Config
 from jaxgan import convert, runs
 from jaxgan.convert import sampling
 from jaxgan.data import pixels
@@ -204,6 +207,17 @@ def test_points_are_in_the_units_of_the_data(point_run_of, tmp_path):
     assert generate(folder, "--count=50", f"--out={tmp_path}/f") == 0
     assert {p.name for p in (tmp_path / "f").iterdir()} >= {"samples.npz", "samples.png"}
     assert not (tmp_path / "f" / "samples.raw").exists()
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_points_that_are_not_finite_are_left_out_of_the_picture(every, tmp_path, capsys):
+    points = np.random.default_rng(0).normal(size=(10, 2))
+    points[::every] = np.nan, np.inf
+    source = SimpleNamespace(generator=None, real=np.eye(2))
+    files.write_picture(tmp_path / "x.png", source, points, Config("gan"), "{}")
+    assert f"{10 // every} of 10 points are not finite" in capsys.readouterr().err
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.info["jaxgan"] == "{}"
 
 
 def test_samples_of_a_conditional_generator_have_its_labels(tmp_path, monkeypatch):
