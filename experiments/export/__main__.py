@@ -16,6 +16,7 @@ from pathlib import Path
 
 from experiments.common import flags
 from experiments.export.source import of, open_generator
+from jaxgan import runs
 from jaxgan.errors import InputError
 from jaxgan.export import folder
 from jaxgan.runs import progress
@@ -67,8 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder.check(out, formats, fresh=line.shared.fresh)
         line.start()
         generator = open_generator(source, options.weights, options.settings)
-        story = of(source, generator)
-        folder.write(generator, out, story, formats, say=progress.say, fresh=line.shared.fresh)
+        story, fresh = of(source, generator), line.shared.fresh
+        try:
+            folder.write(
+                generator, out, story, formats, say=progress.say, fresh=fresh, between=check
+            )
+        except runs.Stopped as error:
+            error.add_note("nothing is written; the same command starts over")
+            raise
         print(out)
 
     return line.run(command, argv)

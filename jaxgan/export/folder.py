@@ -98,6 +98,7 @@ def write(
     *,
     say: Callable[[str], None] = lambda line: None,
     fresh: bool = False,
+    between: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a generator; the folder appears whole, or stays as it is.
 
@@ -108,6 +109,8 @@ def write(
       formats: Names in ``FORMATS``.
       say: Called with a line about each program, or why it cannot be written.
       fresh: Replace an earlier export.
+      between: Called between files; an error that it raises ends the command, and the folder
+        stays as it is.
 
     Raises:
       InputError: As ``check`` does, or if none of the formats can be written.
@@ -115,8 +118,9 @@ def write(
     check(folder, formats, fresh=fresh)
     function = sampler.of(generator)
     about, arrays = exported.describe(generator)
+    between()
     with _whole(folder) as new:
-        refused = _write_programs(new, function, formats, say)
+        refused = _write_programs(new, function, formats, say, between)
         if len(refused) == len(formats):
             raise InputError("; ".join(refused))
         if "safetensors" in formats:
@@ -129,7 +133,7 @@ def write(
         }
         about |= {"jaxgan_version": metadata.version("jaxgan"), "inputs": inputs}
         write_json(new / CONFIG, about | {"training": dict(story.settings)})
-        _picture(new / "samples.png", function, story)
+        _picture(new / "samples.png", function, story, between)
         names = [x for x in _FILES if (new / x).exists() or x == "README.md"]
         files = {name: _FILES[name].format(function.output) for name in names}
         text = card.card(
@@ -142,6 +146,7 @@ def write(
             story.licence,
         )
         write_text(new / "README.md", text)
+        between()
 
 
 def _write_programs(
@@ -149,6 +154,7 @@ def _write_programs(
     function: sampler.Sampler,
     formats: Sequence[str],
     say: Callable[[str], None],
+    between: Callable[[], None],
 ) -> list[str]:
     """Write the programs; returns why some cannot be."""
     ways = {
@@ -165,6 +171,7 @@ def _write_programs(
         except InputError as error:
             say(f"{file} is left out: {error}")
             refused.append(str(error))
+        between()
     return refused
 
 
@@ -177,7 +184,9 @@ def _what(generator: Pretrained | Cloud) -> str:
     return f"{generator.flavour}, {size}, of {generator.z_dim} latents{labels}"
 
 
-def _picture(path: Path, function: sampler.Sampler, story: Story) -> None:
+def _picture(
+    path: Path, function: sampler.Sampler, story: Story, between: Callable[[], None]
+) -> None:
     """Draw samples; those of points are drawn already."""
     if function.output == "points":
         if story.picture is not None:
@@ -190,6 +199,7 @@ def _picture(path: Path, function: sampler.Sampler, story: Story) -> None:
     parts = []
     for start in range(0, count, 4):
         arguments = function.draw(min(4, count - start), seed=start)
+        between()
         parts.append(_smaller(np.asarray(function.reference(*arguments)), factor))
     scale = 2 if side <= _WIDEST // 16 else 1
     raster.image_grid(path, to_uint8(np.concatenate(parts)), scale=scale)

@@ -1,12 +1,15 @@
 """The command, on generators as runs leave them."""
 
 import json
+import signal
+from types import SimpleNamespace
 
 import pytest
 
 from experiments.export.__main__ import main
 from jaxgan import convert
-from jaxgan.convert import clouds
+from jaxgan.convert import clouds, exported
+from jaxgan.export import folder
 from tests.exported_generators import cloud
 
 pytest.importorskip("safetensors", reason="needs the export extra")
@@ -34,6 +37,20 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
     assert "| w1 | 2.5 |" in text
     assert convert.points(out).settings == cloud().settings
     assert str(tmp_path) not in text + (out / "config.json").read_text()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_between_files(
+    number, code, run, tmp_path, monkeypatch, capsys
+):
+    def describe(generator):
+        signal.raise_signal(number)
+        return exported.describe(generator)
+
+    monkeypatch.setattr(folder, "exported", SimpleNamespace(describe=describe))
+    assert main([str(run), f"--out={tmp_path / 'out'}", "--formats=safetensors"]) == code
+    assert "nothing is written; the same command starts over" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize("name", ["", "model.safetensors"])
