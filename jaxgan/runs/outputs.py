@@ -1,10 +1,12 @@
 """The files that jaxgan writes into a run's folder, by name; the others are a person's."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 _IMAGE_LABORATORIES = (
     r"frames/epoch_\d+\.(png|npz)",
@@ -47,7 +49,7 @@ _RUN = (
     r"checkpoints/tmp_\d+",
     r"tensorboard/events\.out\.tfevents\..*",
 )
-_OUTPUTS = re.compile("|".join(_RUN + _IMAGE_LABORATORIES + _SEFA + _CLAIMS + _GENERATE))
+_OUTPUTS = _RUN + _IMAGE_LABORATORIES + _SEFA + _CLAIMS
 _FOLDERS = re.compile(
     "checkpoints|trash|frames|traversal|tensorboard|work|cells|cells/[0-9a-f]{20}"
 )
@@ -60,11 +62,23 @@ def outputs(directory: Path) -> list[Path]:
     is interrupted leaves an older state of the run.
     """
     paths = {path.relative_to(directory).as_posix(): path for path in _inside(directory)}
-    names = [name for name in paths if _OUTPUTS.fullmatch(name)]
+    # A person may keep such files as 000001.png or labels.csv beside a run that is trained.
+    patterns = _OUTPUTS + (_GENERATE if _laboratory(directory) == "generate" else ())
+    written = re.compile("|".join(patterns))
+    names = [name for name in paths if written.fullmatch(name)]
     checkpoints = sorted((n for n in names if n.startswith("checkpoints/")), reverse=True)
     others = sorted(set(names) - set(checkpoints), key=lambda n: (n != "summary.json", n))
     first = others[:1] if others[:1] == ["summary.json"] else []
     return [paths[name] for name in [*first, *checkpoints, *others[len(first) :]]]
+
+
+def _laboratory(directory: Path) -> Any:
+    """The laboratory that a run's configuration names; None of those that train."""
+    try:
+        settings = json.loads((directory / "config.json").read_text("utf-8"))["settings"]
+        return settings.get("laboratory")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def clear(directory: Path) -> None:
