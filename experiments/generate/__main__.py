@@ -99,6 +99,8 @@ def _samples(
     say(f"wrote {count} samples to {place}" if made else f"{place}: already complete")
     if source.generator:
         flags_of = ["--neighbours"] + ["--data=FOLDER"] * (source.run is None)
+        if source.run and config.weights == "average":  # the default of runs
+            config = dataclasses.replace(config, weights=None)
         say(f"next: {command_of(config, *flags_of)}")
     print(place)
 

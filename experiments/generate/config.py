@@ -2,9 +2,11 @@
 
 import dataclasses
 import math
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.common.flags import CommandLine
 from experiments.generate import own_runs
@@ -17,6 +19,10 @@ MOST_SAMPLES = 10**7
 LIMITS = {"count": MOST_SAMPLES, "batch_size": 4096, "nearest": 20, "fps": 60, "stops": 1000}
 LAYERS = ("coarse", "middle", "fine")
 KINDS = ("walk", "mix", "neighbours")
+_USUAL = {"walk": WALK, "mix": MIX, "neighbours": NEIGHBOURS}
+_NUMBER = re.compile(r"\d[\d.]*(x\d+)?")
+_PATHS = ("labels", "settings", "data", "inception")
+_GENERATOR = ("truncation", "weights", "lane", "epoch", "label", "labels", "settings")
 # Flags that one kind of output alone reads.
 _ONLY = {
     "stops": ("walk",),
@@ -88,9 +94,19 @@ class Config:
 
 
 def with_values(argv: Sequence[str]) -> list[str]:
-    """The words of a command, of which some flags may be given without a value."""
-    usual = {"--walk": WALK, "--mix": MIX, "--neighbours": NEIGHBOURS}
-    return [f"{word}={usual[word]}" if word in usual else word for word in argv]
+    """The words of a command, of which some flags may be given without a value.
+
+    A number after such a flag is its value, unless nothing else would say of which run.
+    """
+    usual = {f"--{name}": value for name, value in _USUAL.items()}
+    several = sum(not word.startswith("-") for word in argv) > 1
+    words: list[str] = []
+    for word in argv:
+        if several and words and words[-1] in usual and _NUMBER.fullmatch(word):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return [f"{word}={usual[word]}" if word in usual else word for word in words]
 
 
 def check(config: Config) -> None:
@@ -145,19 +161,30 @@ def table(text: str) -> tuple[int, int]:
 def default_name(config: Config) -> str:
     """Name of the folder or file of a command without ``--out``."""
     words = [config.kind]
-    for name in ("seed", "truncation", "weights", "lane", "epoch", "label"):
-        value = getattr(config, name)
-        if value != getattr(Config, name):
-            text = "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(text if name == "weights" else f"{name}{text}")
+    for name, value in _given(config).items():
+        if name in ("run", "batch_size") or (name, value) in _USUAL.items():
+            continue
+        text = "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = Path(text).name if name in _PATHS else text
+        words.append(text if name in ("weights", config.kind) else f"{name}{text}")
     name = "-".join(words)
     return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
 
 
+def _given(config: Config) -> dict[str, Any]:
+    """Settings that are not their defaults, in the order of the flags."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
+    return {name: x for name, x in values.items() if x != getattr(Config, name)}
+
+
 def command_of(config: Config, *more: str) -> str:
-    """A command on the same generator."""
-    words = ["python -m experiments.generate", shlex.quote(config.run), *more]
-    return " ".join(words)
+    """A command on the same generator, as it is set."""
+    words = ["python -m experiments.generate", shlex.quote(config.run)]
+    for name, value in _given(config).items():
+        if name in _GENERATOR:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(f"--{name}={shlex.quote(text)}")
+    return " ".join([*words, *more])
 
 
 def place_of(config: Config, out: str) -> Path:

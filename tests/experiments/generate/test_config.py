@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from experiments.generate.__main__ import main
-from experiments.generate.config import with_values
+from experiments.generate.config import Config, command_of, default_name, with_values
 from jaxgan.export import folder
 from tests.exported_generators import KINDS
 
@@ -50,6 +51,50 @@ def test_flags_may_have_no_value():
     assert with_values(["--walk", "x", "--mix=2x2", "--neighbours"]) == [
         *("--walk=10.0", "x", "--mix=2x2", "--neighbours=10")
     ]
+    assert with_values(["x", "--walk", "2.5"]) == ["x", "--walk=2.5"]
+    assert with_values(["--mix", "3x5", "x"]) == ["--mix=3x5", "x"]
+    assert with_values(["--walk", "20"]) == ["--walk=10.0", "20"]  # a run of that name
+    assert with_values(["--walk", "x"]) == ["--walk=10.0", "x"]
+
+
+def test_outputs_of_other_settings_have_other_names():
+    changes = {
+        "count": 1000,
+        "seed": 1,
+        "truncation": 0.5,
+        "weights": "raw",
+        "lane": 1,
+        "epoch": 3,
+        "label": (1, 2),
+        "labels": "a/b.npy",
+        "settings": "a=1",
+        "walk": 20.0,
+        "stops": 5,
+        "fps": 10,
+        "mix": "3x5",
+        "mix_layers": "0-3,6",
+        "neighbours": 20,
+        "nearest": 3,
+        "data": "a/photos",
+        "inception": "a/weights.pt",
+    }
+    assert changes.keys() == {x.name for x in fields(Config)} - {"run", "batch_size"}
+    names = [default_name(Config("x", **{name: x})) for name, x in changes.items()]
+    names += [default_name(Config("x", **x)) for x in ({}, {"walk": 10.0}, {"mix": "4x6"})]
+    assert len(set(names)) == len(names)
+    assert not any("/" in name for name in names)
+    assert default_name(Config("x", walk=10.0)) == "walk"
+    assert default_name(Config("x", count=7, label=(1, 2))) == "samples-count7-label1+2"
+
+
+def test_a_suggested_command_is_on_the_same_generator():
+    config = Config("a b", lane=1, epoch=2, weights="raw", truncation=0.5, count=9, seed=3)
+    assert command_of(config, "--neighbours") == (
+        "python -m experiments.generate 'a b' --truncation=0.5 --weights=raw --lane=1 "
+        "--epoch=2 --neighbours"
+    )
+    labelled = Config("x", label=(1, 2), settings="a=1;b")
+    assert command_of(labelled).endswith(" x --label=1,2 --settings='a=1;b'")
 
 
 @pytest.mark.parametrize(

@@ -239,8 +239,14 @@ def test_samples_of_a_conditional_generator_have_its_labels(tmp_path, monkeypatc
 def test_the_default_place_is_beside_the_run(image_run, tmp_path, capsys):
     run = shutil.copytree(image_run, tmp_path / "run")
     assert generate(run, "--count=2", "--seed=4") == 0
-    assert capsys.readouterr().out == f"{run}/generated/samples-seed4\n"
-    assert len(contents(run / "generated" / "samples-seed4")) == 2
+    assert capsys.readouterr().out == f"{run}/generated/samples-count2-seed4\n"
+    assert len(contents(run / "generated" / "samples-count2-seed4")) == 2
+    assert generate(run, "--count=3", "--seed=4", "--lane=1") == 0
+    output, errors = capsys.readouterr()
+    assert output == f"{run}/generated/samples-count3-seed4-lane1\n"
+    assert errors.endswith(
+        f"next: python -m experiments.generate {run} --lane=1 --neighbours\n"
+    )
 
 
 def test_a_run_without_its_end_is_read_from_checkpoints(image_run, tmp_path, capsys):
