@@ -43,7 +43,7 @@ def open_generator(
 
 
 def of(source: str, generator: Pretrained | Cloud) -> Story:
-    """What a card says of a generator: of a run its settings and its measures."""
+    """What a card says of a generator: of a run its settings, of its last one the measures."""
     path = Path(source)
     if source in zoo.GENERATORS and not os.path.exists(source):
         return Story(source, licence=zoo.SOURCES[source].licence)
@@ -51,10 +51,11 @@ def of(source: str, generator: Pretrained | Cloud) -> Story:
     if not all((folder / name).is_file() for name in _RUN_FILES):
         return Story(path.resolve().stem)
     picture = folder / "samples.png"
+    last = path.is_dir() or path.name == clouds.FILE  # the summary is not of generator_best
     return Story(
         folder.resolve().name,
         card.settings_of(_json(folder / "config.json")),
-        card.numbers_of(_json(folder / "summary.json")),
+        card.numbers_of(_json(folder / "summary.json")) if last else {},
         picture=picture if picture.is_file() else None,
     )
 

@@ -39,6 +39,18 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
     assert str(tmp_path) not in text + (out / "config.json").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "measured"), [("generator.npz", True), ("generator_best.npz", False)]
+)
+def test_measures_are_those_of_the_last_generator_alone(name, measured, run, tmp_path):
+    clouds.save(run / name, cloud())
+    command = [str(run / name), f"--out={tmp_path / 'out'}", "--formats=safetensors"]
+    assert main(command) == 0
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "| variant | wgan\\_gp |" in text
+    assert ("| w1 | 2.5 |" in text) == measured
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_command_between_files(
     number, code, run, tmp_path, monkeypatch, capsys
