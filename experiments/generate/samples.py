@@ -213,7 +213,9 @@ def _fill_folder(
     names = [f"{number:0{max(6, len(str(count - 1)))}d}.png" for number in range(count)]
     existing = set(os.listdir(folder))
     missing = [number for number, name in enumerate(names) if name not in existing]
-    if not missing and run.summary():
+    labels = files.label_rows(source, count)
+    listed = labels is not None and labels.ndim == 1
+    if not missing and run.summary() and not (listed and "labels.csv" not in existing):
         return False
     size, done = source.batch_size, count - len(missing)
     starts = sorted({number // size * size for number in missing})
@@ -224,7 +226,6 @@ def _fill_folder(
             paths = [folder / name for name in names[start : start + len(batch)]]
             written = pool.map(files.write_png, paths, batch)
         list(written)
-    labels = files.label_rows(source, count)
     if labels is not None and labels.ndim == 1:
         rows = [{"file": n, "label": int(x)} for n, x in zip(names, labels, strict=True)]
         write_csv(folder / "labels.csv", rows)

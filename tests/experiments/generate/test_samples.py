@@ -230,6 +230,8 @@ def test_samples_of_a_conditional_generator_have_its_labels(tmp_path, monkeypatc
     assert generate("file.pt", "--count=5", f"--out={tmp_path}/f", "--label=1,0,0") == 0
     with np.load(tmp_path / "a.npz") as file:
         assert file["labels"].tolist() == [0, 1, 0, 1, 0]
+    (tmp_path / "f" / "labels.csv").unlink()  # the same command writes it again
+    assert generate("file.pt", "--count=5", f"--out={tmp_path}/f", "--label=1,0,0") == 0
     table = (tmp_path / "f" / "labels.csv").read_text().split()
     assert table == ["file,label"] + [
         f"00000{n}.png,{label}" for n, label in enumerate((1, 0, 0, 1, 0))
