@@ -8,6 +8,7 @@
 # limit is named in the table, and the others go on. --tiny tries every step in a small size on
 # a CPU, to find mistakes; its numbers mean nothing. The code at the end is 1 if a step failed.
 set -uo pipefail
+from=$PWD  # FILE is relative to it
 cd "$(dirname "$0")/.."
 
 refuse() { echo "benchmarks/gpu.sh: error: $1" >&2; exit 2; }
@@ -29,6 +30,7 @@ limit() {  # of a step, in seconds; 590 together, and ten times as long on a CPU
   esac
   echo $((seconds * (${#tiny[@]} ? 10 : 1)))
 }
+[[ $out = /* ]] || out=$from/$out
 for step in ${only//,/ }; do limit "$step" > /dev/null || exit 2; done
 
 export PYTHONPATH=$PWD XLA_PYTHON_CLIENT_PREALLOCATE=false  # several processes share the card

@@ -99,3 +99,18 @@ def test_a_tiny_step_gives_rows(tmp_path):
     assert written == ended.stdout
     assert written.count("| StyleGAN2, 32 pixels, batch 1, ") == 2
     assert "Tiny sizes" in written
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_the_table_is_where_the_command_was_given(absolute, tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\necho '| a row |'\n")
+    (tmp_path / "python").chmod(0o755)
+    out = tmp_path / "x.md" if absolute else "x.md"
+    subprocess.run(
+        ["bash", ROOT / "benchmarks" / "gpu.sh", f"--out={out}", "--only=sefa", "--tiny"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=True,
+    )
+    assert (tmp_path / "x.md").read_text().splitlines()[-1] == "| a row |"
