@@ -13,6 +13,7 @@ from experiments.sefa.config import Config, check_flags
 from jaxgan import runs, sefa
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
+from jaxgan.runs import outputs
 from tests import generators
 from tests.generators import DIM, LAYERS, line_of
 
@@ -66,6 +67,8 @@ def test_photographs_are_kept_only_if_asked(pictures, tmp_path):
             widths.append(way.width)
         assert not any("someone" in path.name for path in folder.rglob("*"))
     assert widths[1] > widths[0]
+    outputs.clear(folder)  # as --fresh does
+    assert not list(folder.glob("photo_*.png"))
 
 
 def test_a_stopped_search_goes_on(pictures, tmp_path, monkeypatch):
