@@ -13,6 +13,8 @@ from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
 CLOUDS = tuple(POINT_CLOUDS)
+# What decides the points to train on and their modes; it stays with the cloud.
+OF_DATA = ("data", "data_key", "columns", "train_size", "standardize", "modes", "seed")
 SPEEDS = ("fast", "each update", "slow motion")
 
 
@@ -125,8 +127,8 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
 
 
 def usual_of(config: Config, variant: str, cloud: PointCloud) -> Config:
-    """The command line's settings of a variant on the cloud of a configuration."""
-    given = {name: getattr(config, name) for name in ("data", "data_key", "columns", "seed")}
+    """The command line's settings of a variant on the points of a configuration."""
+    given = {name: getattr(config, name) for name in OF_DATA}
     ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **given)
     return usual
 

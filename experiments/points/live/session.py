@@ -21,6 +21,7 @@ from jaxgan.errors import InputError, lookup
 RATE = 15  # pictures a second, at most
 SLOW = 0.5  # seconds from update to update in slow motion
 IDLE = 0.05  # seconds between two looks at signals
+SPLIT = ("seed", "train_size", "standardize")  # settings that decide a ground
 FAST, EACH, SLOW_MOTION = choices.SPEEDS
 
 
@@ -65,7 +66,7 @@ class Session:
         if cloud is not None:
             ground = ground_of(config, cloud, own=own)
             self.cloud_number += 1
-        elif config.seed != self.training.config.seed:
+        elif any(getattr(config, n) != getattr(self.training.config, n) for n in SPLIT):
             old = self.training.ground
             ground = ground_of(config, old.cloud, own=old.own)
             self.cloud_number += 1

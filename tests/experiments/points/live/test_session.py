@@ -1,5 +1,7 @@
 """The controls of the live page, without a server."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -196,12 +198,22 @@ def test_reset_starts_from_the_seed(session_of):
 
 
 def test_the_variants_own_settings(session_of):
-    session = session_of()
+    session = session_of(standardize=False)
     session.change(variant="gan")
     assert session.usual() == "the settings of --variant=gan"
     assert session.training.config.generator_widths == (128, 128, 128)
     assert session.training.config.epochs == 300
-    assert session.training.config.train_size == 480
+    assert session.training.config.train_size == 512  # it stays, as the points do
+    assert session.training.config.standardize is False
+    assert len(session.training.ground.lane.train) == 512
+
+
+def test_another_split_is_another_ground(session_of):
+    session = session_of()
+    session._begin(replace(session.training.config, train_size=500))
+    assert len(session.training.ground.lane.train) == 500
+    session._begin(replace(session.training.config, standardize=False))
+    assert (session.training.ground.lane.units.scale == 1).all()
 
 
 @pytest.mark.parametrize(
