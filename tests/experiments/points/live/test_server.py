@@ -1,5 +1,6 @@
 """The live page's server and command, without a browser."""
 
+import asyncio
 import http.client
 import json
 import struct
@@ -130,6 +131,24 @@ def test_bodies_that_are_too_long_are_refused():
     with pytest.raises(StopIteration):
         running.send(None)
     assert sent[0]["status"] == 413
+
+
+def test_a_request_that_breaks_off_does_nothing():
+    parts = [
+        {"type": "http.request", "body": b"1,2\n", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive():
+        return parts.pop(0)
+
+    async def never(*_):
+        raise AssertionError("it was executed, or answered")
+
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "path": "/file", "method": "POST", "headers": headers}
+    asyncio.run(web.guarded(never, server.SITE)(scope, receive, never))
+    assert parts == []
 
 
 def test_numbers_that_json_does_not_have_are_null():
