@@ -25,7 +25,7 @@ def _one(value: float) -> tuple[float, ...]:
 def _number(name: str, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{name}={str(value)[:40]!r} must be a number")

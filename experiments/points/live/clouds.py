@@ -33,7 +33,7 @@ def draw(strokes: Any) -> PointCloud:
     """
     try:
         lines = [np.array(stroke, float).reshape(-1, 2) for stroke in strokes]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("a drawing is a list of strokes, each a list of [x, y]") from error
     lines = [line for line in lines if len(line)]
     places = sum(map(len, lines))

@@ -36,6 +36,7 @@ def test_a_dot_is_a_blob():
         ([[["x", 1]]], "a list of strokes"),
         ({"a": 1}, "a list of strokes"),
         ([[[0.1, float("nan")]]], "numbers from 0 to 1.5"),
+        ([[[10**400, 1]]], "a list of strokes"),
         ([[[-0.1, 0.5]]], "numbers from 0 to 1.5"),
         ([[[0.1, 0.2]] * 20_001], "a drawing of 20001 places"),
     ],

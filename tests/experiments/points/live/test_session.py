@@ -225,6 +225,7 @@ def test_another_split_is_another_ground(session_of):
         ({"critic_steps": 0}, "--critic_steps=0: must be a whole number from 1"),
         ({"critic_steps": "1.5"}, "critic_steps=1.5 must be a whole number"),
         ({"critic_steps": "1e300"}, "critic_steps=1e300 must be a whole number"),
+        ({"critic_steps": 10**400}, "critic_steps='1000"),
         ({"batch_size": 600}, "one generator update takes 3 batches"),
         ({"variant": "wgna"}, "unknown variant 'wgna'; choose from gan"),
         ({"clip": 0.1}, "clip has no effect: the variant has none"),
@@ -299,6 +300,32 @@ def test_acts_come_from_any_thread_in_order(session_of):
     refused = [future.exception(0) is not None for future in futures]
     assert refused == [False, False, True, True, False]
     assert "unknown act 'dance'; choose from play, pause" in str(futures[2].exception(0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("too large"),
+        ValueError("too\nlong"),
+        MemoryError(),
+        jax.errors.JaxRuntimeError("out of memory"),
+    ],
+)
+def test_what_cannot_be_done_does_not_end_the_training(session_of, error):
+    session = session_of()
+
+    def fails():
+        session.status = "compiling"
+        raise error
+
+    session._acts["reset"] = fails
+    future, after = session.ask("reset"), session.ask("step", of="both")
+    session.run(lambda: None, after.done)
+    assert isinstance(future.exception(0), InputError)
+    line = str(error).partition("\n")[0] or "MemoryError"
+    assert str(future.exception(0)) == f"that cannot be done: {line}"
+    assert session.shot.facts["status"] == ""
+    assert session.training.step == 1
 
 
 def test_slow_motion_waits_between_updates(session_of):
