@@ -92,6 +92,16 @@ def test_the_page_and_its_acts(served):
     assert b"error" in ask("/file?name=own.csv", "POST", b"1,2")[2]
 
 
+def test_a_number_is_told_with_its_shot(served):
+    session, ask = served
+    last = session.shot.number
+    session.number += 1  # its shot is in the making
+    later = threading.Timer(0.3, session.ask, ["pause"])
+    later.start()
+    assert read(ask(f"/shot?after={last}")[2])[0]["number"] > last
+    later.join()
+
+
 def test_strangers_get_nothing(served):
     session, ask = served
     before = session.number
