@@ -71,7 +71,7 @@ def read(name: str, content: bytes, key: str, columns: Sequence[str] = ()) -> Po
         with open(path, "wb") as file:
             file.write(content)
         try:
-            return points.load(path, key, columns if plain.endswith(".csv") else ())
+            return points.load(path, key, columns if plain.lower().endswith(".csv") else ())
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}{os.sep}", "")) from error
 

@@ -46,6 +46,13 @@ def test_what_is_no_drawing_is_refused(strokes, words):
         clouds.draw(strokes)
 
 
+@pytest.mark.parametrize("name", ["few.csv", "FEW.CSV"])
+def test_columns_of_a_table_are_chosen(name):
+    table = "a,b,c\n" + "".join(f"{i},0,{i * i}\n" for i in range(12))
+    cloud = clouds.read(name, table.encode(), "xx", ("a", "c"))
+    np.testing.assert_array_equal(cloud.points, [[i, i * i] for i in range(12)])
+
+
 def test_circles_are_round():
     for size in ([1.0, 5.0], [9.0, 1.0]):
         cloud = np.random.default_rng(0).normal(size=(99, 2)) * size + 100
