@@ -175,6 +175,24 @@ def test_networks_go_on_under_other_settings(session_of):
     assert np.isfinite(session.shot.picture.fake).all()
 
 
+def test_a_change_that_fails_changes_nothing(session_of, monkeypatch):
+    session = session_of()
+    session.step("both")
+    training = session.training
+
+    def full(*_):
+        raise MemoryError
+
+    config, acts = training.config, list(training.acts)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(training), "_call", full)
+        with pytest.raises(MemoryError):
+            session.change(generator_widths="8,8")
+    assert (training.config, training.acts) == (config, acts)
+    session.step("both")
+    assert training.step == 2
+
+
 def test_before_training_a_change_is_another_start(session_of):
     session = session_of()
     session.change(critic_steps=2, latent_dim=1, latent="uniform")
