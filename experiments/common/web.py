@@ -60,11 +60,13 @@ def refusal(
     return None if paths.fullmatch(path) else 404
 
 
-async def _body(receive: Any, longest: int) -> bytes:
-    """The body of a request, or somewhat more of it than is allowed."""
+async def _body(receive: Any, longest: int) -> bytes | None:
+    """The body of a request, or somewhat more of it than is allowed; None if it broke off."""
     body, more = b"", True
     while more and len(body) <= longest:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
@@ -85,6 +87,8 @@ def guarded(app: Any, site: Site) -> Any:
         sent = []
         if http and status is None and scope["method"] not in ("GET", "HEAD"):
             body = await _body(receive, site.longest)
+            if body is None:
+                return
             status = 413 if len(body) > site.longest else site.wrong_body(body)
             sent = [{"type": "http.request", "body": body, "more_body": False}]
 

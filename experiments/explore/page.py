@@ -80,9 +80,9 @@ class Answers:
     ):
         self.config, self.directory, self.directions = config, directory, directions
         self.names, self.gradio = list(names), server.gradio()
-        self.paint = painter(config, generator, directions)
-        of_file = () if config.codes is None else run.codes_of(config, generator)
-        self.people = len(of_file) or SEEDS
+        of_file = None if config.codes is None else run.codes_of(config, generator)
+        self.paint = painter(config, generator, directions, of_file)
+        self.people = SEEDS if of_file is None else len(of_file)
         self.count = len(names) + len(PLACES) * generator.transforms
         self.read = functools.partial(state_of, generator, self.count)
 
@@ -158,7 +158,9 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
                 seed = gr.Textbox(str(config.seed), label="Person", min_width=80)
                 other = gr.Button("Another person", variant="primary", min_width=80)
             with gr.Row(elem_classes="line", visible=last >= 0):
-                truncation = slider(min(0, share), max(1.5, share), share, "Truncation")
+                drawn = config.codes is None  # codes of a file stay as they are
+                ends = min(0, share), max(1.5, share)
+                truncation = slider(*ends, share, "Truncation", visible=drawn)
                 layers = gr.Textbox(moving, label=f"Layers: own, all, or of 0-{last}")
             boxes, sliders, measured = [], [], known.recognise(answers.directions)
             for k, name in enumerate(answers.names, 1):

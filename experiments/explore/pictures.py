@@ -71,25 +71,27 @@ def state_of(
 
 
 def painter(
-    config: Config, generator: Pretrained, directions: Directions
+    config: Config,
+    generator: Pretrained,
+    directions: Directions,
+    of_file: np.ndarray | None = None,
 ) -> Callable[[State], np.ndarray]:
     """Build the function from a state to an image ``[H, W, 3]`` uint8 of full resolution.
 
-    It makes one image at a time, as a batch of one, and remembers the last few. Where the
-    settings name a file of codes, people are its rows; it raises ``InputError`` beyond them.
+    It makes one image at a time, as a batch of one, and remembers the last few. Where there
+    are codes of a file, people are its rows; it raises ``InputError`` beyond them.
     """
-    own = None if config.codes is None else run.codes_of(config, generator)
     lock, steps = threading.Lock(), directions.vectors
     if config.unit == "std":
         steps = (spreads(generator, steps)[:, None] * steps).astype(np.float32)
 
     @functools.lru_cache(REMEMBERED)
     def person(seed: int, truncation: float) -> np.ndarray:
-        if own is not None:
-            if seed >= len(own):
-                last, named = len(own) - 1, Path(str(config.codes)).name
+        if of_file is not None:
+            if seed >= len(of_file):
+                last, named = len(of_file) - 1, Path(str(config.codes)).name
                 raise InputError(f"person {seed} must be 0 to {last}, of {named}")
-            return own[seed : seed + 1]
+            return of_file[seed : seed + 1]
         one = dataclasses.replace(config, seed=seed, truncation=truncation, samples=1)
         return run.codes_of(one, generator)
 

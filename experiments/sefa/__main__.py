@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_flags(config)
         name = Path(config.checkpoint).resolve().stem
         name = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
+        name += "_photo" * bool(config.photo) + "_codes" * (config.codes is not None)
         directory = line.run_directory(name + "_attributes" * config.attributes)
         runtime.keep_memory()
         mesh = line.start()

@@ -12,7 +12,7 @@ from jaxgan import sefa
 from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
-from jaxgan.sefa import invert
+from jaxgan.sefa import invert, supervised
 from jaxgan.sefa.edit import SPACES
 from jaxgan.sefa.factorize import NORMALISATIONS, TO_RGB
 
@@ -29,6 +29,7 @@ LIMITS = {
     "supervised_samples": 100_000,
     "photo_steps": invert.MAX_STEPS,
 }
+LEAST = {"steps": 3, "supervised_samples": supervised.FEWEST}  # of the others it is 1
 
 
 FACTORISED = {
@@ -164,7 +165,7 @@ def check_ranges(config: Config) -> None:
     if not config.checkpoint:
         raise InputError("--checkpoint needs the path or name of a generator")
     for name, most in LIMITS.items():
-        value, least = getattr(config, name), 3 if name == "steps" else 1
+        value, least = getattr(config, name), LEAST.get(name, 1)
         if not least <= value <= most:
             raise InputError(f"--{name}={value} must be {least} to {most}")
     if config.steps % 2 == 0:

@@ -1,5 +1,6 @@
 """People of the user's own photographs: framed, found by optimisation, kept as codes."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,8 @@ SHOWN = 128  # pixels of each of them
 SOURCE = "found in photographs"  # what the page says of them
 WIDE = 8  # shortest side of a photograph that is taken as it is
 
-Framer = Callable[[np.ndarray], np.ndarray]
+Say = Callable[[str], None]
+Framer = Callable[[np.ndarray, Say], np.ndarray]
 
 
 class Found(NamedTuple):
@@ -40,15 +42,14 @@ class Found(NamedTuple):
     errors: np.ndarray
 
 
-def framer(
-    generator: Pretrained, noalign: bool, say: Callable[[str], None] = progress.say
-) -> Framer:
+def framer(generator: Pretrained, noalign: bool) -> Framer:
     """A function from a photograph ``[H, W, 3]`` to the picture to find, ``[S, S, 3]``.
+
+    It also takes a function that gets a line about what was done to the photograph.
 
     Args:
       generator: Its pictures are compared at S pixels.
       noalign: Take the centred square instead of the face.
-      say: Gets a line about what was done to a photograph.
 
     Raises:
       InputError: If the networks that find faces are not there.
@@ -56,7 +57,7 @@ def framer(
     side = invert.side_of(generator)
     find = None if noalign else faces.finder()
 
-    def frame(pixels: np.ndarray) -> np.ndarray:
+    def frame(pixels: np.ndarray, say: Say) -> np.ndarray:
         if find is not None:
             face = find(pixels, side)
             for remark in face.remarks:
@@ -75,17 +76,22 @@ def framer(
 def targets(config: Config, generator: Pretrained) -> np.ndarray:
     """Read and frame the photographs: ``[N, S, S, 3]`` uint8.
 
+    What the search takes is checked, too, so that nothing is written if it is not there.
+
     Raises:
-      InputError: If one cannot be read, or has no face; the line names it.
+      InputError: If one cannot be read, or has no face; the line names it. Or if the generator
+        lacks the space, or the network of the features cannot be had.
     """
-    found = []
-    for path in photographs.listed(config.photo):
-        frame = framer(generator, config.noalign, lambda line, at=path: _say(at, line))
+    invert.space_of(generator, config.space)
+    paths = photographs.listed(config.photo)
+    frame, found = framer(generator, config.noalign), []
+    for path in paths:
         try:
-            found.append(frame(photographs.read(path)))
+            found.append(frame(photographs.read(path), functools.partial(_say, path)))
         except InputError as error:
             named = str(error).startswith(f"{path}: ")
             raise error if named else InputError(f"{path}: {error}") from error
+    fetch_features()
     return np.stack(found)
 
 
@@ -93,9 +99,14 @@ def _say(path: Path, line: str) -> None:
     progress.say(progress.printable(f"{path}: {line}"))
 
 
+def fetch_features() -> Path:
+    """The file of the network whose features are compared; it is downloaded once."""
+    return zoo.inception(progress.say)
+
+
 def features() -> Any:
-    """Parameters of the network whose features are compared; it is downloaded once."""
-    return jax.device_put(inception.load(zoo.inception(progress.say)))
+    """Parameters of that network."""
+    return jax.device_put(inception.load(fetch_features()))
 
 
 def find(

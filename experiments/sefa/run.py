@@ -180,6 +180,7 @@ def run(
 
 
 def _check_size(config: Config, generator: Pretrained, directions: int, samples: int) -> None:
+    samples *= 1 + config.keep_photo  # photographs stand beside their people
     side = min(generator.resolution, config.size)
     size = directions * samples * config.steps * side**2 * 3
     if size > MAX_BYTES:

@@ -98,7 +98,8 @@ def people(
     """Codes ``[N, D]`` and scores ``[N, A]`` of other people, drawn and scored once.
 
     The run directory keeps the scores as they come, so that what was interrupted goes on, and
-    another start with ``--fresh`` finds them. Of a code for each layer the mean is taken.
+    another start with ``--fresh`` that draws as many people finds them. Of a code for each
+    layer the mean is taken.
     """
     generator, count = audience.generator, config.supervised_samples
     key = jax.random.fold_in(jax.random.key(config.seed), _PEOPLE)
@@ -109,7 +110,7 @@ def people(
         codes.tobytes(),
         *(judges, config.eyes),
     )
-    scores = _kept(directory / FILE, digest)[:count]
+    scores = _kept(directory / FILE, digest)
     while len(scores) < count:
         part = codes[len(scores) : len(scores) + PART]
         first, last = len(scores) + 1, len(scores) + len(part)

@@ -21,7 +21,7 @@ _IMAGE_LABORATORIES = (
 )
 _SEFA = (
     r"frames/step_\d+\.png",
-    r"direction_\d+\.png",
+    r"(direction|photo)_\d+\.png",
     r"directions\.(npz|gif)",
     r"codes\.npz",
     r"sefa\.html",

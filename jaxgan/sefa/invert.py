@@ -62,6 +62,18 @@ def side_of(generator: Pretrained) -> int:
     return _part(generator.resolution, SIDE)
 
 
+def space_of(generator: Pretrained, space: str | None = None) -> str:
+    """The space to search: the given one, or the last that a generator has.
+
+    Raises:
+      InputError: If the generator lacks the space.
+    """
+    spaces = ("w", "w+") if generator.num_layers else ("z",)
+    space = space or spaces[-1]
+    lookup(f"space of {generator.flavour}", space, dict.fromkeys(spaces))
+    return space
+
+
 def invert(
     generator: Pretrained, target: np.ndarray, *, show: Show = _unshown, **options: Any
 ) -> Inverted:
@@ -105,9 +117,7 @@ def inverter(
     """
     side = side_of(generator)
     small = _part(side, _COARSE)
-    space = space or ("w+" if generator.num_layers else "z")
-    spaces = ("w", "w+") if generator.num_layers else ("z",)
-    lookup(f"space of {generator.flavour}", space, dict.fromkeys(spaces))
+    space = space_of(generator, space)
     if not 1 <= steps <= MAX_STEPS:
         raise InputError(f"steps={steps} must be 1 to {MAX_STEPS}")
     every = max(1, min(every, steps))

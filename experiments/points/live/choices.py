@@ -13,6 +13,8 @@ from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
 CLOUDS = tuple(POINT_CLOUDS)
+# What decides the points to train on and their modes; it stays with the cloud.
+OF_DATA = ("data", "data_key", "columns", "train_size", "standardize", "modes", "seed")
 SPEEDS = ("fast", "each update", "slow motion")
 
 
@@ -23,7 +25,7 @@ def _one(value: float) -> tuple[float, ...]:
 def _number(name: str, value: Any) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{name}={str(value)[:40]!r} must be a number")
@@ -125,8 +127,8 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
 
 
 def usual_of(config: Config, variant: str, cloud: PointCloud) -> Config:
-    """The command line's settings of a variant on the cloud of a configuration."""
-    given = {name: getattr(config, name) for name in ("data", "data_key", "columns", "seed")}
+    """The command line's settings of a variant on the points of a configuration."""
+    given = {name: getattr(config, name) for name in OF_DATA}
     ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **given)
     return usual
 

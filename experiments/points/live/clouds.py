@@ -33,7 +33,7 @@ def draw(strokes: Any) -> PointCloud:
     """
     try:
         lines = [np.array(stroke, float).reshape(-1, 2) for stroke in strokes]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("a drawing is a list of strokes, each a list of [x, y]") from error
     lines = [line for line in lines if len(line)]
     places = sum(map(len, lines))
@@ -71,7 +71,7 @@ def read(name: str, content: bytes, key: str, columns: Sequence[str] = ()) -> Po
         with open(path, "wb") as file:
             file.write(content)
         try:
-            return points.load(path, key, columns if plain.endswith(".csv") else ())
+            return points.load(path, key, columns if plain.lower().endswith(".csv") else ())
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}{os.sep}", "")) from error
 

@@ -5,11 +5,13 @@ const $ = (id) => document.getElementById(id);
 const main = $("main");
 const plane = $("plane");
 const shown = new Set();
+const LONGEST = 20000; // points of the curves, as the server's
+const ENDED = "The command that serves this page has ended.";
 let choices = null; // what /choices says
 let shot = null; // the last picture: facts and arrays
 let real = null; // real points, of the cloud number realOf
 let realOf = 0;
-let curve = [];
+let curve = []; // thinned to the LONGEST
 let curveOf = 0; // number of the start that the curve belongs to
 let strokes = null; // of a drawing, while there is one
 let colours = {};
@@ -289,19 +291,30 @@ async function act(name, given = {}) {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ act: name, ...given }),
     });
-    return told(await answer.json());
+    return await told(answer);
   } catch {
-    say("The command that serves this page has ended.", true);
+    say(ENDED, true);
     return null;
   }
 }
 
-function told(words) {
+/** The server's answer to an act; null, and a line, if it has refused or failed. */
+async function told(answer) {
+  if (!(answer.headers.get("content-type") || "").startsWith("application/json")) {
+    say(wrong(answer), true);
+    return null;
+  }
+  const words = await answer.json();
   if (words.error !== undefined) {
     say(words.error, true);
     return null;
   }
   return words.answer;
+}
+
+function wrong(answer) {
+  if (answer.status === 413) return "larger than the limit of 8 MiB; --data=FILE reads larger files";
+  return `the server answers ${answer.status} ${answer.statusText}`;
 }
 
 function parse(buffer) {
@@ -321,13 +334,14 @@ async function watch() {
   for (;;) {
     try {
       const answer = await fetch(`/shot?after=${after}`);
-      if (!answer.ok) throw new Error(answer.statusText);
+      if (!answer.ok) throw new Error(wrong(answer));
       const next = parse(await answer.arrayBuffer());
       if (next.facts.number === after) continue;
       after = next.facts.number;
       await take(next);
-    } catch {
-      if (after) say("The command that serves this page has ended.", true);
+    } catch (error) {
+      // A fetch that reaches no server is a TypeError.
+      if (after) say(error instanceof TypeError ? ENDED : error.message, true);
       after = curveOf = realOf = 0;
       await new Promise((done) => setTimeout(done, 1000));
     }
@@ -340,6 +354,8 @@ async function take(next) {
   if (facts.start !== curveOf) [curve, curveOf] = [[], facts.start];
   const last = curve.length ? curve[curve.length - 1][0] : 0;
   curve.push(...facts.curve.filter((point) => point[0] > last));
+  // The last point stays: the number of the next begins after it.
+  if (curve.length > LONGEST) curve = curve.filter((_, i) => (curve.length - 1 - i) % 2 === 0);
   if (facts.cloud !== realOf) {
     const answer = await fetch("/real");
     real = new Float32Array(await answer.arrayBuffer());
@@ -410,8 +426,7 @@ $("file").addEventListener("change", async (event) => {
   if (!file) return;
   try {
     const answer = await fetch(`/file?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
-    if (answer.status === 413) say("the file is larger than the limit of 8 MiB; --data=FILE reads larger ones", true);
-    else told(await answer.json());
+    await told(answer);
   } catch {
     say(`${file.name} cannot be sent: larger than 8 MiB, or changed meanwhile`, true);
   }

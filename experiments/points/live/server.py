@@ -113,7 +113,7 @@ def application(session: Session, feed: Feed) -> Any:
     async def shot(request: Request) -> Response:
         after = request.query_params.get("after", "0")
         number = int(after) if re.fullmatch("[0-9]{1,12}", after) else 0
-        await feed.wait(lambda: session.number > number)
+        await feed.wait(lambda: session.shot.number > number)
         content = encoded(session.shot, number)
         return Response(content, media_type="application/octet-stream")
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from experiments.points import modes
 from experiments.points.config import Config, resolve
 from experiments.points.live import choices, clouds, saving
@@ -21,6 +23,9 @@ from jaxgan.errors import InputError, lookup
 RATE = 15  # pictures a second, at most
 SLOW = 0.5  # seconds from update to update in slow motion
 IDLE = 0.05  # seconds between two looks at signals
+SPLIT = ("seed", "train_size", "standardize")  # settings that decide a ground
+# What settings and files that no check has caught may raise.
+UNFIT = (ArithmeticError, ValueError, MemoryError, jax.errors.JaxRuntimeError)
 FAST, EACH, SLOW_MOTION = choices.SPEEDS
 
 
@@ -65,7 +70,7 @@ class Session:
         if cloud is not None:
             ground = ground_of(config, cloud, own=own)
             self.cloud_number += 1
-        elif config.seed != self.training.config.seed:
+        elif any(getattr(config, n) != getattr(self.training.config, n) for n in SPLIT):
             old = self.training.ground
             ground = ground_of(config, old.cloud, own=old.own)
             self.cloud_number += 1
@@ -213,6 +218,10 @@ class Session:
             answer = do()
         except (InputError, OSError, TypeError) as error:
             future.set_exception(error)
+        except UNFIT as error:  # the training goes on: it is the only copy
+            self.status = ""
+            first = (str(error) or type(error).__name__).partition("\n")[0][:200]
+            future.set_exception(InputError(f"that cannot be done: {first}"))
         else:
             self.message = answer if isinstance(answer, str) else ""
             future.set_result(answer)

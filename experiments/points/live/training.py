@@ -161,7 +161,15 @@ class Training:
             self._end_epoch()
 
     def change(self, config: Config) -> list[str]:
-        """Go on with other settings; returns what starts anew."""
+        """Go on with other settings; returns what starts anew. What fails changes nothing."""
+        kept = vars(self) | {"acts": list(self.acts)}
+        try:
+            return self._change(config)
+        except Exception:
+            vars(self).update(kept)
+            raise
+
+    def _change(self, config: Config) -> list[str]:
         old, before = self.config, self.programs
         names = [name for name in SETTINGS if getattr(old, name) != getattr(config, name)]
         self._note({name: getattr(config, name) for name in names})

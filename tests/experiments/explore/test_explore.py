@@ -13,6 +13,7 @@ import sys
 import tempfile
 from html import unescape
 from pathlib import Path
+from unittest.mock import MagicMock
 from urllib.parse import parse_qs, quote, urlsplit
 
 import jax
@@ -23,7 +24,7 @@ from PIL import Image
 from experiments.common.web import refusal
 from experiments.explore import server as explore_server
 from experiments.explore.__main__ import main
-from experiments.explore.page import PLACES, save
+from experiments.explore.page import PLACES, SEEDS, Answers, _layout, save
 from experiments.explore.pictures import State, figure, painter, state_of
 from experiments.explore.server import PATHS
 from experiments.sefa import run
@@ -712,10 +713,28 @@ def test_people_of_a_file_of_codes(tmp_path):
     codes = sefa.draw_codes(generator_of(), jax.random.key(2), 2)
     np.savez(tmp_path / "codes.npz", **{"w+": codes})
     config = config_of(codes=str(tmp_path / "codes.npz"))
-    paint = painter(config, generator_of(), directions_of())
+    paint = painter(config, generator_of(), directions_of(), codes)
     for person in (0, 1):
         image = paint(State(person, 0.5, None, (0.0, 0.0, 0.0)))
         np.testing.assert_array_equal(image, to_uint8(generator_of().images(codes))[person])
     with pytest.raises(InputError, match="person 2 must be 0 to 1, of codes.npz") as error:
         paint(State(2, 0.5, None, (0.0, 0.0, 0.0)))
     assert line_of(error)
+
+
+def test_codes_of_a_file_are_read_once_and_have_no_truncation(tmp_path, monkeypatch):
+    monkeypatch.setattr(explore_server, "gradio", MagicMock)
+    file, reads = tmp_path / "codes.npz", []
+    np.savez(file, **{"w+": sefa.draw_codes(generator_of(), jax.random.key(2), 2)})
+    read_codes = run.codes_of
+    monkeypatch.setattr(run, "codes_of", lambda *a: reads.append(1) or read_codes(*a))
+    seen = []
+    for codes in (str(file), None):
+        reads.clear()
+        config, names = config_of(codes=codes), ["one", "two", "three"]
+        answers = Answers(config, tmp_path, generator_of(), directions_of(), names)
+        _layout(answers, generator_of())
+        sliders = [call.kwargs for call in answers.gradio.Slider.call_args_list]
+        (visible,) = (x["visible"] for x in sliders if x["label"] == "Truncation")
+        seen.append((answers.people, visible, len(reads)))
+    assert seen == [(2, False, 1), (SEEDS, True, 1)]

@@ -1,6 +1,8 @@
 """People of photographs in the SeFa laboratory, with a generator of four pixels."""
 
+import dataclasses
 import functools
+import json
 
 import jax
 import numpy as np
@@ -13,6 +15,7 @@ from experiments.sefa.config import Config, check_flags
 from jaxgan import runs, sefa
 from jaxgan.data.pixels import to_uint8
 from jaxgan.errors import InputError
+from jaxgan.runs import outputs
 from tests import generators
 from tests.generators import DIM, LAYERS, line_of
 
@@ -22,6 +25,7 @@ SMALL = {"directions": 2, "steps": 3, "noalign": True, "photo_steps": 100}
 
 @pytest.fixture(autouse=True)
 def pixels_alone(monkeypatch):
+    monkeypatch.setattr(photo, "fetch_features", lambda: None)
     monkeypatch.setattr(photo, "features", lambda: None)
 
 
@@ -66,6 +70,8 @@ def test_photographs_are_kept_only_if_asked(pictures, tmp_path):
             widths.append(way.width)
         assert not any("someone" in path.name for path in folder.rglob("*"))
     assert widths[1] > widths[0]
+    outputs.clear(folder)  # as --fresh does
+    assert not list(folder.glob("photo_*.png"))
 
 
 def test_a_stopped_search_goes_on(pictures, tmp_path, monkeypatch):
@@ -86,6 +92,54 @@ def test_a_stopped_search_goes_on(pictures, tmp_path, monkeypatch):
     run.run(config, tmp_path / "parts", linear())
     np.testing.assert_array_equal(codes_in(tmp_path / "parts"), codes_in(tmp_path / "whole"))
     np.testing.assert_array_equal(codes_in(tmp_path / "parts")[:1], found)
+
+
+def test_what_the_search_lacks_is_said_before_anything_is_written(
+    pictures, tmp_path, monkeypatch
+):
+    config = Config(photo=(str(pictures),), **SMALL)
+    with pytest.raises(InputError, match="unknown space of .* 'w'; choose from z"):
+        run.run(dataclasses.replace(config, space="w"), tmp_path / "run", linear(0))
+
+    def offline():
+        raise InputError("pip cannot download it")
+
+    monkeypatch.setattr(photo, "fetch_features", offline)
+    with pytest.raises(InputError, match="pip cannot download it"):
+        run.run(config, tmp_path / "run", linear())
+    assert not (tmp_path / "run").exists()
+
+
+def test_photographs_that_are_kept_count_as_people(pictures, tmp_path, monkeypatch):
+    size = 2 * 2 * 3 * linear().resolution ** 2 * 3  # directions, people, steps, pixels
+    monkeypatch.setattr(run, "MAX_BYTES", size)
+    config = Config(photo=(str(pictures),), **SMALL)
+    with pytest.raises(InputError, match="2 directions, 4 samples, 3 steps"):
+        run.run(dataclasses.replace(config, keep_photo=True), tmp_path / "run", linear())
+    assert not (tmp_path / "run").exists()
+    run._check_size(config, linear(), 2, 2)  # without them it fits
+
+
+def test_photographs_and_codes_have_folders_of_their_own(
+    pictures, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("experiments.sefa.__main__.load", lambda config: linear())
+    file = tmp_path / "codes.npz"
+    np.savez(file, **{"w+": sefa.draw_codes(linear(), jax.random.key(1), 1)})
+    plain = ["--checkpoint=faces", f"--out={tmp_path}", "--directions=2"]
+    for name, flags in {
+        "faces": [],
+        "faces_photo": [f"--photo={pictures}", "--noalign"],
+        "faces_codes": [f"--codes={file}"],
+    }.items():
+        assert main([*plain, *flags, "--dry_run"]) == 0
+        assert list(json.loads(capsys.readouterr().out)) == [str(tmp_path / "sefa" / name)]
+    inside = tmp_path / "sefa" / "faces_codes" / "codes.npz"
+    inside.parent.mkdir(parents=True)
+    file.rename(inside)
+    assert main([*plain, f"--codes={inside}", "--fresh"]) == 2
+    assert "lies inside" in capsys.readouterr().err
+    assert inside.exists()
 
 
 def test_another_photograph_is_another_run(pictures, tmp_path):

@@ -181,8 +181,8 @@ def test_names_may_be_given_twice_and_with_blanks(asked):
             "--supervised has no meaning with --directions_file",
         ),
         (
-            ["--attributes", "--supervised=age", "--supervised_samples=0"],
-            "--supervised_samples=0 must be 1 to 100000",
+            ["--attributes", "--supervised=age", "--supervised_samples=49"],
+            "--supervised_samples=49 must be 50 to 100000",
         ),
         (["--attributes", "--likeness=x"], "--likeness=x must be one of faces, labels"),
         (["--likeness=labels"], "--likeness has no meaning without --attributes"),

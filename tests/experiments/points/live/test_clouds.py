@@ -36,6 +36,7 @@ def test_a_dot_is_a_blob():
         ([[["x", 1]]], "a list of strokes"),
         ({"a": 1}, "a list of strokes"),
         ([[[0.1, float("nan")]]], "numbers from 0 to 1.5"),
+        ([[[10**400, 1]]], "a list of strokes"),
         ([[[-0.1, 0.5]]], "numbers from 0 to 1.5"),
         ([[[0.1, 0.2]] * 20_001], "a drawing of 20001 places"),
     ],
@@ -43,6 +44,13 @@ def test_a_dot_is_a_blob():
 def test_what_is_no_drawing_is_refused(strokes, words):
     with pytest.raises(InputError, match=words):
         clouds.draw(strokes)
+
+
+@pytest.mark.parametrize("name", ["few.csv", "FEW.CSV"])
+def test_columns_of_a_table_are_chosen(name):
+    table = "a,b,c\n" + "".join(f"{i},0,{i * i}\n" for i in range(12))
+    cloud = clouds.read(name, table.encode(), "xx", ("a", "c"))
+    np.testing.assert_array_equal(cloud.points, [[i, i * i] for i in range(12)])
 
 
 def test_circles_are_round():

@@ -105,6 +105,10 @@ def test_a_person_draws_trains_changes_and_saves(command, new_tab):
     tab.get_by_text("learning_rate='fast' must be a number").wait_for()
     assert until(tab, lambda x: True)["acts"] == "3"
 
+    # An answer that is no JSON is shown as what it is.
+    tab.evaluate("() => told(new Response('failed', { status: 500, statusText: 'Failed' }))")
+    assert tab.locator("#message").text_content() == "the server answers 500 Failed"
+
     # What is shown changes the canvas, and nothing else.
     def pixels():
         return tab.locator("#plane").evaluate("x => x.toDataURL()")
@@ -129,6 +133,15 @@ def test_a_person_draws_trains_changes_and_saves(command, new_tab):
     assert cloud.min() > 0.1  # the L, in the sheet's units: from 0.45 to the right and 0.2 up
     assert np.median(cloud[:, 0]) < 0.6
     assert (run / "samples.npz").exists()
+
+    # Curves stay short, and keep their last point.
+    length, last = tab.evaluate("""async () => {
+      const many = Array.from({ length: 20000 }, (_, i) => [1e6 + i, i, 1, 1, null, null]);
+      await take({ ...shot, facts: { ...shot.facts, curve: many } });
+      return [curve.length, curve[curve.length - 1][0]];
+    }""")
+    assert 10_000 <= length <= 10_100
+    assert last == 1e6 + 19_999
 
     # A second tab sees the same; on a phone nothing sticks out, and all can be reached.
     phone = new_tab(home, width=390, has_touch=True, is_mobile=True)

@@ -1,5 +1,6 @@
 """The live page's server and command, without a browser."""
 
+import asyncio
 import http.client
 import json
 import struct
@@ -91,6 +92,16 @@ def test_the_page_and_its_acts(served):
     assert b"error" in ask("/file?name=own.csv", "POST", b"1,2")[2]
 
 
+def test_a_number_is_told_with_its_shot(served):
+    session, ask = served
+    last = session.shot.number
+    session.number += 1  # its shot is in the making
+    later = threading.Timer(0.3, session.ask, ["pause"])
+    later.start()
+    assert read(ask(f"/shot?after={last}")[2])[0]["number"] > last
+    later.join()
+
+
 def test_strangers_get_nothing(served):
     session, ask = served
     before = session.number
@@ -130,6 +141,24 @@ def test_bodies_that_are_too_long_are_refused():
     with pytest.raises(StopIteration):
         running.send(None)
     assert sent[0]["status"] == 413
+
+
+def test_a_request_that_breaks_off_does_nothing():
+    parts = [
+        {"type": "http.request", "body": b"1,2\n", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive():
+        return parts.pop(0)
+
+    async def never(*_):
+        raise AssertionError("it was executed, or answered")
+
+    headers = [(b"host", b"localhost")]
+    scope = {"type": "http", "path": "/file", "method": "POST", "headers": headers}
+    asyncio.run(web.guarded(never, server.SITE)(scope, receive, never))
+    assert parts == []
 
 
 def test_numbers_that_json_does_not_have_are_null():

@@ -1,5 +1,7 @@
 """The controls of the live page, without a server."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -173,6 +175,24 @@ def test_networks_go_on_under_other_settings(session_of):
     assert np.isfinite(session.shot.picture.fake).all()
 
 
+def test_a_change_that_fails_changes_nothing(session_of, monkeypatch):
+    session = session_of()
+    session.step("both")
+    training = session.training
+
+    def full(*_):
+        raise MemoryError
+
+    config, acts = training.config, list(training.acts)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(training), "_call", full)
+        with pytest.raises(MemoryError):
+            session.change(generator_widths="8,8")
+    assert (training.config, training.acts) == (config, acts)
+    session.step("both")
+    assert training.step == 2
+
+
 def test_before_training_a_change_is_another_start(session_of):
     session = session_of()
     session.change(critic_steps=2, latent_dim=1, latent="uniform")
@@ -196,12 +216,22 @@ def test_reset_starts_from_the_seed(session_of):
 
 
 def test_the_variants_own_settings(session_of):
-    session = session_of()
+    session = session_of(standardize=False)
     session.change(variant="gan")
     assert session.usual() == "the settings of --variant=gan"
     assert session.training.config.generator_widths == (128, 128, 128)
     assert session.training.config.epochs == 300
-    assert session.training.config.train_size == 480
+    assert session.training.config.train_size == 512  # it stays, as the points do
+    assert session.training.config.standardize is False
+    assert len(session.training.ground.lane.train) == 512
+
+
+def test_another_split_is_another_ground(session_of):
+    session = session_of()
+    session._begin(replace(session.training.config, train_size=500))
+    assert len(session.training.ground.lane.train) == 500
+    session._begin(replace(session.training.config, standardize=False))
+    assert (session.training.ground.lane.units.scale == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +243,7 @@ def test_the_variants_own_settings(session_of):
         ({"critic_steps": 0}, "--critic_steps=0: must be a whole number from 1"),
         ({"critic_steps": "1.5"}, "critic_steps=1.5 must be a whole number"),
         ({"critic_steps": "1e300"}, "critic_steps=1e300 must be a whole number"),
+        ({"critic_steps": 10**400}, "critic_steps='1000"),
         ({"batch_size": 600}, "one generator update takes 3 batches"),
         ({"variant": "wgna"}, "unknown variant 'wgna'; choose from gan"),
         ({"clip": 0.1}, "clip has no effect: the variant has none"),
@@ -287,6 +318,32 @@ def test_acts_come_from_any_thread_in_order(session_of):
     refused = [future.exception(0) is not None for future in futures]
     assert refused == [False, False, True, True, False]
     assert "unknown act 'dance'; choose from play, pause" in str(futures[2].exception(0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("too large"),
+        ValueError("too\nlong"),
+        MemoryError(),
+        jax.errors.JaxRuntimeError("out of memory"),
+    ],
+)
+def test_what_cannot_be_done_does_not_end_the_training(session_of, error):
+    session = session_of()
+
+    def fails():
+        session.status = "compiling"
+        raise error
+
+    session._acts["reset"] = fails
+    future, after = session.ask("reset"), session.ask("step", of="both")
+    session.run(lambda: None, after.done)
+    assert isinstance(future.exception(0), InputError)
+    line = str(error).partition("\n")[0] or "MemoryError"
+    assert str(future.exception(0)) == f"that cannot be done: {line}"
+    assert session.shot.facts["status"] == ""
+    assert session.training.step == 1
 
 
 def test_slow_motion_waits_between_updates(session_of):
