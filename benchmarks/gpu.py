@@ -175,7 +175,7 @@ def lanes(tiny: bool) -> None:
 
 def dcgan(tiny: bool) -> None:
     """Time steps of DCGAN, 64 pixels, and what bfloat16 saves."""
-    batch, rounds = (2, 1) if tiny else (512, 5)
+    batch, rounds = (4, 1) if tiny else (512, 5)
     steps = {"JAXGAN_BENCHMARK_STEPS": "1" if tiny else "20"}
     for variant in ("gan", "wgan_gp"):
         saved = {}

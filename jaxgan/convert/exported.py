@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,9 +73,10 @@ def config_beside(path: Path) -> dict[str, Any] | None:
     Raises:
       InputError: If it says that it is jaxgan's, and is of another format.
     """
-    file = (path / CONFIG) if path.is_dir() else path.with_name(CONFIG)
+    folder = os.path.isdir(path)
+    file = (path / CONFIG) if folder else path.with_name(CONFIG)
     weights = file.with_name(WEIGHTS)
-    if not (path.is_dir() or path == weights) or not weights.is_file():
+    if not (folder or path == weights) or not weights.is_file():
         return None
     config = _config_in(file)
     if config is not None and config.get("format") != _FORMAT:
