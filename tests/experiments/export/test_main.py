@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from experiments.common import ending
 from experiments.export.__main__ import main
 from jaxgan import convert
 from jaxgan.convert import clouds, exported
@@ -37,6 +38,15 @@ def test_a_run_is_exported_with_its_settings_and_measures(run, tmp_path, capsys)
     assert "| w1 | 2.5 |" in text
     assert convert.points(out).settings == cloud().settings
     assert str(tmp_path) not in text + (out / "config.json").read_text()
+
+
+def test_a_training_exports_each_of_its_runs(run, monkeypatch, capsys):
+    """What ``--export`` of a laboratory does; of a sweep, and of one run, once more too."""
+    monkeypatch.setattr(folder, "available", lambda name: name == "safetensors")
+    for directory in (run.parent, run, run):
+        ending.export(directory)
+        assert convert.points(run / "export").settings == cloud().settings
+    assert capsys.readouterr().err == 3 * f"exported to {run / 'export'}\n"
 
 
 @pytest.mark.parametrize(
