@@ -10,7 +10,7 @@ from jaxgan.training.gan import gan
 from jaxgan.training.lanes import over_lanes
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, quick_jit
+from tests.quick import normal, quick_jit, user_jit
 
 COUNT, DEVICES = 8, 4
 
@@ -56,7 +56,7 @@ def compiled():
 
 @pytest.fixture(scope="module")
 def optimised():
-    return jax.jit(train_one)
+    return user_jit(train_one)
 
 
 def assert_equal(together, separate):
@@ -95,7 +95,7 @@ def test_the_form_of_a_card_gives_the_same_lanes(device):
 @pytest.mark.parametrize(("devices", "count"), [(1, 3), (4, 6)])
 def test_optimised_lanes_equal_optimised_runs(devices, count, optimised):
     args = lanes_of(count)
-    together = jax.jit(over_lanes(train_one, mesh_of(devices)))(*args)
+    together = user_jit(over_lanes(train_one, mesh_of(devices)))(*args)
     assert_equal(together, alone(optimised, args))
 
 
