@@ -3,6 +3,7 @@
 JAX compiles a program for each shape that it draws, so arrays and weights are numpy's here.
 """
 
+import contextlib
 import functools
 import zlib
 from dataclasses import replace
@@ -10,10 +11,22 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-# Takes half the time to compile. It is only for results that are compared with one another:
-# the programs of users are optimised, as those of `user_jit` are, whatever conftest.py sets.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-user_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 3})
+# Compiles as for users, whatever conftest.py sets.
+user_jit = functools.partial(
+    jax.jit,
+    compiler_options={
+        "xla_backend_optimization_level": 3,
+        "xla_llvm_disable_expensive_passes": False,
+    },
+)
+
+
+@contextlib.contextmanager
+def optimised():
+    """Compile as for users: for tests that run programs for longer than they compile them."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 def normal(*shape, seed=0):

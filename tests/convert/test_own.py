@@ -14,7 +14,7 @@ from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
 from tests.convert.attacks import alone, attack_of
 from tests.generators import line_of
-from tests.quick import normal, quick_jit, variables
+from tests.quick import normal, variables
 
 SETTINGS = {
     "format": 2,
@@ -93,7 +93,7 @@ def test_a_generator_that_takes_labels_has_them_behind_its_latents(tmp_path):
     (style,) = generator.styles
     assert not style.weight[:, 5:].any()
 
-    @quick_jit
+    @jax.jit
     def both(weights):
         return network.apply(weights, z, labels), generator.synthesise(weights, codes)
 

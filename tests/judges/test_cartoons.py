@@ -11,7 +11,6 @@ from jaxgan.judges import cartoons as judges_cartoons
 from jaxgan.judges import fitting
 from jaxgan.judges.cartoons import NETWORK
 from tests.generators import line_of
-from tests.quick import quick_jit
 
 SAYS = "training a reader of the factors of cartoons of 16 pixels, once"
 
@@ -38,7 +37,7 @@ def untrained(monkeypatch):
 
 @pytest.mark.slow
 def test_the_reader_learns():
-    train = quick_jit(judges_cartoons.fit, static_argnames="epochs")
+    train = jax.jit(judges_cartoons.fit, static_argnames="epochs")
     cartoons, held_out = (cartoon_faces.load(count, count, 16) for count in (1024, 256))
     targets = standardised(cartoons.factors).astype(np.float32)
     params = train(cartoons.images, targets, epochs=8)

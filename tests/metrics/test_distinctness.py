@@ -1,11 +1,12 @@
+import jax
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
 from jaxgan.metrics.distinctness import distinctness
-from tests.quick import normal, quick_jit
+from tests.quick import normal
 
-measure = quick_jit(distinctness)
+measure = jax.jit(distinctness)
 
 
 def test_it_is_the_median_distance_to_the_nearest_over_the_spread():

@@ -12,6 +12,7 @@ from jaxgan.convert import zoo
 from jaxgan.errors import InputError
 from jaxgan.metrics import images
 from tests.metrics import fid_tools
+from tests.quick import optimised
 
 STORED = json.loads(fid_tools.FILE.read_text())
 
@@ -27,8 +28,9 @@ def weights():
 
 def compare(kind, convention, theirs, weights):
     pair = fid_tools.pair(kind)
-    extract = images.inception_features(weights, convention)
-    known = {x.tobytes(): extract(x) for x in pair}  # once for all measures
+    with optimised():
+        extract = images.inception_features(weights, convention)
+        known = {x.tobytes(): extract(x) for x in pair}  # once for all measures
 
     def features(x):
         return known[x.tobytes()]

@@ -11,7 +11,7 @@ from jaxgan.errors import InputError
 from jaxgan.networks import dcgan, sngan
 from jaxgan.networks.layers import Conv, weighted
 from jaxgan.networks.pairs import PAIRS
-from tests.quick import normal, quick_jit, variables
+from tests.quick import normal, variables
 
 LATENT, CLASSES, BATCH = 6, 3, 4
 LABELS = np.array([0, 1, 2, 1], np.int32)
@@ -85,7 +85,7 @@ def test_every_parameter_has_a_gradient(name):
         scores, _ = critic.apply(others | {"params": critic_params}, images, LABELS, **train)
         return scores.mean()
 
-    gradients = quick_jit(jax.grad(loss, (0, 1)))(weights["params"], others["params"])
+    gradients = jax.jit(jax.grad(loss, (0, 1)))(weights["params"], others["params"])
     for path, slope in jax.tree_util.tree_leaves_with_path(gradients):
         assert np.isfinite(slope).all(), path
         assert np.abs(slope).max() > 0, path
@@ -96,7 +96,7 @@ def test_labels_matter_to_each_example_alone_and_bfloat16_is_close(name):
     def pair(dtype):
         generator, critic, weights, others, z = made(name, dtype)
 
-        @quick_jit
+        @jax.jit
         def both(images_labels, labels):
             images = generator.apply(weights, z, images_labels)
             same = jnp.repeat(images[:1], BATCH, axis=0)
@@ -145,7 +145,7 @@ def test_weights_come_to_have_the_spectral_norm_1():
     sigma = np.linalg.svd(kernel.reshape(-1, 5), compute_uv=False)[0]
     expected = np.tensordot(x, kernel / sigma, 3)[:, None, None]
 
-    @quick_jit
+    @jax.jit
     def passed(weights):
         return network.apply(weights, x, train=True, mutable=["batch_stats"])
 
@@ -153,7 +153,7 @@ def test_weights_come_to_have_the_spectral_norm_1():
         y, stats = passed(weights)
         weights = weights | stats
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
-    y = quick_jit(network.apply)(weights, x)
+    y = jax.jit(network.apply)(weights, x)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -197,14 +197,14 @@ def test_dcgan_follows_a_torch_twin():
             norm.bias.data = torch.tensor(params[f"BatchNorm_{i}"]["bias"].ravel())
             layers += [norm, torch.nn.ReLU()]
     twin = torch.nn.Sequential(*layers, torch.nn.Tanh())
-    images, _ = quick_jit(
+    images, _ = jax.jit(
         lambda z: generator.apply(weights, z, train=True, mutable=["batch_stats"])
     )(z)
     theirs = twin(torch.tensor(z)[:, :, None, None]).detach().numpy()
     np.testing.assert_allclose(images, theirs.transpose(0, 2, 3, 1), atol=1e-5)
 
     twin = torch_critic(torch, others["params"], others["batch_stats"])
-    passed = quick_jit(
+    passed = jax.jit(
         lambda others: critic.apply(others, x, train=True, mutable=["batch_stats"])
     )
     for _ in range(3):

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -5,7 +6,7 @@ from jaxgan.convert.transforms import placement
 from jaxgan.networks.resampling import resampling, signals
 from jaxgan.networks.stylegan3 import Layer, Synthesis
 from tests.convert import stylegan3_files as plain
-from tests.quick import normal, quick_jit, variables
+from tests.quick import normal, variables
 
 # Float32 through a filtered layer, against float64.
 CLOSE = 5e-6
@@ -63,7 +64,7 @@ def test_a_layer_is_its_plain_form(layer, kernel, radial):
     params = weights["params"]
     params["squares"] = np.square(params["kernel"]).sum(axis=(0, 1))
     weight = np.float64(params["kernel"]).transpose(3, 2, 0, 1)
-    images = quick_jit(network.apply)(weights, x, code)
+    images = jax.jit(network.apply)(weights, x, code)
     for image, one, w in zip(images, x, np.float64(code), strict=True):
         style = w @ params["style"]["kernel"] + params["style"]["bias"]
         y = plain.convolved(one.transpose(2, 0, 1), weight, style, demodulate=True)
@@ -92,7 +93,7 @@ def drawn(kernel, radial, *transforms):
     params["input"]["frequencies"] *= 3
     params["input"]["placement"]["kernel"] *= 0
     params["input"]["placement"]["bias"][:] = 1, 0, 0, 0
-    return np.asarray(quick_jit(network.apply)(weights, codes, transforms))
+    return np.asarray(jax.jit(network.apply)(weights, codes, transforms))
 
 
 def test_a_turn_of_the_waves_turns_the_image():

@@ -14,7 +14,7 @@ from jaxgan.training.epochs import epoch
 from jaxgan.training.gan import AUGMENT, STEP, Gan, GanState, draw_key, gan, latents
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, quick_jit, state_of
+from tests.quick import normal, state_of
 
 CLASSES, LATENT, STEPS, BATCH, RATE = 3, 4, 2, 8, 0.1
 
@@ -94,12 +94,12 @@ def step_by_hand(state, reals, labels):
 @pytest.fixture(scope="module")
 def start():
     """The first state of the GAN of ``make``."""
-    return quick_jit(make().init)(jax.random.key(0), REALS[0, :1], LABELS[0, :1])
+    return jax.jit(make().init)(jax.random.key(0), REALS[0, :1], LABELS[0, :1])
 
 
 def test_a_step_with_labels_and_changed_examples_is_what_it_says(start):
-    state, _ = quick_jit(make(augment=shake).step)(start, REALS, LABELS)
-    generator, critic = quick_jit(step_by_hand)(start, REALS, LABELS)
+    state, _ = jax.jit(make(augment=shake).step)(start, REALS, LABELS)
+    generator, critic = jax.jit(step_by_hand)(start, REALS, LABELS)
     chex.assert_trees_all_close(state.critic.params, critic, rtol=1e-4, atol=1e-6)
     chex.assert_trees_all_close(state.generator.params, generator, rtol=1e-4, atol=1e-6)
     moved = jax.tree.map(lambda x, y: abs(x - y).max(), generator, start.generator.params)
@@ -130,7 +130,7 @@ def test_labels_that_are_ignored_change_no_bit(key):
     """Neither latents nor the penalty's draws depend on whether there are labels."""
     networks = Deaf(mlp.Generator((6,))), Deaf(mlp.Critic((6,)))
     g = gan(*networks, objective("wgan_gp"), pair("sgd", RATE), latent_dim=LATENT)
-    step = quick_jit(g.step)
+    step = jax.jit(g.step)
     state = state_of(g, key, REALS[0, :1])
     for x, y in zip(
         jax.tree.leaves(step(state, REALS)[0].replace(key=0)),

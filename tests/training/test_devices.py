@@ -16,7 +16,7 @@ from jaxgan.training.gan import gan
 from jaxgan.training.objectives import OBJECTIVES, objective
 from jaxgan.training.optimizers import pair
 from jaxgan.training.traffic import sums, traffic
-from tests.quick import normal, quick_jit, state_of
+from tests.quick import normal, state_of
 
 BATCH, WIDTH, CLASSES = 16, 32, 3
 
@@ -48,7 +48,7 @@ def shared(function, *arguments):
     mesh = devices.make_mesh()
     everywhere = devices.everywhere(mesh)
     with jax.set_mesh(mesh):
-        compiled = quick_jit(function, out_shardings=everywhere)
+        compiled = jax.jit(function, out_shardings=everywhere)
         return compiled.lower(*jax.device_put(arguments, everywhere)).compile()
 
 
@@ -56,7 +56,7 @@ def test_devices_share_the_products_of_a_step(key):
     g, reals = points_gan(), normal(2, BATCH, 2)
     state = state_of(g, key, reals[0, :1])
     alone, together = (
-        quick_jit(g.step).lower(state, reals).compile(),
+        jax.jit(g.step).lower(state, reals).compile(),
         shared(g.step, state, reals),
     )
     # Each device pushes its own latents through the generator, a share of the batch.
@@ -117,7 +117,7 @@ def start_of(case):
         labels = np.arange(BATCH, dtype=np.int32)[None] % CLASSES
         inputs.append(labels)
         first.append(labels[0, :1])
-    state = quick_jit(g.init)(jax.random.key(0), *first)
+    state = jax.jit(g.init)(jax.random.key(0), *first)
     return g, (state, *inputs)
 
 
@@ -125,7 +125,7 @@ def start_of(case):
 def steps_of(case):
     """A GAN of a case, its inputs, and its step compiled for one device and for all."""
     g, inputs = start_of(case)
-    alone = quick_jit(g.step).lower(*inputs).compile()
+    alone = jax.jit(g.step).lower(*inputs).compile()
     return g, inputs, alone, shared(g.step, *inputs)
 
 
@@ -146,7 +146,7 @@ def test_a_step_in_the_forms_of_a_card_equals_that_of_a_cpu(device, case, as_on_
 
     def run(place):
         placed = jax.device_put(inputs, place)
-        mine, metrics = quick_jit(lambda *args: g.step(*args))(*placed)
+        mine, metrics = jax.jit(lambda *args: g.step(*args))(*placed)
         return jax.device_get((mine.generator, mine.critic, mine.average, metrics))
 
     with jax.default_matmul_precision("highest"):

@@ -8,7 +8,7 @@ from jaxgan.training.epochs import _shuffled, epoch, interval, steps_per_epoch
 from jaxgan.training.gan import Gan, GanState, draw_key, gan
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, quick_jit, state_of
+from tests.quick import normal, state_of
 
 
 def small():
@@ -77,12 +77,12 @@ def test_an_interval_is_its_epochs_one_after_another(key):
     g, data = small(), normal(40, 2)
     options = {"batch_size": 8, "critic_steps": 2}
     first = state_of(g, key, data[:1])
-    state, metrics = quick_jit(
+    state, metrics = jax.jit(
         lambda state, data: interval(
             g, state, data, epochs=3, measure=lambda s: {"step": s.step}, **options
         )
     )(first, data)
-    expected, one_epoch = first, quick_jit(lambda s, x: epoch(g, s, x, **options))
+    expected, one_epoch = first, jax.jit(lambda s, x: epoch(g, s, x, **options))
     for i in range(3):
         expected, one = one_epoch(expected, data)
         np.testing.assert_allclose(metrics["critic_loss"][i], one["critic_loss"], rtol=1e-6)

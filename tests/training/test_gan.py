@@ -13,7 +13,7 @@ from jaxgan.networks import mlp
 from jaxgan.training.gan import LATENTS, STEP, averaged, draw_key, gan, latents, packed
 from jaxgan.training.objectives import OBJECTIVES, PENALTIES, objective
 from jaxgan.training.optimizers import OPTIMIZERS, pair
-from tests.quick import normal, quick_jit
+from tests.quick import normal
 
 LATENT = 5  # more than what mlp takes apart without a product
 STEPS, BATCH = 2, 16
@@ -65,7 +65,7 @@ SETTINGS = {"rate": 1e-2, "critic_rate": 1e-2, "clip": 0.01, "ema": 0.9}
 
 
 @functools.cache
-def training(variant="gan", optimizer="sgd", networks="shallow", quick=False):
+def training(variant="gan", optimizer="sgd", networks="shallow"):
     """One compiled step for all tests of a kind."""
     traces = []
 
@@ -78,7 +78,7 @@ def training(variant="gan", optimizer="sgd", networks="shallow", quick=False):
         traces.append(settings)
         return make(**settings).step(state, reals)
 
-    compiled = (quick_jit if quick else jax.jit)(step)
+    compiled = jax.jit(step)
     return Training(
         lambda key, **changes: make(**SETTINGS | changes).init(
             key, np.zeros((1, 2), np.float32)
@@ -135,7 +135,7 @@ def test_every_variant_trains_each_network_alone_and_both(variant, key, reals):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_trains_and_keeps_weights_clipped(optimizer, key, reals):
     """From the start and after every update."""
-    run = training("wgan", optimizer, quick=optimizer != "sgd")
+    run = training("wgan", optimizer)
     run.traces.clear()
     assert_contract(run, key, reals)
     bound = {"clip": 0.05}
@@ -150,7 +150,7 @@ def test_every_optimizer_trains_and_keeps_weights_clipped(optimizer, key, reals)
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", [name for name in OBJECTIVES if name != "wgan_gp"])
 def test_batch_statistics_go_with_every_variant(variant, key, reals):
-    assert_contract(training(variant, networks="batch_norm", quick=True), key, reals)
+    assert_contract(training(variant, networks="batch_norm"), key, reals)
 
 
 def test_batch_statistics_move_once_per_pass(key, reals):
@@ -247,8 +247,8 @@ def test_the_critic_judges_packs(key, reals):
     packs, own = make(mlp.Critic((8,)), 2), make(PairCritic())
     start = packs.init(key, reals[0, :1])
     inner = dataclasses.replace(start.critic, params={"inner": start.critic.params})
-    state, metrics = quick_jit(packs.step)(start, reals)
-    expected, others = quick_jit(own.step)(dataclasses.replace(start, critic=inner), reals)
+    state, metrics = jax.jit(packs.step)(start, reals)
+    expected, others = jax.jit(own.step)(dataclasses.replace(start, critic=inner), reals)
     chex.assert_trees_all_close(metrics, others, rtol=1e-6)
     chex.assert_trees_all_close(state.generator.params, expected.generator.params, rtol=1e-6)
     chex.assert_shape(packs.score(state, reals[0]), (BATCH,))

@@ -10,7 +10,7 @@ from jaxgan.training.gan import gan
 from jaxgan.training.lanes import over_lanes
 from jaxgan.training.objectives import objective
 from jaxgan.training.optimizers import pair
-from tests.quick import normal, quick_jit, user_jit
+from tests.quick import normal, user_jit
 
 COUNT, DEVICES = 8, 4
 
@@ -51,7 +51,7 @@ def alone(train, args):
 @pytest.fixture(scope="module")
 def compiled():
     """The lanes of the quick tests."""
-    return quick_jit(over_lanes(train_one, mesh_of(DEVICES))).lower(*lanes_of(COUNT)).compile()
+    return jax.jit(over_lanes(train_one, mesh_of(DEVICES))).lower(*lanes_of(COUNT)).compile()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def assert_equal(together, separate):
 
 def test_a_lane_equals_the_same_run_alone(compiled):
     args = lanes_of(COUNT)
-    assert_equal(compiled(*args), alone(quick_jit(train_one), args))
+    assert_equal(compiled(*args), alone(jax.jit(train_one), args))
 
 
 def test_lanes_need_no_communication(compiled):
@@ -80,8 +80,8 @@ def test_the_form_of_a_card_gives_the_same_lanes(device):
     args = lanes_of(COUNT)
     mesh = training_devices.make_mesh(jax.devices(device.platform)[:DEVICES])
     with jax.default_device(device), jax.default_matmul_precision("highest"):
-        batched = quick_jit(over_lanes(train_one, mesh, in_turn=False))(*args)
-        separate = alone(quick_jit(train_one), args)
+        batched = jax.jit(over_lanes(train_one, mesh, in_turn=False))(*args)
+        separate = alone(jax.jit(train_one), args)
     jax.tree.map(
         # batched matrix products sum in another order; eight Adam steps follow
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4),

@@ -56,7 +56,6 @@ def program(data, lanes=1, shares=False, labels=None, **options):
         measure=lambda gan, state, lane: {"step": state.step},
         mesh=devices.make_mesh(jax.devices()[:2]),
         share_batches=shares,
-        compiler_options={"xla_backend_optimization_level": 0},
         **options,
     )
 

@@ -139,10 +139,7 @@ def command(*args, cwd, **env):
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.points", *args],
         cwd=cwd,
-        # Optimised, as a user's programs are: conftest.py sets another level for this process.
-        env=os.environ
-        | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-        | env,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
