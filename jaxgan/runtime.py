@@ -22,7 +22,7 @@ def setup(devices: int | None = None) -> None:
     Args:
       devices: As how many devices a CPU counts instead.
 
-    Example:
+    Examples:
       >>> import jaxgan
       >>> jaxgan.setup()
     """

@@ -49,7 +49,7 @@ def load(
       InputError: If it cannot be read or holds no generator that is known; the line says
         what it holds instead. Also if its arrays are not those of ``network``.
 
-    Example:
+    Examples:
       >>> import flax.linen as nn, jax, jax.numpy as jnp, jaxgan, pathlib, tempfile
       >>> from jaxgan.convert import own
       >>> class Generator(nn.Module):

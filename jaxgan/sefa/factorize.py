@@ -107,7 +107,7 @@ def directions(
       InputError: If an argument is none of the above, the layers have no matrix that
         takes part, or fewer than k directions are left.
 
-    Example:
+    Examples:
       >>> import jaxgan, numpy as np
       >>> from jaxgan.convert.generator import Pretrained, Style
       >>> style = Style("kernel", 0, np.diag([1.0, 3.0, 2.0]))

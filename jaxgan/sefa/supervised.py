@@ -72,7 +72,7 @@ def fit(
       InputError: If the sizes differ, too few people have scores, a score is the same for
         all, or conditioning leaves nothing of a direction.
 
-    Example:
+    Examples:
       >>> rng = np.random.default_rng(0)
       >>> codes = rng.normal(size=(500, 4))
       >>> found = fit(codes, codes[:, :2] + codes[:, 1:3], ["a", "b"])

@@ -102,7 +102,7 @@ def augment(names: Sequence[str]) -> Augmentation | None:
     Raises:
       InputError: If a name is unknown or given twice.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp
       >>> from jaxgan.training.augment import augment
       >>> change = augment(["color", "translation", "cutout"])

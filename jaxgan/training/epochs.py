@@ -1,6 +1,7 @@
 """Training as compiled scans: steps into an epoch, epochs into an interval."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,7 @@ def epoch(
     Returns:
       The state one epoch on, and each metric's mean over the epoch.
 
-    Example:
+    Examples:
       >>> import jax, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(
@@ -138,7 +139,7 @@ def interval(
     *,
     epochs: int,
     measure: Callable[[GanState], Metrics] = lambda state: {},
-    **options,
+    **options: Any,
 ) -> tuple[GanState, Metrics]:
     """Several epochs as one scan, with measures after each.
 
@@ -153,7 +154,7 @@ def interval(
     Returns:
       The state E epochs on, and metrics ``{name: [E]}``.
 
-    Example:
+    Examples:
       >>> import jax, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(

@@ -106,7 +106,7 @@ class Gan(NamedTuple):
 def averaged(state: GanState) -> GanState:
     """The state with the generator replaced by its moving average.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(
@@ -139,7 +139,7 @@ def latents(key: Array, count: int, latent_dim: int, law: str = "normal") -> Arr
     Raises:
       InputError: If there is no such law.
 
-    Example:
+    Examples:
       >>> import jax, jaxgan
       >>> jaxgan.latents(jax.random.key(0), 5, 4).shape
       (5, 4)
@@ -246,7 +246,7 @@ def gan(
         real and fake examples at random before the critic sees them, in both updates.
         Penalties are taken at the changed examples.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(

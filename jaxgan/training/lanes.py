@@ -32,7 +32,7 @@ def over_lanes(
       lane, whose results are dropped. Keyword arguments have no lane axis: every lane
       gets the whole of them.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
       >>> draws = jaxgan.over_lanes(lambda seed: jax.random.normal(jax.random.key(seed), (5,)))
       >>> jax.jit(draws)(jnp.arange(3)).shape

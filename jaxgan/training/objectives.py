@@ -267,7 +267,7 @@ def objective(
     Raises:
       InputError: If ``variant`` or ``penalty`` is unknown.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp, jaxgan
       >>> hinge = jaxgan.objective("hinge", penalty="r1")
       >>> float(hinge.critic_loss(jnp.array([2.0, 0.5]), jnp.array([-1.0, -0.5])))

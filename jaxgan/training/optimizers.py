@@ -27,7 +27,7 @@ def clip_weights(bound: Scalar) -> optax.GradientTransformation:
 
     Source: Arjovsky et al., Wasserstein GAN, arXiv 1701.07875, algorithm 1.
 
-    Example:
+    Examples:
       >>> import jax.numpy as jnp, jaxgan, optax
       >>> optimizer = optax.chain(optax.sgd(1.0), jaxgan.clip_weights(0.5))
       >>> params = {"kernel": jnp.array([0.25, 0.25])}
@@ -146,7 +146,7 @@ def pair(
     Raises:
       InputError: If ``name`` is unknown, has other settings, or cannot train a GAN.
 
-    Example:
+    Examples:
       >>> import jaxgan
       >>> optimizers = jaxgan.pair("adam", 2e-4, critic_learning_rate=4e-4)
       >>> optimizers._fields

@@ -40,7 +40,7 @@ def traffic(
       critic_steps: Critic updates per generator update.
       relativistic: Whether the generator's loss looks at the scores of real examples.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
       >>> from jaxgan.networks import mlp
       >>> from jaxgan.training.traffic import traffic
