@@ -141,20 +141,26 @@ def spell(count, total):
     return f"{100 * count / total:.0f} [{100 * bounds.low:.0f}, {100 * bounds.high:.0f}]"
 
 
-TEXT = """# What the two-sample tests detect
+TEXT = """# Power of the two-sample tests
+
+How often do the [energy test and the classifier test](metrics.md#two-sample-tests) of the points
+laboratory tell a faulty generator from held-out points? The table gives the share of {repetitions}
+repetitions in percent, for tests at the 5 % level, with 95 % Wilson intervals.
 
     OMP_NUM_THREADS=1 python benchmarks/power.py
 
-The table says in percent, with 95 % Wilson intervals, how often a test at 5 % tells samples
-from held-out points, of {repetitions} repetitions. A perfect generator but for one fault is
-tested at the points laboratory's sizes: 7000 points to train on, 1192 held out, ten draws of
-1192 samples. All are drawn again for every repetition. The energy test takes the first draw
-({permutations} relabellings here, 999 in the laboratory). The classifier learns five draws and
-as many training points, and is tested on the other draws and the held-out points. The size of a
-cloud is the root mean square distance from its mean; on a mode means within three deviations.
+- The generator is perfect but for one fault. All points and samples are drawn again for every
+  repetition.
+- Sizes are those of the laboratory: 7000 points to train on, 1192 held out, ten draws of 1192
+  samples.
+- The energy test takes the first draw, with {permutations} relabellings (999 in the laboratory).
+- The classifier learns five draws and as many training points. It is tested on the other draws
+  and the held-out points.
+- The size of a cloud is the root mean square distance from its mean. A sample is on a mode if it
+  lies within three deviations.
 
-Measured on {cores} cores beside other work in {minutes:.0f} minutes. An energy test took
-{energy:.2f} s of a core, a classifier test {classifier:.2f} s.
+The table took {minutes:.0f} minutes on {cores} cores. An energy test takes {energy:.2f} s of a core, a
+classifier test {classifier:.2f} s.
 
 | cloud | fault | energy test | classifier test |
 |---|---|---|---|
