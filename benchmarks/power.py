@@ -143,9 +143,9 @@ def spell(count, total):
 
 TEXT = """# Power of the two-sample tests
 
-How often do the [energy test and the classifier test](metrics.md#two-sample-tests) of the points
-laboratory tell a faulty generator from held-out points? The table gives the share of {repetitions}
-repetitions in percent, for tests at the 5 % level, with 95 % Wilson intervals.
+How often do the [energy test and the classifier test](metrics.md#two-sample-tests) of the
+points laboratory tell a faulty generator from held-out points? The table gives the share of
+{repetitions} repetitions in percent, for tests at the 5 % level, with 95 % Wilson intervals.
 
     OMP_NUM_THREADS=1 python benchmarks/power.py
 
@@ -153,14 +153,15 @@ repetitions in percent, for tests at the 5 % level, with 95 % Wilson intervals.
   repetition.
 - Sizes are those of the laboratory: 7000 points to train on, 1192 held out, ten draws of 1192
   samples.
-- The energy test takes the first draw, with {permutations} relabellings (999 in the laboratory).
+- The energy test takes the first draw, with {permutations} relabellings (999 in the
+  laboratory).
 - The classifier learns five draws and as many training points. It is tested on the other draws
   and the held-out points.
-- The size of a cloud is the root mean square distance from its mean. A sample is on a mode if it
-  lies within three deviations.
+- The size of a cloud is the root mean square distance from its mean. A sample is on a mode if
+  it lies within three deviations.
 
-The table took {minutes:.0f} minutes on {cores} cores. An energy test takes {energy:.2f} s of a core, a
-classifier test {classifier:.2f} s.
+The table took {minutes:.0f} minutes on {cores} cores. An energy test takes {energy:.2f} s of
+a core, a classifier test {classifier:.2f} s.
 
 | cloud | fault | energy test | classifier test |
 |---|---|---|---|
