@@ -59,14 +59,12 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
     as exp(N(0, 1)) none does; this one covers 89 %. What it covers, by seeds, of normal
     and exponential values and of fits of which 10 % are at 13 and the others about 1.2:
 
-    ===== ====== =========== ========
-    seeds normal exponential 10 % bad
-    ===== ====== =========== ========
-    4     94 %   91 %        35 %
-    8     96 %   93 %        57 %
-    16    96 %   95 %        83 %
-    32    94 %   94 %        95 %
-    ===== ====== =========== ========
+    | seeds | normal | exponential | 10 % bad |
+    |-------|--------|-------------|----------|
+    | 4     | 94 %   | 91 %        | 35 %     |
+    | 8     | 96 %   | 93 %        | 57 %     |
+    | 16    | 96 %   | 95 %        | 83 %     |
+    | 32    | 94 %   | 94 %        | 95 %     |
 
     A failure rarer than about 1 in n is unlikely to occur among n seeds, and then no
     interval from them reflects it. The resamples are the same in every call, so equal
