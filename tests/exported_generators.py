@@ -42,7 +42,7 @@ def trained(model="dcgan", size=28, **settings):
     return own.assemble("a run", arrays, {"format": 2} | known, None)
 
 
-def _pretrained(plan, dim, layers=0, resolution=8, labels=0, **more):
+def pretrained(plan, dim, layers=0, resolution=8, labels=0, **more):
     code = (1, layers, dim) if layers else (1, dim)
     turns = isinstance(plan.synthesis, stylegan3.Synthesis)
     still = [jnp.eye(3)[None]] if turns else []
@@ -73,7 +73,7 @@ def _stylegan3():
     pairs = zip(bands, bands[1:], strict=False)
     ways = tuple(resampling(a, b, 3, radial=i == 0) for i, (a, b) in enumerate(pairs))
     network = stylegan3.Synthesis((4, 4, 4), bands[0], ways)
-    return _pretrained(Blueprint(network, stylegan2.Mapping(2)), 8, 4, 16)
+    return pretrained(Blueprint(network, stylegan2.Mapping(2)), 8, 4, 16)
 
 
 def cloud():
@@ -89,24 +89,24 @@ KINDS = {
     "dcgan": lambda: trained(channels=3),
     "labelled dcgan": lambda: trained(classes=3),
     "sngan": lambda: trained("sngan", 32),
-    "pggan": lambda: _pretrained(Blueprint(pggan.Generator((4, 4)), normalised=True), 6),
-    "stylegan": lambda: _pretrained(
+    "pggan": lambda: pretrained(Blueprint(pggan.Generator((4, 4)), normalised=True), 6),
+    "stylegan": lambda: pretrained(
         Blueprint(stylegan.Synthesis((4, 4)), stylegan.Mapping(2), tanh=True), 8, 4
     ),
-    "stylegan2": lambda: _pretrained(
+    "stylegan2": lambda: pretrained(
         Blueprint(stylegan2.Synthesis((4, 4), clamp=2.0), stylegan2.Mapping(2)),
         8,
         4,
         average=np.linspace(-1, 1, 8, dtype=np.float32),
     ),
-    "labelled stylegan2": lambda: _pretrained(
+    "labelled stylegan2": lambda: pretrained(
         Blueprint(stylegan2.Synthesis((4, 4), colours=4), stylegan2.Mapping(2)), 8, 4, labels=3
     ),
     "stylegan3": _stylegan3,
-    "mobilestylegan": lambda: _pretrained(
+    "mobilestylegan": lambda: pretrained(
         Blueprint(mobilestylegan.Synthesis((4, 4)), stylegan2.Mapping(2)), 8, 5, 16
     ),
-    "upsampler": lambda: _pretrained(
+    "upsampler": lambda: pretrained(
         Blueprint(
             upsampler.Upsampler(
                 (
