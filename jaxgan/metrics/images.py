@@ -70,7 +70,7 @@ def fid(
 
     Source: Heusel et al., arXiv 1706.08500.
 
-    Example:
+    Examples:
       >>> import jaxgan, numpy as np
       >>> real = np.random.default_rng(0).integers(0, 200, (8, 2, 2, 3), np.uint8)
       >>> def mean_colour(images):
@@ -118,7 +118,7 @@ def kid(
 
     Source: Binkowski et al., arXiv 1801.01401.
 
-    Example:
+    Examples:
       >>> import jaxgan, numpy as np
       >>> real, fake = np.random.default_rng(0).integers(0, 256, (2, 9, 2, 2, 3), np.uint8)
       >>> def mean_colour(images):
@@ -162,7 +162,7 @@ def prdc(
 
     Source: Kynkaanniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797.
 
-    Example:
+    Examples:
       >>> import jaxgan, numpy as np
       >>> real = np.random.default_rng(0).integers(0, 256, (9, 2, 2, 3), np.uint8)
       >>> same = real[[0] * 9]  # a collapsed generator

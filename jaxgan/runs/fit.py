@@ -104,7 +104,7 @@ def fit(
       KeyboardInterrupt: After Ctrl-C, once the state is saved.
       SystemExit: After SIGTERM, likewise, with code 143.
 
-    Example:
+    Examples:
       >>> import jaxgan, numpy as np
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(
