@@ -1,11 +1,8 @@
-import doctest
-
 import numpy as np
 import pytest
 
 from jaxgan.errors import InputError
 from jaxgan.runs import records as runs_records
-from jaxgan.runs import study
 from jaxgan.runs.records import Cell, Laboratory, Lane, Record, commit, key, path_of, write
 from jaxgan.runs.study import gather
 
@@ -31,10 +28,6 @@ class Counting:
 
     def cells(self, *names):
         return [Cell(self.laboratory, name) for name in names]
-
-
-def test_the_example_in_the_documentation():
-    assert doctest.testmod(study) == (0, 7)
 
 
 def test_lanes_of_one_program_run_together_and_once(tmp_path):
