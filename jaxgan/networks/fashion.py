@@ -101,6 +101,7 @@ class Classifier(nn.Module):
     """Map images ``[B, 28, 28, 1]`` to logits ``[B, classes]`` and features ``[B, features]``.
 
     It recognises generated images and provides features to measure their quality.
+
     Attributes:
       classes: Number of classes.
       features: Width of the last hidden layer.

@@ -68,7 +68,7 @@ class Generator(nn.Module):
 
     Attributes:
       size: Pixels along a side, one of ``SIZES``.
-      width: Channels of the last stage; for 28 and 32 pixels every stage has twice as many.
+      width: Channels of the last stage; for 28 and 32 pixels, half the channels of each stage.
         The paper's width is 64, and 128 for 32 pixels.
       channels: Channels of the image.
       norm: A name in ``layers.NORMS``; ``batch`` if there are classes.

@@ -135,7 +135,7 @@ def test_another_number_of_cores_is_said_where_numbers_depend_on_it(
     monkeypatch.setattr(directory, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "cores", lambda: 2)
     assert "cores" not in words(cores_matter=True)  # it begins
-    line = f"{tmp_path}: the number of CPU cores was 4 and is 2: its numbers are"
+    line = f"{tmp_path}: started with 4 CPU cores and resumes with 2: results differ"
     assert words(cores_matter=True).startswith(line)
     assert "cores" not in words()
     monkeypatch.setattr(jobs, "cores", lambda: 4)

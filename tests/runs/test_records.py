@@ -118,7 +118,7 @@ def test_what_cannot_be_a_record_is_trained_again(tmp_path, name, capsys):
         write(tmp_path, Lane(cell, 1), damaged)
     gather(tmp_path, [cell], 2)
     assert toy.trained[1:] == [[("a1", 1)]]
-    assert "seed_0001.npz: damaged, runs again" in capsys.readouterr().err
+    assert "seed_0001.npz: damaged; the run is trained again" in capsys.readouterr().err
 
 
 def test_a_record_is_mended_once(tmp_path):

@@ -123,7 +123,7 @@ def test_killed_half_way_and_started_again(tmp_path):
     again = start(tmp_path / "cut")
     _, errors = again.communicate()
     assert again.returncode == 0
-    assert f"{len(done)} runs are there already" in errors
+    assert f"{len(done)} runs are already complete" in errors
     cells = [entries_of(tmp_path / name) for name in ("cut", "whole")]
     assert cells[0] == cells[1]
     assert {path: path.stat().st_mtime_ns for path in done} == done
