@@ -641,7 +641,8 @@ def test_deep_images_are_scaled_alike(tmp_path, cache):
     assert [result.images[i].max() for i in (0, 1, 3)] == [255, 25, 12]
     assert colour(result, "c.png") == RED
     assert result.lines[1:] == (
-        "1 of 3 images of more than 8 bits are nearly black, as a.png holds 4095",
+        "1 of 3 images of more than 8 bits are nearly black, because a.png has values up to "
+        "4095",
         "3 images of more than 8 bits (the first: a.png) hold values up to 4095: 4095 becomes "
         "white",
     )

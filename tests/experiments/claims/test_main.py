@@ -81,7 +81,7 @@ def test_a_table_of_few_points(tmp_path, capsys):
     assert main([*grid, "--columns=1,2"]) == 0
     said = capsys.readouterr().err
     assert "batch_size=48: there are 48 points to train on" in said
-    assert "the first row, 0,1,2, counts the columns: a header" in said
+    assert "the first row, 0,1,2, numbers the columns: read as a header" in said
     assert main([f"--data={path}", "--columns=1,2", "--only=B1", "--dry_run", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"claims: error: claim B1 cannot be tested on {path}: ")
