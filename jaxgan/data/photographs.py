@@ -33,7 +33,7 @@ def decode(content: bytes, most: int = MAX_SIDE) -> np.ndarray:
 
 
 def read(path: str | os.PathLike, most: int = MAX_SIDE) -> np.ndarray:
-    """Read a photograph as ``decode`` does.
+    """Read a photograph as ``decode`` does, for example in ``experiments/sefa/photo.py``.
 
     Raises:
       InputError: If it cannot be read; the message begins with the path.

@@ -6,7 +6,14 @@ import numpy as np
 
 
 def to_float(batch: Any) -> Any:
-    """Convert uint8 ``[...]`` to float32 in [-1, 1]; works on numpy and JAX arrays."""
+    """Convert uint8 ``[...]`` to float32 in [-1, 1]; works on numpy and JAX arrays.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.data import pixels
+      >>> pixels.to_uint8(pixels.to_float(np.array([0, 100, 255], np.uint8))).tolist()
+      [0, 100, 255]
+    """
     return batch.astype(np.float32) / 127.5 - 1
 
 

@@ -72,6 +72,13 @@ def units_of(train: np.ndarray, *, standardize: bool = True) -> Units:
     Args:
       train: Training points.
       standardize: Whether to standardize the points for training.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.data import points
+      >>> cloud = np.array([[0.0, 10.0], [4.0, 14.0]])
+      >>> points.units_of(cloud).to_training(cloud).tolist()
+      [[-1.0, -1.0], [1.0, 1.0]]
     """
     mean, scale = np.zeros((1, 2)), np.ones((1, 2))
     if standardize:
@@ -193,7 +200,7 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
 def load(
     source: str, key: str = "xx", columns: Sequence[str] = (), least: int = MIN_POINTS
 ) -> PointCloud:
-    """Return a built-in point cloud, or read points from a file.
+    """Return a built-in point cloud (see ``sample``), or read points from a file.
 
     Args:
       source: A name in ``POINT_CLOUDS``, or the path of a ``.mat`` file (MATLAB, up to
@@ -250,6 +257,13 @@ def split(points: np.ndarray, train_size: int, seed: int) -> tuple[np.ndarray, n
 
     Returns:
       Training points and test points, float64.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.data import points
+      >>> train, test = points.split(np.zeros((10, 2)), train_size=8, seed=0)
+      >>> train.shape, test.shape
+      ((8, 2), (2, 2))
     """
     order = np.random.default_rng(seed).permutation(len(points))
     train, test = points[order[:train_size]], points[order[train_size:]]

@@ -28,6 +28,15 @@ def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
 
     Returns:
       L points of each of the K clusters, ``[K, L, F]`` float64; K is 1 without a gap.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics import clusters
+      >>> points = np.random.default_rng(0).normal(size=(300, 2))
+      >>> points[:150, 0] += 20
+      >>> found = clusters.find(points)
+      >>> len(found), float(clusters.reached(points[:100], found))
+      (2, 0.5)
     """
     rng = np.random.default_rng(0)
     points = np.unique(np.asarray(points), axis=0)  # copies would have distance 0
@@ -74,6 +83,7 @@ def reached(samples: Array, clusters: Array) -> Array:
     """Compute the share of clusters that samples reach.
 
     Samples reach a cluster if it is the nearest one to at least a tenth of ``N / K`` samples.
+    ``find`` has an example.
 
     Args:
       samples: ``[N, F]``.

@@ -77,6 +77,11 @@ def class_coverage(numbers: ArrayLike, modes: int) -> ClassCoverage:
       modes: M, the number of modes.
 
     Source: Srivastava et al., VEEGAN, arXiv 1705.07761, section 4.2.
+
+    Examples:
+      >>> from jaxgan.metrics.coverage import class_coverage
+      >>> class_coverage([0, 0, 2, 2], modes=4).modes
+      2
     """
     counts = np.bincount(np.asarray(numbers), minlength=modes)
     with np.errstate(invalid="ignore"):

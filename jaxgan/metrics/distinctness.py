@@ -15,6 +15,13 @@ def distinctness(samples: Array) -> Array:
 
     Returns:
       ``[]``, without unit; 0 if all samples are equal.
+
+    Examples:
+      >>> import jax, jax.numpy as jnp
+      >>> from jaxgan.metrics.distinctness import distinctness
+      >>> samples = jax.random.normal(jax.random.key(0), (8, 2))
+      >>> bool(distinctness(jnp.repeat(samples, 2, axis=0)) < distinctness(samples))
+      True
     """
     rows = samples.reshape(len(samples), -1)
     rows = rows - rows.mean(axis=0, keepdims=True)

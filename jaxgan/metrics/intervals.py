@@ -70,14 +70,12 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
     reaches 95 %; this one covers 89 %. The table shows its coverage of normal values, of
     exponential values, and of fits of which 10 % are at 13 and the others about 1.2:
 
-    ===== ====== =========== ========
-    seeds normal exponential 10 % bad
-    ===== ====== =========== ========
-    4     94 %   91 %        35 %
-    8     96 %   93 %        57 %
-    16    96 %   95 %        83 %
-    32    94 %   94 %        95 %
-    ===== ====== =========== ========
+    | seeds | normal | exponential | 10 % bad |
+    |-------|--------|-------------|----------|
+    | 4     | 94 %   | 91 %        | 35 %     |
+    | 8     | 96 %   | 93 %        | 57 %     |
+    | 16    | 96 %   | 95 %        | 83 %     |
+    | 32    | 94 %   | 94 %        | 95 %     |
 
     A failure rarer than about 1 in n rarely occurs among n seeds, and then no interval from
     these seeds reflects it. The resamples are the same in every call, so equal values have
@@ -92,6 +90,12 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
       a value is not finite.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import bootstrap_t
+      >>> interval = bootstrap_t([1.1, 1.2, 1.2, 1.3, 1.4, 1.2, 1.3, 4.0])
+      >>> interval.low < interval.mean < interval.high
+      True
     """
     x = np.asarray(values, float)
     mean = float(x.mean()) if np.isfinite(x).all() else math.nan
@@ -119,6 +123,12 @@ def expanded_percentile(values: ArrayLike, confidence: float = 0.95, seed: int =
       seed: Seed of the resamples.
 
     Source: Hesterberg, arXiv 1411.5279, on the expanded percentile interval.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import expanded_percentile
+      >>> interval = expanded_percentile(range(100))
+      >>> interval.low < 49.5 < interval.high
+      True
     """
     x = np.asarray(values, float)
     if len(x) < 2:
@@ -138,6 +148,15 @@ def percentile(estimate: float, resampled: ArrayLike, confidence: float = 0.95) 
       estimate: The statistic of the sample; it becomes ``mean`` of the result.
       resampled: ``[R]``, the statistic of each resample.
       confidence: Coverage of the interval.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.intervals import percentile
+      >>> values = np.random.default_rng(0).normal(size=50)
+      >>> resamples = np.random.default_rng(1).choice(values, (1000, 50))
+      >>> interval = percentile(np.median(values), np.median(resamples, axis=1))
+      >>> bool(interval.low < interval.mean < interval.high)
+      True
     """
     tail = round((1 - confidence) / 2, 12)  # 0.025, not 0.025000000000000022
     low, high = np.quantile(np.asarray(resampled), (tail, 1 - tail))

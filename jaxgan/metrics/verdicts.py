@@ -55,7 +55,13 @@ def verdict(interval: Interval, allowed: Range) -> str:
 
 
 def joint(verdicts: Iterable[str]) -> str:
-    """Combine the verdicts on all parts of a claim, which fails if any part does."""
+    """Combine the verdicts on all parts of a claim, which fails if any part does.
+
+    Examples:
+      >>> from jaxgan.metrics.verdicts import joint
+      >>> joint(["holds", "undecided"]), joint(["holds", "does not hold"])
+      ('undecided', 'does not hold')
+    """
     distinct = set(verdicts)
     if FAILS in distinct:
         return FAILS
@@ -75,7 +81,13 @@ class Overall(NamedTuple):
 
 
 def overall(verdicts: Iterable[str]) -> Overall:
-    """Combine the verdicts under several settings."""
+    """Combine the verdicts under several settings.
+
+    Examples:
+      >>> from jaxgan.metrics.verdicts import overall
+      >>> overall(["holds", "does not hold"])
+      Overall(verdict='undecided', depends=True)
+    """
     distinct = set(verdicts)
     common = next(iter(distinct)) if len(distinct) == 1 else UNDECIDED
     return Overall(common, distinct >= {HOLDS, FAILS})

@@ -49,7 +49,8 @@ def extractor(
     """Make the function from RGB images, uint8 ``[N, H, W, 3]``, to features ``[N, 2048]``.
 
     The function compiles the network once, and the resizing once per image size. It raises
-    ``ValueError`` for other arrays.
+    ``ValueError`` for other arrays. ``jaxgan.metrics.images.inception_features`` also loads
+    the weights.
 
     Args:
       params: Parameters from ``convert.inception.load``.

@@ -82,6 +82,8 @@ class Dense(nn.Module):
 class Generator(nn.Module):
     """Map latents ``[B, D]`` to points ``[B, features]`` with dense layers and ReLU.
 
+    ``jaxgan.gan`` has an example.
+
     Attributes:
       widths: Widths of the hidden layers, from input to output.
       features: Dimensions of a point.
@@ -99,6 +101,8 @@ class Generator(nn.Module):
 
 class Critic(nn.Module):
     """Map points ``[B, F]`` to scores ``[B]`` with dense layers and ReLU; no sigmoid.
+
+    ``jaxgan.gan`` has an example.
 
     Attributes:
       widths: Widths of the hidden layers, from input to output.

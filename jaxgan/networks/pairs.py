@@ -27,6 +27,14 @@ class Pair(NamedTuple):
       sizes: Allowed sides of images in pixels.
       conditional: Whether classes, and types other than float32, are allowed.
       critic_norms: Allowed norms of the critic; the first is the default without a penalty.
+
+    Examples:
+      >>> import jaxgan
+      >>> from jaxgan.networks.pairs import PAIRS
+      >>> pair = PAIRS["dcgan"]
+      >>> g = jaxgan.gan(
+      ...     pair.generator(32, 64, 3, "batch"), pair.critic(32, 64, "none"),
+      ...     jaxgan.objective("r1"), jaxgan.pair("adam", 2e-4), latent_dim=100)
     """
 
     generator: Callable[..., nn.Module]

@@ -56,7 +56,7 @@ def points_frame(
     title: str,
     columns: int = 72,
 ) -> None:
-    """Draw generated points on top of real points and of the critic's scores.
+    """Draw generated and real points over the critic's scores (``experiments/points/run.py``).
 
     Args:
       path: PNG to write.
@@ -80,7 +80,7 @@ def points_frame(
 def clouds(
     path: Path, panels: Mapping[str, tuple[ArrayLike, str]], extent: Extent, title: str
 ) -> None:
-    """Draw point clouds side by side.
+    """Draw point clouds side by side, as ``experiments/points/pictures.py`` does.
 
     Args:
       path: PNG to write.
@@ -113,7 +113,7 @@ class Panel(NamedTuple):
 def cloud_grid(
     path: Path, panels: Mapping[tuple[str, str], Panel], extent: Extent, title: str
 ) -> None:
-    """Draw clouds in a grid.
+    """Draw point clouds in a grid, as ``experiments/points/tables.py`` does.
 
     Args:
       path: PNG to write.
@@ -149,6 +149,8 @@ def curves(
     levels: Mapping[str, float] | None = None,
 ) -> None:
     """Draw curves over epochs: medians over lanes, with bands for the range.
+
+    Example: ``experiments/points/pictures.py``.
 
     Args:
       path: PNG to write.
@@ -200,6 +202,8 @@ def bands(
 ) -> None:
     """Draw panels of lines: medians over lanes, with bands for the range.
 
+    Example: ``experiments/claims/points/pictures.py``.
+
     Args:
       path: PNG to write.
       panels: Lines by panel title and name. A name has the same style in all panels; values
@@ -248,7 +252,7 @@ def shares(
     panels: Mapping[str, Mapping[str, ArrayLike]],
     title: str,
 ) -> None:
-    """Draw groups of bars that compare shares between conditions.
+    """Draw groups of bars that compare shares (``experiments/fashion_mnist/traverse.py``).
 
     Args:
       path: PNG to write.

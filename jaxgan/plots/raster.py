@@ -47,6 +47,8 @@ def image_rows(
 ) -> None:
     """Draw rows of images, each with its name on the left.
 
+    ``image_grid`` has a similar example.
+
     Args:
       path: PNG to write.
       rows: Images ``[N, H, W, C]`` uint8, by name.
@@ -68,7 +70,7 @@ def image_panels(
     columns: int = 4,
     scale: int = 2,
 ) -> None:
-    """Draw grids of images side by side.
+    """Draw grids of images side by side, as ``experiments/faces/compare.py`` does.
 
     Args:
       path: PNG to write.
@@ -154,7 +156,8 @@ def gif(
 ) -> None:
     """Combine PNG frames to an endless GIF that pauses on the last one.
 
-    It uses at most 200 of the frames. Without frames it writes nothing.
+    It uses at most 200 of the frames. Without frames it writes nothing. Example:
+    ``experiments/points/run.py``.
 
     Args:
       path: GIF to write.

@@ -91,6 +91,8 @@ def report_page(
 ) -> str:
     """Return the page as HTML, to be saved as UTF-8; all text is escaped.
 
+    Example: ``experiments/claims/study.py``.
+
     Args:
       title: Title of the page.
       lead: Paragraphs at the top.

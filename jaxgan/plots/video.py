@@ -49,6 +49,8 @@ def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
         side is repeated.
       width: W in pixels.
 
+    Example: ``experiments/generate/films.py``.
+
     Yields:
       A function that adds a frame ``[H, W, 3]`` uint8.
 
@@ -85,6 +87,16 @@ def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int =
       frames: One or more frames ``[H, W, 3]`` uint8; memory is a byte per pixel and frame.
       seconds: Duration of a frame; the format counts hundredths of a second.
       colours: Colours of a frame, at most 256.
+
+    Examples:
+      >>> import numpy as np, pathlib, tempfile
+      >>> from jaxgan.plots import video
+      >>> frames = (np.full((8, 8, 3), level, np.uint8) for level in (0, 255))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "a.gif")
+      ...     video.gif(path, frames, seconds=0.5)
+      ...     path.read_bytes()[:6]
+      b'GIF89a'
     """
 
     def quantized() -> Iterator[Image.Image]:

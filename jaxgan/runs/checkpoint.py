@@ -139,7 +139,7 @@ def newest(directory: Path) -> int | None:
 def restore(
     directory: Path, like: Any, accept: Callable[[int], bool] = lambda step: True
 ) -> Restored:
-    """Read the newest intact checkpoint.
+    """Read the newest intact checkpoint, as ``experiments/generate/own_runs.py`` does.
 
     Args:
       directory: As in ``save``; it need not exist.

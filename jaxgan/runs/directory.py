@@ -33,13 +33,23 @@ class Diverged(Exception):
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+    """Write a text file atomically.
+
+    Examples:
+      >>> import pathlib, tempfile
+      >>> from jaxgan import runs
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "a.txt")
+      ...     runs.write_text(path, "text")
+      ...     path.read_text()
+      'text'
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically."""
+    """Write a JSON file atomically; ``write_text`` has an example."""
     write_text(path, json.dumps(to_json(value), indent=1) + "\n")
 
 
@@ -148,6 +158,16 @@ class Run:
     Raises:
       InputError: If the directory cannot be written, is in use by another process, or
         holds a run with other settings.
+
+    Examples:
+      >>> import pathlib, tempfile
+      >>> from jaxgan import runs
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     with runs.Run(pathlib.Path(folder), {"rate": 0.1}) as run:
+      ...         run.log([{"epoch": 1, "loss": [0.5]}])
+      ...         run.finish({"loss": 0.5})
+      ...         run.records(), run.summary()
+      ([{'epoch': 1, 'loss': [0.5]}], {'loss': 0.5})
     """
 
     def __init__(

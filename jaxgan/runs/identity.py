@@ -17,7 +17,14 @@ _CONTENT = "_sha256"
 
 
 def to_json(value: Any) -> Any:
-    """Convert to JSON values: arrays to lists, numbers that are not finite to ``None``."""
+    """Convert to JSON values: arrays to lists, numbers that are not finite to ``None``.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan import runs
+      >>> runs.to_json({"loss": np.array([0.5, np.nan])})
+      {'loss': [0.5, None]}
+    """
     if isinstance(value, Mapping):
         return {str(name): to_json(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

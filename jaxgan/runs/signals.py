@@ -40,6 +40,14 @@ def deferred_signals() -> Iterator[Check]:
     Yields:
       ``check()``, which raises ``Stopped`` if a signal has arrived. A second Ctrl-C stops
       immediately.
+
+    Examples:
+      >>> from jaxgan import runs
+      >>> with runs.deferred_signals() as check:
+      ...     for step in range(3):
+      ...         check()  # a good place to stop
+      ...     runs.stoppable(lambda: sum(range(10)), check)
+      45
     """
     received: list[int] = []
 
@@ -70,7 +78,8 @@ def stoppable(work: Callable[[], Result], check: Check) -> Result:
 
     The work runs in another thread, because compiled code of SciPy or XLA may take minutes
     and handles no signals. If such code does not return soon, its thread is abandoned: it
-    does nothing more when the code returns, and ``leave`` ends it.
+    does nothing more when the code returns, and ``leave`` ends it. ``deferred_signals`` has
+    an example.
 
     Args:
       work: The work; it must write files atomically.
@@ -127,7 +136,10 @@ def _interrupt(thread: threading.Thread) -> None:
 
 
 def leave(code: int) -> int:
-    """Return an exit code; if abandoned work still runs, end the process with the code."""
+    """Return an exit code; if abandoned work still runs, end the process with the code.
+
+    Call it last, as in ``sys.exit(leave(main()))``.
+    """
     if any(thread.is_alive() for thread in _abandoned):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -117,6 +117,9 @@ def augment(names: Sequence[str]) -> Augmentation | None:
 
 
 def flip(key: Array, x: Array) -> Array:
-    """Mirror each image ``[..., H, W, C]``, left to right, with probability one half."""
+    """Mirror each image ``[..., H, W, C]``, left to right, with probability one half.
+
+    Use it as the argument ``vary`` of ``epoch``.
+    """
     mirrored = jax.random.bernoulli(key, shape=(*x.shape[:-3], 1, 1, 1))
     return jnp.where(mirrored, x[..., ::-1, :], x)

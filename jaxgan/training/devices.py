@@ -35,7 +35,14 @@ def limit(count: int | None) -> None:
 
 
 def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """Make a mesh with one axis over devices; by default all up to the ``limit``."""
+    """Make a mesh with one axis over devices; by default all up to the ``limit``.
+
+    Examples:
+      >>> import jax
+      >>> from jaxgan.training import devices
+      >>> devices.make_mesh(jax.devices()[:1]).size
+      1
+    """
     if devices is None:
         parts: dict[int, list[Any]] = {}
         for device in jax.devices():

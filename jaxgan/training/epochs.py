@@ -1,6 +1,7 @@
 """Training as compiled scans: an epoch is a scan of steps, an interval one of epochs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -140,7 +141,7 @@ def interval(
     *,
     epochs: int,
     measure: Callable[[GanState], Metrics] = lambda state: {},
-    **options,
+    **options: Any,
 ) -> tuple[GanState, Metrics]:
     """Train for several epochs in one scan, with further metrics after each.
 

@@ -77,6 +77,11 @@ def canonical(name: str) -> str:
 
     Raises:
       InputError: As in ``parse``.
+
+    Examples:
+      >>> from jaxgan.training import from_optax
+      >>> from_optax.canonical("optax.adamw:weight_decay=1e-3,b1=0.50")
+      'optax.adamw:b1=0.5,weight_decay=0.001'
     """
     function, settings = parse(name)
     words = ",".join(f"{x}={str(settings[x]).lower()}" for x in sorted(settings))
@@ -97,6 +102,12 @@ def make(
     Raises:
       InputError: As in ``parse``, or if the optimizer needs more than gradients, weights and
         a learning rate that may be traced.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from jaxgan.training import from_optax
+      >>> optimizer = from_optax.make("optax.lion:b1=0.8", 1e-3)
+      >>> state = optimizer.init({"w": jnp.zeros(3)})
     """
     function, settings = parse(name)
     defaults = _defaults(factories()[function])
