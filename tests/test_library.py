@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import jaxgan
-import jaxgan.training.gan  # must not take the place of the function of its name
+import jaxgan.training.gan  # the module must not hide the function ``jaxgan.gan``
 
 ROOT = Path(jaxgan.__file__).parents[1]
 

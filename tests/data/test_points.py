@@ -36,7 +36,7 @@ def test_samples_of_a_cloud_reach_all_its_modes(name, count):
 
 
 def test_m_has_the_shape_of_the_reports_file(shared):
-    """As close to the file as its own halves are to each other, within half as much again."""
+    """Its distance to the file is at most 1.5 times that of the file's halves."""
     real = points.load(str(shared("data/points.mat"))).points
     mine = points.load("m").points
     assert mine.shape == real.shape
@@ -229,7 +229,7 @@ def test_real_tables(shared):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float32, np.float64, "csv"])
 def test_memory_is_at_most_four_times_the_file(tmp_path, kind):
-    """And not more for what is converted or checked at once."""
+    """Conversions and checks need no more, either."""
     rng = np.random.default_rng(0)
     path = tmp_path / ("a.csv" if kind == "csv" else "a.npy")
     if kind == "csv":

@@ -191,7 +191,7 @@ def test_the_program_is_that_of_the_readme():
 
 
 def program(folder):
-    """Start the program in an empty folder, with nothing of the checkout in its path."""
+    """Start the program in an empty folder, without the checkout on its path."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM],

@@ -1,4 +1,4 @@
-"""What tells one run from another, and the words for it."""
+"""The comparison of a run's settings, and its messages."""
 
 import json
 

@@ -15,7 +15,7 @@ def init():
 
 
 def advance(state, epochs, change=lambda metrics, epoch: None):
-    """Every epoch counts one, and notes the counter in place, as a study does."""
+    """Add one per epoch, and record the counter in an array in place, as a study does."""
     start = int(state["counter"][0])
     for epoch in range(start, start + epochs):
         state["notes"][:, epoch] = epoch + 1

@@ -45,7 +45,7 @@ def test_lanes_of_one_program_run_together_and_once(tmp_path):
 
 
 def test_what_was_begun_is_ended_first_and_with_its_lanes(tmp_path):
-    """Even if another set of cells and seeds is asked for."""
+    """This also holds if another set of cells and seeds is requested."""
 
     def die(toy):
         if len(toy.trained) == 1:
