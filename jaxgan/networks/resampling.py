@@ -103,7 +103,8 @@ def resampling(
     Args:
       source: Input of the layer.
       target: Output of the layer.
-      kernel: Kernel size of the layer's convolution, whose output is "full" in size.
+      kernel: Kernel size of the layer's convolution, which is a full one: its output has
+        every position that the kernel touches.
       taps: Filter taps per resampling factor.
       oversampling: Rate of the nonlinearity over the higher rate of input and output.
       radial: Whether the second filter is radially symmetric instead of separable.

@@ -56,8 +56,8 @@ def intervals(
 ) -> Iterator[Interval]:
     """Train from the newest intact checkpoint, or from the start, to the last epoch.
 
-    It saves a checkpoint after the consumer has handled an interval, so what the consumer
-    writes about the interval is on disk first. If the consumer breaks out of its loop, that
+    A checkpoint that is due is saved after the consumer has handled the interval, so what
+    the consumer writes is on disk first. If the consumer breaks out of its loop, that
     interval is not saved.
 
     Args:

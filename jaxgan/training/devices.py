@@ -55,11 +55,11 @@ def for_batches(lanes: int, mesh: Mesh | None, batch: int) -> Mesh | None:
     """Choose the devices that share every batch; ``None`` if devices should share lanes.
 
     Devices share batches if there are more devices than lanes, or several processes.
-    Without a mesh, they are the largest number of devices that divides the batch; the
-    devices of a CPU do not share batches, because one large operation uses all cores.
+    Without a mesh, several processes use all devices, and one process as many devices as
+    can share a batch equally, but none on a CPU: there one large operation uses all cores.
 
     Raises:
-      InputError: If the devices of ``mesh`` cannot share a batch equally.
+      InputError: If the devices cannot share a batch equally.
     """
     several = jax.process_count() > 1
     if mesh is None and several:
