@@ -85,8 +85,8 @@ class Levels(NamedTuple):
     """A part at other levels than its own.
 
     Attributes:
-      meaning: What the level means, in words that follow "had".
-      others: The other levels.
+      meaning: Of the level, after "had".
+      others: Levels.
       again: ``level -> part``.
     """
 

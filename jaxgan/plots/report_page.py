@@ -1,4 +1,4 @@
-"""A self-contained page about a study: a table at the top, then a section per entry.
+"""One self-contained page of a study: a table on top, then a section for each entry.
 
 It opens from a file, needs no network, runs no script, and can be printed.
 """
@@ -94,11 +94,11 @@ def report_page(
     Example: ``experiments/claims/study.py``.
 
     Args:
-      title: Title of the page.
-      lead: Paragraphs at the top.
-      table: A table with one row per entry.
+      title: Of the page.
+      lead: Paragraphs above all: how to read what follows.
+      table: One row per entry.
       sections: The entries.
-      facts: Terms and values about the study; the value of ``"command"`` is shown as code.
+      facts: What was run; the value of ``"command"`` is set as code.
     """
     folder = resources.files("jaxgan.plots")
     html, style = ((folder / f"report_page.{x}").read_text("utf-8") for x in ("html", "css"))
