@@ -1,6 +1,6 @@
 """jaxgan: a laboratory for generative adversarial networks in JAX.
 
-All names load on first use, so that ``import jaxgan`` alone costs nothing.
+Names load on first use, so ``import jaxgan`` alone is fast.
 """
 
 import lazy_loader

@@ -1,15 +1,22 @@
-"""The one exception for input that a user can mend."""
+"""The exception for bad input, and helpers for its message."""
 
 _LONGEST = 2000  # characters of a message
 
 
 class InputError(ValueError):
-    """Something the caller supplied is wrong; the message is one clear line.
+    """The caller's input is wrong; the message is one line.
 
-    It says what was wrong, where, and what is allowed. Experiments turn it into
-    one line on stderr and exit code 2; anything else that escapes is a defect. Names in
-    files may hold anything: what no terminal can show is escaped, and of a message that is
-    very long the middle is left out.
+    The message says what is wrong, where, and what is allowed. The experiments print it on
+    stderr and exit with code 2. Since names may come from any file, characters that cannot
+    be printed are escaped, and a very long message is cut in the middle.
+
+    Examples:
+      >>> import jaxgan
+      >>> try:
+      ...     jaxgan.objective("hing")
+      ... except jaxgan.InputError as error:
+      ...     print(str(error)[:50])
+      unknown variant 'hing'; choose from gan, gan_minim
     """
 
     def __str__(self) -> str:
@@ -19,7 +26,7 @@ class InputError(ValueError):
 
 
 def one_line(text: object) -> str:
-    """Spell a text on one line that any terminal can show, whatever bytes a name has."""
+    """Escape every character that a terminal cannot print, including line breaks."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)
     )
@@ -29,7 +36,7 @@ def lookup(kind: str, name: str, table):
     """Return ``table[name]``.
 
     Raises:
-      InputError: If the table has no such name; the line lists those it has.
+      InputError: If the table has no such name; the message lists the names.
     """
     if name not in table:
         raise InputError(f"unknown {kind} {name!r}; choose from {', '.join(table)}")

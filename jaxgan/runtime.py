@@ -1,4 +1,4 @@
-"""The machine under a process: devices, cores, cache folders, whole files."""
+"""The machine and its file system: devices, cores, memory, cache folder, safe writes."""
 
 import contextlib
 import ctypes
@@ -12,15 +12,15 @@ import platformdirs
 
 
 def setup(devices: int | None = None) -> None:
-    """Set JAX up; call it before the first array is made.
+    """Configure JAX; call it before creating the first array.
 
-    Compiled programs are kept on disk, so that the same program starts faster the next
-    time. A CPU counts as one device per core, so that lanes run side by side; in one of
-    several processes as one device. What was set before, in the environment or in
-    ``jax.config``, stays.
+    Compiled programs are cached on disk, so the same program starts faster the next time.
+    A CPU counts as one device per core, so that lanes (training runs in one program, see
+    ``over_lanes``) run in parallel; in a program of several processes, each CPU counts as
+    one device. Settings already made in the environment or in ``jax.config`` stay.
 
     Args:
-      devices: As how many devices a CPU counts instead.
+      devices: Number of devices that a CPU counts as; by default as above.
 
     Examples:
       >>> import jaxgan
@@ -28,7 +28,7 @@ def setup(devices: int | None = None) -> None:
     """
     import jax
 
-    several = jax.distributed.is_initialized()  # then each process has one, of all its cores
+    several = jax.distributed.is_initialized()
     settings = {
         "jax_compilation_cache_dir": (None, str(cache_folder("xla"))),
         "jax_persistent_cache_min_compile_time_secs": (1.0, 0),
@@ -40,17 +40,18 @@ def setup(devices: int | None = None) -> None:
             jax.config.update(name, value)
 
 
-# Options of glibc's mallopt, as in malloc.h: one arena for all threads, no array of its own
-# mapping, no return of what is free at the end.
+# Options of glibc's mallopt (see malloc.h): one arena for all threads; no array gets its own
+# mapping; free memory at the end of the heap is not returned.
 _KEEPING = {-8: 1, -4: 0, -1: -1}
 
 
 def keep_memory() -> None:
-    """Keep freed memory in the process, where the C library is glibc; call it first of all.
+    """Keep freed memory in the process, where the C library is glibc; call it first.
 
-    By default large arrays go back to the system when they are freed, and come again page by
-    page. A program of XLA does so with its temporary numbers in every call, which takes 6 to
-    20 % of the time of synthesis. The process holds on to the most that it has needed.
+    By default glibc returns a large array to the system when it is freed, and the next array
+    is mapped again page by page. XLA allocates its temporary buffers anew in every call, so
+    this takes 6 to 20 % of the time of synthesis. In return, the process keeps the most
+    memory that it has needed.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
@@ -59,27 +60,27 @@ def keep_memory() -> None:
 
 
 def cores() -> int:
-    """Number of cores that this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cache_folder(*parts: str) -> Path:
-    """A folder of the user's cache, ``~/.cache/jaxgan`` on Linux; it may not exist yet."""
+    """Return a path in the user's cache (``~/.cache/jaxgan`` on Linux); it may not exist."""
     return platformdirs.user_cache_path("jaxgan").joinpath(*parts)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file so that it is either whole or as it was.
+    """Replace a file atomically: after a failure, the old content is still there.
 
     Yields:
-      The path of a temporary file in the same folder. It takes the place of ``path`` at
-      the end, or is deleted if the body raises.
+      The path of a temporary file in the same folder. At the end it replaces ``path``; if
+      the body raises, it is deleted.
 
     Raises:
-      OSError: Names ``path``, if there is no room for it, or it cannot be written.
+      OSError: If ``path`` cannot be written, or the disk is full; the error names ``path``.
     """
     temporary = path.with_name(f"tmp_{os.getpid()}_{path.name}")
     try:
@@ -95,7 +96,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def system_error(error: BaseException | None) -> OSError | None:
-    """The error of the operating system behind an error, which libraries wrap; or ``None``."""
+    """Find the operating system's error that a library has wrapped; ``None`` without one."""
     while error and not (isinstance(error, OSError) and error.errno):
         error = error.__cause__ or error.__context__
     return error

@@ -1,6 +1,6 @@
-"""What keeps tests quick: most of their time goes into compilation.
+"""Helpers for quick tests, which spend most of their time on compilation.
 
-JAX compiles a program for each shape that it draws, so arrays and weights are numpy's here.
+JAX compiles a program for each shape of random numbers, so numpy draws arrays and weights.
 """
 
 import contextlib

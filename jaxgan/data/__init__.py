@@ -1,1 +1,1 @@
-"""Data sets as numpy arrays, one module each."""
+"""Data sets as numpy arrays, one module per kind; nothing here imports JAX."""

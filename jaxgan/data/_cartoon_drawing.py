@@ -85,7 +85,7 @@ def draw(factors: dict[str, np.ndarray], size: int) -> np.ndarray:
     """Paint faces back to front.
 
     Args:
-      factors: Name in ``cartoon_faces.FACTORS`` to values ``[N]`` float64.
+      factors: Values ``[N]`` float64, by name in ``cartoon_faces.FACTORS``.
       size: Side of the images in pixels.
 
     Returns:
@@ -116,7 +116,7 @@ def draw(factors: dict[str, np.ndarray], size: int) -> np.ndarray:
 
 
 def _pose(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Add the places of the eyes on a head of that width and turn; all as float32."""
+    """Add the positions of the eyes for the head's width and turn; all as float32."""
     angle = 0.5 * factors["turn"]
     half = 0.44 + 0.03 * factors["head_width"]
     pose = factors | {"half": half, "sin": np.sin(angle), "cos": np.cos(angle)}
@@ -143,7 +143,7 @@ def _paint_background(scene: Scene, colours) -> None:
 def _hair_mass(scene: Scene, pose) -> tuple[Scene, np.ndarray]:
     """Return a window and the coverage by all hair, without a hole for the face."""
     length = pose["hair_length"]
-    # Short hair is a wreath, which stands off the head only once it closes over the top.
+    # Short hair is a wreath; it stands off the head only once it closes over the top.
     thick = 0.03 * length + 0.08 * np.clip(length * 6 - 0.6, 0, 1)
     half = pose["half"] + thick
     top = -0.66 - thick
@@ -175,7 +175,7 @@ def _paint_body(scene: Scene, pose, colours) -> None:
 def _paint_head(scene: Scene, pose, colours) -> None:
     skin, half = colours["skin"], pose["half"]
     view = window(scene, -0.56, 0.56, -0.7, 0.46)
-    # The head is an egg, narrower below, whose chin leans to where the face looks.
+    # The head is an egg, narrower below; its chin leans to the side where the face looks.
     down = view.y - _HEAD_Y
     lean = pose["sin"] * (0.03 + 0.24 * down)
     narrow = 1 - 0.4 * np.maximum(down, 0) ** 2
@@ -296,7 +296,7 @@ def _paint_glasses(scene: Scene, pose) -> None:
         lens = np.clip(0.5 - distance, 0, 1)
         paint(view, lens * (worn * np.float32(0.12)), _WHITE)
         rim = np.abs(distance + 0.012 * view.scale) - 0.016 * view.scale
-        # A rim thinner than a pixel is pale, not as wide as a pixel.
+        # A rim thinner than a pixel is pale instead of a pixel wide.
         paint(view, edge(rim) * (worn * min(0.032 * view.scale, 1)), _RIM)
 
         inner, outer = (x - i * side * (a - 0.01) for i in (1, -1))

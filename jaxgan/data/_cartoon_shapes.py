@@ -6,15 +6,15 @@ import numpy as np
 
 
 class Scene(NamedTuple):
-    """Pictures of faces, or a window of them.
+    """Pictures of N faces, or a window of them.
 
-    The axis of faces is the last, so that windows stay contiguous.
+    The last axis is that of faces, so windows are contiguous.
 
     Attributes:
       image: ``[3, h, w, N]``, colours from 0 to 255.
-      head: ``[h, w, N]``, the coverage by the head, from 0 to 1.
-      x: ``[1 or h, w, N]``, coordinates to the right from the middle of the person.
-      y: ``[h, 1 or w, N]``, coordinates downwards.
+      head: ``[h, w, N]``, coverage by the head, from 0 to 1.
+      x: ``[1 or h, w, N]``, coordinates, to the right from the middle of the person.
+      y: ``[h, 1 or w, N]``, coordinates, downwards.
       scale: Pixels per unit of the coordinates.
     """
 
@@ -46,7 +46,7 @@ def _span(inside: np.ndarray) -> slice:
 
 
 def paint(scene: Scene, coverage: np.ndarray, colour: np.ndarray) -> None:
-    """Lay a colour ``[3, N]`` over a scene, by its coverage ``[h, w, N]`` from 0 to 1."""
+    """Blend a colour ``[3, N]`` into a scene by its coverage ``[h, w, N]``, from 0 to 1."""
     for channel, value in zip(scene.image, colour, strict=False):
         change = value - channel
         change *= coverage
@@ -54,13 +54,13 @@ def paint(scene: Scene, coverage: np.ndarray, colour: np.ndarray) -> None:
 
 
 def edge(distance: np.ndarray) -> np.ndarray:
-    """Turn the distance outside a shape, in pixels, into its coverage, in place."""
+    """Convert the distance from a shape, in pixels, to its coverage, in place."""
     np.subtract(np.float32(0.5), distance, out=distance)
     return np.clip(distance, 0, 1, out=distance)
 
 
 def ellipse(scene: Scene, x, y, a, b) -> np.ndarray:
-    """Compute the distance outside an ellipse at x, y with half axes a, b, in pixels."""
+    """Compute the distance from an ellipse at x, y with half axes a, b, in pixels."""
     distance = radius(scene, x, y, a, b)
     distance -= 1
     distance *= np.sqrt(np.float32(a) * np.float32(b)) * np.float32(scene.scale)
@@ -78,9 +78,9 @@ def radius(scene: Scene, x, y, a, b) -> np.ndarray:
 
 
 def slab(scene: Scene, x, half, top, bottom, corners) -> np.ndarray:
-    """Compute the distance outside an upright box with elliptic corners, in pixels.
+    """Compute the distance from an upright box with elliptic corners, in pixels.
 
-    ``corners`` are their width, their height at the top and their height at the bottom.
+    ``corners`` are the width of the corners, and their heights at the top and the bottom.
     """
     wide, high, low = corners
     across = _beyond(np.abs(scene.x - x), half - wide, 1 / wide)
@@ -115,7 +115,7 @@ def stroke(scene: Scene, x, y, half, bend, thick) -> np.ndarray:
     distance = np.abs(scene.y - (y + bend * along**2))
     distance *= steep
     np.subtract(taper + np.float32(0.5), distance, out=distance)
-    # A line thinner than a pixel is pale, not as wide as a pixel.
+    # A line thinner than a pixel is pale instead of a pixel wide.
     return np.clip(distance, 0, np.minimum(2 * taper, 1), out=distance)
 
 

@@ -1,4 +1,4 @@
-"""Names of the classes of MNIST and its kin, known by their content."""
+"""Names of the classes of MNIST, Fashion-MNIST and EMNIST, recognised by their content."""
 
 import hashlib
 import os
@@ -22,9 +22,9 @@ GARMENTS = (
     "Ankle boot",
 )
 DIGITS = tuple(string.digits)
-_FASHION = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"  # of its labels
+_FASHION = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"  # of the labels
 _LETTERS = tuple(string.ascii_uppercase)
-_MERGED = (*DIGITS, *_LETTERS, *"abdefghnqrt")  # the other small letters look like large ones
+_MERGED = (*DIGITS, *_LETTERS, *"abdefghnqrt")  # others are merged
 EMNIST = {  # split to the names of its classes; its letters are numbered from 1
     "letters": _LETTERS,
     "balanced": _MERGED,
@@ -35,7 +35,7 @@ EMNIST = {  # split to the names of its classes; its letters are numbered from 1
 }
 _COUNTS = {  # training images, test images and largest label, to the split
     (124_800, 20_800, 26): "letters",
-    (88_800, 14_800, 26): "letters",  # as the paper counts them
+    (88_800, 14_800, 26): "letters",  # as in the paper
     (112_800, 18_800, 46): "balanced",
     (697_932, 116_323, 46): "bymerge",
     (697_932, 116_323, 61): "byclass",
@@ -44,13 +44,13 @@ _COUNTS = {  # training images, test images and largest label, to the split
 
 
 class Known(NamedTuple):
-    """What is known of a data set.
+    """A data set that was recognised.
 
     Attributes:
       about: Its name.
       classes: Names of its classes.
       first: Label of the first class.
-      transposed: Whether its pictures lie on their side, as all of EMNIST do.
+      transposed: Whether its images are transposed, as in EMNIST.
     """
 
     about: str
@@ -60,7 +60,7 @@ class Known(NamedTuple):
 
 
 def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> Known:
-    """Tell which data set the labels are of; classes of an unknown one are numbers.
+    """Recognise a data set by its labels; the classes of an unknown one are numbers.
 
     Args:
       train: Labels ``[N]`` uint8 of the training part.
@@ -80,14 +80,14 @@ def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> 
 
 
 def read_names(path: str | os.PathLike, count: int) -> tuple[str, ...]:
-    """Read names of classes, one on each line, in the order of the labels.
+    """Read names of classes, one per line, in the order of the labels.
 
     Args:
       path: A text file in UTF-8.
       count: Number of classes.
 
     Raises:
-      InputError: If the file cannot be read, has another number of names, or one twice.
+      InputError: If the file cannot be read, has a wrong number of names, or repeats one.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:

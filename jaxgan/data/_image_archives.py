@@ -1,6 +1,6 @@
-"""Images in tar and zip archives, read in place.
+"""Images in tar and zip archives, read without unpacking.
 
-Nothing is unpacked, and a link is a name of another member: no link leads out of its archive.
+A link is followed only to another member of the same archive.
 """
 
 import functools
@@ -29,19 +29,19 @@ from jaxgan.data._image_sources import (
 from jaxgan.errors import InputError, one_line
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-_MAX_LINK = 4096  # bytes of a zip's link
-_MAX_CHAIN = 40  # links in a row, as in Linux
+_MAX_LINK = 4096  # longest link in a zip, in bytes
+_MAX_CHAIN = 40  # longest chain of links, as in Linux
 
 Read = Callable[[], bytes | str]
 
 
 class _Content(NamedTuple):
-    """What an archive holds under each name.
+    """The content of an archive.
 
     Attributes:
-      files: Name to a function that reads the file, in the order of the archive.
-      links: Name of a link to the name that it leads to, or to none if that is outside.
-      problems: Name to the reason why it is neither.
+      files: Functions that read the files, by name, in the order of the archive.
+      links: Targets of links, by name; ``None`` for a target outside of the archive.
+      problems: Reasons why other members cannot be read, by name.
     """
 
     files: dict[str, Read]
@@ -49,7 +49,7 @@ class _Content(NamedTuple):
     problems: dict[str, str]
 
     def drop(self, name: str) -> None:
-        """Forget an earlier member; a later one of the same name replaces it."""
+        """Forget a member, because a later one with the same name replaces it."""
         for entries in self:
             entries.pop(name, None)
 
@@ -59,7 +59,7 @@ def open_archive(path: Path) -> Source:
 
     Raises:
       InputError: If there is no such archive.
-      OSError: If it cannot be looked at.
+      OSError: If it cannot be read.
     """
     return Source(archive_stamp(path, ARCHIVES), partial(_open, path))
 
@@ -78,14 +78,14 @@ def _open(source: Path) -> Iterator[Listing]:
 def _readable(source: Path) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # a damaged archive raises nearly anything
+    except Exception as error:  # a damaged archive may raise anything
         raise InputError(
             f"{one_line(source)} is not a readable archive: {reason_of(error)}"
         ) from error
 
 
 def _resolved(content: _Content) -> Listing:
-    """Give each link the file that it leads to; it is read right after that."""
+    """Replace each link by its target, to be read directly after the target."""
     leads_to: dict[str, list[str]] = {}
     problems = dict(content.problems)
     for name in content.links:
@@ -105,7 +105,7 @@ def _resolved(content: _Content) -> Listing:
 
 
 def _follow(name: str, content: _Content) -> tuple[str | None, str]:
-    """The file at the end of a chain of links, or none and the reason."""
+    """Return the file at the end of a chain of links, or none and the reason."""
     target: str | None = name
     for _ in range(_MAX_CHAIN):
         if target is None or target not in content.links:
@@ -125,7 +125,7 @@ def _plain(name: str) -> str:
 
 
 def _relative(name: str, link: str) -> str | None:
-    """The member that a symbolic link leads to; none if it is outside."""
+    """Return the member that a symbolic link leads to; none if it is outside."""
     if link.startswith("/"):
         return None
     target = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
@@ -166,14 +166,14 @@ def _read_zip(
     check_bytes(info.file_size)
     try:
         with archive.open(info) as file:
-            # Without a count, everything is inflated before the size is checked.
+            # Without a limit, everything would be decompressed before the size is checked.
             return file.read(info.file_size + 1)
-    except Exception as error:  # a damaged member raises nearly anything
+    except Exception as error:  # a damaged member may raise anything
         raise Skip(f"damaged: {reason_of(error)}") from error
 
 
 class _Bounded:
-    """A file that refuses to read an amount that only a damaged header would ask for."""
+    """A file that refuses to read amounts which only a damaged header can request."""
 
     def __init__(self, file: IO[bytes] | gzip.GzipFile):
         self._file = file
@@ -191,7 +191,7 @@ def _tar(file: IO[bytes], source: Path) -> _Content:
     stream: Any = _Bounded(gzip.GzipFile(fileobj=file) if zipped else file)
     archive = tarfile.TarFile(fileobj=stream)
 
-    @functools.lru_cache(maxsize=1)  # the links to a file follow it, and gzip cannot go back
+    @functools.lru_cache(maxsize=1)  # gzip cannot go back for links
     def read(member: tarfile.TarInfo) -> bytes:
         check_bytes(member.size)
         with _readable(source):
@@ -204,7 +204,7 @@ def _tar(file: IO[bytes], source: Path) -> _Content:
             raise tarfile.ReadError("a member ends before it begins")
         end = archive.offset
         _add_tar(content, member, read)
-    # tarfile takes anything but a header for the end.
+    # tarfile stops at anything that is not a header.
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it is cut short or damaged")

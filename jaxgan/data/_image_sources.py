@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from jaxgan.errors import InputError, one_line
 
-# Suffix to Pillow's name of the format. The content decides; suffixes only say which files
-# are images.
+# Suffix to Pillow's name of the format. Suffixes only tell which files are images; the
+# content decides the format.
 FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".png", ".apng"), "PNG"),
@@ -25,25 +25,25 @@ FORMATS = {
     **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
     **dict.fromkeys((".jp2", ".j2k", ".jpx"), "JPEG2000"),
 }
-HEIF = (".heic", ".heif", ".hif")  # Pillow reads these with PyPI's pillow-heif
+HEIF = (".heic", ".heif", ".hif")  # Pillow reads these if pillow-heif is installed
 UNREAD = (
     *(".svg", ".psd", ".ico", ".icns", ".tga", ".exr", ".hdr", ".jxl", ".eps", ".xcf"),
     *(".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".dcm"),
 )
-MAX_BYTES = 64 * 2**20  # of one image file
+MAX_BYTES = 64 * 2**20  # limit of one image file
 
-# Relative name to a function that returns the bytes or the path of an image, in the order in
-# which reading is cheap.
+# Relative name to a function that returns the bytes or the path of an image, in the order
+# that is fastest to read.
 Members = Mapping[str, Callable[[], bytes | str]]
 
 
 class Listing(NamedTuple):
-    """Files of a folder or an archive, but hidden ones; each is in one of the three.
+    """The files of a folder or an archive, except hidden ones, each in one of three groups.
 
     Attributes:
       members: Images.
-      skipped: Name of an image to the reason why it cannot be read.
-      others: Name of another file to the reason why it is left out.
+      skipped: Images that cannot be read, by name, with the reason.
+      others: Other files, by name, with the reason why they are left out.
     """
 
     members: Members
@@ -55,8 +55,8 @@ class Source(NamedTuple):
     """A folder or an archive.
 
     Attributes:
-      stamp: JSON that changes with the content.
-      open: Lists the files and opens the members.
+      stamp: JSON value that changes with the content.
+      open: Opens the source and lists its files.
     """
 
     stamp: list
@@ -64,7 +64,7 @@ class Source(NamedTuple):
 
 
 class Skip(Exception):
-    """One image cannot be read; the message is the reason."""
+    """An image cannot be read; the message is the reason."""
 
 
 def reason_of(error: Exception) -> str:
@@ -85,18 +85,18 @@ def read_file(path: str) -> bytes:
 
 
 def check_bytes(size: int) -> None:
-    """Refuse a file of more than ``MAX_BYTES`` by ``Skip``."""
+    """Raise ``Skip`` for a file of more than ``MAX_BYTES``."""
     if size > MAX_BYTES:
         raise Skip(f"too large: {size} bytes; at most {MAX_BYTES} are read")
 
 
 def hidden(name: str) -> bool:
-    """Whether a part of a relative name begins with a dot."""
+    """Tell whether a part of a relative name begins with a dot."""
     return any(part.startswith(".") for part in name.split("/"))
 
 
 def reads_heif() -> bool:
-    """Whether PyPI's ``pillow-heif`` is there."""
+    """Tell whether ``pillow-heif`` is installed."""
     return importlib.util.find_spec("pillow_heif") is not None
 
 
@@ -107,7 +107,7 @@ def list_files(
 
     Args:
       files: Relative name to a function that returns the bytes or the path.
-      problems: Relative name to the reason why there is no such function.
+      problems: Relative name to the reason why a file cannot be read.
     """
     members, skipped, others = {}, {}, {}
     heif = reads_heif()
@@ -129,10 +129,10 @@ def list_files(
 
 
 def open_folder(path: Path) -> Source:
-    """List a folder in depth.
+    """List a folder and its subfolders.
 
     Raises:
-      OSError: If it cannot be looked at.
+      OSError: If the folder cannot be read.
     """
     files: dict[str, tuple[str, int, int]] = {}  # path, bytes, time
     problems: dict[str, str] = {}
@@ -168,11 +168,11 @@ def open_folder(path: Path) -> Source:
 
 
 def archive_stamp(path: Path, suffixes: tuple[str, ...]) -> list:
-    """Identify an archive by place, size and time.
+    """Identify an archive by its path, size and time.
 
     Raises:
-      InputError: If there is no such file, or it is no archive by its name.
-      OSError: If it cannot be looked at.
+      InputError: If there is no such file, or its name is not that of an archive.
+      OSError: If it cannot be read.
     """
     if not os.path.isfile(path):
         problem = "neither a folder nor a file" if os.path.exists(path) else "no such path"

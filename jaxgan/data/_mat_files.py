@@ -1,7 +1,7 @@
-"""Arrays in MATLAB files up to version 7.2, by their published format.
+"""Arrays in MATLAB files up to version 7.2, from the published format.
 
-Every length is compared with what is there before anything is read, since a damaged file can
-say anything. What is compressed is inflated up to a limit.
+Every length is checked against the file before anything is read, and compressed parts are
+decompressed up to a limit, so damaged files are harmless.
 """
 
 import math
@@ -37,7 +37,7 @@ class Hdf5(ValueError):
 
 
 class TooLarge(ValueError):
-    """A file inflates to more than the limit."""
+    """A file decompresses to more than the limit."""
 
 
 class Variable(NamedTuple):
@@ -46,7 +46,7 @@ class Variable(NamedTuple):
     Attributes:
       name: Its name.
       kind: ``array``, ``complex``, ``text``, ``cell`` or another kind.
-      read: Makes the array, with the numbers as they are stored.
+      read: Reads the array, with its stored type.
     """
 
     name: str
@@ -55,17 +55,17 @@ class Variable(NamedTuple):
 
 
 def variables(content: bytes, most: int) -> Iterator[Variable]:
-    """Go through the variables of a file.
+    """Yield the variables of a file.
 
     Args:
-      content: Of the file.
-      most: Bytes that its compressed parts may inflate to.
+      content: Content of the file.
+      most: Limit of the decompressed size in bytes.
 
     Raises:
-      Hdf5: If it is of version 7.3.
+      Hdf5: If it is a file of version 7.3.
       Truncated: If it ends early.
-      TooLarge: If it inflates to more.
-      ValueError: If it is no MATLAB file, or damaged in another way.
+      TooLarge: If it decompresses to more than ``most`` bytes.
+      ValueError: If it is not a MATLAB file, or damaged in another way.
     """
     if content.startswith(_HDF5):
         raise Hdf5
@@ -92,13 +92,13 @@ def variables(content: bytes, most: int) -> Iterator[Variable]:
 
 
 def _elements(data: memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of each data element."""
+    """Yield the type and content of each data element."""
     start = 0
     while start + 8 <= len(data):
         kind, size = (int.from_bytes(data[start + i : start + i + 4], order) for i in (0, 4))
         begin, end = start + 8, start + 8 + size
         end += 0 if kind == _COMPRESSED else -size % 8
-        if kind >> 16:  # a small one: four bytes of content instead of the size
+        if kind >> 16:  # a small element has four bytes of content in place of the size
             kind, size, begin, end = kind & 0xFFFF, kind >> 16, start + 4, start + 8
             if size > 4:
                 raise ValueError("a small element of more than four bytes")
@@ -124,7 +124,7 @@ def _inflate(part: memoryview, most: int) -> bytes:
 
 
 def _version_5(data: memoryview, order: _Order) -> Variable:
-    """A matrix: flags, dimensions and name, then what depends on its class."""
+    """Parse a matrix: flags, dimensions and name, then content that depends on its class."""
     parts = _elements(data, order)
     flags = int.from_bytes(_next(parts)[1][:4], order)
     kind = _CLASSES.get(flags & 0xFF)

@@ -1,4 +1,4 @@
-"""Packing of many images: decoding on all cores, and a journal of what is done."""
+"""Packing of many images: decoding on all cores, and a journal of finished images."""
 
 import contextlib
 import fcntl
@@ -20,9 +20,9 @@ from jaxgan.data._square_images import Deep, Square, decode
 from jaxgan.errors import InputError
 from jaxgan.runtime import cores, replacing
 
-MANY = 4096  # images from which processes are faster than threads
-_AT_ONCE = 16  # images that a process decodes before it answers
-_UNSAVED = 512  # images between two entries of a journal
+MANY = 4096  # number of images from which processes are faster than threads
+_AT_ONCE = 16  # number of images that a process decodes at once
+_UNSAVED = 512  # number of images between two saves of a journal
 
 
 class Decoder(NamedTuple):
@@ -30,7 +30,7 @@ class Decoder(NamedTuple):
 
     Attributes:
       size: Height and width of the results in pixels.
-      processes: Whether to use processes where there are many images.
+      processes: Whether to use processes for many images.
     """
 
     size: int
@@ -39,10 +39,10 @@ class Decoder(NamedTuple):
     def images(
         self, members: Members, white: Mapping[str, float]
     ) -> Iterator[tuple[str, Square | str]]:
-        """Yield each name with its image, or with the reason why there is none.
+        """Yield each name, in order, with its image or the reason why it cannot be read.
 
-        The order is that of the members. Archives are read here, one member after the other,
-        and folders where they are decoded. Only a few images are in memory at a time.
+        Members of an archive are read here, one after another; files of a folder are read
+        where they are decoded. Only a few images are in memory at a time.
         """
         many = self.processes and len(members) >= MANY and cores() > 1
         names, count = list(members), _AT_ONCE if many else 1
@@ -75,24 +75,21 @@ def _decode_all(
 
 
 def _processes() -> Executor:
-    """Processes that begin afresh: a fork of one in which JAX has threads could hang."""
+    """Start processes without a fork, which could hang because of JAX's threads."""
     return ProcessPoolExecutor(
         cores(), multiprocessing.get_context("spawn"), initializer=_begin
     )
 
 
 def _begin() -> None:
-    """Begin a process: it prints nothing, and ends with the one that has started it.
-
-    Ctrl-C in a terminal reaches it too, and is left to the one that has started it.
-    """
+    """Initialise a process: it prints nothing, ignores Ctrl-C, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow() -> None:
         parent = multiprocessing.parent_process()
         assert parent
         parent.join()
-        os._exit(1)  # an executor's processes wait for ever once theirs is killed
+        os._exit(1)  # otherwise it would wait forever once its parent is killed
 
     threading.Thread(target=follow, daemon=True).start()
     warnings.simplefilter("ignore")
@@ -100,10 +97,10 @@ def _begin() -> None:
 
 
 class Journal:
-    """What is known of the images that are written already; without a path it keeps nothing.
+    """A record of the images that are already written; without a path it is not saved.
 
     Attributes:
-      done: Name of an image to why there is none, to its range, or to ``None``.
+      done: By name of an image: the reason why it cannot be read, its range, or ``None``.
     """
 
     def __init__(self, path: Path | None):
@@ -115,39 +112,39 @@ class Journal:
         for line in path.read_text("utf-8").splitlines():
             try:
                 entries = json.loads(line)
-            except ValueError:  # cut off
+            except ValueError:  # truncated
                 return
             self.done |= {
                 name: Deep(*what) if isinstance(what, list) else what for name, what in entries
             }
 
     def add(self, name: str, what: str | Deep | None, file: IO[bytes]) -> None:
-        """Note an image that is written to the file."""
+        """Record an image that is written to the file."""
         self._new.append((name, what))
         if len(self._new) >= _UNSAVED:
             self.flush(file)
 
     def flush(self, file: IO[bytes]) -> None:
-        """Save what is noted."""
+        """Save the records."""
         if self.path is not None and self._new:
-            file.flush()  # the images first, on the disk too
+            file.flush()  # the images first
             os.fsync(file.fileno())
             with open(self.path, "a", encoding="utf-8") as journal:
                 journal.write(json.dumps(self._new) + "\n")
         self._new.clear()
 
     def close(self) -> None:
-        """Delete the journal: the file no longer is what it says."""
+        """Delete the journal, because the file no longer matches it."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def unfinished(target: Path) -> Iterator[tuple[IO[bytes], Journal]]:
-    """Open the file that becomes ``target``, with the journal of an earlier try.
+    """Open the file that will become ``target``, with the journal of an earlier attempt.
 
-    A kill or an interrupt leaves both for the next try; bad input or a full disk deletes them.
-    While another process has them, there is a file without a journal.
+    After a kill or an interrupt both stay for the next attempt; bad input or a full disk
+    deletes them. If another process uses them, it opens a new file without a journal.
     """
     part, notes = target.with_suffix(".part"), target.with_suffix(".journal")
     with open(part, "ab") as lock:

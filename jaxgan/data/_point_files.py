@@ -1,4 +1,4 @@
-"""Points in .npy and .mat files, read in the memory of what they hold."""
+"""Points in .npy and .mat files, read without more memory than their content needs."""
 
 import math
 import os
@@ -9,21 +9,21 @@ import numpy as np
 from jaxgan.data import _mat_files
 from jaxgan.errors import InputError
 
-MAX_BYTES = 64 * 2**20  # of a file, and of the content of a compressed .mat file
+MAX_BYTES = 64 * 2**20  # limit of a file, and of the content of a compressed .mat file
 _LEAST_EXTENT = 1e-100
-_PIECE = 2**14  # points that are converted at once
+_PIECE = 2**14  # number of points to convert at once
 
 
 def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
-    """Return points as float64; numbers of one or two bytes keep their kind.
+    """Check points and convert them to float64; types of one or two bytes stay as they are.
 
     Args:
       points: Content of a file.
-      source: Of the file, for messages.
-      least: Points that there must be.
+      source: Name of the file, for messages.
+      least: Least number of points.
 
     Raises:
-      InputError: If they are not ``[N, 2]`` finite real numbers of several values.
+      InputError: If they are not ``[N, 2]`` finite real numbers, are too few, or all equal.
     """
     if points.dtype.kind not in "fiu":
         raise InputError(f"{source} holds {points.dtype}, not real numbers")
@@ -32,10 +32,10 @@ def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
     if len(points) < least:
         count = f"{len(points)} point{'s' * (len(points) != 1)}"
         raise InputError(f"{source} has {count}; at least {least} needed")
-    # Float64 would make eight bytes of one.
+    # Float64 would need up to eight times the memory.
     small = points.dtype.itemsize < 4
     kind = points.dtype.newbyteorder("=") if small else np.dtype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # checked below
         points = points.astype(kind, copy=False)
     pieces = [points[i : i + _PIECE] for i in range(0, len(points), _PIECE)]
     _check_finite(pieces, source)
@@ -44,7 +44,7 @@ def check(points: np.ndarray, source: str, least: int) -> np.ndarray:
     if all((piece == points[0]).all() for piece in pieces):
         raise InputError(f"{source} has only copies of one point")
     extent = max(float(x) - float(y) for x, y in zip(points.max(0), points.min(0), strict=True))
-    if extent < _LEAST_EXTENT:  # a float64 does not hold its square
+    if extent < _LEAST_EXTENT:  # its square is not a float64
         raise InputError(f"{source} has points that differ by {extent:.1g} only")
     return points
 
@@ -64,7 +64,7 @@ def _check_finite(pieces: list[np.ndarray], source: str) -> None:
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read an array; a header that lies about the size allocates nothing."""
+    """Read an array; its size is checked against the file before memory is allocated."""
     try:
         with open(path, "rb") as file:
             version = np.lib.format.read_magic(file)
@@ -76,7 +76,7 @@ def read_npy(path: Path) -> np.ndarray:
                 raise ValueError("cut short")
             flat = np.fromfile(file, kind, math.prod(shape))
         return flat.reshape(shape, order="F" if fortran else "C")
-    except Exception as error:  # a damaged header raises nearly anything
+    except Exception as error:  # a damaged header may raise anything
         raise InputError(f"{path} is not a readable .npy file of numbers") from error
 
 
@@ -112,7 +112,7 @@ def read_mat(path: Path, key: str) -> np.ndarray:
         ) from error
     except (InputError, OSError):
         raise
-    except Exception as error:  # a damaged file raises nearly anything
+    except Exception as error:  # a damaged file may raise anything
         raise InputError(f"{path} is not a readable .mat file") from error
     have = ", ".join(sorted(names)) or "none"
     raise InputError(f"{path} has no variable {key!r}; it has: {have}")

@@ -1,4 +1,4 @@
-"""Points in text files: tables as spreadsheets, pandas, numpy and R write them."""
+"""Points in text tables, as spreadsheets, pandas, numpy and R write them."""
 
 import array
 import codecs
@@ -14,9 +14,9 @@ import numpy as np
 from jaxgan.errors import InputError
 
 MAX_LINE = 2**16  # characters
-_SAMPLE = 50  # rows from which separator and columns are told
+_SAMPLE = 50  # number of rows to find the separator and columns from
 _SEPARATORS = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','", " ": "blanks"}
-_MARKS = {  # longer ones first: that of UTF-32 begins with that of UTF-16
+_MARKS = {  # byte-order marks, longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
@@ -26,18 +26,18 @@ _MARKS = {  # longer ones first: that of UTF-32 begins with that of UTF-16
 _GROUPED = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or a decimal comma
 _INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
 
-Row = tuple[int, list[str]]  # number of the line, counted from 1, and its fields
+Row = tuple[int, list[str]]  # line number, from 1, and the fields of the line
 
 
 class _Layout(NamedTuple):
-    """What a table looks like.
+    """The layout of a table.
 
     Attributes:
-      separator: Between two fields; a blank stands for any number of them.
+      separator: Separator of fields; a blank stands for any number of blanks.
       width: Number of columns.
-      names: Of the columns; empty without a header.
-      header: Whether the first row is one.
-      notes: What was taken for granted, in words.
+      names: Names of the columns; empty without a header.
+      header: Whether the first row is a header.
+      notes: Assumptions about the table, one sentence each.
     """
 
     separator: str
@@ -52,15 +52,16 @@ def read(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, list[str]
 
     Args:
       path: A text file: UTF-8, UTF-16, UTF-32 or Latin-1; columns separated by a comma, a
-        semicolon, a tab, ``|`` or blanks; decimal commas where the comma does not separate.
-      columns: Names of two columns, or their numbers, counted from 0. By default those two
-        that hold numbers, without one that counts the rows.
+        semicolon, a tab, ``|`` or blanks. Numbers may have decimal commas if the comma is not
+        the separator.
+      columns: Names of two columns, or their numbers from 0. By default the two columns that
+        hold numbers; a column of row numbers does not count.
 
     Returns:
-      ``[N, 2]`` float64, and what was taken for granted, a sentence each.
+      Points ``[N, 2]`` float64, and assumptions about the table, one sentence each.
 
     Raises:
-      InputError: If the file is no such table, or two columns cannot be told.
+      InputError: If the file is not such a table, or it is unclear which columns to read.
     """
     encoding = _encoding_of(path)
     notes = [f"{path}: read as Latin-1, as it is not UTF-8"] if encoding == "latin-1" else []
@@ -88,7 +89,7 @@ def _encoding_of(path: Path) -> str:
             if begin.startswith(mark):
                 return encoding
         if 0 in begin:
-            # UTF-16 without a mark: every other byte of digits is zero.
+            # UTF-16 without a byte-order mark: every other byte of digits is zero.
             for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
                 zeros = begin[first::2].count(0)
                 if 4 * zeros > len(begin) and all(begin[1 - first :: 2]):
@@ -106,7 +107,7 @@ def _encoding_of(path: Path) -> str:
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    """All lines from where the file stands, those that are empty or comments too."""
+    """Yield the remaining lines of a file, including empty lines and comments."""
     for number in itertools.count(1):
         line = file.readline(MAX_LINE)
         if not line:
@@ -119,7 +120,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _separator_line(file: TextIO) -> str | None:
-    """Take the separator from the line ``sep=;`` that Excel reads and writes."""
+    """Read the separator from Excel's line ``sep=;``, if there is one."""
     match = re.fullmatch(r"sep=(.)", file.readline(MAX_LINE).strip("\r\n"))
     file.seek(0)
     return match[1] if match and match[1] in _SEPARATORS else None
@@ -149,9 +150,9 @@ def _sample(path: Path, file: TextIO, separator: str) -> list[Row]:
 
 
 def _separator_of(lines: Iterator[str]) -> str:
-    """Choose the separator that makes the largest share of the fields numbers.
+    """Choose the separator with the largest share of numbers among the fields.
 
-    One that splits all rows, a header too, into as many fields goes before others.
+    Separators that split all rows and the header into equally many fields come first.
     """
     sample = list(itertools.islice(filter(_is_row, lines), _SAMPLE))
     best, chosen = (False, 0.0), ","
@@ -174,13 +175,13 @@ def _number(text: str, comma: bool) -> float | None:
     try:
         return float(text) if "_" not in text else None
     except ValueError:
-        # Fortran's exponents, and the minus sign of typesetters.
+        # Fortran's exponents, and Unicode's minus sign.
         other = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9]+\s*$)", "e", text.replace("\u2212", "-"))
         return _number(other, comma) if other != text else None
 
 
 def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
-    """Tell the header and the number of columns from the first rows."""
+    """Find the header and the number of columns from the first rows."""
     if not sample:
         raise InputError(f"{path} has no rows: points have the shape [N, 2]")
     first = [field.strip() for field in sample[0][1]]
@@ -190,13 +191,13 @@ def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
     if len(named) > 1 and named == [str(i) for i in range(len(named))]:
         header = True
         notes.append(
-            f"{path}: the first row, {separator.join(first)}, counts the columns: a header "
-            f"(a point would be {separator.join(f'{field}.0' for field in named)})"
+            f"{path}: the first row, {separator.join(first)}, numbers the columns: read as a "
+            f"header (a point would be {separator.join(f'{field}.0' for field in named)})"
         )
     row = sample[1 if header and len(sample) > 1 else 0][1]
     width = len(row)
     if header and len(first) == width - 1:
-        # R gives no name to the names of rows; others end each row with a separator.
+        # R leaves out the name of the row names; other programs end rows with a separator.
         first = ["", *first] if row[-1].strip() else [*first, ""]
     if header and len(first) != width:
         seen, rows = _seen(path, separator, width), [fields for _, fields in sample[1:]]
@@ -211,7 +212,7 @@ def _seen(path: Path, separator: str, width: int) -> str:
 
 
 def _hint(separator: str, rows: list[list[str]]) -> str:
-    """Say what may be wrong with rows that are split at decimal commas too."""
+    """Explain rows that were also split at decimal commas."""
     halves = [(row[::2], row[1::2]) for row in rows]
     split = separator == "," and all(
         len(first) == len(second) > 1
@@ -225,7 +226,7 @@ def _hint(separator: str, rows: list[list[str]]) -> str:
 def _choose(
     path: Path, layout: _Layout, sample: list[Row], columns: Sequence[str]
 ) -> tuple[list[int], list[str]]:
-    """Find the two columns to read, and say it if there are others."""
+    """Find the two columns to read, and note which ones if there are others."""
     if columns:
         return _named(path, layout, columns), []
     rows = [fields for _, fields in sample[layout.header :]]
@@ -243,7 +244,7 @@ def _choose(
     if chosen[:1] == [0] and len(chosen) == 3 and nameless and count == counts:
         if count[0] in (0, 1):
             chosen = chosen[1:]
-            notes.append(f"{path}: the first column counts the rows and is left out")
+            notes.append(f"{path}: the first column numbers the rows and is left out")
     elif len(chosen) == 2 and width > 2:
         names = " and ".join(_label(layout, i) for i in chosen)
         notes.append(f"{path}: read columns {names}; the others do not hold numbers")
@@ -251,8 +252,7 @@ def _choose(
         raise InputError(_seen(path, layout.separator, width))
     if width == 2 and layout.names and nameless and count == counts and count[0] in (0, 1):
         raise InputError(
-            f"{path} has 2 columns, of which the first counts the rows; "
-            "--columns=0,1 reads both"
+            f"{path} has 2 columns, and the first numbers the rows; --columns=0,1 reads both"
         )
     if len(chosen) != 2:
         have = ", ".join(_label(layout, i) for i in range(min(width, 8)))
@@ -284,12 +284,12 @@ def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
             have = ", ".join(_label(layout, i) for i in range(min(layout.width, 20)))
             raise InputError(f"{path} has no column {name!r}; it has: {have}")
     if pair[0] == pair[1]:
-        raise InputError(f"--columns={','.join(columns)} is one column of {path}, twice")
+        raise InputError(f"--columns={','.join(columns)} is the same column of {path} twice")
     return pair
 
 
 def _why(text: str, fields: list[str]) -> str:
-    """Say why a field is no number, if that is plain."""
+    """Say why a field is not a number, if that is clear."""
     text = text.strip()
     if text.lower() in ("", "na", "n/a", "#n/a", "null", "none", "missing", "-", "?", "."):
         return ": a value is missing"
@@ -298,17 +298,17 @@ def _why(text: str, fields: list[str]) -> str:
     if re.fullmatch(r"[+-]?[0-9]*,[0-9]+", text):
         return ": where commas separate the columns, numbers have a decimal point"
     if not any(character.isdigit() for field in fields for character in field):
-        return ": one line of names may stand above the numbers, and others that begin with #"
+        return ": only one header line, and comments that begin with #, may precede the numbers"
     return ""
 
 
 def _numbers(
     path: Path, rows: Iterator[Row], layout: _Layout, pair: list[int]
 ) -> tuple[np.ndarray, list[str]]:
-    """Read the two columns of all rows, in the memory of their numbers; and say doubts."""
+    """Read the two columns of all rows into one array, and note doubts."""
     comma, numbers = layout.separator != ",", array.array("d")
-    doubts: list[str] | None = None  # none once a comma cannot separate thousands
-    points = commas = 0  # lines with a decimal point, with a decimal comma
+    doubts: list[str] | None = None  # None once commas are clearly decimal
+    points = commas = 0  # last line with a decimal point, with a decimal comma
     if layout.header:
         next(rows, None)
     for number, fields in rows:

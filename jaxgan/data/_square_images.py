@@ -1,4 +1,4 @@
-"""Decoding of an image file to a square of RGB bytes."""
+"""Decoding of image files to square RGB images."""
 
 import functools
 import importlib
@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from jaxgan.data._image_sources import FORMATS, Skip, read_file, reads_heif, reason_of
 
-MAX_PIXELS = 4096 * 4096  # of one image
+MAX_PIXELS = 4096 * 4096  # limit of one image
 _TOO_LARGE = "too large: more than 4096 by 4096 pixels"
 _TURNS = {  # EXIF orientation to the turn that undoes it; 1 is upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -25,12 +25,12 @@ _TURNS = {  # EXIF orientation to the turn that undoes it; 1 is upright
 
 
 class Deep(NamedTuple):
-    """The range of an image of more than 8 bits.
+    """The range of an image with more than 8 bits per channel.
 
     Attributes:
-      kind: ``int`` or ``float`` for one channel, ``colour`` for 16 bits per colour, of which
-        Pillow reads the upper 8.
-      peak: Largest value, of the whole image.
+      kind: ``int`` or ``float`` for one channel; ``colour`` for 16 bits per colour, whose
+        upper 8 bits Pillow reads.
+      peak: Largest value of the whole image, before it is cropped.
       negative: Whether there are values below 0.
     """
 
@@ -44,21 +44,22 @@ class Square(NamedTuple):
 
     Attributes:
       pixels: ``[size, size, 3]`` uint8.
-      deep: The range of the file, if it has more than 8 bits.
+      deep: The range of the image, if it has more than 8 bits.
     """
 
     pixels: np.ndarray
     deep: Deep | None
 
 
-# Kind to the value that becomes white.
+# The value that becomes white by default, by kind.
 FULL = {"int": 2.0**16, "float": 1.0, "colour": 2.0**8}
 
 
 def white_of(ranges: Iterable[Deep]) -> dict[str, float]:
-    """What becomes white, so that 12-bit data in 16-bit files is not black.
+    """Choose the value that becomes white, by kind, so that 12-bit data is not too dark.
 
-    Whole numbers have the smallest of 8, 10, 12, 14 and 16 bits that holds all images.
+    For integers it is the largest value of 8, 10, 12, 14 or 16 bits, whichever is the
+    smallest that covers all images.
     """
     peaks: dict[str, float] = {}
     for deep in ranges:
@@ -87,12 +88,12 @@ def _formats() -> tuple[str, ...]:
 
 
 def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -> Square | str:
-    """Decode the bytes or the path of an image; the first one, if there are several.
+    """Decode an image to a square; an animation gives its first image.
 
     Args:
-      content: Of the file, or its path.
+      content: Content of the file, or its path.
       size: Height and width of the result in pixels.
-      white: Kind of a deep image to the value that becomes white.
+      white: The value that becomes white, by kind of images with more than 8 bits.
 
     Returns:
       The image, or the reason why it cannot be read.
@@ -101,11 +102,14 @@ def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -
 
 
 def whole(content: bytes, most: int) -> np.ndarray | str:
-    """Decode the bytes of an image, not cut: ``[H, W, 3]`` uint8, or why it cannot be read.
+    """Decode an image without cropping it.
 
     Args:
-      content: Of the file.
-      most: Pixels of the longer side, to which it is reduced.
+      content: Content of the file.
+      most: Longer side in pixels to which larger images are reduced.
+
+    Returns:
+      ``[H, W, 3]`` uint8, or the reason why it cannot be read.
     """
 
     def reduced(image: Image.Image) -> np.ndarray:
@@ -119,7 +123,7 @@ def whole(content: bytes, most: int) -> np.ndarray | str:
 
 
 def _opened(content: bytes | str, read: Callable[[Image.Image], Any]) -> Any:
-    """What a function reads of an image, or the reason why it cannot be read."""
+    """Open an image and call a function with it; return the result or what went wrong."""
     try:
         if isinstance(content, str):
             content = read_file(content)
@@ -131,22 +135,22 @@ def _opened(content: bytes | str, read: Callable[[Image.Image], Any]) -> Any:
         return "not a readable image" if content else "an empty file"
     except Image.DecompressionBombError:
         return _TOO_LARGE
-    except Exception as error:  # a damaged image raises nearly anything
+    except Exception as error:  # a damaged image may raise anything
         return f"damaged: {reason_of(error)}"
 
 
 def _load(
     image: Image.Image, size: int
 ) -> tuple[str | None, Image.Transpose | None, Deep | None]:
-    """Load an image, of which ``size`` pixels are needed; its kind, turn and range."""
+    """Load an image for a result of ``size`` pixels; return its kind, turn and range."""
     if image.width * image.height > MAX_PIXELS:
         raise Skip(_TOO_LARGE)
     kind = _kind(image)  # before the image is loaded
-    image.draft(None, (2 * size, 2 * size))  # a JPEG file can be decoded at less than full size
+    image.draft(None, (2 * size, 2 * size))  # decodes a JPEG at less than full size
     image.load()
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged metadata; the image itself is whole
+    except Exception:  # damaged metadata of an intact image
         turn = None
     return kind, turn, None if kind is None else _range(image, kind)
 
@@ -162,7 +166,7 @@ def _square(image: Image.Image, size: int, white: Mapping[str, float]) -> Square
 
 
 def _kind(image: Image.Image) -> str | None:
-    """The kind of an image of more than 8 bits, which is not loaded yet."""
+    """Return the kind of an image with more than 8 bits, before it is loaded."""
     if image.mode.startswith("I"):
         return "int"
     if image.mode == "F":
@@ -174,7 +178,7 @@ def _kind(image: Image.Image) -> str | None:
 def _range(image: Image.Image, kind: str) -> Deep:
     values = np.asarray(image)
     if image.mode in ("RGBA", "LA"):
-        values = values[..., :-1]  # not how opaque it is
+        values = values[..., :-1]  # without the alpha channel
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
     return Deep(kind, float(values.max(initial=0)), bool(values.min(initial=0) < 0))
@@ -197,7 +201,7 @@ def _rgb(image: Image.Image, kind: str | None, white: Mapping[str, float]) -> Im
 
 
 def _brighten(image: Image.Image, white: float) -> Image.Image:
-    """Multiply the colours, but not how opaque they are."""
+    """Multiply the colours, but not the alpha channel."""
     if white >= FULL["colour"]:
         return image
     values = np.array(image)

@@ -1,4 +1,4 @@
-"""Cartoon faces with known factors: a set of face images that needs no download."""
+"""Cartoon faces with known factors of variation: face images without a download."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,17 +11,17 @@ from jaxgan.errors import InputError, lookup
 
 MAX_COUNT = 10**6
 SIZES = (16, 256)  # smallest and largest side of an image in pixels
-_CHUNK = 96 * 64 * 64  # pixels drawn at once, few enough for a processor's cache
+_CHUNK = 96 * 64 * 64  # pixels to draw at once, which fit in a processor's cache
 
 
 class Factor(NamedTuple):
-    """A property that varies between faces independently of the others.
+    """A property of faces that varies independently of the others.
 
     Attributes:
       low: Smallest value.
       high: Largest value.
-      about: Description of the two ends.
-      binary: Whether only ``low`` and ``high`` occur, and nothing between.
+      about: Description of both ends.
+      binary: Whether ``low`` and ``high`` are the only values.
     """
 
     low: float
@@ -39,7 +39,7 @@ FACTORS: dict[str, Factor] = {
     "mouth_open": Factor(0, 1, "mouth shut to mouth open"),
     "glasses": Factor(0, 1, "without or with", binary=True),
     "age": Factor(0, 1, "no lines to deep lines of forehead, eyes and cheeks"),
-    # The rest makes the set richer, but says less about the person.
+    # The others add variety, but say less about the person.
     "background": Factor(0, 1, "teal, blue, lilac, rose, peach, yellow, green"),
     "shirt": Factor(0, 1, "navy, teal, green, mustard, coral, berry, cream"),
     "eye_colour": Factor(0, 1, "brown, hazel, green, blue, grey"),
@@ -55,7 +55,7 @@ class Faces(NamedTuple):
 
     Attributes:
       images: ``[N, size, size, 3]`` uint8, RGB.
-      factors: Name in ``FACTORS`` to values ``[N]`` float32.
+      factors: Values ``[N]`` float32, by name in ``FACTORS``.
     """
 
     images: np.ndarray
@@ -71,7 +71,13 @@ def load(count: int, seed: int = 0, size: int = 64) -> Faces:
       size: Side of the images in pixels, 16 to 256.
 
     Raises:
-      InputError: If an argument is out of its range.
+      InputError: If an argument is out of range.
+
+    Examples:
+      >>> from jaxgan.data import cartoon_faces
+      >>> faces = cartoon_faces.load(4, size=32)
+      >>> faces.images.shape, faces.factors["smile"].shape
+      ((4, 32, 32, 3), (4,))
     """
     _check_whole("size", size, *SIZES)
     factors = sample_factors(count, seed)
@@ -83,13 +89,13 @@ def sample_factors(count: int, seed: int = 0) -> dict[str, np.ndarray]:
 
     Args:
       count: N, 1 to a million.
-      seed: Whole number, 0 or more.
+      seed: 0 or more.
 
     Returns:
-      Name in ``FACTORS`` to values ``[N]`` float32.
+      Values ``[N]`` float32, by name in ``FACTORS``.
 
     Raises:
-      InputError: If an argument is out of its range.
+      InputError: If an argument is out of range.
     """
     _check_whole("count", count, 1, MAX_COUNT)
     _check_whole("seed", seed, 0)
@@ -104,18 +110,18 @@ def sample_factors(count: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def render(factors: Mapping[str, ArrayLike], size: int = 64) -> np.ndarray:
-    """Draw the faces that the factors describe.
+    """Draw faces with given factors.
 
     Args:
-      factors: Every name in ``FACTORS`` to values ``[N]`` in the factor's range.
+      factors: Values ``[N]`` in the factor's range, for every name in ``FACTORS``.
       size: Side of the images in pixels, 16 to 256.
 
     Returns:
       ``[N, size, size, 3]`` uint8, RGB.
 
     Raises:
-      InputError: If a factor is unknown, missing, of another shape or out of its range,
-        or if the size is out of its range.
+      InputError: If a factor is unknown, missing, of another shape or out of range, or the
+        size is out of range.
     """
     _check_whole("size", size, *SIZES)
     values = _check(factors)
@@ -161,7 +167,7 @@ def _check_values(name: str, factors: Mapping[str, ArrayLike]) -> np.ndarray:
     values = values.astype(np.float64)
     low, high, _, binary = FACTORS[name]
     good = (values == low) | (values == high) if binary else (low <= values) & (values <= high)
-    if not good.all():  # NaN is not good
+    if not good.all():
         index = int(np.argmin(good))
         raise InputError(
             f"factor {name!r} is {values[index]:g} at {index} (counted from 0); it must be "

@@ -1,4 +1,4 @@
-"""Fashion-MNIST, MNIST or EMNIST: four IDX files on the machine, or downloaded."""
+"""Fashion-MNIST, MNIST or EMNIST from four IDX files, which are downloaded if needed."""
 
 import gzip
 import hashlib
@@ -18,8 +18,8 @@ from jaxgan.runtime import cache_folder, replacing
 
 __all__ = ["CLASSES", "Images", "load", "read_idx", "read_names"]
 
-CLASSES = GARMENTS  # of Fashion-MNIST
-MAX_BYTES = 640 * 2**20  # of one file's content; the largest of EMNIST has 522 MiB
+CLASSES = GARMENTS  # the classes of Fashion-MNIST
+MAX_BYTES = 640 * 2**20  # limit of a file's content; the largest of EMNIST has 522 MiB
 _SIDE = 28
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -45,7 +45,7 @@ _FILES = {  # size in bytes and SHA-256 of the published gzip files
 
 
 class Images(NamedTuple):
-    """Labelled images in two parts; Fashion-MNIST has N = 60000 and M = 10000.
+    """Labelled images for training and test; Fashion-MNIST has N = 60000 and M = 10000.
 
     Attributes:
       train_images: ``[N, 28, 28, 1]`` uint8, read-only.
@@ -53,7 +53,7 @@ class Images(NamedTuple):
       test_images: ``[M, 28, 28, 1]`` uint8, read-only.
       test_labels: ``[M]`` int32.
       classes: Names of the classes.
-      about: The name of the data set, or how its classes are named.
+      about: Name of the data set, or how its classes are named.
     """
 
     train_images: np.ndarray
@@ -65,19 +65,23 @@ class Images(NamedTuple):
 
 
 def load(directory: str | os.PathLike | None = None) -> Images:
-    """Read the four IDX files, each plain, gzipped, or in a folder of its own name.
+    """Read the four IDX files, each plain, gzipped, or in a folder of the same name.
 
-    The data set is known by its content: Fashion-MNIST's classes are garments and EMNIST's
-    are letters and digits; those of others, MNIST's too, are numbers. EMNIST's pictures,
-    which lie on their side, are put upright, and its letters are numbered from 0.
+    The data set is recognised by its content, which gives the names of the classes: garments
+    for Fashion-MNIST, letters and digits for EMNIST, and numbers for all others, including
+    MNIST. EMNIST's transposed images are turned upright, and its letters count from 0.
+
+    Example: ``experiments/fashion_mnist``; ``examples/custom_data.py`` uses other images.
 
     Args:
-      directory: Folder of the files. Where it has several splits of EMNIST, it ends in the
-        beginning of their names, as in ``gzip/emnist-letters``. By default
-        ``$JAXGAN_DATA`` if that is set, else the folder of Debian's package
-        ``dataset-fashion-mnist``, else the cache
-        (``~/.cache/jaxgan/fashion-mnist``). If they are in none of these, they are
-        downloaded (31 MB) into the cache.
+      directory: Folder of the files. If it has several splits of EMNIST, append the prefix
+        of their names, as in ``gzip/emnist-letters``. By default ``$JAXGAN_DATA`` if that
+        is set, else the folder of Debian's package ``dataset-fashion-mnist``, else the cache
+        (``~/.cache/jaxgan/fashion-mnist``). If none of these has the files, they are
+        downloaded (31 MB) to the cache.
+
+    Returns:
+      Images and labels for training and test.
 
     Raises:
       InputError: If a file is missing, damaged, of another kind, or cannot be downloaded.
@@ -108,8 +112,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
       ``[N]`` or ``[N, H, W]`` uint8, read-only.
 
     Raises:
-      InputError: If the file is another one, is damaged, or does not hold exactly what its
-        header says. If a file inflates to more, the rest is never inflated.
+      InputError: If it is another kind of file, is damaged, or its size differs from its
+        header. Content beyond that size is never decompressed.
     """
     if not os.path.isfile(path):
         problem = "not a file" if os.path.exists(path) else "no such file"
@@ -159,7 +163,7 @@ def _read(file: io.BufferedIOBase, path: str | os.PathLike) -> np.ndarray:
 
 
 def _part(folder: Path, prefix: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images ``[N, 28, 28]`` and labels ``[N]`` of a part, both uint8."""
+    """Read images ``[N, 28, 28]`` and labels ``[N]`` of a part, both uint8."""
     kinds = ("images-idx3", "labels-idx1")
     paths = [_path(folder, f"{prefix}{name}-{kind}-ubyte") for kind in kinds]
     images, labels = (read_idx(path) for path in paths)
@@ -177,7 +181,7 @@ def _part(folder: Path, prefix: str, name: str) -> tuple[np.ndarray, np.ndarray]
 
 
 def _path(folder: Path, name: str) -> Path:
-    """Find a file, dotted or not, or in a folder of its own name as in Kaggle's copy."""
+    """Find a file: its name with or without a dot, or a folder of that name (Kaggle)."""
     names = [name, name.replace("-idx", ".idx")]
     names += [stem.replace("t10k-", "test-") for stem in names]  # EMNIST's
     for stem in names:
@@ -189,7 +193,7 @@ def _path(folder: Path, name: str) -> Path:
 
 
 def _prefix(folder: Path, begin: str = "") -> str:
-    """The beginning of the names of EMNIST's files; empty for those of MNIST."""
+    """Return the prefix of the names of EMNIST's files; empty for those of MNIST."""
     middle = "train-images"
     try:
         names = os.listdir(folder)
@@ -211,9 +215,9 @@ def _complete(folder: Path) -> bool:
 
 
 def _find(directory: str | os.PathLike | None) -> tuple[Path, str]:
-    """Find the folder and the beginning of the files' names.
+    """Find the folder and the prefix of the files' names.
 
-    The folder that the user names is never passed over.
+    If the user names a folder, no other is used.
     """
     named = directory or os.environ.get("JAXGAN_DATA")
     if named:
@@ -222,7 +226,7 @@ def _find(directory: str | os.PathLike | None) -> tuple[Path, str]:
         folder, begin = Path(named).parent, Path(named).name
         prefix = _prefix(folder, f"{begin}-") if os.path.isdir(folder) else ""
         if not prefix:
-            origin = "" if directory else ", which JAXGAN_DATA says"
+            origin = "" if directory else " (from JAXGAN_DATA)"
             raise InputError(f"no such directory: {named}{origin}")
         return folder, prefix
     cache = cache_folder("fashion-mnist")
@@ -234,7 +238,7 @@ def _find(directory: str | os.PathLike | None) -> tuple[Path, str]:
 
 
 def _download(folder: Path) -> None:
-    """Download the files that the folder lacks; each appears whole or not at all."""
+    """Download missing files to a folder; each is written atomically."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, (size, digest) in _FILES.items():
@@ -259,6 +263,6 @@ def _download(folder: Path) -> None:
 
 
 def _fetch(url: str, size: int) -> bytes:
-    """Read an answer, up to one byte more than it should have."""
+    """Download a file, up to one byte more than its expected size."""
     with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
         return answer.read(size + 1)

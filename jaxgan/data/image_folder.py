@@ -1,4 +1,4 @@
-"""Images of a folder or an archive, packed once into one array on disk."""
+"""Images of a folder or an archive as one array, which is cached on disk."""
 
 import hashlib
 import io
@@ -29,11 +29,11 @@ class Packed(NamedTuple):
     """Images of a folder or an archive.
 
     Attributes:
-      images: ``[N, size, size, 3]`` uint8, read-only; mapped from the cache where there is one.
+      images: ``[N, size, size, 3]`` uint8, read-only; memory-mapped if it is cached.
       names: N relative names, sorted.
-      skipped: ``(name, reason)`` of each image that cannot be read, sorted and fit to print.
-      others: ``(name, reason)`` of each other file, sorted and fit to print.
-      remarks: Lines about what was done to the images.
+      skipped: ``(name, reason)`` of each image that cannot be read, sorted and printable.
+      others: ``(name, reason)`` of each other file, sorted and printable.
+      remarks: Lines about changes of the images.
       key: Digest of the names and pixels.
     """
 
@@ -46,7 +46,7 @@ class Packed(NamedTuple):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """How many images there are, and the remarks, to print."""
+        """Lines to print: the number of images, and the remarks."""
         count, total = len(self.names), len(self.names) + len(self.skipped)
         files = f"{len(self.others)} other file{'s' * (len(self.others) != 1)}"
         return f"{count} of {total} images" + f"; {files}" * bool(self.others), *self.remarks
@@ -60,32 +60,43 @@ def pack(
     processes: bool = False,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Packed:
-    """Read all images, cut to centred squares, as one array.
+    """Read all images of a folder or an archive as one array of centred squares.
 
-    Colours become RGB, transparency becomes white, and EXIF orientation is applied. Of an
-    animation the first image is taken. Where the files have 16 bits and the values fit 8, 10,
-    12 or 14, these become white to black, and a remark says so. The array goes to the cache,
-    so that a second start is immediate until a file changes. Names with a part that begins
-    with a dot are left out, links to folders are not followed, and archives are read in
-    place, never unpacked; links in them lead to their own files only. Packing that is killed
-    goes on, if the files are the same, where it was.
+    Images are converted to RGB and rotated by their EXIF orientation; transparent parts
+    become white, and an animation gives its first image. If the values of 16-bit files fit
+    in 8, 10, 12 or 14 bits, that range becomes black to white, and a remark says so. The
+    array is cached, so the next call is immediate unless a file changes; packing that was
+    killed resumes if the files are the same. Names with a part that begins with a dot are
+    left out, links to folders are not followed, and archives are read without unpacking;
+    links in an archive must lead to files in it.
 
     Args:
-      source: A folder, searched in depth, or a ``.tar``, ``.tar.gz``, ``.tgz`` or
-        ``.zip`` file, of JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, JPEG 2000 and netpbm
-        images; with PyPI's ``pillow-heif``, HEIC too.
+      source: A folder, with its subfolders, or a ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip``
+        file, with JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, JPEG 2000 and netpbm images; HEIC
+        images, too, if ``pillow-heif`` is installed.
       size: Height and width of the result in pixels, at most ``MAX_SIZE``.
-      cache: A folder, which may be missing; ``~/.cache/jaxgan/images`` by default. If it
-        cannot be written, the array is in memory only.
-      processes: Decode on all cores in processes, not threads, where there are many images:
-        1.5 times as fast or more. As with every use of ``multiprocessing``, a script then
-        needs ``if __name__ == "__main__":`` around what it does.
-      tell: Called with the number of images that are done, and of all.
+      cache: The cache folder, created if missing; ``~/.cache/jaxgan/images`` by default. If
+        it cannot be written, the array is in memory only.
+      processes: Whether to decode many images in processes instead of threads, which is 1.5
+        times as fast or more. As always with ``multiprocessing``, a script then needs
+        ``if __name__ == "__main__":`` around its code.
+      tell: Called with the number of images that are done, and the number of all.
 
     Raises:
-      InputError: If there is no such folder or archive, it is damaged, has no images,
-        or fewer than half of them can be read. Files of more than 64 MiB and images of
-        more than 4096 x 4096 pixels count as unreadable.
+      InputError: If there is no such folder or archive, it is damaged, it has no images, or
+        fewer than half of them can be read. Files of more than 64 MiB and images of more
+        than 4096 x 4096 pixels count as unreadable.
+
+    Examples:
+      >>> import numpy as np, pathlib, tempfile
+      >>> from jaxgan.data import image_folder
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     pictures = pathlib.Path(folder, "pictures")
+      ...     pictures.mkdir()
+      ...     Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(pictures / "a.png")
+      ...     image_folder.pack(pictures, size=16, cache=folder).images.shape
+      (1, 16, 16, 3)
     """
     path = Path(source)
     if not os.fspath(source):  # Path makes it the current folder
@@ -105,8 +116,8 @@ def pack(
     if packed is not None:
         return packed
     decoder = Decoder(size, processes)
-    # Filters belong to the process, so they are set here and not by each thread. PIL warns
-    # of damaged metadata, which does not matter, and of bombs, which are skipped.
+    # Warning filters belong to the process, so no thread sets them. PIL warns of damaged
+    # metadata, which does not matter, and of decompression bombs, which are skipped.
     with warnings.catch_warnings(), _quiet_pillow(), open_members() as listing:
         warnings.simplefilter("ignore")
         try:
@@ -115,7 +126,7 @@ def pack(
                 notes, _ = _write(file, path, listing, size, decoder, journal, tell)
                 with replacing(target.with_suffix(".json")) as notes_file:
                     notes_file.write_text(json.dumps(notes), "utf-8")
-        except OSError:  # no room, no right to write, or another process has just written it
+        except OSError:  # a full disk, no permission, or another process has just written it
             pass
         packed = _read(target, size)
         if packed is not None:
@@ -128,7 +139,7 @@ def pack(
 
 @contextmanager
 def _quiet_pillow() -> Iterator[None]:
-    """Keep Pillow from logging what is wrong with an image, as that is listed."""
+    """Keep Pillow from logging problems of images, which are listed instead."""
     logger = logging.getLogger("PIL")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -150,13 +161,13 @@ def _packed(images: np.ndarray, notes: Mapping[str, Any]) -> Packed:
 
 
 def _read(path: Path, size: int) -> Packed | None:
-    """Read the array from the cache; None if there is none or it is damaged."""
+    """Read the array from the cache; None if it is missing or damaged."""
     try:
         notes = json.loads(path.with_suffix(".json").read_text("utf-8"))
         packed = _packed(np.load(path, mmap_mode="r", allow_pickle=False), notes)
         images, shape = packed.images, (len(packed.names), size, size, 3)
         whole = images.shape == shape and images.dtype == np.uint8
-    except Exception:  # a damaged file raises nearly anything
+    except Exception:  # a damaged file may raise anything
         return None
     return packed if whole else None
 
@@ -170,7 +181,7 @@ def _write(
     journal: Journal,
     tell: Callable[[int, int], None],
 ) -> tuple[dict[str, Any], int]:
-    """Write the images as an ``.npy`` file; return its notes and where the images begin."""
+    """Write the images as an ``.npy`` file; return notes and the offset of the images."""
     skipped = dict(listing.skipped)
     total = len(listing.members) + len(skipped)
     if not total:
@@ -209,7 +220,7 @@ def _write(
         scaled = {name for name, one in deep.items() if white[one.kind] != FULL[one.kind]}
         some = {name: read for name, read in listing.members.items() if name in scaled}
         put(some, white, Journal(None))
-    journal.close()  # from here on images move
+    journal.close()  # because images move from here on
     names = tuple(name for name in order if name not in skipped)
     reasons = _printable(skipped)
     if 2 * len(names) < total:
@@ -217,7 +228,7 @@ def _write(
             f"{one_line(source)}: {len(reasons)} of {total} images cannot be read; the first, "
             f"{reasons[0][0]}: {reasons[0][1]}"
         )
-    for number, name in enumerate(names):  # close the gaps that the skipped ones left
+    for number, name in enumerate(names):  # close the gaps of skipped images
         if row[name] != number:
             file.seek(start + row[name] * step)
             image = file.read(step)
@@ -240,7 +251,7 @@ def _printable(reasons: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _digest(file: IO[bytes], start: int, names: tuple[str, ...], size: int) -> str:
-    """Identify the names and pixels, wherever the files lie and whenever they were written."""
+    """Return a digest of names and pixels that does not depend on paths and times."""
     digest = hashlib.sha256(json.dumps([size, names]).encode())
     file.seek(start)
     while part := file.read(2**20):
@@ -249,7 +260,7 @@ def _digest(file: IO[bytes], start: int, names: tuple[str, ...], size: int) -> s
 
 
 def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
-    """Say how images of more than 8 bits were scaled, and which are dark for one's sake."""
+    """Say how images of more than 8 bits were scaled, and how many are dark as a result."""
     lines = []
     negative = sorted(name for name, one in deep.items() if one.negative)
     if negative:
@@ -263,8 +274,8 @@ def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
         if dark:
             brightest = max(names, key=lambda name: deep[name].peak)
             lines.append(
-                f"{dark} of {len(names)} images of more than 8 bits are nearly black, as "
-                f"{one_line(brightest)} holds {deep[brightest].peak:g}"
+                f"{dark} of {len(names)} images of more than 8 bits are nearly black, because "
+                f"{one_line(brightest)} has values up to {deep[brightest].peak:g}"
             )
         if value == FULL[kind] or not names:
             continue
@@ -283,6 +294,6 @@ def _remarks(deep: Mapping[str, Deep], white: Mapping[str, float]) -> list[str]:
 
 
 def _write_header(file: IO[bytes], count: int, size: int) -> None:
-    # numpy leaves room for the first extent to grow, so that any count takes as much.
+    # numpy pads the header for larger arrays, so its length does not depend on the count.
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
     np.lib.format.write_array_header_1_0(file, header)

@@ -1,4 +1,4 @@
-"""Labels of images, from a file of the user's."""
+"""Attributes of images, from a CSV file or CelebA's list."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
-FIRST = ("image", "image_id")  # the first name of a header; the second is Kaggle's
+FIRST = ("image", "image_id")  # allowed first names of a header; the second is Kaggle's
 _VALUES = {"0": False, "1": True, "-1": False}
 
 
@@ -19,9 +19,9 @@ class Labels(NamedTuple):
     """Attributes of images.
 
     Attributes:
-      images: N names of images.
-      attributes: A names of attributes.
-      values: ``[N, A]`` bool, whether an image has an attribute.
+      images: Names of N images.
+      attributes: Names of A attributes.
+      values: ``[N, A]`` bool: whether an image has an attribute.
     """
 
     images: tuple[str, ...]
@@ -30,15 +30,24 @@ class Labels(NamedTuple):
 
 
 def read_labels(path: str | os.PathLike) -> Labels:
-    """Read attributes of images, a line per image with 0 and 1, or -1 and 1.
+    r"""Read attributes of images: a line per image, with values 0 and 1, or -1 and 1.
 
-    The file is a CSV file with the header ``image,Attribute,...``, CelebA's
-    ``list_attr_celeba.csv`` as Kaggle has it, with ``image_id``, or CelebA's
-    ``list_attr_celeba.txt`` as its authors publish it: the number of images, a line of the
-    attributes' names, and lines whose values are separated by blanks.
+    The file is a CSV file with the header ``image,Attribute,...``; or Kaggle's
+    ``list_attr_celeba.csv``, whose header begins with ``image_id``; or
+    ``list_attr_celeba.txt`` of CelebA's authors: the number of images, a line with the names
+    of the attributes, and lines whose values are separated by blanks.
 
     Raises:
-      InputError: If the file is anything else, or an attribute is the same everywhere.
+      InputError: If the file has another format, or an attribute is equal for all images.
+
+    Examples:
+      >>> import pathlib, tempfile
+      >>> from jaxgan.data.labels import read_labels
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "labels.csv")
+      ...     _ = path.write_text("image,Smiling,Male\na.png,1,0\nb.png,0,1\n")
+      ...     read_labels(path).attributes
+      ('Smiling', 'Male')
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -51,14 +60,14 @@ def read_labels(path: str | os.PathLike) -> Labels:
         raise InputError(f"cannot read labels from {path}: {reason}") from error
     names = [name.strip() for name in rows[0]]
     if len(names) < 2 or names[0] not in FIRST or not all(names) or len({*names}) < len(names):
-        raise InputError(f"{path}: the first line must be image,Attribute,... with own names")
+        raise InputError(f"{path}: the first line must be image,Attribute,... without repeats")
     if len(rows) == 1:
         raise InputError(f"{path} has a first line and no images; it needs one per line")
     return _labels(names[1:], rows[1:], path)
 
 
 def _official(text: str, path: str | os.PathLike) -> list[list[str]] | None:
-    """Rows of a file that begins with the number of images; None if it does not."""
+    """Return the rows of a file that begins with the number of images; None for others."""
     lines = [line for line in text.splitlines() if line.strip()]
     first = lines[0].strip() if lines else ""
     if not first.isdecimal() or len(first) > 9:
@@ -91,7 +100,7 @@ def _labels(
             ) from error
     images = tuple(line[0].strip() for line in lines)
     twice = next((name for name, count in Counter(images).items() if count > 1), None)
-    if twice is not None:  # it could be both in the training and in the test part
+    if twice is not None:  # it could be in both the training and the test part
         raise InputError(f"{path} names {twice!r} twice; each image has one line")
     for name, column in zip(names, values.T, strict=True):
         if column.all() or not column.any():

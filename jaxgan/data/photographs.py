@@ -1,4 +1,4 @@
-"""Single photographs: read whole, upright, in RGB."""
+"""Single photographs as upright RGB arrays, not cropped."""
 
 import os
 from collections.abc import Iterator
@@ -9,22 +9,22 @@ import numpy as np
 from jaxgan.data import _image_sources, _square_images
 from jaxgan.errors import InputError
 
-MAX_SIDE = 2048  # pixels to which larger photographs are reduced
+MAX_SIDE = 2048  # larger photographs are reduced to this longer side
 MAX_PHOTOGRAPHS = 1000
 
 
 def decode(content: bytes, most: int = MAX_SIDE) -> np.ndarray:
-    """Decode an image file to ``[H, W, 3]`` uint8, turned as its EXIF orientation says.
+    """Decode an image file to ``[H, W, 3]`` uint8, rotated by its EXIF orientation.
 
-    Transparency becomes white. Of an animation the first image is taken. Deep images have
-    their own largest value as white. Nothing but the pixels is read.
+    Transparent parts become white. An animation gives its first image. The largest value of
+    an image with more than 8 bits becomes white. Other metadata is ignored.
 
     Args:
       content: Bytes of the file.
-      most: Pixels of the longer side to which it is reduced.
+      most: Longer side in pixels to which larger images are reduced.
 
     Raises:
-      InputError: If it is not a readable image; the line does not say of which file.
+      InputError: If it is not a readable image; the message does not name the file.
     """
     pixels = _square_images.whole(content, most)
     if isinstance(pixels, str):
@@ -33,10 +33,10 @@ def decode(content: bytes, most: int = MAX_SIDE) -> np.ndarray:
 
 
 def read(path: str | os.PathLike, most: int = MAX_SIDE) -> np.ndarray:
-    """Read a photograph as ``decode`` does.
+    """Read a photograph as ``decode`` does, for example in ``experiments/sefa/photo.py``.
 
     Raises:
-      InputError: If it cannot be read; the line begins with the path.
+      InputError: If it cannot be read; the message begins with the path.
     """
     suffix = Path(path).suffix.lower()
     if suffix in _image_sources.HEIF and not _image_sources.reads_heif():
@@ -50,10 +50,10 @@ def read(path: str | os.PathLike, most: int = MAX_SIDE) -> np.ndarray:
 
 
 def listed(paths: tuple[str, ...]) -> list[Path]:
-    """The photographs that paths name, of a folder those in it, sorted by name.
+    """List photographs by paths of files or folders; those of a folder are sorted by name.
 
     Raises:
-      InputError: If a path names nothing, a folder holds no images, or they are too many.
+      InputError: If a path does not exist, a folder has no images, or there are too many.
     """
     found: list[Path] = []
     for path in map(Path, paths):

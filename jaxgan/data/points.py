@@ -13,19 +13,19 @@ from jaxgan.errors import InputError
 
 MIN_POINTS = 10
 _KINDS = (".mat", ".npy", ".csv")
-_SEED = 2019  # so that all runs see the same built-in cloud
+_SEED = 2019  # all runs use the same built-in clouds
 
 
 class PointCloud(NamedTuple):
     """A data set of points.
 
     Attributes:
-      points: ``[N, 2]`` float64, finite; of a file that holds numbers of one or two bytes,
-        those as they are.
+      points: ``[N, 2]`` float64, finite. Files with numbers of one or two bytes keep their
+        type.
       modes: Centres of the known modes ``[M, 2]``, or ``None``.
-      radius: Distance from a mode within which a point belongs to it, or one for each mode
-        ``[M]``.
-      notes: What the reader of a file took for granted, a sentence each.
+      radius: Largest distance of a mode's points from its centre: one number, or one per
+        mode ``[M]``.
+      notes: Assumptions made when the file was read, one sentence each.
     """
 
     points: np.ndarray
@@ -35,17 +35,17 @@ class PointCloud(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Units of points: the data's own, those of training, those of measures.
+    """Conversions between units of points: those of the data, of training and of metrics.
 
-    Training sees points of mean 0 and deviation 1 (or the data's own). Measures are in
-    shares of the size of the training cloud, around its centre: float32 has no room for
-    a small cloud far from the origin.
+    Networks train on points with mean 0 and standard deviation 1 (or on the data as they
+    are). Metrics use points relative to the centre and the size of the training cloud,
+    because float32 is too coarse for a small cloud far from the origin.
 
     Attributes:
-      mean: Origin of the units of training, ``[1, 2]``, in the data's own units.
-      scale: One unit of training, ``[1, 2]``.
-      centre: Origin of the units of measures, ``[1, 2]``.
-      size: One unit of measures, ``[1, 1]``.
+      mean: Origin of the training units, ``[1, 2]``, in units of the data.
+      scale: One training unit, ``[1, 2]``, in units of the data.
+      centre: Origin of the metrics' units, ``[1, 2]``, in units of the data.
+      size: One unit of the metrics, ``[1, 1]``, in units of the data.
     """
 
     mean: np.ndarray
@@ -54,20 +54,32 @@ class Units(NamedTuple):
     size: np.ndarray
 
     def to_training(self, data: Any) -> np.ndarray:
-        """Convert points ``[..., N, 2]`` of the data to units of training."""
+        """Convert points ``[..., N, 2]`` from units of the data to training units."""
         return (data - self.mean) / self.scale
 
     def to_data(self, training: Any) -> np.ndarray:
-        """Convert points ``[..., N, 2]`` of training to the data's own units."""
+        """Convert points ``[..., N, 2]`` from training units to units of the data."""
         return training * self.scale + self.mean
 
     def to_measure(self, data: Any) -> np.ndarray:
-        """Convert points ``[..., N, 2]`` of the data to units of measures."""
+        """Convert points ``[..., N, 2]`` from units of the data to units of the metrics."""
         return (data - self.centre) / self.size
 
 
 def units_of(train: np.ndarray, *, standardize: bool = True) -> Units:
-    """Find the units of a training cloud ``[N, 2]``, which may also be trained on as it is."""
+    """Compute the units of a training cloud ``[N, 2]``.
+
+    Args:
+      train: Training points.
+      standardize: Whether to standardize the points for training.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.data import points
+      >>> cloud = np.array([[0.0, 10.0], [4.0, 14.0]])
+      >>> points.units_of(cloud).to_training(cloud).tolist()
+      [[-1.0, -1.0], [1.0, 1.0]]
+    """
     mean, scale = np.zeros((1, 2)), np.ones((1, 2))
     if standardize:
         mean, deviation = train.mean(0, keepdims=True), train.std(0, keepdims=True)
@@ -77,8 +89,8 @@ def units_of(train: np.ndarray, *, standardize: bool = True) -> Units:
     return Units(mean, scale, centre, np.reshape(size, (1, 1)))
 
 
-# The four strokes of the reports' file, left to right: means of x and y, standard deviations
-# of x and y, correlation. Each stroke is a Gaussian of 2048 points.
+# The four strokes of an M, left to right: means of x and y, standard deviations of x and y,
+# correlation. They are those of the data of the reports in ``experiments.claims``.
 _STROKES = (
     (0.181, 0.501, 0.080, 0.070, 0.87),
     (0.500, 0.500, 0.081, 0.064, -0.95),
@@ -111,7 +123,7 @@ def _ring(rng: np.random.Generator, count: int) -> PointCloud:
 
 
 def _square(side: np.ndarray) -> np.ndarray:
-    """The crossings of a grid, ``[M, 2]``."""
+    """Return the points of a square grid, ``[M, 2]``."""
     return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
 
 
@@ -124,16 +136,16 @@ def _grid100(rng: np.random.Generator, count: int) -> PointCloud:
 
 
 def _curve(rng, t, curve, marks, deviation) -> PointCloud:
-    """Sample noisy points of a curve, whose modes are evenly spread marks along it."""
+    """Sample noisy points of a curve; its modes are evenly spaced marks along it."""
     points = curve(t) + deviation * rng.standard_normal((len(t), 2))
     modes = curve(marks)
     spacing = np.linalg.norm(np.diff(modes, axis=0), axis=1)
-    # Two curves have one long gap between their marks, which the median ignores.
+    # Between two curves there is one long gap, which the median ignores.
     return PointCloud(points, modes, float(np.median(spacing) / 2 + 3 * deviation))
 
 
 def _swiss_roll(rng: np.random.Generator, count: int) -> PointCloud:
-    def curve(t):  # t is the share of the length, which grows with the angle squared
+    def curve(t):  # t is the share of the arc length, which grows with the squared angle
         angle = 1.5 * np.pi * np.sqrt(1 + 8 * t)
         return np.stack([angle * np.cos(angle), angle * np.sin(angle)], axis=1) / 7
 
@@ -166,14 +178,19 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
     """Draw a built-in point cloud.
 
     Args:
-      name: ``m`` (four Gaussian strokes with the spread and size of the reports' file),
-        ``ring`` (8 Gaussians), ``grid`` (25 Gaussians), ``grid100`` (100 Gaussians),
-        ``swiss_roll`` or ``moons``.
-      count: Number of points N.
+      name: ``m`` (a letter M of four Gaussian strokes), ``ring`` (8 Gaussians), ``grid`` (25
+        Gaussians), ``grid100`` (100 Gaussians), ``swiss_roll`` or ``moons``.
+      count: N, the number of points.
       seed: Seed of the draw.
 
     Raises:
       InputError: If there is no such cloud.
+
+    Examples:
+      >>> from jaxgan.data import points
+      >>> cloud = points.sample("ring", count=1000)
+      >>> cloud.points.shape, cloud.modes.shape
+      ((1000, 2), (8, 2))
     """
     if name not in POINT_CLOUDS:
         raise InputError(f"no point cloud {name!r}; choose from {', '.join(POINT_CLOUDS)}")
@@ -183,15 +200,15 @@ def sample(name: str, count: int = 8192, seed: int = _SEED) -> PointCloud:
 def load(
     source: str, key: str = "xx", columns: Sequence[str] = (), least: int = MIN_POINTS
 ) -> PointCloud:
-    """Return a built-in point cloud, or the points of a file.
+    """Return a built-in point cloud (see ``sample``), or read points from a file.
 
     Args:
-      source: A name in ``POINT_CLOUDS``, or the path of a ``.mat`` (MATLAB, up to
-        version 7.2), ``.npy`` or ``.csv`` file (one point a line, as spreadsheets,
-        pandas, numpy and R write them).
+      source: A name in ``POINT_CLOUDS``, or the path of a ``.mat`` file (MATLAB, up to
+        version 7.2), a ``.npy`` file, or a ``.csv`` file with one point per line, as
+        spreadsheets, pandas, numpy and R write it.
       key: The variable of a ``.mat`` file.
       columns: Two columns of a ``.csv`` file: names in its header, or numbers from 0.
-      least: Points that a file must hold.
+      least: Least number of points in a file.
 
     Raises:
       InputError: If there is no such cloud or file, or its content is not ``[N, 2]``
@@ -207,7 +224,7 @@ def load(
             f"({', '.join(POINT_CLOUDS)}) nor a {', '.join(_KINDS)} file"
         )
     if columns and (kind != ".csv" or len(columns) != 2):
-        allowed = "must be two" if kind == ".csv" else "are those of a .csv file"
+        allowed = "must be two" if kind == ".csv" else "are for .csv files only"
         raise InputError(f"--columns={','.join(columns)}: columns {allowed}")
     notes: list[str] = []
     try:
@@ -228,7 +245,7 @@ def load(
 
 
 def digest(points: np.ndarray) -> str:
-    """Compute the sha256 of points ``[N, 2]`` as float64, little by little."""
+    """Compute the sha256 of points ``[N, 2]`` as float64, without a copy of all points."""
     sha = hashlib.sha256()
     for start in range(0, len(points), 2**14):
         sha.update(points[start : start + 2**14].astype(np.float64).tobytes())
@@ -236,7 +253,18 @@ def digest(points: np.ndarray) -> str:
 
 
 def split(points: np.ndarray, train_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Shuffle by seed; the first ``train_size`` points train, the rest test: float64."""
+    """Shuffle points and split them into ``train_size`` training points and test points.
+
+    Returns:
+      Training points and test points, float64.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.data import points
+      >>> train, test = points.split(np.zeros((10, 2)), train_size=8, seed=0)
+      >>> train.shape, test.shape
+      ((8, 2), (2, 2))
+    """
     order = np.random.default_rng(seed).permutation(len(points))
     train, test = points[order[:train_size]], points[order[train_size:]]
     return train.astype(np.float64, copy=False), test.astype(np.float64, copy=False)

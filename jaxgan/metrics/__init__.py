@@ -1,7 +1,7 @@
-"""Measures of a fit.
+"""Metrics of generated examples, confidence intervals over seeds, and tests of claims.
 
-``fid``, ``kid`` and ``prdc`` take images. The modules hold the measures of features and
-points, most of them functions of numpy arrays. All of them load on first use.
+``fid``, ``kid`` and ``prdc`` compare two sets of images. The modules hold metrics of features
+and of points; most of them take and return numpy arrays. Everything loads on first use.
 """
 
 import lazy_loader

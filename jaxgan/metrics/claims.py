@@ -1,8 +1,9 @@
-"""Claims about runs, and how each is decided on the records of its cells.
+"""Claims about training runs, and their verdicts from records of runs.
 
-A claim is a sentence, what it says in numbers (``Part``), and the settings under which it is
-tested, where the sentence leaves some open. Parts see records, of any laboratory, and a
-measure knows what the arrays of a record mean.
+A claim is a sentence, its translation to numbers (``Part``), and the settings under which it
+is tested. There are several settings if the sentence leaves details open. Within a setting,
+a claim refers to its cells (configurations, see ``jaxgan.runs.records``) by roles, such as
+"old" and "new". A ``Measure`` computes one number per run from the arrays of its record.
 
     >>> from jaxgan.runs.records import Laboratory
     >>> laboratory = Laboratory("toy", 1, lambda name: {"name": name}, lambda lanes, work: [])
@@ -29,9 +30,9 @@ from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.runs.records import Cell, Record, Records
 
-Runs = Sequence[Record]  # of one role, by seed
-Setting = Mapping[str, Cell]  # role to cell; a role is a name that a claim uses for a cell
-# (setting name to setting, records) -> what a page shows of them
+Runs = Sequence[Record]  # the runs of one cell, by seed
+Setting = Mapping[str, Cell]  # role to cell; a role is a claim's name for a cell
+# (setting name to setting, records) -> pictures for a page
 Draw = Callable[[Mapping[str, Setting], Records], Sequence[Any]]
 
 
@@ -40,17 +41,17 @@ def _nowhere(runs: Runs) -> np.ndarray:
 
 
 class Measure(NamedTuple):
-    """A per-run statistic.
+    """A statistic with one value per run, for S runs.
 
     Attributes:
       name: What it measures.
-      unit: Of it and of differences; empty for a ratio.
-      values: ``runs -> [S]``; finite for a run that diverged too.
-      unbounded: ``runs -> [S]``: where the value is only a lower bound.
-      unknown: ``runs -> [S]``: where the value means nothing, since a run diverged and no
-        value is the worst.
-      apart: ``(runs of one role, of another) -> [S]``: how far apart two runs are, where
-        that is not the difference of their values.
+      unit: Unit of values and differences; empty for a ratio.
+      values: ``runs -> [S]``; finite even for a run that diverged.
+      unbounded: ``runs -> [S]``: true where the value is only a lower bound.
+      unknown: ``runs -> [S]``: true where the value means nothing, because the run diverged
+        and the statistic has no worst value.
+      apart: ``(runs of one role, runs of another) -> [S]``: the effect of two roles; by
+        default the difference of their values.
     """
 
     name: str
@@ -62,15 +63,15 @@ class Measure(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One thing that a claim says: a number, or a difference of two, lies in a range.
+    """One statement of a claim: a number, or the difference of two, lies in a range.
 
     Attributes:
-      rule: The part in words.
-      measure: Of the number.
-      roles: One role; or two, of which the second's number is taken from the first's, seed
-        by seed, unless the measure says how far apart they are.
-      allowed: Where the mean over seeds lies if the part is true.
-      levels: Other levels, where the part depends on one that was set by eye.
+      rule: The statement in words.
+      measure: What is measured.
+      roles: One role; or two, whose effect is the first's value minus the second's, seed by
+        seed, or ``measure.apart``.
+      allowed: Range of the mean over seeds if the statement is true.
+      levels: Other levels to test, if the statement depends on a level chosen by eye.
     """
 
     rule: str
@@ -95,11 +96,11 @@ class Levels(NamedTuple):
 
 
 class Origins(NamedTuple):
-    """Who chose the settings of a cell; each a name and a value, in words.
+    """Where the settings of a cell come from; each is a name and a value, in words.
 
     Attributes:
-      report: Settings that are in the report that makes the claim.
-      ours: Those that were filled in, or that differ from the report's.
+      report: Settings given in the report that makes the claim.
+      ours: Settings that the report leaves open, or that differ from the report's.
     """
 
     report: dict[str, str]
@@ -110,13 +111,14 @@ class Claim(NamedTuple):
     """A sentence, and how it is tested.
 
     Attributes:
-      name: Short, such as ``A1``.
+      name: A short name, such as ``A1``.
       sentence: What is claimed.
-      parts: The claim holds if each holds; a setting is tested on those whose roles it has.
-      settings: Ways to fill in what the sentence leaves open, by name.
-      note: What was filled in, and why.
+      parts: The claim holds if every part holds. A setting tests the parts whose roles it
+        has.
+      settings: Settings by name, each a way to choose what the sentence leaves open.
+      note: What these choices are, and the reasons.
       draw: Makes pictures of the settings.
-      origins: Tells who chose the settings of a cell.
+      origins: Says where the settings of a cell come from.
     """
 
     name: str
@@ -132,13 +134,13 @@ class Finding(NamedTuple):
     """The result of one part under one setting.
 
     Attributes:
-      setting: Its name.
+      setting: Name of the setting.
       part: The part.
-      values: Role to numbers by seed.
-      effect: The number or the difference, with its interval over seeds.
-      diverged: Role to the number of seeds that diverged.
-      never: Role to the number of seeds whose value is only a lower bound.
-      verdict: Of this part under this setting.
+      values: Values by role, ``[S]`` each.
+      effect: Mean effect with its interval over seeds.
+      diverged: Number of seeds that diverged, by role.
+      never: Number of seeds whose value is only a lower bound, by role.
+      verdict: Verdict on the part under this setting.
     """
 
     setting: str
@@ -155,10 +157,10 @@ class Outcome(NamedTuple):
 
     Attributes:
       claim: The claim.
-      findings: Of every part under every setting.
-      by_setting: Setting to the verdict over all parts.
-      overall: The verdict over all settings.
-      by_level: The same at other levels, where a part has some.
+      findings: One finding per setting and part.
+      by_setting: Verdict over all parts, by setting.
+      overall: Verdict over all settings.
+      by_level: The same at the other levels of a part, by level.
     """
 
     claim: Claim
@@ -171,10 +173,12 @@ class Outcome(NamedTuple):
 def decide(claim: Claim, records: Records) -> Outcome:
     """Test a claim on the records of its cells.
 
+    The module's docstring has an example.
+
     Args:
       claim: The claim.
-      records: Of every cell, by the same seeds in the same order. Each has
-        ``diverged_at``, the epoch in which the run diverged, or 0.
+      records: Records of every cell, with the same seeds in the same order. Each has an
+        array ``diverged_at``: the epoch in which the run diverged, or 0.
     """
     findings = _test(claim, records)
     by_setting = _join(findings)
@@ -197,7 +201,7 @@ def _test(claim: Claim, records: Records) -> list[Finding]:
 
 
 def _join(findings: Iterable[Finding]) -> dict[str, str]:
-    """The verdict over all parts under each setting."""
+    """Return the verdict over all parts, by setting."""
     by_setting: dict[str, list[str]] = {}
     for finding in findings:
         by_setting.setdefault(finding.setting, []).append(finding.verdict)
@@ -213,8 +217,8 @@ def _finding(setting: str, part: Part, runs: dict[str, Runs]) -> Finding:
     else:
         effects = values[first] - values[others[0]] if others else values[first]
     effect = bootstrap_t(effects)
-    # A lower bound says nothing about how large a number may be: how large the effect, or,
-    # of the number that is taken away, how small.
+    # A lower bound of the first value leaves the effect without an upper bound, one of the
+    # second value without a lower bound.
     certain = effect._replace(high=math.inf) if never[first] else effect
     if any(never[role] for role in others):
         certain = certain._replace(low=-math.inf)
@@ -226,49 +230,46 @@ def _finding(setting: str, part: Part, runs: dict[str, Runs]) -> Finding:
 
 
 def cells_of(claims: Iterable[Claim]) -> list[Cell]:
-    """The cells of all settings, none twice."""
+    """Return the cells of all settings, without repetition."""
     settings = [setting for claim in claims for setting in claim.settings.values()]
     return list(dict.fromkeys(cell for setting in settings for cell in setting.values()))
 
 
 def only(settings: Mapping[str, Setting], *roles: str) -> dict[str, Setting]:
-    """The settings with some of their roles."""
+    """Return the settings, reduced to some of their roles."""
     return {name: {role: setting[role] for role in roles} for name, setting in settings.items()}
 
 
-# Arrays and measures that any laboratory may have.
-
-
 def column(records: Runs, name: str) -> np.ndarray:
-    """One array of every record: ``[S, ...]``."""
+    """Stack one array of all records: ``[S, ...]``."""
     return np.stack([record.arrays[name] for record in records])
 
 
 def diverged(records: Runs) -> np.ndarray:
-    """Whether each run diverged: ``[S]``."""
+    """Tell which runs diverged: ``[S]``."""
     return column(records, "diverged_at") > 0
 
 
 def lost_of(cells: Iterable[Cell], records: Records) -> str:
-    """How many runs diverged, in words."""
+    """Say how many runs diverged."""
     lost = np.concatenate([diverged(records[cell]) for cell in cells])
     return f"{lost.sum()} of {len(lost)} runs"
 
 
 def capped(records: Runs, worst: str = "worst_ratio") -> np.ndarray:
-    """Arrays ``curve`` ``[S, E]``, none above the worst value, which diverged runs get."""
+    """Return the arrays ``curve`` ``[S, E]``, capped at the value of a diverged run."""
     return verdicts.at_worst(column(records, "curve"), column(records, worst)[:, np.newaxis])
 
 
 def middle(records: Runs, values: np.ndarray) -> Record:
-    """The run with the median value; those that diverged are last."""
+    """Return the run with the median value; diverged runs rank last."""
     order = np.lexsort([values, diverged(records)])
     return records[order[(len(order) - 1) // 2]]
 
 
 @lru_cache
 def first_within(what: str, level: float) -> Measure:
-    """The first epoch at which ``curve``, which measures ``what``, is at most a level."""
+    """Measure the first epoch at which ``curve``, a curve of ``what``, is at most a level."""
     return Measure(
         f"first epoch with a {what} of at most {level:g}",
         "epochs",

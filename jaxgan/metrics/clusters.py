@@ -1,4 +1,4 @@
-"""Clusters of points, and how many of them samples reach."""
+"""Clusters of points, and the share of clusters that samples reach."""
 
 from collections.abc import Iterator
 
@@ -9,27 +9,37 @@ import scipy
 from jax import Array
 from numpy.typing import ArrayLike
 
-POINTS = 1000  # that clusters are told from
+POINTS = 1000  # number of points to find clusters in
 NEIGHBOURS = 5
-GAP = 4.0  # a gap between clusters, in distances to the fifth neighbour inside them
-LANDMARKS = 256  # in all, but at least 4 of a cluster
+GAP = 4.0  # least gap between clusters, in distances to the fifth neighbour inside them
+LANDMARKS = 256  # number of points that stand for all clusters; at least 4 per cluster
 
 
 def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
-    """Find clusters of points that empty or thin space separates.
+    """Find clusters of points that are separated by empty or sparse space.
 
-    Single linkage of mutual reachability distances, as in HDBSCAN (Campello et al., 2013);
-    a branch is a cluster if it holds enough points and the gap to the rest is wide.
+    The method is single linkage of mutual reachability distances, as in HDBSCAN (Campello et
+    al., 2013). A branch of the tree is a cluster if it holds enough points and the gap to
+    the rest is wide.
 
     Args:
       points: ``[N, F]``.
-      least: Share of all points that a cluster has at least; smaller groups are noise.
+      least: Smallest share of all points in a cluster; smaller groups count as noise.
 
     Returns:
-      Points of each of the K clusters, ``[K, L, F]`` float64; ``[1, L, F]`` without a gap.
+      L points of each of the K clusters, ``[K, L, F]`` float64; K is 1 without a gap.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics import clusters
+      >>> points = np.random.default_rng(0).normal(size=(300, 2))
+      >>> points[:150, 0] += 20
+      >>> found = clusters.find(points)
+      >>> len(found), float(clusters.reached(points[:100], found))
+      (2, 0.5)
     """
     rng = np.random.default_rng(0)
-    points = np.unique(np.asarray(points), axis=0)  # copies are at no distance
+    points = np.unique(np.asarray(points), axis=0)  # copies would have distance 0
     if len(points) > POINTS:
         points = points[np.sort(rng.choice(len(points), POINTS, replace=False))]
     points = points.astype(np.float64)
@@ -49,7 +59,10 @@ def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
 def _branches(
     root: "scipy.cluster.hierarchy.ClusterNode", near: np.ndarray, least: float
 ) -> Iterator[list[int]]:
-    """Members of each cluster below a node: ``near`` has each point's distance to others."""
+    """Yield the members of each cluster below a node.
+
+    ``near`` is each point's distance to its neighbours.
+    """
     nodes = [root]
     while nodes:
         node = nodes.pop()
@@ -69,7 +82,8 @@ def _branches(
 def reached(samples: Array, clusters: Array) -> Array:
     """Compute the share of clusters that samples reach.
 
-    A cluster is reached if a tenth of an equal share of the samples is nearest to it.
+    Samples reach a cluster if it is the nearest one to at least a tenth of ``N / K`` samples.
+    ``find`` has an example.
 
     Args:
       samples: ``[N, F]``.

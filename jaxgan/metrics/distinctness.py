@@ -1,28 +1,35 @@
-"""How distinct samples are from one another."""
+"""Distinctness: how far samples are from their nearest neighbours."""
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 
 def distinctness(samples: Array) -> Array:
-    """Median distance of a sample to its nearest other, over the spread of all.
+    """Compute the median distance to the nearest other sample, divided by the spread.
 
-    It falls with the number of samples, and is near 0 for a generator that makes the same
-    few examples again and again, however much these differ.
+    The value is near 0 for a generator that repeats a few examples, however much these
+    differ. It decreases with the number of samples, so compare equally many.
 
     Args:
       samples: ``[N, ...]``, N at least 2.
 
     Returns:
       ``[]``, without unit; 0 if all samples are equal.
+
+    Examples:
+      >>> import jax, jax.numpy as jnp
+      >>> from jaxgan.metrics.distinctness import distinctness
+      >>> samples = jax.random.normal(jax.random.key(0), (8, 2))
+      >>> bool(distinctness(jnp.repeat(samples, 2, axis=0)) < distinctness(samples))
+      True
     """
     rows = samples.reshape(len(samples), -1)
     rows = rows - rows.mean(axis=0, keepdims=True)
-    # An accelerator's default may round factors to three digits.
+    # By default an accelerator may round the factors to three digits.
     products = jnp.matmul(rows, rows.T, precision=lax.Precision.HIGHEST)
     norms = (rows**2).sum(axis=1)
     squared = norms[:, None] + norms[None] - 2 * products
     squared = jnp.where(jnp.eye(len(rows), dtype=bool), jnp.inf, jnp.maximum(squared, 0))
-    # Not 0 / 0 where all are equal; what is not finite stays so.
+    # Avoids 0 / 0 if all samples are equal; a result that is not finite stays so.
     total = jnp.where(norms.mean() == 0, 1, norms.mean())
     return jnp.median(jnp.sqrt(squared.min(axis=1))) / jnp.sqrt(total)

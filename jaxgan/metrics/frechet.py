@@ -5,15 +5,16 @@ from numpy.typing import ArrayLike
 
 
 def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
-    """Squared 2-Wasserstein distance between the Gaussians fitted to two sets.
+    """Compute the squared Frechet distance between Gaussians fitted to two sets.
 
-    ``|m - n|^2 + tr(C + D - 2 (C D)^(1/2))`` for means m, n and unbiased covariances
-    C, D. It is a FID only if the features are those of the Inception network that the
-    paper names; numbers from other features compare only with each other. Like the FID
-    it is biased upwards by few samples: compare sets of one size.
+    It is ``|m - n|^2 + tr(C + D - 2 (C D)^(1/2))`` for means m, n and unbiased covariances
+    C, D, the squared 2-Wasserstein distance of the Gaussians. It is the FID only with the
+    features of the paper's Inception network (``jaxgan.metrics.fid``); values from other
+    features compare only with each other. Few samples bias it upwards, so compare sets of
+    the same size.
 
-    Computed in float64, in some 20 seconds at F = 2,048 on two cores. No [F, F] array
-    is built if a set has at most F rows.
+    The computation is in float64 and takes about 20 seconds at F = 2,048 on two cores. It
+    builds no [F, F] array if a set has at most F rows.
 
     Args:
       real: Features ``[N, F]``; N may be smaller than F.
@@ -26,12 +27,19 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
       ValueError: If the sets are not two finite ``[N, F]`` arrays of at least two rows.
 
     Source: Heusel et al., arXiv 1706.08500, equation 6.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.frechet import frechet_distance
+      >>> real = np.random.default_rng(0).normal(size=(100, 3))
+      >>> round(frechet_distance(real, real + [1.0, 2.0, 2.0]), 6)
+      9.0
     """
     x, y = feature_pair(real, fake)
     gap = x.mean(axis=0) - y.mean(axis=0)
     small, large = sorted((_centred(x), _centred(y)), key=len)
-    # For C = R'R and D = Y'Y the eigenvalues of C D are, zeros apart, those of the
-    # symmetric (RY')(RY')': real and not negative, as those of sqrtm(C D) need not be.
+    # For C = R'R and D = Y'Y the nonzero eigenvalues of C D are those of the symmetric
+    # (RY')(RY'), hence real and not negative; numerically, those of sqrtm(C D) may not be.
     cross = _root(small) @ large.T
     eigenvalues = np.linalg.eigvalsh(cross @ cross.T)
     root_trace = np.sqrt(eigenvalues.clip(min=0)).sum()
@@ -39,7 +47,7 @@ def frechet_distance(real: ArrayLike, fake: ArrayLike) -> float:
 
 
 def feature_pair(real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets of features in float64.
+    """Convert both sets of features to float64.
 
     Raises:
       ValueError: If they are not two finite ``[N, F]`` arrays of at least two rows.
@@ -57,12 +65,12 @@ def feature_pair(real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarr
 
 
 def _centred(x: np.ndarray) -> np.ndarray:
-    """``Y [N, F]`` whose ``Y'Y`` is the unbiased covariance of x."""
+    """Return ``Y [N, F]`` whose ``Y'Y`` is the unbiased covariance of x."""
     return (x - x.mean(axis=0)) / np.sqrt(len(x) - 1)
 
 
 def _root(y: np.ndarray) -> np.ndarray:
-    """``R`` of at most F rows with ``R'R = Y'Y``."""
+    """Return ``R`` of at most F rows with ``R'R = Y'Y``."""
     if len(y) <= y.shape[1]:
         return y
     values, vectors = np.linalg.eigh(y.T @ y)

@@ -1,7 +1,7 @@
 """FID, KID and PRDC of two sets of images, in one call each.
 
-Images are turned into features by the Inception-v3 of the FID, or by a function of the
-caller's own; the measures are those of ``frechet``, ``kernels`` and ``neighbours``.
+Inception-v3, or a function of your own, turns images into features; ``frechet``, ``kernels``
+and ``neighbours`` compare the features.
 """
 
 import functools
@@ -22,7 +22,8 @@ from jaxgan.metrics.neighbours import PRDC, precision_recall
 Images: TypeAlias = ArrayLike | str | os.PathLike[str]
 Features: TypeAlias = Callable[[np.ndarray], Any]
 
-_LARGEST_MEAN = 1.0  # size of a number in [-1, 1]; a generator without tanh goes beyond a bit
+# Largest mean absolute value of images in [-1, 1]; single values may go slightly beyond.
+_LARGEST_MEAN = 1.0
 
 
 def fid(
@@ -35,38 +36,39 @@ def fid(
     convention: str = "tensorflow",
     say: Callable[[str], None] = lambda line: None,
 ) -> float:
-    """Frechet Inception distance of two sets of images; smaller is better, 0 is least.
+    """Compute the Frechet Inception distance (FID) of two sets of images.
 
-    Few images bias it upwards: compare sets of one size, of some 10,000 images or more.
-    By the conventions ``tensorflow`` and ``clean`` it is the FID of torch-fidelity 0.4.0 and
-    of clean-fid 0.1.35 (within 1e-3 on the small sets that were tried). With ``features``
-    it is a Frechet distance, and comparable only with others of the same function.
+    Smaller is better; equal sets have 0. Few images bias the FID upwards: compare sets of
+    the same size, with about 10,000 images or more. With the conventions ``tensorflow`` and
+    ``clean`` the value agrees with torch-fidelity 0.4.0 and clean-fid 0.1.35, within 1e-3 on
+    small test sets. With ``features`` of your own it is a Frechet distance that compares
+    only with values from the same function.
 
     Args:
-      real: ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels: uint8, or floats in
-        [-1, 1], which are rounded to uint8 first, since published numbers are of bytes.
-        Or a folder or archive of JPEG, PNG and WebP images, cut to centred squares.
-      fake: The same. The two may differ in kind and in number.
-      size: Height and width in pixels to which images of folders are brought; by default
-        that of the other set, if it is an array of squares.
+      real: ``[N, H, W, 3]`` RGB, or ``[N, H, W, 1]`` grey levels: uint8, or floats in
+        [-1, 1], which are rounded to uint8 first, as published values are of uint8 images.
+        Or the path of a folder or archive of JPEG, PNG and WebP images, which are cropped to
+        centred squares.
+      fake: As ``real``; the two may differ in kind and number.
+      size: Height and width in pixels to which images of a folder are resized; by default
+        that of the other set, if it is an array of square images.
       features: A function of uint8 ``[N, H, W, C]`` to ``[N, F]``, in place of Inception-v3.
-      weights: File of the weights of Inception-v3: ``pt_inception-2015-12-05-6726825d.pth``
-        or ``inception-2015-12-05.pt``. By default they are downloaded once, 77 MiB.
-      convention: How images are brought to the network, so whose numbers these are:
-        ``tensorflow`` (torch-fidelity, the StyleGAN repositories: bilinear without
-        smoothing, corners of pixels aligned), ``pytorch`` (pytorch-fid: likewise, centres
-        aligned) or ``clean`` (clean-fid: bicubic with smoothing, as by Pillow). See
-        ``jaxgan.networks.inception.resize_and_scale``. Only numbers of one convention
-        compare.
-      say: Called with a line before a download.
+      weights: File of Inception-v3 weights, ``pt_inception-2015-12-05-6726825d.pth`` or
+        ``inception-2015-12-05.pt``. By default they are downloaded once (77 MiB).
+      convention: How images are resized for the network. Values compare only within one
+        convention: ``tensorflow`` (torch-fidelity, the StyleGAN repositories: bilinear
+        without antialiasing, pixel corners aligned), ``pytorch`` (pytorch-fid: the same with
+        pixel centres aligned) or ``clean`` (clean-fid: bicubic with antialiasing, as Pillow).
+        See ``jaxgan.networks.inception.resize_and_scale``.
+      say: Called with a line of text before a download.
 
     Returns:
       The squared distance, without unit.
 
     Raises:
-      InputError: If images or weights cannot be read or downloaded, or a set is no such
-        array; the line says what is allowed.
-      ValueError: If there are fewer than two images, or the features do not fit.
+      InputError: If images or weights cannot be read or downloaded, or an array has a wrong
+        shape, type or range.
+      ValueError: If a set has fewer than two images, or ``features`` returns a wrong shape.
 
     Source: Heusel et al., arXiv 1706.08500.
 
@@ -95,13 +97,15 @@ def kid(
     convention: str = "tensorflow",
     say: Callable[[str], None] = lambda line: None,
 ) -> KernelDistance:
-    """Kernel Inception distance of two sets of images: unbiased, so good for few images.
+    """Compute the kernel Inception distance (KID) of two sets of images.
+
+    Smaller is better. The estimate is unbiased, so it also suits few images.
 
     Args:
       real: As for ``fid``.
       fake: As for ``fid``.
-      subsets: Random subsets, drawn from each set without replacement.
-      subset_size: Images of a subset; at most as many as the smaller set has are used.
+      subsets: Number of random subsets, each drawn without replacement.
+      subset_size: Images in a subset; at most the size of the smaller set.
       seed: Seed of the subsets.
       size: As for ``fid``.
       features: As for ``fid``.
@@ -110,11 +114,11 @@ def kid(
       say: As for ``fid``.
 
     Returns:
-      Mean and deviation over the subsets, not times 1,000.
+      Mean and standard deviation over the subsets, not multiplied by 1,000.
 
     Raises:
-      InputError: As ``fid``.
-      ValueError: As ``fid``, or if there are no subsets of two images or more.
+      InputError: As for ``fid``.
+      ValueError: As for ``fid``, or if there is no subset of two images or more.
 
     Source: Binkowski et al., arXiv 1801.01401.
 
@@ -144,12 +148,14 @@ def prdc(
     convention: str = "tensorflow",
     say: Callable[[str], None] = lambda line: None,
 ) -> PRDC:
-    """Fidelity and variety apart: precision, recall, density and coverage of fake images.
+    """Compute precision, recall, density and coverage of generated images.
+
+    Precision and density measure fidelity, recall and coverage variety; larger is better.
 
     Args:
       real: As for ``fid``.
       fake: As for ``fid``.
-      k: Neighbour that sets the radius of the ball around an image's features.
+      k: The distance to the k-th neighbour is the radius of the ball around an image.
       size: As for ``fid``.
       features: As for ``fid``.
       weights: As for ``fid``.
@@ -157,8 +163,8 @@ def prdc(
       say: As for ``fid``.
 
     Raises:
-      InputError: As ``fid``.
-      ValueError: As ``fid``, or if k is not below both numbers of images.
+      InputError: As for ``fid``.
+      ValueError: As for ``fid``, or unless both sets have more than k images.
 
     Source: Kynkaanniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797.
 
@@ -178,7 +184,7 @@ def inception_features(
     convention: str = "tensorflow",
     say: Callable[[str], None] = lambda line: None,
 ) -> Features:
-    """Make the function of images to features that ``fid`` uses.
+    """Return the function from images to features that ``fid`` uses by default.
 
     Args:
       weights: As for ``fid``.
@@ -186,8 +192,8 @@ def inception_features(
       say: As for ``fid``.
 
     Returns:
-      A function of uint8 ``[N, H, W, 3]``, or ``[N, H, W, 1]`` of grey levels, to
-      ``[N, 2048]`` float32. Grey levels are those of all three channels.
+      A function of uint8 ``[N, H, W, 3]`` or ``[N, H, W, 1]`` to ``[N, 2048]`` float32. A
+      single channel is repeated three times.
 
     Raises:
       InputError: If the weights cannot be read or downloaded.
@@ -198,7 +204,7 @@ def inception_features(
 
 
 class _Extraction(NamedTuple):
-    """The way from images to features; the fields are arguments of ``fid``."""
+    """How to turn images into features; the fields are arguments of ``fid``."""
 
     size: int | None
     features: Features | None
@@ -207,7 +213,7 @@ class _Extraction(NamedTuple):
     say: Callable[[str], None]
 
     def of_pair(self, real: Images, fake: Images) -> tuple[np.ndarray, np.ndarray]:
-        """Features ``[N, F]`` of both sets."""
+        """Return features ``[N, F]`` of both sets."""
         if self.features is not None and self.weights is not None:
             raise InputError("features= and weights= exclude each other: pass one")
         sets = {"real": real, "fake": fake}
@@ -225,7 +231,7 @@ def _is_path(images: Images) -> bool:
 
 
 def _bytes(name: str, images: Images) -> np.ndarray:
-    """The array as uint8 ``[N, H, W, C]``."""
+    """Convert an array to uint8 ``[N, H, W, C]``."""
     x = np.asarray(images)
     if x.ndim != 4 or x.shape[3] not in (1, 3) or not x.size:
         raise InputError(f"{name} has shape {list(x.shape)}; images are [N, H, W, 3] or 1")
@@ -275,7 +281,7 @@ def _extracted(extract: Features, images: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def _inception(path: str, convention: str) -> Features:
-    """The network with its weights; it stays, as it takes some ten seconds to compile."""
+    """Load the network; cached, since it takes about ten seconds to compile."""
     from jaxgan.convert import inception as weights  # these import jax
     from jaxgan.networks import inception
 

@@ -1,7 +1,7 @@
-"""Confidence intervals of a mean over seeds or samples: four estimators.
+"""Confidence intervals of a mean over seeds or samples.
 
-``student`` is for values that are about normal, ``bootstrap_t`` for few and skewed ones,
-``expanded_percentile`` for many, and ``percentile`` for a statistic that is no mean.
+Use ``student`` for values that are about normal, ``bootstrap_t`` for few, skewed values,
+``expanded_percentile`` for many values, and ``percentile`` for statistics other than a mean.
 """
 
 import functools
@@ -12,16 +12,22 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-MIN_SEEDS = 4  # of fewer values the bootstrap-t interval says nothing
+MIN_SEEDS = 4  # with fewer values the bootstrap-t interval is useless
 _T_RESAMPLES = 4999
 _PERCENTILE_RESAMPLES = 4000
-# A resample of few values may have next to no spread, and its t statistic no bound. One
-# quarter of the sample's standard error as a floor leaves the coverage as it was.
+# A resample of few values may have almost no spread, which makes its t statistic huge. A
+# floor of a quarter of the sample's standard error prevents this and keeps the coverage.
 _LEAST_ERROR = 0.25
 
 
 class Interval(NamedTuple):
-    """A mean and the bounds of its confidence interval."""
+    """A mean and the bounds of its confidence interval.
+
+    Attributes:
+      mean: The mean.
+      low: Lower bound.
+      high: Upper bound.
+    """
 
     mean: float
     low: float
@@ -29,15 +35,20 @@ class Interval(NamedTuple):
 
 
 def student(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean with Student's t interval.
+    """Compute the mean with Student's t interval.
 
-    One value has no interval: its bounds are not a number. A value that is not finite
-    (a run that diverged) makes the mean infinite and the bounds not a number: it is
-    never dropped. Without values, everything is not a number.
+    With one value the bounds are NaN; without values the mean is, too. Values that are not
+    finite (runs that diverged) are not dropped: they make the mean infinite and the bounds
+    NaN.
 
     Args:
       values: ``[N]``, one per seed.
       confidence: Coverage of the interval.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import student
+      >>> [round(float(x), 3) for x in student([1.0, 2.0, 3.0, 4.0])]
+      [2.5, 0.446, 4.554]
     """
     x = np.asarray(values, float)
     if not len(x):
@@ -51,13 +62,13 @@ def student(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean with the bootstrap-t interval.
+    """Compute the mean with the bootstrap-t interval.
 
-    Of the forms tried in simulations at 4, 8 and 32 seeds, the studentised one alone
-    keeps its coverage on skewed values: at 8 exponential ones the percentile interval,
-    widened for small samples, covers 90 %, BCa 92 %, Student's 90 %. On values as skewed
-    as exp(N(0, 1)) none does; this one covers 89 %. What it covers, by seeds, of normal
-    and exponential values and of fits of which 10 % are at 13 and the others about 1.2:
+    In simulations with 4, 8 and 32 seeds only this interval keeps its coverage on skewed
+    values. With 8 exponential values the percentile interval, widened for small samples,
+    covers 90 %, BCa 92 % and Student's 90 %. On values as skewed as exp(N(0, 1)) no interval
+    reaches 95 %; this one covers 89 %. The table shows its coverage of normal values, of
+    exponential values, and of fits of which 10 % are at 13 and the others about 1.2:
 
     | seeds | normal | exponential | 10 % bad |
     |-------|--------|-------------|----------|
@@ -66,19 +77,25 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
     | 16    | 96 %   | 95 %        | 83 %     |
     | 32    | 94 %   | 94 %        | 95 %     |
 
-    A failure rarer than about 1 in n is unlikely to occur among n seeds, and then no
-    interval from them reflects it. The resamples are the same in every call, so equal
-    values have equal intervals.
+    A failure rarer than about 1 in n rarely occurs among n seeds, and then no interval from
+    these seeds reflects it. The resamples are the same in every call, so equal values have
+    equal intervals.
 
     Args:
-      values: ``[N]``, one per seed; the differences of pairs, where seeds are paired.
+      values: ``[N]``, one per seed; for paired seeds, the differences of the pairs.
       confidence: Coverage of the interval.
 
     Returns:
-      Bounds that are not a number for fewer than ``MIN_SEEDS`` values, or where a value
-      is not finite.
+      The mean and its bounds. The bounds are NaN for fewer than ``MIN_SEEDS`` values, or if
+      a value is not finite.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import bootstrap_t
+      >>> interval = bootstrap_t([1.1, 1.2, 1.2, 1.3, 1.4, 1.2, 1.3, 4.0])
+      >>> interval.low < interval.mean < interval.high
+      True
     """
     x = np.asarray(values, float)
     mean = float(x.mean()) if np.isfinite(x).all() else math.nan
@@ -95,17 +112,23 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def expanded_percentile(values: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Mean with the expanded percentile interval of the bootstrap.
+    """Compute the mean with the expanded percentile interval of the bootstrap.
 
-    The percentiles are taken further out than the confidence says, as far as makes the
-    interval of normal values that of Student: plain ones are too narrow for few values.
+    Plain percentiles are too narrow for few values. These lie further out, so far that the
+    interval of normal values equals Student's.
 
     Args:
-      values: ``[N]``; fewer than two have no interval, as in ``student``.
+      values: ``[N]``; with fewer than two the bounds are NaN, as in ``student``.
       confidence: Coverage of the interval.
       seed: Seed of the resamples.
 
     Source: Hesterberg, arXiv 1411.5279, on the expanded percentile interval.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import expanded_percentile
+      >>> interval = expanded_percentile(range(100))
+      >>> interval.low < 49.5 < interval.high
+      True
     """
     x = np.asarray(values, float)
     if len(x) < 2:
@@ -119,12 +142,21 @@ def expanded_percentile(values: ArrayLike, confidence: float = 0.95, seed: int =
 
 
 def percentile(estimate: float, resampled: ArrayLike, confidence: float = 0.95) -> Interval:
-    """A statistic with the plain percentile interval of its bootstrap resamples.
+    """Return a statistic with the plain percentile interval of its bootstrap resamples.
 
     Args:
-      estimate: The statistic of the sample; it stands where the others have the mean.
+      estimate: The statistic of the sample; it becomes ``mean`` of the result.
       resampled: ``[R]``, the statistic of each resample.
       confidence: Coverage of the interval.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.intervals import percentile
+      >>> values = np.random.default_rng(0).normal(size=50)
+      >>> resamples = np.random.default_rng(1).choice(values, (1000, 50))
+      >>> interval = percentile(np.median(values), np.median(resamples, axis=1))
+      >>> bool(interval.low < interval.mean < interval.high)
+      True
     """
     tail = round((1 - confidence) / 2, 12)  # 0.025, not 0.025000000000000022
     low, high = np.quantile(np.asarray(resampled), (tail, 1 - tail))

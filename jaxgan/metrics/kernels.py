@@ -1,4 +1,4 @@
-"""Distances by kernels: the energy test, and the discrepancy behind KID."""
+"""Kernel distances: the energy test, and the maximum mean discrepancy behind KID."""
 
 from typing import NamedTuple
 
@@ -25,19 +25,26 @@ class EnergyTest(NamedTuple):
 def energy_test(
     x: ArrayLike, y: ArrayLike, *, permutations: int = 999, seed: int = 0
 ) -> EnergyTest:
-    """Test whether two point clouds have one distribution.
+    """Test whether two point clouds come from the same distribution.
 
     Args:
       x: ``[N, F]``.
       y: ``[M, F]``.
-      permutations: Random relabellings to compare with.
+      permutations: Number of random relabellings in the permutation test.
       seed: Seed of the relabellings.
 
     Returns:
-      The energy distance, in the units of the points, and its p-value; infinity and 0
-      if a coordinate is not finite.
+      The energy distance, in the units of the points, and its p-value; infinity and 0 if a
+      coordinate is not finite.
 
     Source: Szekely and Rizzo, Energy statistics, 2013, equation 6.1 and section 7.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.kernels import energy_test
+      >>> x, y = np.random.default_rng(0).normal(size=(2, 100, 2))
+      >>> energy_test(x, y).p_value > 0.05 > energy_test(x, y + 1.0).p_value
+      True
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     points = np.concatenate([x, y])
@@ -52,7 +59,7 @@ def energy_test(
     rows = np.concatenate([labels[None], relabelled])
     # With labels +1/N and -1/M the energy distance is the quadratic form -s' D s.
     energies = -np.einsum("pn,pn->p", rows @ distances, rows)
-    # Rounding must not let an equal relabelling count as a smaller one.
+    # Relabellings with an equal distance must count in spite of rounding.
     extreme = np.sum(energies[1:] >= energies[0] * (1 - 1e-6))
     return EnergyTest(float(energies[0]), float((1 + extreme) / (1 + permutations)))
 
@@ -61,9 +68,10 @@ class KernelDistance(NamedTuple):
     """Result of ``kernel_distance``.
 
     Attributes:
-      mean: Mean of the estimates. Unbiased, so slightly negative for equal distributions.
-      deviation: Standard deviation of the estimates over the subsets. It tells how one
-        subset varies and is no error of the mean, as the subsets share rows.
+      mean: Mean of the estimates. It is unbiased, so it may be slightly negative for equal
+        distributions.
+      deviation: Standard deviation of the estimates over the subsets. It is not the error of
+        the mean, because subsets share rows.
     """
 
     mean: float
@@ -78,21 +86,21 @@ def kernel_distance(
     subset_size: int = 1000,
     seed: int = 0,
 ) -> KernelDistance:
-    """Squared maximum mean discrepancy under the cubic kernel ``(x.y / F + 1)^3``.
+    """Estimate the squared maximum mean discrepancy with the kernel ``(x.y / F + 1)^3``.
 
-    The mean over random subsets of the unbiased estimate. It is a KID only if the
-    features are those of the Inception network, as in ``jaxgan.metrics.kid``.
+    The result is the mean of unbiased estimates from random subsets. It is the KID only with
+    features of the Inception network, as in ``jaxgan.metrics.kid``, which has an example.
 
     Args:
       real: Features ``[N, F]``.
       fake: Features ``[M, F]``.
-      subsets: Random subsets, drawn from each set without replacement.
-      subset_size: Rows of a subset; at most the rows of the smaller set are used.
+      subsets: Number of random subsets, each drawn without replacement.
+      subset_size: Rows in a subset; at most the size of the smaller set.
       seed: Seed of the subsets.
 
     Returns:
-      Mean and deviation, without unit and not times 1,000. The deviation is 0 if every
-      subset is all of both sets.
+      Mean and standard deviation, without unit, not multiplied by 1,000. The deviation is 0
+      if every subset is the whole of both sets.
 
     Raises:
       ValueError: If the sets are not two finite ``[N, F]`` arrays of at least two rows,
@@ -115,7 +123,7 @@ def kernel_distance(
 
 
 def _discrepancy(x: np.ndarray, y: np.ndarray) -> float:
-    """Unbiased estimate from two sets ``[N, F]``, that leaves out ``k(x, x)``."""
+    """Compute the unbiased estimate, without the terms ``k(x, x)``, of sets ``[N, F]``."""
     n, features = x.shape
     within = sum(
         _kernel_sum(z @ z.T / features) - np.sum((np.sum(z * z, axis=1) / features + 1) ** 3)
@@ -126,6 +134,6 @@ def _discrepancy(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _kernel_sum(products: np.ndarray) -> float:
-    """Sum of ``(products + 1)^3``, without the slow power of arrays."""
+    """Sum ``(products + 1)^3`` without numpy's slow power."""
     z = products + 1
     return float(np.vdot(z * z, z))

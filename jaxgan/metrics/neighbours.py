@@ -1,6 +1,7 @@
-"""Fidelity and variety apart, by nearest neighbours: precision, recall, density, coverage.
+"""Metrics by nearest neighbours.
 
-And what is nearest: whether samples repeat what a generator was trained on.
+``precision_recall`` measures fidelity and variety separately. ``nearest`` and ``nearness``
+show whether a generator repeats its training examples.
 """
 
 import math
@@ -13,10 +14,10 @@ from numpy.typing import ArrayLike
 from jaxgan.metrics.frechet import feature_pair
 from jaxgan.metrics.intervals import Interval, percentile
 
-CLOSE = 0.05  # share of held-out rows below which a distance is close
+CLOSE = 0.05  # a distance is close if at most this share of held-out rows is as near
 _ROWS = 500
-_NUMBERS = 2**24  # that are converted or compared at once
-_SPARE = 8  # rows beyond the k-th whose distances are computed exactly
+_NUMBERS = 2**24  # numbers to convert or compare at once
+_SPARE = 8  # number of rows beyond the k-th whose distances are computed exactly
 
 
 class PRDC(NamedTuple):
@@ -25,9 +26,9 @@ class PRDC(NamedTuple):
     Attributes:
       precision: Share of fake rows inside the real manifold.
       recall: Share of real rows inside the fake manifold.
-      density: Real balls that hold a fake row, in the mean, over k. About 1 for equal
-        distributions, and may exceed it.
-      coverage: Share of real balls that hold a fake row.
+      density: Mean number of real balls around a fake row, divided by k. It is about 1 for
+        equal distributions and may exceed 1.
+      coverage: Share of real balls that contain a fake row.
     """
 
     precision: float
@@ -37,23 +38,23 @@ class PRDC(NamedTuple):
 
 
 def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
-    """Fidelity (precision, density) and variety (recall, coverage) of fake rows.
+    """Measure fidelity (precision, density) and variety (recall, coverage) of fake rows.
 
-    The manifold of a set is the union of open balls, one around each row, that reach
-    to its k-th nearest other row. Distances below a millionth of the real set's radius
-    count as zero.
+    The manifold of a set is the union of open balls, one around each row, whose radius is
+    the distance to the k-th nearest other row. Distances below a millionth of the real
+    set's radius count as zero. ``jaxgan.metrics.prdc`` has an example.
 
     Time grows with ``(N + M)^2 F``: 1.6 s at 5,000 x 5,000 x 128 on two cores. No [N, M]
-    array is built: it needs some 14 kB per row of the larger set (150 MB at 10,000).
+    array is built; memory is about 14 kB per row of the larger set (150 MB at 10,000).
 
     Args:
       real: Features ``[N, F]``.
       fake: Features ``[M, F]``.
-      k: Neighbour that sets the radius of a ball.
+      k: Number of the neighbour whose distance is the radius.
 
     Raises:
       ValueError: If the sets are not two finite ``[N, F]`` arrays of at least two rows,
-        or k is not below both numbers of rows.
+        or unless both have more than k rows.
 
     Source: Kynkaanniemi et al., arXiv 1904.06991, section 2 (precision, recall); Naeem
     et al., arXiv 2002.09797, section 3 (density, coverage).
@@ -61,7 +62,7 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
     x, y = feature_pair(real, fake)
     if not 1 <= k < min(len(x), len(y)):
         raise ValueError(f"k must be at least 1 and below {min(len(x), len(y))} rows, not {k}")
-    # No measure depends on origin or scale; these keep rounding small and float32 safe.
+    # The metrics do not depend on origin and scale; these make rounding errors small.
     origin = x.mean(axis=0)
     scale = np.linalg.norm(x - origin, axis=1).max() or 1.0
     x, y = (np.asarray((z - origin) / scale) for z in (x, y))
@@ -85,7 +86,7 @@ class Nearest(NamedTuple):
 
     Attributes:
       distances: ``[M, k]`` float64, ascending.
-      rows: ``[M, k]``: numbers of the rows that are so far.
+      rows: ``[M, k]``: indices of the rows at these distances.
     """
 
     distances: np.ndarray
@@ -101,25 +102,33 @@ def nearest(
     itself: ArrayLike | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Nearest:
-    """The k rows of x nearest to each row of y, by Euclidean distance.
+    """Find the k rows of x nearest to each row of y, by Euclidean distance.
 
-    x may be mapped from a file: it is read a part at a time, so memory grows with y alone.
-    Time grows with ``N M F``.
+    x may be a memory-mapped array: it is read in parts, so memory grows with y only. Time
+    grows with ``N M F``.
 
     Args:
-      x: ``[N, ...]`` numbers, uint8 too.
+      x: ``[N, ...]`` numbers, for example uint8 images.
       y: ``[M, ...]``.
-      k: At most N, or one less with ``itself``.
-      features: Turns rows ``[n, ...]`` into what is compared, ``[n, ...]``.
-      itself: ``[M]``: the row of x that a row of y is, which does not count; -1 for none.
-      tell: Called with the number of rows of x that are done, and of all.
+      k: Number of neighbours, at most N, or N - 1 with ``itself``.
+      features: Turns rows ``[n, ...]`` into the rows ``[n, ...]`` to compare.
+      itself: ``[M]``: index of the row of x that equals a row of y and does not count as its
+        neighbour; -1 for none.
+      tell: Called with the number of rows of x that are done, and the number of all.
 
     Returns:
-      Distances as float64 of the differences, and rows of x. Among more than eight rows that
-      are at one distance up to a millionth of the largest norm, any may be taken.
+      Distances and rows. The distances are exact in float64. Among more than eight rows
+      whose distances agree within a millionth of the largest norm, the choice is arbitrary.
 
     Raises:
-      ValueError: If the sets do not fit each other, or k is out of its range.
+      ValueError: If the shapes do not match, or k is out of range.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.neighbours import nearest
+      >>> found = nearest(np.array([[0.0], [5.0], [9.0]]), np.array([[6.0]]), k=2)
+      >>> found.rows.tolist(), found.distances.tolist()
+      ([[1, 2]], [[1.0, 3.0]])
     """
     own = np.full(len(y), -1) if itself is None else np.asarray(itself)
     most = len(x) - (itself is not None)
@@ -129,7 +138,7 @@ def nearest(
             f"and k from 1 to {most}"
         )
     flat = _flat(features(y))
-    # Rounding is in proportion to norms, which are least around the centre.
+    # Rounding errors grow with norms, which are smallest around the centre.
     centre = flat.mean(axis=0)
     flat -= centre
     distances, rows = np.full((len(y), 0), np.inf), np.zeros((len(y), 0), int)
@@ -142,7 +151,7 @@ def nearest(
         kept = min(len(part), k + _SPARE)
         chosen = np.argpartition(squared, kept - 1, axis=1)[:, :kept]
         exact = np.empty(chosen.shape)
-        for i, some in enumerate(chosen):  # differences of squares have lost digits
+        for i, some in enumerate(chosen):  # the squared distances have lost digits
             exact[i] = np.linalg.norm((part[some] - flat[i]).astype(np.float64), axis=1)
         exact[np.isinf(np.take_along_axis(squared, chosen, axis=1))] = np.inf
         distances = np.concatenate([distances, exact], axis=1)
@@ -154,13 +163,13 @@ def nearest(
 
 
 class Nearness(NamedTuple):
-    """Result of ``nearness``; each is a share with its 95 % interval.
+    """Result of ``nearness``: two shares, each with its 95 % interval.
 
     Attributes:
-      nearer: Pairs of a sample and a held-out row in which the sample is nearer to a training
-        row, ties by half. 0.5 if samples are drawn like held-out rows.
-      close: Samples that are as near as the nearest 5 % of held-out rows, ties by their share.
-        0.05 if samples are drawn like them.
+      nearer: Share of pairs of a sample and a held-out row in which the sample is nearer to
+        the training set; ties count half. It is 0.5 if samples are distributed as the data.
+      close: Share of samples that are as near as the nearest 5 % of held-out rows; ties
+        count in part. It is 0.05 if samples are distributed as the data.
     """
 
     nearer: Interval
@@ -170,26 +179,33 @@ class Nearness(NamedTuple):
 def nearness(
     samples: ArrayLike, held_out: ArrayLike, *, resamples: int = 2000, seed: int = 0
 ) -> Nearness:
-    """Compare distances to the nearest training row: of samples, and of rows held out.
+    """Test whether samples are nearer to the training set than held-out rows are.
 
-    A generator that repeats what it was trained on has samples that are nearer than rows of
-    the data's own law are.
+    If they are, the generator repeats its training examples.
 
     Args:
-      samples: ``[N]``.
-      held_out: ``[M]``.
-      resamples: Bootstrap resamples; the number of close samples has Jeffreys' law in each.
+      samples: ``[N]``, distance of each sample to its nearest training row.
+      held_out: ``[M]``, distance of each held-out row to its nearest training row.
+      resamples: Number of bootstrap resamples; in each, the share of close samples is drawn
+        from Jeffreys' posterior.
       seed: Seed of the resamples.
 
-    Source: Meehan, Chaudhuri and Dasgupta, arXiv 2004.05675 (the pairs, which are those of
-    the Mann-Whitney test).
+    Source: Meehan, Chaudhuri and Dasgupta, arXiv 2004.05675 (the share of pairs, which is
+    the statistic of the Mann-Whitney test).
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.neighbours import nearness
+      >>> held_out = np.linspace(1, 2, 100)
+      >>> nearness(held_out / 10, held_out).nearer.mean
+      1.0
     """
     x, y = np.asarray(samples, float), np.asarray(held_out, float)
     rng = np.random.default_rng(seed)
     draws = np.empty((resamples, 2))
     for draw in draws:
         few, others = (z[rng.integers(0, len(z), len(z))] for z in (x, y))
-        # Of samples of which none is close a resample has none, and yet some may be.
+        # If no sample is close, no resample has a close one either; the posterior may.
         close = _close(x, others)
         draw[:] = _nearer(few, others), rng.beta(close + 0.5, len(x) - close + 0.5)
     estimates = _nearer(x, y), _close(x, y) / len(x)
@@ -203,7 +219,7 @@ def _nearer(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _close(x: np.ndarray, y: np.ndarray) -> float:
-    """Number of close samples; those at the quantile count as much as makes 5 % of y close."""
+    """Count the close samples; ties at the quantile count so that 5 % of y are close."""
     wanted = CLOSE * len(y)
     limit = np.sort(y)[math.ceil(wanted) - 1]
     share = (wanted - np.sum(y < limit)) / np.sum(y == limit)
@@ -215,7 +231,7 @@ def _flat(rows: Any) -> np.ndarray:
 
 
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
-    """Squared distance of each row to its k-th nearest other row: ``[N]``."""
+    """Return the squared distance of each row to its k-th nearest other row: ``[N]``."""
     radii = np.empty(len(x), np.float32)
     for rows, squared in _squared_distances(x, x):
         squared[np.arange(len(squared)), np.arange(len(x))[rows]] = np.inf
@@ -224,7 +240,7 @@ def _radii(x: np.ndarray, k: int) -> np.ndarray:
 
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Slices of the rows of x, with their squared distances to y: float32 ``[rows, M]``.
+    """Yield slices of the rows of x with their squared distances to y, ``[rows, M]``.
 
     The result is float32 so that rounding in float64 does not break ties.
     """

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance of patches, scale by scale."""
+"""Sliced Wasserstein distance of image patches at each scale."""
 
 import jax
 import jax.numpy as jnp
@@ -19,33 +19,34 @@ _TAPS = np.array([1, 4, 6, 4, 1]) / 16
 def laplacian_sliced_wasserstein(
     real: ArrayLike, fake: ArrayLike, *, patches: int = 32, directions: int = 128, seed: int = 0
 ) -> dict[int, float]:
-    """Distance between the patches of two sets of images, at each scale.
+    """Compute the distance between the patches of two sets of images, at each scale.
 
-    Random 7x7 patches of every level of a Laplacian pyramid, projected on random lines.
-    Fine levels see texture; the coarsest, which is the blurred image itself, sees
-    shapes. It needs no weights. The patches of each set are first brought to mean 0
-    and deviation 1 per channel and level, so that brightness and contrast go unseen.
+    The patches are random 7x7 patches from each level of a Laplacian pyramid; their
+    distance is a sliced Wasserstein distance. Fine levels show texture; the coarsest, which
+    is the blurred image, shows shapes. No network is needed. The patches of each set are
+    normalised to mean 0 and standard deviation 1 per channel and level, so differences in
+    brightness and contrast have no effect.
 
-    Both sets are sampled, so equal distributions are not at 0: two sets of 2,000 faces
-    of 64 pixels are at about 0.01. Between seeds a distance well above that varies by
-    some 7 %. Those sets take about four seconds on two cores and half a GB; both grow
-    with the number of images and patches.
+    Sampling makes the distance of equal distributions positive: about 0.01 for two sets of
+    2,000 faces of 64 pixels. A distance well above that varies by about 7 % between seeds.
+    These sets take about four seconds on two cores and half a GB of memory; both grow with
+    the number of images and patches. Example: ``experiments/faces/compare.py``.
 
     Args:
       real: ``[N, H, W, C]``, uint8 or float of any scale.
-      fake: ``[M, H, W, C]``. Of the larger set a random part is used.
-      patches: Patches of each image at each level; 128 in the paper.
-      directions: Random lines; 512 in the paper.
-      seed: Seed of the choice of images, patches and lines.
+      fake: ``[M, H, W, C]``. A random part of the larger set is used.
+      patches: Number of patches per image and level; 128 in the paper.
+      directions: Number of random projections; 512 in the paper.
+      seed: Seed of the choice of images, patches and projections.
 
     Returns:
-      ``{resolution: distance}``, finest first, halving down to 16 to 31 pixels. The
-      resolution is the shorter side in pixels, the distance in standard deviations:
-      the paper's tables print a thousand times as much.
+      ``{resolution: distance}``, finest first; resolutions halve down to 16 to 31 pixels.
+      The resolution is the shorter side in pixels. The distance is in standard deviations;
+      the paper's tables multiply it by 1,000.
 
     Raises:
       ValueError: If the sets are not two finite ``[N, H, W, C]`` arrays of at least two
-        images of one size of 16 pixels or more, or without a patch or direction.
+        images of the same size, at least 16 pixels, or there is no patch or direction.
 
     Source: Karras et al., arXiv 1710.10196, section 5; Burt and Adelson, The Laplacian
     Pyramid as a Compact Image Code, 1983 (the five taps).
@@ -62,10 +63,13 @@ def laplacian_sliced_wasserstein(
 
 
 def levels(images: ArrayLike) -> list[np.ndarray]:
-    """The Laplacian pyramid of images ``[N, H, W, C]``: ``[N, C, h, w]`` float32, finest first.
+    """Return the Laplacian pyramid of images: ``[N, C, h, w]`` float32, finest first.
 
-    The last level is the blurred image itself, of 16 to 31 pixels; the others are the
-    differences that lead back to the image.
+    The last level is the blurred image, of 16 to 31 pixels; the others are the differences
+    that restore the image.
+
+    Args:
+      images: ``[N, H, W, C]``.
     """
     return _pyramid(np.moveaxis(np.asarray(images), -1, 1).astype(np.float32))
 
@@ -100,7 +104,7 @@ def _distance(x: Array, y: Array, lines: Array) -> Array:
 def _descriptors(
     rng: np.random.Generator, images: np.ndarray, patches: int
 ) -> dict[int, np.ndarray]:
-    """Normalised random patches of each level: ``{resolution: [N * patches, C * 49]}``."""
+    """Draw normalised patches of each level: ``{resolution: [N * patches, C * 49]}``."""
     patches_of: dict[int, list[np.ndarray]] = {}
     for start in range(0, len(images), _IMAGES):
         chunk = np.moveaxis(images[start : start + _IMAGES], -1, 1).astype(np.float32)
@@ -115,9 +119,9 @@ def _descriptors(
 
 
 def _normalised(x: np.ndarray) -> np.ndarray:
-    """Patches ``[D, C, 7, 7]`` with mean 0 and deviation 1 per channel, as rows.
+    """Normalise patches ``[D, C, 7, 7]`` per channel and flatten them to rows.
 
-    A channel that does not vary becomes 0.
+    A constant channel becomes 0.
     """
     mean, deviation = (
         f(x, axis=(0, 2, 3), keepdims=True, dtype=np.float64) for f in (np.mean, np.std)
@@ -127,7 +131,7 @@ def _normalised(x: np.ndarray) -> np.ndarray:
 
 
 def _pyramid(x: np.ndarray) -> list[np.ndarray]:
-    """Laplacian pyramid of ``[N, C, H, W]``: differences, finest first, then the rest."""
+    """Return the Laplacian pyramid of ``[N, C, H, W]``, finest first."""
     levels = []
     while min(x.shape[2:]) >= 2 * _COARSEST:
         (down_rows, up_rows), (down_columns, up_columns) = map(_resampling, x.shape[2:])
@@ -138,7 +142,7 @@ def _pyramid(x: np.ndarray) -> list[np.ndarray]:
 
 
 def _resampling(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Matrices that halve and double one axis: ``[ceil(size / 2), size]`` and reverse."""
+    """Make matrices that halve and double an axis: ``[ceil(size / 2), size]`` and reverse."""
     blur = scipy.ndimage.convolve1d(np.eye(size), _TAPS, axis=0, mode="mirror").astype(
         np.float32
     )

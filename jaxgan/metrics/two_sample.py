@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-NEIGHBOURS = (5, 20, 80)  # numbers to choose from
+NEIGHBOURS = (5, 20, 80)  # values of k to choose from
 _ROUNDING = 1e-9
 
 
@@ -14,9 +14,9 @@ class ClassifierTest(NamedTuple):
     """Result of ``classifier_test``.
 
     Attributes:
-      accuracy: Mean of the shares of both clouds' tested points that are classified right.
-        About 0.5 for equal distributions, whatever the sizes of the clouds.
-      p_value: Share of relabellings of the tested points whose scores differ at least as
+      accuracy: Balanced accuracy: the mean over both clouds of the share of test points
+        classified correctly. It is about 0.5 for equal distributions of any sizes.
+      p_value: Share of relabellings of the test points whose mean scores differ at least as
         much. Below 0.05 the two clouds can be told apart at the 5 % level.
     """
 
@@ -32,34 +32,40 @@ def classifier_test(
     permutations: int = 999,
     seed: int = 0,
 ) -> ClassifierTest:
-    """Test whether two point clouds have one distribution, by k nearest neighbours.
+    """Test with a k-nearest-neighbour classifier if two clouds have the same distribution.
 
-    The score of a tested point is the share of x among its k nearest training points, each
-    cloud weighted by its size. The statistic is the difference of the clouds' mean scores,
-    which detects more than the accuracy does. k is the one of ``NEIGHBOURS`` that tells the
-    training points apart best, each by the others: it does not depend on what is tested. So
-    the relabellings of the tested points are exact for any sizes, ties and repeated points.
-
-        samples, held_out = np.random.default_rng(0).normal(size=(2, 500, 2))
-        accuracy, p_value = classifier_test(samples, held_out)
+    The score of a test point is the share of x among its k nearest training points, with
+    both clouds weighted by their size. The statistic is the difference of the clouds' mean
+    scores, which has more power than the accuracy. k is the one of ``NEIGHBOURS`` that
+    separates the training points best when each is classified by the others. Since k does
+    not depend on the test points, the permutation test is exact for any sizes, ties and
+    repeated points.
 
     Args:
       x: ``[N, F]``.
       y: ``[M, F]``.
-      train: Further points of both, ``[K, F]`` and ``[L, F]``, to train on. Then all of x and
-        y are tested; without them half of each is, and the other half is trained on. If a
-        generator's own training points are here, a copy of one counts as real.
-      permutations: Random relabellings to compare with.
+      train: Further points of both clouds, ``[K, F]`` and ``[L, F]``, to train on; then all
+        of x and y are test points. By default a random half of each cloud is for training
+        and the other half for the test. If these points include a generator's training
+        points, a copy of one counts as real.
+      permutations: Number of random relabellings in the permutation test.
       seed: Seed of the halves and the relabellings.
 
     Returns:
       Accuracy and p-value; NaN and 0 if a coordinate is not finite.
 
     Raises:
-      ValueError: If a cloud has no point to train on or none to test.
+      ValueError: If a cloud has no training point or no test point.
 
-    Source: Lopez-Paz and Oquab, arXiv 1610.06545, section 3; for mean scores in place of the
-    accuracy Kuebler et al., arXiv 2206.08843.
+    Source: Lopez-Paz and Oquab, arXiv 1610.06545, section 3; mean scores in place of the
+    accuracy: Kuebler et al., arXiv 2206.08843.
+
+    Examples:
+      >>> import numpy as np
+      >>> from jaxgan.metrics.two_sample import classifier_test
+      >>> x, y = np.random.default_rng(0).normal(size=(2, 200, 2))
+      >>> classifier_test(x, y).p_value > 0.05 > classifier_test(x, y + 1.0).p_value
+      True
     """
     rng = np.random.default_rng(seed)
     tested = [np.asarray(z, np.float64) for z in (x, y)]
@@ -83,21 +89,21 @@ def classifier_test(
 def _scores(
     learned: list[np.ndarray], tested: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Compute the scores of the tested points: ``[N + M]``, from 0 to 1."""
+    """Compute the scores of the test points: ``[N + M]``, from 0 to 1."""
     points = np.concatenate(learned)
     is_x = np.arange(len(points)) < len(learned[0])
-    order = rng.permutation(len(points))  # of neighbours at one distance, any may be taken
+    order = rng.permutation(len(points))  # breaks ties between neighbours at random
     points, is_x = points[order], is_x[order]
     tree = scipy.spatial.KDTree(points)
 
     def scores(near: np.ndarray, k: int) -> np.ndarray:
-        """Turn neighbours ``[P, K]``, nearest first, to scores ``[P]`` by k of them."""
+        """Compute scores ``[P]`` from the first k of neighbours ``[P, K]``, nearest first."""
         hits = is_x[near[:, :k]].sum(axis=1)
         x, y = hits / is_x.sum(), (k - hits) / (~is_x).sum()
         return x / (x + y)
 
     sizes = [k for k in NEIGHBOURS if k < len(points)] or [1]
-    # A point is its own nearest neighbour, or one of its copies is.
+    # The nearest neighbour of a point is the point or a copy of it.
     others = np.asarray(tree.query(points, max(sizes) + 1)[1])[:, 1:]
 
     def contrast(k: int) -> float:
@@ -111,10 +117,10 @@ def _scores(
 def _p_value(
     scores: np.ndarray, count: int, permutations: int, rng: np.random.Generator
 ) -> float:
-    """Share of relabellings whose first ``count`` points have as high a sum of scores.
+    """Return the share of relabellings that give the first cloud as large a sum of scores.
 
-    The sum depends on how many of those points have each score, and scores take few values:
-    that number is drawn instead of the labels, from the same distribution.
+    Scores take few values, so instead of labels it draws how many of the first ``count``
+    points have each value; the distribution is the same.
     """
     levels, place, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     observed = np.bincount(place[:count], minlength=len(levels)) @ levels

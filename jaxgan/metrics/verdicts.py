@@ -1,10 +1,10 @@
-"""Verdicts on claims: an effect with its interval over seeds, against a range fixed before.
+"""Verdicts on claims, from the interval of an effect over seeds.
 
-A claim says that an effect lies in a range: a difference above a margin ("better"), between
-two margins ("alike"), a number between two others ("about"). It holds where the whole
-interval lies in the range, does not hold where all of it lies outside, and is undecided in
-between. So "does not hold" is evidence against the claim and never the lack of evidence
-for it.
+A claim says that an effect lies in a range that is fixed in advance: a difference above a
+margin ("better") or between two margins ("alike"), or a number within a factor of another
+("about"). The claim holds if the whole interval lies in the range, does not hold if the
+whole interval lies outside, and is undecided otherwise. So "does not hold" means evidence
+against the claim, not a lack of evidence for it.
 """
 
 import math
@@ -20,24 +20,31 @@ VERDICTS = HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
 
 class Range(NamedTuple):
-    """Where a claim says that its effect lies, both ends included."""
+    """The range in which a claim says that its effect lies, ends included."""
 
     low: float = -math.inf
     high: float = math.inf
 
 
 def alike(margin: float) -> Range:
-    """A difference that does not matter."""
+    """Return the range of differences that do not matter, ``[-margin, margin]``."""
     return Range(-margin, margin)
 
 
 def about(value: float, factor: float = math.sqrt(2)) -> Range:
-    """A number known up to a factor."""
+    """Return the range from ``value / factor`` to ``value * factor``."""
     return Range(value / factor, value * factor)
 
 
 def verdict(interval: Interval, allowed: Range) -> str:
-    """Decide a claim by its interval: it holds, does not hold, or is undecided."""
+    """Decide whether a claim holds, does not hold, or is undecided.
+
+    Examples:
+      >>> from jaxgan.metrics.intervals import Interval
+      >>> from jaxgan.metrics.verdicts import alike, verdict
+      >>> verdict(Interval(0.1, -0.2, 0.4), alike(0.5))
+      'holds'
+    """
     if math.isnan(interval.low) or math.isnan(interval.high):
         return UNDECIDED
     if allowed.low <= interval.low and interval.high <= allowed.high:
@@ -48,7 +55,13 @@ def verdict(interval: Interval, allowed: Range) -> str:
 
 
 def joint(verdicts: Iterable[str]) -> str:
-    """Join the verdicts on a claim that says several things at once: it fails with any."""
+    """Combine the verdicts on all parts of a claim, which fails if any part does.
+
+    Examples:
+      >>> from jaxgan.metrics.verdicts import joint
+      >>> joint(["holds", "undecided"]), joint(["holds", "does not hold"])
+      ('undecided', 'does not hold')
+    """
     distinct = set(verdicts)
     if FAILS in distinct:
         return FAILS
@@ -56,11 +69,11 @@ def joint(verdicts: Iterable[str]) -> str:
 
 
 class Overall(NamedTuple):
-    """A verdict over the settings that a report leaves open.
+    """A verdict over several settings.
 
     Attributes:
-      verdict: That of every setting, where they agree; else undecided.
-      depends: Whether the claim holds in one setting and does not in another.
+      verdict: The verdict of all settings if they agree; otherwise undecided.
+      depends: Whether the claim holds in one setting and does not hold in another.
     """
 
     verdict: str
@@ -68,18 +81,24 @@ class Overall(NamedTuple):
 
 
 def overall(verdicts: Iterable[str]) -> Overall:
-    """Join the verdicts under several settings."""
+    """Combine the verdicts under several settings.
+
+    Examples:
+      >>> from jaxgan.metrics.verdicts import overall
+      >>> overall(["holds", "does not hold"])
+      Overall(verdict='undecided', depends=True)
+    """
     distinct = set(verdicts)
     common = next(iter(distinct)) if len(distinct) == 1 else UNDECIDED
     return Overall(common, distinct >= {HOLDS, FAILS})
 
 
 def first_within(curves: ArrayLike, level: float) -> np.ndarray:
-    """The first epoch, from 1, at which each curve ``[S, E]`` is at most a level.
+    """Return the first epoch, from 1, at which each curve ``[S, E]`` is at most a level.
 
-    A curve that never gets there counts E, the last epoch: the mean is then the time
-    without, out of the first E epochs (the restricted mean of survival analysis), a lower
-    bound that needs no assumption about what would have come later.
+    A curve that never reaches the level counts as E, the last epoch. The mean is then a
+    lower bound (the restricted mean of survival analysis), which needs no assumption about
+    later epochs.
 
     Returns:
       ``[S]``.
@@ -89,15 +108,14 @@ def first_within(curves: ArrayLike, level: float) -> np.ndarray:
 
 
 def never_within(curves: ArrayLike, level: float) -> np.ndarray:
-    """Mark the curves ``[S, E]`` that are never at a level or below: ``[S]``."""
+    """Tell which curves ``[S, E]`` always stay above a level: ``[S]``."""
     return np.all(~(np.asarray(curves, float) <= level), axis=1)
 
 
 def at_worst(values: ArrayLike, worst: ArrayLike) -> np.ndarray:
-    """Cap values ``[S]``, of which larger ones are worse, at ``worst``.
+    """Cap values ``[S]``, where larger is worse, at ``worst``.
 
-    A run that diverged is not dropped: it gets ``worst``. The cap ensures that no run
-    scores worse than a diverged one.
+    Runs that diverged get ``worst``, and no run scores worse than these.
     """
     values, worst = np.asarray(values, float), np.asarray(worst, float)
     return np.where(np.isfinite(values), np.minimum(values, worst), worst)

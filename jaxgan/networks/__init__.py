@@ -1,1 +1,1 @@
-"""Generators and critics: linen modules without training knowledge."""
+"""Generators and critics: linen modules that do not depend on how they are trained."""

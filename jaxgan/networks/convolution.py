@@ -1,17 +1,17 @@
-"""Convolutions that train fast on a CPU and are plain on an accelerator.
+"""Convolutions that train fast on a CPU.
 
-XLA's CPU backend gives only some convolutions to its matrix-product kernels: those that
-lie ``NHWC``, ``HWIO``, ``NHWC`` and, inside a loop, were written so from the start. The
-derivatives of ``lax.conv_general_dilated`` are not, and a weight gradient inside a
-``scan`` takes a hundred times as long as outside. So the three bilinear maps of a
-convolution are written here by hand, each the derivative of the other two:
+XLA's CPU backend uses its matrix-product kernels only for convolutions with layouts
+``NHWC``, ``HWIO``, ``NHWC``; inside a loop they must be written that way. The derivatives of
+``lax.conv_general_dilated`` are not, and a weight gradient inside a ``scan`` takes a hundred
+times as long as outside. So the three bilinear maps of a convolution are written here by
+hand, each the derivative of the other two:
 
 * ``correlate(x, w)`` is the convolution itself,
 * ``spread(g, w)`` is its gradient for ``x``, the transposed convolution,
 * ``weigh(x, g)`` is its gradient for ``w``.
 
-Derivatives of any order, by reverse mode only, stay within the three. On other platforms
-than a CPU each is ``lax.conv_general_dilated`` or one of its transposes.
+Reverse-mode derivatives of any order use only these three. On an accelerator each is
+``lax.conv_general_dilated`` or one of its transposes.
 """
 
 import contextlib
@@ -31,13 +31,13 @@ _plain = contextvars.ContextVar("plain", default=False)
 
 
 def on_cpu() -> bool:
-    """Tell whether JAX compiles for a CPU, and networks may be traced in forms for it."""
+    """Tell whether JAX compiles for a CPU, outside of ``plain``."""
     return not _plain.get() and jax.default_backend() == "cpu"
 
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """Trace networks as for an accelerator: for programs that others compile."""
+    """Trace networks as for an accelerator, for programs to export."""
     before = _plain.set(True)
     try:
         yield
@@ -49,10 +49,10 @@ class Geometry(NamedTuple):
     """The static part of a square convolution.
 
     Attributes:
-      size: Height and width of the large side, the input of ``correlate``.
-      kernel: Taps along each axis.
-      stride: Step of the large side per step of the small one.
-      padding: Zeros around the large side.
+      size: Height and width of the large image, the input of ``correlate``.
+      kernel: Kernel size.
+      stride: Stride.
+      padding: Zeros around the large image.
     """
 
     size: tuple[int, int]
@@ -62,14 +62,14 @@ class Geometry(NamedTuple):
 
     @property
     def small(self) -> tuple[int, int]:
-        """Height and width of the small side, the output of ``correlate``."""
+        """Height and width of the small image, the output of ``correlate``."""
         reach = 2 * self.padding - self.kernel
         high, wide = self.size
         return (high + reach) // self.stride + 1, (wide + reach) // self.stride + 1
 
     @property
     def covers(self) -> bool:
-        """Whether one application of the kernel covers the whole large side."""
+        """Whether the kernel covers the whole large image, so the output is one pixel."""
         return self.size == (self.kernel, self.kernel) and self.padding == 0
 
 
@@ -77,7 +77,7 @@ class Geometry(NamedTuple):
 def correlate(x: Array, w: Array, geometry: Geometry) -> Array:
     """Cross-correlate: ``[B, H, W, I], [k, k, I, O] -> [B, h, w, O]``.
 
-    Networks call this a convolution.
+    This is what networks call a convolution.
     """
     if on_cpu() and geometry.covers:
         return (x.reshape(x.shape[0], -1) @ w.reshape(-1, w.shape[-1]))[:, None, None]
@@ -121,8 +121,8 @@ def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
 def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:
     """List (tap, shift of the input) pairs for each output position modulo the stride.
 
-    Position ``stride * q + phase`` of the large side gets tap t of the small side's
-    ``q + shift``.
+    Position ``stride * q + phase`` of the large image gets tap t at position ``q + shift``
+    of the small one.
     """
     _, k, stride, padding = geometry
     return [
@@ -138,8 +138,8 @@ def _phases(geometry: Geometry) -> list[list[tuple[int, int]]]:
 def _interleave(parts: list[list[Array]], geometry: Geometry) -> Array:
     """Join the images of all phases, ``[B, Q, R, I]`` each, into ``[B, H, W, I]``.
 
-    The result is a sum of images with zeros between their rows and columns. XLA computes it
-    in one pass; of stacked images it makes a copy for every shape in which they are used.
+    The result is a sum of images with zeros between their rows and columns, which XLA
+    computes in one pass. It would copy stacked images for every shape in which they are used.
     """
 
     def join(images, axis):
@@ -156,7 +156,7 @@ def _interleave(parts: list[list[Array]], geometry: Geometry) -> Array:
 
 
 def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
-    """Compute ``spread`` as one convolution per phase, without any product with a zero."""
+    """Compute ``spread`` as one convolution per phase, without multiplying zeros."""
     stride = geometry.stride
     high, wide = (-(-side // stride) for side in geometry.size)
     w = w[::-1, ::-1].swapaxes(2, 3)  # so that the taps of a phase are a slice
@@ -205,7 +205,7 @@ def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
 
 
 def _weigh_as_convolution(x: Array, g: Array, geometry: Geometry) -> Array:
-    """Compute ``weigh`` as a convolution whose channels are the batch."""
+    """Compute ``weigh`` as a convolution with the batch as channels."""
     _, k, stride, padding = geometry
     reached = ((small - 1) * stride + k - padding for small in geometry.small)
     w = lax.conv_general_dilated(

@@ -1,7 +1,7 @@
-"""DCGAN for square images of 28 to 128 pixels, with labels if wanted.
+"""DCGAN for square images of 28 to 128 pixels, conditional on labels if wanted.
 
-Sources: Radford, Metz and Chintala, arXiv 1511.06434; labels as Miyato and Koyama, arXiv
-1802.05637.
+Sources: Radford, Metz and Chintala, arXiv 1511.06434; Miyato and Koyama, arXiv 1802.05637
+(labels).
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from jaxgan.networks.layers import (
     weighted,
 )
 
-_BASES = {28: 7, 32: 4, 48: 6, 64: 4, 96: 6, 128: 4}  # pixels along the smallest stage's side
+_BASES = {28: 7, 32: 4, 48: 6, 64: 4, 96: 6, 128: 4}  # image side to side of smallest stage
 SIZES = tuple(_BASES)
-_MOST = 8  # times the width are the most channels
+_MOST = 8  # largest number of channels, in widths
 
 
 def _scale_init(key, shape, dtype=jnp.float32):
@@ -33,10 +33,10 @@ def _scale_init(key, shape, dtype=jnp.float32):
 
 
 def of_size(size: int, table: Mapping[int, Any]) -> Any:
-    """Return what a table has for images of a size.
+    """Return a table's entry for an image size.
 
     Raises:
-      InputError: If it has nothing; the line lists the sizes.
+      InputError: If there is none; the message lists the sizes.
     """
     if size not in table:
         allowed = ", ".join(map(str, table))
@@ -45,7 +45,7 @@ def of_size(size: int, table: Mapping[int, Any]) -> Any:
 
 
 def _stages(size: int, width: int) -> tuple[int, list[int]]:
-    """The smallest stage's side, and the channels of each stage, smallest side first."""
+    """Return the smallest stage's side, and each stage's channels, smallest side first."""
     base = of_size(size, _BASES)
     count = (size // base).bit_length() - 1
     return base, [width * min(2**stage, _MOST) for stage in reversed(range(count))]
@@ -54,17 +54,17 @@ def _stages(size: int, width: int) -> tuple[int, list[int]]:
 class Generator(nn.Module):
     """Map latents ``[B, D]`` and labels ``[B]`` to images ``[B, size, size, channels]``.
 
-    Images lie in [-1, 1], in float32.
+    Images are float32 in [-1, 1].
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the last hidden stage; each earlier one has twice as many, up to
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the last hidden stage; each earlier stage has twice as many, up to
         eight times the width.
       channels: Channels of the image.
-      norm: One of ``layers.NORMS``; ``batch`` where there are classes.
-      classes: Number of classes; 0 for no labels. Each has its own scale and bias in the
-        batch norms.
-      dtype: Numbers to compute with.
+      norm: A name in ``layers.NORMS``; ``batch`` if there are classes.
+      classes: Number of classes; 0 without labels. Each class has its own scale and bias in
+        the batch norms.
+      dtype: Type to compute with, float32 or bfloat16.
     """
 
     size: int = 64
@@ -94,17 +94,17 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Map images ``[B, size, size, C]`` and labels ``[B]`` to scores ``[B]``, no sigmoid.
 
-    The first layer has no norm. A gradient penalty needs a ``norm`` other than ``batch``,
-    since it is per example.
+    The first layer has no norm. Gradient penalties are per example, so they need a ``norm``
+    other than ``batch``.
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the first stage; each later one has twice as many, up to eight times
-        the width.
-      norm: One of ``layers.NORMS``, or ``spectral``: that of the weights of every layer.
-      classes: Number of classes; 0 for no labels. The score has a term more: the inner
-        product of the summed last features with a vector of the class.
-      dtype: Numbers to compute with.
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the first stage; each later stage has twice as many, up to eight
+        times the width.
+      norm: A name in ``layers.NORMS``, or ``spectral`` (spectral norm of all weights).
+      classes: Number of classes; 0 without labels. With classes, the score includes
+        ``projection``.
+      dtype: Type to compute with, float32 or bfloat16.
     """
 
     size: int = 64
@@ -132,14 +132,14 @@ class Critic(nn.Module):
 
 
 def projection(x: Array, labels: Array | None, classes: int, norm: str, train: bool) -> Array:
-    """Inner products ``[B]`` of features, summed over pixels, with a vector of the class.
+    """Compute inner products ``[B]`` of summed features with a learned vector of the class.
 
     Args:
-      x: Features, ``[B, H, W, C]``.
+      x: Features, ``[B, H, W, C]``, which are summed over pixels.
       labels: ``[B]``.
       classes: Number of classes.
-      norm: Of the critic.
-      train: Whether it trains.
+      norm: The critic's norm.
+      train: Whether the critic trains.
     """
     summed = x.astype(jnp.float32).sum(axis=(1, 2))
     embed = nn.Dense(summed.shape[1], use_bias=False, kernel_init=normal)

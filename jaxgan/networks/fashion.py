@@ -1,4 +1,8 @@
-"""Report E's dense and convolutional networks for 28x28 grey images, and a classifier."""
+"""Small networks for 28x28 grey images, and a classifier.
+
+The dense and the convolutional GAN are those of report E, one of the reports that
+``experiments.claims`` tests.
+"""
 
 import math
 
@@ -14,7 +18,7 @@ SIDE = 28
 
 
 def _uniform(key, shape, dtype=jnp.float32):
-    """Draw weights uniform in ``+-1/sqrt(k * k * inputs)``, PyTorch's default."""
+    """Draw weights uniformly from ``+-1/sqrt(k * k * inputs)``, PyTorch's default."""
     bound = (shape[0] * shape[1] * shape[2]) ** -0.5
     flat = jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound)
     return flat.reshape(shape)  # drawn as a vector, as in layers.normal
@@ -25,7 +29,7 @@ def _leaky(x: Array) -> Array:
 
 
 class DenseGenerator(nn.Module):
-    """Map latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1] by one hidden layer."""
+    """Map latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1] with a hidden layer."""
 
     width: int = 128
 
@@ -36,7 +40,7 @@ class DenseGenerator(nn.Module):
 
 
 class DenseCritic(nn.Module):
-    """Map images ``[B, 28, 28, 1]`` to scores ``[B]`` by one hidden layer."""
+    """Map images ``[B, 28, 28, 1]`` to scores ``[B]`` with a hidden layer."""
 
     width: int = 128
 
@@ -50,8 +54,8 @@ class ConvGenerator(nn.Module):
     """Map latents ``[B, D]`` to images ``[B, 28, 28, 1]`` in [-1, 1].
 
     Attributes:
-      width: Channels of the widest layers; the last hidden one has half.
-      norm: One of ``layers.NORMS``.
+      width: Channels of the widest layers; the last hidden layer has half as many.
+      norm: A name in ``layers.NORMS``.
     """
 
     width: int = 128
@@ -66,7 +70,7 @@ class ConvGenerator(nn.Module):
         x = Dense(7 * 7 * self.width)(z).reshape(-1, 7, 7, self.width)
         x = block(x, self.width, kernel=3, stride=1, padding=1)
         x = block(x, self.width // 2, kernel=4, stride=2, padding=1)
-        x = x.repeat(2, axis=1).repeat(2, axis=2)  # our choice: the report does not say
+        x = x.repeat(2, axis=1).repeat(2, axis=2)  # the report does not specify this step
         return nn.tanh(ConvTranspose(1, kernel=3, stride=1, padding=1, kernel_init=_uniform)(x))
 
 
@@ -74,8 +78,8 @@ class ConvCritic(nn.Module):
     """Map images ``[B, 28, 28, 1]`` to scores ``[B]``.
 
     Attributes:
-      width: Channels of the widest layers; the first has half.
-      norm: One of ``layers.NORMS``, from the second layer on.
+      width: Channels of the widest layers; the first layer has half as many.
+      norm: A name in ``layers.NORMS``; the first layer has no norm.
     """
 
     width: int = 128
@@ -90,13 +94,13 @@ class ConvCritic(nn.Module):
         x = block(x, self.width // 2, "none", 1)
         x = block(x, self.width, self.norm, 2)
         x = block(x, self.width, self.norm, 1)
-        return Dense(1)(x.mean(axis=(1, 2))).squeeze(-1)  # our choice of pooling
+        return Dense(1)(x.mean(axis=(1, 2))).squeeze(-1)  # pooling: not in the report
 
 
 class Classifier(nn.Module):
     """Map images ``[B, 28, 28, 1]`` to logits ``[B, classes]`` and features ``[B, features]``.
 
-    It is not in the report. It names what a generator draws, and measures how well.
+    It recognises generated images and provides features to measure their quality.
 
     Attributes:
       classes: Number of classes.

@@ -1,10 +1,11 @@
 """The Inception-v3 network of the FID, which maps images to features.
 
-The network of 2015-12-05, with batch norm folded into its convolutions, under the names
-of PyTorch's ports. It differs from torchvision's in two ways besides its weights: averages
-over 3x3 pixels leave out those beyond the border, and the last block takes a maximum.
+This is the network of 2015-12-05, with batch norm folded into its convolutions and
+parameters named as in PyTorch ports. Besides its weights, it differs from torchvision's in
+two ways: 3x3 average pooling does not count pixels beyond the border, and the last block
+uses max pooling.
 
-Source: Szegedy et al., arXiv 1512.00567; Heusel et al., arXiv 1706.08500, for its use.
+Source: Szegedy et al., arXiv 1512.00567; Heusel et al., arXiv 1706.08500 (the FID).
 """
 
 import functools
@@ -25,13 +26,12 @@ FEATURES = 2048
 
 
 class Convention(NamedTuple):
-    """How a published FID brings images to the network.
+    """How a published FID resizes and scales images for the network.
 
     Attributes:
-      resampling: ``pixels -> [299, pixels]``: the share of every pixel in every sample
-        along one axis.
-      zero: The level, of 0 to 255, that becomes 0.
-      unit: Levels above it that become 1.
+      resampling: ``pixels -> [299, pixels]``: the matrix that resizes one axis.
+      zero: Pixel value (0 to 255) that becomes 0.
+      unit: Difference of pixel values that becomes 1.
     """
 
     resampling: Callable[[int], np.ndarray]
@@ -39,27 +39,27 @@ class Convention(NamedTuple):
     unit: float
 
 
-# An accelerator's default may be TensorFloat-32, which rounds factors to three digits.
+# The default of an accelerator may be TensorFloat-32, which rounds to three digits.
 _PRECISION = lax.Precision.HIGHEST
 
 
 def extractor(
     params: Any, batch_size: int | None = None, convention: str = "tensorflow"
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Make a function of images ``[N, H, W, 3]``, uint8 in RGB, to features ``[N, 2048]``.
+    """Make the function from RGB images, uint8 ``[N, H, W, 3]``, to features ``[N, 2048]``.
 
-    The network is compiled once, and the resizing once per size of image. It raises
-    ``ValueError`` for other arrays.
+    The function compiles the network once, and the resizing once per image size. It raises
+    ``ValueError`` for other arrays. ``jaxgan.metrics.images.inception_features`` also loads
+    the weights.
 
     Args:
       params: Parameters from ``convert.inception.load``.
-      batch_size: Images at once; by default 2 on a CPU, where larger batches take longer
+      batch_size: Images per batch; by default 2 on a CPU, where larger batches take longer
         per image, and 64 elsewhere.
-      convention: One of ``CONVENTIONS``.
+      convention: A name in ``CONVENTIONS``.
 
     Raises:
-      InputError: If there is no such convention, or the parameters are not those of this
-        network.
+      InputError: If the convention is unknown, or the parameters do not fit this network.
     """
     lookup("convention", convention, CONVENTIONS)
     _check(params)
@@ -99,23 +99,22 @@ def _check(params: Any) -> None:
 def resize_and_scale(images: Array, convention: str = "tensorflow") -> Array:
     """Turn images ``[B, H, W, 3]`` in 0 to 255 into the network's input ``[B, 299, 299, 3]``.
 
-    ``tensorflow`` and ``pytorch`` resize bilinearly between the two nearest pixels, however
-    many lie between two samples, so their FIDs of large images include aliasing. They differ
-    in where a pixel's value lies: at its corner, as TensorFlow 1 has it, or at its centre.
-    ``clean`` resizes as Pillow resizes float images: by a cubic kernel (a = -1/2) that is
-    widened where images shrink; levels beyond 0 to 255 are cut off, and none is rounded.
-    Images of 299 pixels stay as they are. Then ``x / 128 - 1``, or with ``pytorch``
-    ``x / 127.5 - 1``.
+    ``tensorflow`` and ``pytorch`` resize bilinearly without antialiasing, so FIDs of large
+    images contain aliasing. They differ in where a pixel's value lies: at its corner, as in
+    TensorFlow 1, or at its centre. ``clean`` resizes as Pillow resizes float images, with a
+    cubic kernel (a = -1/2) that is widened when images shrink; values beyond 0 to 255 are
+    clipped, and none is rounded. Images of 299 pixels are not resized. Then pixels are
+    scaled to ``x / 128 - 1``, or to ``x / 127.5 - 1`` with ``pytorch``.
 
     Raises:
-      InputError: If there is no such convention.
+      InputError: If the convention is unknown.
 
-    Source: torch-fidelity 0.4.0, pytorch-fid 0.3.0 and clean-fid 0.1.35; Parmar et al.,
-    arXiv 2104.11222, for the last.
+    Source: torch-fidelity 0.4.0, pytorch-fid 0.3.0 and clean-fid 0.1.35; ``clean`` is from
+    Parmar et al., arXiv 2104.11222.
     """
     resampling, zero, unit = lookup("convention", convention, CONVENTIONS)
     x = jnp.asarray(images, jnp.float32)
-    # Along rows first, as Pillow does: its sums in float32 then round alike.
+    # The width first, as in Pillow, so that float32 sums round alike.
     if x.shape[2] != SIZE:
         x = jnp.einsum("sw,bhwc->bhsc", resampling(x.shape[2]), x, precision=_PRECISION)
     if x.shape[1] != SIZE:
@@ -124,14 +123,14 @@ def resize_and_scale(images: Array, convention: str = "tensorflow") -> Array:
 
 
 def _bilinear(size: int, centre: float) -> np.ndarray:
-    """Shares of bilinear resizing; ``centre`` is where in a pixel its value lies."""
+    """Return the matrix of bilinear resizing; a value lies at ``centre`` in its pixel."""
     position = ((np.arange(SIZE) + centre) * size / SIZE - centre).clip(0, size - 1)
     distance = np.abs(position[:, None] - np.arange(size))
     return (1 - distance).clip(0).astype(np.float32)
 
 
 def _cubic(size: int) -> np.ndarray:
-    """Shares of Pillow's bicubic resizing, whose kernel reaches two pixels or samples."""
+    """Return the matrix of Pillow's bicubic resizing (two pixels or samples wide)."""
     scale = size / SIZE
     width = max(scale, 1.0)
     centres = (np.arange(SIZE)[:, None] + 0.5) * scale
@@ -140,7 +139,7 @@ def _cubic(size: int) -> np.ndarray:
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
     weights = np.where(x < 1, near, np.where(x < 2, far, 0))
-    # Pillow rounds the kernel's ends to whole pixels.
+    # As in Pillow, the ends of the kernel are rounded to whole pixels.
     first, end = (np.trunc(centres + side * 2 * width + 0.5) for side in (-1, 1))
     weights = np.where((pixels >= first) & (pixels < end), weights, 0)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -203,7 +202,7 @@ def _chain(x: Array, name: str, *units: tuple[int, int, int]) -> Array:
 
 
 def _average(x: Array) -> Array:
-    """Average over 3x3 pixels, without those beyond the border."""
+    """Average over 3x3 pixels; those beyond the border do not count."""
     return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
 
 
@@ -253,7 +252,7 @@ class MixedC(nn.Module):
     """A block on 17x17 pixels: ``[B, H, W, I] -> [B, H, W, 768]``.
 
     Attributes:
-      inner: Channels inside the branches of long kernels.
+      inner: Channels inside the branches with 1x7 and 7x1 kernels.
     """
 
     inner: int
@@ -289,7 +288,7 @@ class MixedE(nn.Module):
     """A block on 8x8 pixels: ``[B, H, W, I] -> [B, H, W, 2048]``.
 
     Attributes:
-      largest: Whether to pool by the maximum, not the average.
+      largest: Whether to use max pooling instead of average pooling.
     """
 
     largest: bool
@@ -311,9 +310,9 @@ class MixedE(nn.Module):
 
 
 class Inception(nn.Module):
-    """Map images from ``resize_and_scale`` to features ``[B, 2048]``, none negative.
+    """Map images from ``resize_and_scale`` to nonnegative features ``[B, 2048]``.
 
-    Other sizes of at least 75x75 pixels work, but their features are not those of the FID.
+    Other sizes of at least 75x75 pixels work, but do not give the features of the FID.
     """
 
     @nn.compact

@@ -1,7 +1,7 @@
 """Convolutional layers and norms.
 
-Layers compute with the numbers of their input, float32 or bfloat16; parameters and statistics
-are float32. Programs that train these layers should be compiled with ``compiler_options()``.
+Layers compute in the type of their input, float32 or bfloat16; parameters and statistics
+are float32. Compile programs that train these layers with ``compiler_options()``.
 """
 
 import functools
@@ -20,17 +20,22 @@ from jaxgan.networks import winograd
 from jaxgan.networks.convolution import Geometry, on_cpu
 
 NORMS = ("batch", "layer", "none")
-SPECTRAL = "spectral"  # of the weights, not of what passes: of critics alone
+SPECTRAL = "spectral"  # a norm of weights, not of activations; for critics only
 _OPTION = "xla_cpu_experimental_ynn_fusion_type"
 _WITHOUT_CONVOLUTIONS = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
 
 
 def compiler_options() -> dict[str, Any]:
-    """Return the options of the outermost ``jax.jit`` with which convolutions train fast.
+    """Return options for the outermost ``jax.jit`` that make convolutions train faster.
 
-    On a CPU, XLA has two libraries for convolutions and takes YNNPACK, which needs up to
-    twice the time of the other on the shapes of training. The options are empty on other
-    platforms, where XLA does not know them, and where ``XLA_FLAGS`` sets them.
+    On a CPU, XLA has two libraries for convolutions. By default it uses YNNPACK, which takes
+    up to twice the time of the other one on shapes of training. The options are empty on
+    other platforms, where XLA does not know them, and if ``XLA_FLAGS`` sets them.
+
+    Examples:
+      >>> import jax
+      >>> from jaxgan.networks import layers
+      >>> step = jax.jit(lambda x: 2 * x, compiler_options=layers.compiler_options())
     """
     if not on_cpu() or _OPTION in os.environ.get("XLA_FLAGS", ""):
         return {}
@@ -43,9 +48,10 @@ def compiler_options() -> dict[str, Any]:
 
 
 def normal(key: Array, shape: Sequence[int], dtype=jnp.float32) -> Array:
-    """Draw weights of any shape from a normal distribution with deviation 0.02.
+    """Draw weights from a normal distribution with mean 0 and standard deviation 0.02.
 
-    They are drawn as a vector: XLA's CPU compiler takes five times as long for four axes.
+    It draws a vector and reshapes it: XLA's CPU compiler takes five times as long for an
+    array with four axes.
     """
     return 0.02 * jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
 
@@ -57,10 +63,10 @@ class Conv(nn.Module):
 
     Attributes:
       features: Output channels.
-      kernel: Taps along each axis.
-      stride: Step.
+      kernel: Kernel size.
+      stride: Stride.
       padding: Zeros on every side.
-      use_bias: Whether to add one number per channel.
+      use_bias: Whether to add a bias.
       kernel_init: Draws the weights from (key, shape).
     """
 
@@ -86,14 +92,14 @@ class Conv(nn.Module):
 class ConvTranspose(nn.Module):
     """Square transposed convolution ``[B, h, w, I] -> [B, H, W, features]``.
 
-    ``H = (h - 1) stride - 2 padding + kernel``, as in PyTorch. Weights are those of the
-    convolution that it transposes: ``[k, k, features, I]``.
+    ``H = (h - 1) stride - 2 padding + kernel``, as in PyTorch. Weights are
+    ``[k, k, features, I]``, as in the convolution that it transposes.
 
     Attributes:
       features: Output channels.
-      kernel: Taps along each axis.
-      stride: Step of the output per step of the input.
-      padding: Zeros around the input of the convolution that this one transposes.
+      kernel: Kernel size.
+      stride: Stride.
+      padding: Padding of the convolution that this layer transposes.
       kernel_init: Draws the weights from (key, shape).
     """
 
@@ -126,17 +132,17 @@ class Bias(nn.Module):
 class BatchNorm(nn.Module):
     """Batch norm with PyTorch's conventions: ``[..., C] -> [..., C]``.
 
-    Training uses the batch's own mean and variance, evaluation the running ones, which
-    follow the batch's by ``momentum`` and hold the unbiased variance. Where there are classes,
-    each has its own scale and bias: ``(x [B, ..., C], labels [B]) -> [B, ..., C]``.
+    Training uses the batch's mean and variance. Evaluation uses running ones, which are
+    moving averages of the batch means and unbiased variances. Conditional batch norm, with
+    a scale and a bias per class, maps ``(x [B, ..., C], labels [B]) -> [B, ..., C]``.
 
     Source: Ioffe and Szegedy, arXiv 1502.03167; Dumoulin et al., arXiv 1610.07629.
 
     Attributes:
-      momentum: Share of the new value in a running one.
+      momentum: Weight of the new value in a moving average.
       epsilon: Added to the variance.
       scale_init: Draws the scale from (key, shape).
-      classes: Number of classes.
+      classes: Number of classes; 0 without labels.
     """
 
     momentum: float = 0.1
@@ -174,11 +180,11 @@ class BatchNorm(nn.Module):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _batch_norm(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, ...]:
-    """Normalise ``[B, ..., C]`` over all axes but the last; returns mean and variance too.
+    """Normalise ``[B, ..., C]`` over all axes but the last; also return mean and variance.
 
-    Scale and bias are ``[1, ..., 1, C]``, or ``[B, 1, ..., C]`` by example. Derivatives are by
-    reverse mode only, and those of mean and variance are left out. The gradient is written
-    out: what JAX derives passes over ``x`` more often, and keeps more.
+    Scale and bias are ``[1, ..., 1, C]``, or ``[B, 1, ..., C]`` per example. Only reverse-mode
+    derivatives exist, and mean and variance have none. The gradient is written by hand: the
+    one that JAX derives passes over ``x`` more often and keeps more arrays.
     """
     return _batch_norm_forward(x, scale, bias, epsilon)[0]
 
@@ -199,8 +205,8 @@ def _batch_norm_backward(epsilon, kept, gradients):
     of_scale = ((g * x).sum(axes, keepdims=True) - mean * of_bias) * rate
     tilt = rate * (slope * of_scale).sum(0, keepdims=True) / count
     shift = mean * tilt - (slope * of_bias).sum(0, keepdims=True) / count
-    # The last operation takes two large arrays; otherwise XLA computes the result again in
-    # each of its consumers (findings/xla_cpu_computes_behind_a_barrier_twice.sh).
+    # The last operation must take two large arrays; otherwise XLA recomputes the result in
+    # each consumer (findings/xla_cpu_computes_behind_a_barrier_twice.sh).
     return (g * slope + shift) - x * tilt, of_scale, of_bias
 
 
@@ -208,10 +214,10 @@ _batch_norm.defvjp(_batch_norm_forward, _batch_norm_backward)
 
 
 def one_hot(labels: Array | None, classes: int) -> Array:
-    """Labels ``[B]`` as rows ``[B, classes]`` of zeros and a one.
+    """Encode labels ``[B]`` as one-hot rows ``[B, classes]``.
 
     Raises:
-      InputError: If there are no labels.
+      InputError: If labels are missing.
     """
     if labels is None:
         raise InputError(f"a network with {classes} classes needs labels")
@@ -237,8 +243,8 @@ def normalise(
 ) -> Array:
     """Apply a norm by its name in ``NORMS``, inside a compact module.
 
-    ``layer`` normalises all numbers of an example together, with a scale and a shift per
-    channel. ``options`` are those of ``BatchNorm``.
+    ``layer`` normalises all numbers of an example together, with a scale and a bias per
+    channel. ``options`` are attributes of ``BatchNorm``.
 
     Raises:
       InputError: If there are classes and a norm other than ``batch``.
@@ -254,10 +260,10 @@ def normalise(
 
 
 def weighted(layer: nn.Module, norm: str, train: bool) -> Callable[[Array], Array]:
-    """A layer of a critic without a bias, its weights over their spectral norm if so named.
+    """Return a critic's layer, with spectral norm if ``norm`` is ``spectral``.
 
-    Training takes one step of power iteration at every pass, and keeps it in the collection
-    ``batch_stats``; evaluation takes a step from there, which it does not keep.
+    In training, every pass makes one step of power iteration and stores it in the collection
+    ``batch_stats``; evaluation makes a step without storing it.
 
     Source: Miyato et al., arXiv 1802.05957.
     """

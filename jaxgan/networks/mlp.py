@@ -1,11 +1,11 @@
 """The dense generator and critic of the points laboratory.
 
 The three matrix products of a dense layer are written out, each the derivative of the other
-two, so that derivatives of any order, by reverse mode, stay within the three. They are named
-as in BLAS, by the operand that is transposed. In a layer that widens, ``nn`` computes the
-outputs and ``nt`` the gradients of the inputs; in one that narrows it is the reverse. ``tn``
-computes the gradients of the weights. On a CPU each has the form that trains fastest there:
-lanes of the small networks of points take 7 to 10 % less time than with the derivatives of a
+two, so reverse-mode derivatives of any order use only these three. Their names are as in
+BLAS: ``n`` is a plain operand, ``t`` a transposed one. In a layer that widens, ``nn``
+computes the outputs and ``nt`` the gradients of the inputs; in a layer that narrows it is
+the reverse. ``tn`` computes the gradients of the weights. On a CPU each product has the form
+that trains fastest: small networks take 7 to 10 % less time than with the derivatives of a
 plain product.
 """
 
@@ -19,13 +19,13 @@ from jax import Array, lax
 
 from jaxgan.networks.convolution import on_cpu
 
-_THIN, _NARROW = 4, 64  # largest short sides of the kernels with forms of their own
+_THIN, _NARROW = 4, 64  # largest short sides of kernels with a special form
 
 
 @jax.custom_vjp
 def _nn(x: Array, w: Array) -> Array:
     """Multiply ``[B, I], [I, O] -> [B, O]``."""
-    if on_cpu() and x.shape[1] <= _THIN:  # one pass over the output, which XLA fuses
+    if on_cpu() and x.shape[1] <= _THIN:  # XLA fuses this to one pass
         terms = (x[:, i : i + 1] * w[i : i + 1] for i in range(x.shape[1]))
         return functools.reduce(jnp.add, terms)
     return x @ w
@@ -40,8 +40,8 @@ def _nt(g: Array, w: Array) -> Array:
 @jax.custom_vjp
 def _tn(x: Array, g: Array) -> Array:
     """Multiply ``[B, I], [B, O] -> [I, O]``."""
-    # After a copy XLA can use its kernels for row-major matrices. Wider matrices gain less
-    # than the copy costs.
+    # After a copy XLA can use its kernels for row-major matrices. With wider matrices the
+    # copy costs more than it gains.
     narrow = on_cpu() and x.shape[1] <= _NARROW
     return (lax.optimization_barrier(x.T) if narrow else x.T) @ g
 
@@ -52,11 +52,11 @@ _tn.defvjp(lambda x, g: (_tn(x, g), (x, g)), lambda args, w: (_nt(args[1], w), _
 
 
 class Dense(nn.Module):
-    """Affine map ``[B, inputs]`` to ``[B, width]``, initialised as PyTorch does.
+    """Affine map from ``[B, inputs]`` to ``[B, width]``.
 
-    Weights and biases start uniform in ``+-1/sqrt(inputs)``, as those of the reports'
-    networks did. The kernel has its short side first: ``[inputs, width]`` or, where the
-    layer narrows, ``[width, inputs]``. So a CPU computes the weight gradient fastest.
+    Weights and biases start uniform in ``+-1/sqrt(inputs)``, PyTorch's default. The kernel
+    has its short side first, ``[inputs, width]`` or ``[width, inputs]``, because a CPU then
+    computes the gradient of the weights faster.
 
     Attributes:
       width: Number of outputs.
@@ -80,11 +80,13 @@ class Dense(nn.Module):
 
 
 class Generator(nn.Module):
-    """Map latents ``[B, D]`` to points ``[B, features]`` by dense layers with ReLU between.
+    """Map latents ``[B, D]`` to points ``[B, features]`` with dense layers and ReLU.
+
+    ``jaxgan.gan`` has an example.
 
     Attributes:
-      widths: Hidden widths, input side first.
-      features: Output dimensions.
+      widths: Widths of the hidden layers, from input to output.
+      features: Dimensions of a point.
     """
 
     widths: Sequence[int] = (256, 64)
@@ -98,10 +100,12 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Map points ``[B, F]`` to scores ``[B]`` by dense layers with ReLU between, no sigmoid.
+    """Map points ``[B, F]`` to scores ``[B]`` with dense layers and ReLU; no sigmoid.
+
+    ``jaxgan.gan`` has an example.
 
     Attributes:
-      widths: Hidden widths, input side first.
+      widths: Widths of the hidden layers, from input to output.
     """
 
     widths: Sequence[int] = (256, 64)

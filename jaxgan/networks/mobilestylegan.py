@@ -1,10 +1,10 @@
-"""The generator of MobileStyleGAN: a lighter StyleGAN2 that makes images from wavelets.
+"""The generator of MobileStyleGAN: a lighter StyleGAN2 that predicts wavelet bands.
 
 Source: Belousov, MobileStyleGAN: A Lightweight Convolutional Neural Network for
 High-Fidelity Image Synthesis, arXiv 2104.04767. Its mapping network is ``stylegan2``'s.
 
-A convolution is split into a depthwise one and one of a single tap. Demodulation does not
-depend on the code, so it is part of the weights. Images grow by the inverse Haar transform.
+A convolution is split into a depthwise and a 1x1 convolution. Demodulation does not depend
+on the code, so it is part of the weights. The inverse Haar transform doubles the size.
 """
 
 import functools
@@ -22,7 +22,7 @@ _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 
 
 class Style(nn.Module):
-    """Scale the channels of images ``[N, H, W, C]`` by styles of codes ``[N, D]``."""
+    """Scale the channels of ``[N, H, W, C]`` by styles from codes ``[N, D]``."""
 
     @nn.compact
     def __call__(self, x: Array, code: Array) -> Array:
@@ -37,7 +37,7 @@ class Layer(nn.Module):
 
     Attributes:
       features: Output channels.
-      split: Whether the convolution is a depthwise 3x3 one and one of a single tap.
+      split: Whether to split the convolution into a depthwise 3x3 and a 1x1 convolution.
     """
 
     features: int
@@ -62,12 +62,12 @@ class Layer(nn.Module):
 class Synthesis(nn.Module):
     """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, 3]``.
 
-    The first layer reads one code, each block three, and the conversion to colours one: L is
-    three times the number of blocks, plus two. H and W are 4, doubled for each block and
-    once more.
+    The first layer reads one code, each block three and the RGB layer one, so L is three
+    times the number of blocks plus two. H and W are 4 and double in each block and once at
+    the end.
 
     Attributes:
-      channels: Channels of the first layer and after each block.
+      channels: Channels after the first layer and after each block.
     """
 
     channels: tuple[int, ...]
@@ -88,11 +88,11 @@ class Synthesis(nn.Module):
 
 @jax.custom_vjp
 def depthwise(x: Array, taps: Array) -> Array:
-    """Convolve each channel of ``[N, H, W, C]``, zeros around, with a kernel of ``[3, 3, C]``.
+    """Convolve each channel of ``[N, H, W, C]``, zero-padded, with a kernel ``[3, 3, C]``.
 
-    This is shifted sums: a depthwise convolution is slow on every platform. Its derivatives
-    are written by hand: XLA's CPU backend computes what goes into a sum of nine parts nine
-    times, unless a barrier stands before it.
+    It is a sum of shifted arrays: a depthwise convolution is slow on every platform. Its
+    derivatives are written by hand: without a barrier, XLA's CPU backend recomputes the
+    input of a sum of nine terms nine times.
     """
     shifted = [
         part * tap[:, None, None] for part, tap in zip(_shifted(x), _rows(taps), strict=True)
@@ -101,7 +101,7 @@ def depthwise(x: Array, taps: Array) -> Array:
 
 
 def _shifted(x: Array) -> list[Array]:
-    """The nine neighbours of every pixel, as images, row by row."""
+    """Return the nine shifted images, row by row."""
     _, high, wide, _ = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return [x[:, i : i + high, j : j + wide] for i in range(3) for j in range(3)]
@@ -127,10 +127,10 @@ depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def inverse_haar(x: Array) -> Array:
-    """Join four bands into an image of twice the size: ``[N, H, W, 4C] -> [N, 2H, 2W, C]``.
+    """Combine four bands to an image of twice the size: ``[N, H, W, 4C] -> [N, 2H, 2W, C]``.
 
-    The bands have C channels each: means, differences along the height, along the width,
-    and along both.
+    The bands have C channels each: means, differences along the height, along the width and
+    along both.
     """
     n, high, wide, channels = x.shape
     mean, down, across, both = jnp.split(x / 2, 4, axis=3)

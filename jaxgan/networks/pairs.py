@@ -1,4 +1,4 @@
-"""Pairs of networks for images, by name."""
+"""Pairs of a generator and a critic for images, by name."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,22 +12,29 @@ from jaxgan.networks.layers import NORMS, SPECTRAL
 
 
 class Pair(NamedTuple):
-    """A generator and the critic that goes with it.
+    """A generator and its critic.
 
     Generators map ``(z [B, D], labels [B])`` to images ``[B, size, size, channels]``, critics
-    ``(images, labels [B])`` to scores ``[B]``. Labels are int32, and only where there are
-    classes. Both have the keyword ``train``.
+    ``(images, labels [B])`` to scores ``[B]``. Labels are int32; networks without classes do
+    not take them. Both networks have the keyword ``train``.
 
     Attributes:
       generator: Makes the generator from ``size, width, channels, norm, classes=0,
-        dtype=float32``: the side of the images in pixels, the network's own width, the
-        channels of the images, a name in ``layers.NORMS``, the number of classes, and the
-        numbers that it computes with. Its parameters and images are float32.
+        dtype=float32``: the side of the images in pixels, the network's width, the channels
+        of the images, a name in ``layers.NORMS``, the number of classes, and the type to
+        compute with. Parameters and images are float32.
       critic: Makes the critic from ``size, width, norm, classes=0, dtype=float32``.
-      sizes: Sides of images.
-      conditional: Whether there may be classes, and other numbers than float32.
-      critic_norms: Norms of the critic; the first one is its default where there is no
-        penalty.
+      sizes: Allowed sides of images in pixels.
+      conditional: Whether classes, and types other than float32, are allowed.
+      critic_norms: Allowed norms of the critic; the first is the default without a penalty.
+
+    Examples:
+      >>> import jaxgan
+      >>> from jaxgan.networks.pairs import PAIRS
+      >>> pair = PAIRS["dcgan"]
+      >>> g = jaxgan.gan(
+      ...     pair.generator(32, 64, 3, "batch"), pair.critic(32, 64, "none"),
+      ...     jaxgan.objective("r1"), jaxgan.pair("adam", 2e-4), latent_dim=100)
     """
 
     generator: Callable[..., nn.Module]
@@ -38,7 +45,7 @@ class Pair(NamedTuple):
 
 
 def _of_report(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Make a network of a report, which has no other form."""
+    """Wrap a network of a report: it takes no labels and computes in float32."""
 
     def network(*settings: Any, classes: int = 0, dtype: Any = jnp.float32) -> nn.Module:
         if classes:

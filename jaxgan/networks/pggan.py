@@ -3,10 +3,9 @@
 Source: Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and
 Variation, arXiv 1710.10196, table 2.
 
-Gains of the equalised learning rate are not part of the network: they are multiplied into
-its weights. Doubling the pixels and then applying a 3x3 kernel is one transposed convolution
-of stride 2, whose 4x4 kernel has each tap added to its neighbours: 16 products for every
-four pixels, not 36.
+The network has no gains for the equalised learning rate: these are multiplied into its
+weights. Nearest upsampling with a 3x3 convolution is computed as one transposed convolution
+of stride 2 with a 4x4 kernel, which takes 16 products for four pixels instead of 36.
 """
 
 import flax.linen as nn
@@ -19,18 +18,18 @@ _EPSILON = 1e-8
 
 
 def pixel_norm(x: Array) -> Array:
-    """Divide ``[..., C]`` by its root mean square over C: section 4.2 of the paper."""
+    """Divide ``[..., C]`` by its root mean square over C (section 4.2 of the paper)."""
     return x * lax.rsqrt(jnp.square(x).mean(axis=-1, keepdims=True) + _EPSILON)
 
 
 class Generator(nn.Module):
     """Map latents to images: ``[N, D] -> [N, H, W, colours]``.
 
-    Only the direction of a latent counts. H and W are 4, doubled for each resolution after
-    the first.
+    Only the direction of a latent matters. H and W are 4 at the first resolution and double
+    at each further one.
 
     Attributes:
-      channels: Width of the two layers of each resolution, the coarsest first.
+      channels: Channels of the two layers of each resolution, coarsest first.
       colours: Channels of an image.
     """
 

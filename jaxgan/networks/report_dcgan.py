@@ -1,6 +1,7 @@
-"""Report D's DCGAN, for square images whose side is a power of two.
+"""The DCGAN of report D, for square images whose side is a power of two.
 
-After Radford, Metz and Chintala, arXiv 1511.06434; ``dcgan`` is nearer to theirs.
+Report D is one of the reports that ``experiments.claims`` tests. ``dcgan`` is closer to the
+original DCGAN of Radford, Metz and Chintala, arXiv 1511.06434.
 """
 
 import flax.linen as nn
@@ -30,10 +31,10 @@ class Generator(nn.Module):
     """Map latents ``[B, D]`` to images ``[B, size, size, channels]`` in [-1, 1].
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the last hidden stage; each earlier one has twice as many.
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the last hidden stage; each earlier stage has twice as many.
       channels: Channels of the image.
-      norm: One of ``layers.NORMS``.
+      norm: A name in ``layers.NORMS``.
     """
 
     size: int = 64
@@ -55,12 +56,12 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Map images ``[B, size, size, C]`` to scores ``[B]``, without a sigmoid.
 
-    A gradient penalty needs a ``norm`` other than ``batch``, since it is per example.
+    Gradient penalties are per example, so they need a ``norm`` other than ``batch``.
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the first stage; each later one has twice as many.
-      norm: One of ``layers.NORMS``.
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the first stage; each later stage has twice as many.
+      norm: A name in ``layers.NORMS``.
     """
 
     size: int = 64

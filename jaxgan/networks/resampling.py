@@ -1,10 +1,10 @@
-"""Filters that change the rate of a signal, and the bands of the layers of StyleGAN3.
+"""Resampling filters and frequency bands of the layers of StyleGAN3.
 
 Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423, section
 3.2 and appendix C.
 
-A rate is a number of samples per side of the image. Samples lie on a canvas that reaches
-beyond the image by a margin. Filters are applied as sums of shifted arrays: a depthwise
+A rate is a number of samples per side of the image. Samples lie on a canvas, which is larger
+than the image by a margin. Filters are sums of shifted arrays, because a depthwise
 convolution is slow on a CPU.
 """
 
@@ -18,13 +18,13 @@ from jax import Array, lax
 
 
 class Signal(NamedTuple):
-    """The band and the samples of a layer's output.
+    """Frequency band and sampling of a layer's output.
 
     Attributes:
       rate: Samples per side of the image.
-      cutoff: Frequency, in periods per side of the image, at which a filter to this signal
-        halves the amplitude.
-      half_width: Half of the transition band of that filter.
+      cutoff: Frequency, in periods per side of the image, at which the layer's filter halves
+        the amplitude.
+      half_width: Half the width of that filter's transition band.
       size: Samples per side of the canvas.
     """
 
@@ -35,14 +35,14 @@ class Signal(NamedTuple):
 
 
 class Resampling(NamedTuple):
-    """The way of a layer to a higher rate, at which it is nonlinear, and from there.
+    """Upsampling before a layer's nonlinearity and downsampling after it.
 
     Attributes:
-      up: Factor of the rate before the nonlinearity.
-      down: The rate's divisor after it.
-      up_filter: Taps ``[T]`` of sum 1 at the higher rate.
-      down_filter: Taps ``[T]`` along both axes, or ``[T, T]`` of a radial filter.
-      before: Zeros before the signal at the higher rate; a negative number crops it.
+      up: Upsampling factor.
+      down: Downsampling factor.
+      up_filter: Taps ``[T]`` with sum 1, at the higher rate.
+      down_filter: Taps ``[T]`` for both axes, or ``[T, T]`` of a radial filter.
+      before: Zeros before the upsampled signal; a negative number crops it.
       size: Samples per side of the output's canvas.
     """
 
@@ -64,16 +64,16 @@ def signals(
     last_stopband: float = 2**0.3,
     margin: int = 10,
 ) -> tuple[Signal, ...]:
-    """Compute the outputs of all layers and of the conversion to colours.
+    """Compute the bands of all layers and of the RGB layer.
 
     Args:
       resolution: Pixels per side of the image.
-      layers: Number of layers without the conversion to colours.
-      critical: Number of the last of them whose band is all of the image's.
-      first_cutoff: Cutoff of the first.
-      first_stopband: Frequency above which its filter suppresses everything.
-      last_stopband: The same of the last, in units of its cutoff.
-      margin: Samples around the image at each side.
+      layers: Number of layers, without the RGB layer.
+      critical: Number of last layers with the full band of the image (critically sampled).
+      first_cutoff: Cutoff of the first layer.
+      first_stopband: Start of the first layer's stopband.
+      last_stopband: Start of the last layer's stopband, in units of its cutoff.
+      margin: Samples around the image on each side.
     """
     last = resolution / 2
     powers = np.minimum(np.arange(layers + 1) / (layers - critical), 1)
@@ -103,10 +103,11 @@ def resampling(
     Args:
       source: Input of the layer.
       target: Output of the layer.
-      kernel: Size of its convolution, which covers every position that the kernel touches.
-      taps: Taps of a filter per factor of the rate.
-      oversampling: Factor of the higher of the two rates at which the layer is nonlinear.
-      radial: Whether the second filter depends on the distance alone, not on x times y.
+      kernel: Kernel size of the layer's convolution, which is a full one: its output has
+        every position that the kernel touches.
+      taps: Filter taps per resampling factor.
+      oversampling: Rate of the nonlinearity over the higher rate of input and output.
+      radial: Whether the second filter is radially symmetric instead of separable.
     """
     high = max(source.rate, target.rate) * oversampling
     up, down = high // source.rate, high // target.rate
@@ -120,7 +121,7 @@ def resampling(
 def _low_pass(
     factor: int, taps: int, band: Signal, rate: int, radial: bool = False
 ) -> np.ndarray:
-    """Design a filter for a signal at a rate, windowed after Kaiser; its sum is 1."""
+    """Design a low-pass filter with a Kaiser window; its taps sum to 1."""
     if factor == 1:
         return np.ones(1)
     count = taps * factor
@@ -131,14 +132,14 @@ def _low_pass(
     window = np.kaiser(count, scipy.signal.kaiser_beta(decibels))
     offsets = (np.arange(count) - (count - 1) / 2) / rate
     distances = np.pi * np.hypot(offsets[:, None], offsets[None])
-    # An even count has no centre.
+    # The number of taps is even, so no distance is 0.
     jinc = scipy.special.j1(2 * band.cutoff * distances) / distances
     kernel = jinc * np.outer(window, window)
     return kernel / kernel.sum()
 
 
 def raise_rate(x: Array, way: Resampling) -> Array:
-    """Filter ``[N, H, W, C]`` at ``up`` times its rate, with zeros between its samples."""
+    """Upsample ``[N, H, W, C]`` by ``up``: insert zeros and filter."""
     size = (way.size - 1) * way.down + len(way.down_filter)
     for axis in (1, 2):
         x = _raise_rate(x, axis, way, size)
@@ -146,7 +147,7 @@ def raise_rate(x: Array, way: Resampling) -> Array:
 
 
 def lower_rate(x: Array, way: Resampling) -> Any:
-    """Filter ``[N, H, W, C]`` and keep every ``down``-th sample: ``[N, size, size, C]``."""
+    """Downsample ``[N, H, W, C]`` by ``down`` with a filter: ``[N, size, size, C]``."""
     taps, to = way.down_filter, (way.size, way.down)
     if taps.ndim == 1:
         return _filter(_filter(x, 2, taps, *to), 1, taps, *to)
@@ -159,7 +160,7 @@ def lower_rate(x: Array, way: Resampling) -> Any:
 
 
 def _raise_rate(x: Array, axis: int, way: Resampling, size: int) -> Array:
-    """Filter one axis. Each of the ``up`` places between samples has taps of its own."""
+    """Upsample one axis; each of the ``up`` phases has its own taps."""
     count = math.ceil(size / way.up)
     parts = []
     for place in range(way.up):
@@ -176,7 +177,7 @@ def _raise_rate(x: Array, axis: int, way: Resampling, size: int) -> Array:
 
 
 def _filter(x: Array, axis: int, taps: np.ndarray, count: int, step: int = 1) -> Any:
-    """Sum ``count`` samples of an axis, every ``step``-th, and those after them by the taps."""
+    """Filter an axis with the taps at ``count`` positions, ``step`` apart."""
     return sum(float(tap) * _every(x, axis, i, count, step) for i, tap in enumerate(taps))
 
 

@@ -1,8 +1,8 @@
-"""SNGAN's residual networks for square images of 28 to 128 pixels, with labels if wanted.
+"""SNGAN's residual networks for square images of 28 to 128 pixels, conditional if wanted.
 
-Source: Miyato et al., arXiv 1802.05957, tables 4 to 6 of the appendix, which have 32, 48 and
-128 pixels; those of 64 as in the authors' program, those of 28 and 96 are this project's
-own. Labels as Miyato and Koyama, arXiv 1802.05637.
+Sources: Miyato et al., arXiv 1802.05957, tables 4 to 6 of the appendix (32, 48 and 128
+pixels); the authors' program (64 pixels). The networks for 28 and 96 pixels are made here
+after these. Labels: Miyato and Koyama, arXiv 1802.05637.
 """
 
 import math
@@ -18,13 +18,13 @@ from jaxgan.networks.layers import Bias, Conv, normalise, weighted
 
 
 class _Plan(NamedTuple):
-    """Channels of the blocks over the width, in the order in which they are applied."""
+    """Channels of the blocks, in widths, in order."""
 
-    base: int  # pixels along the smallest stage's side
-    start: int  # of the dense layer
+    base: int  # side of the smallest stage, in pixels
+    start: int  # the generator's dense layer
     up: tuple[int, ...]
     down: tuple[int, ...]
-    last: tuple[int, ...]  # of the critic's blocks that do not halve
+    last: tuple[int, ...]  # the critic's blocks that do not downsample
 
 
 _PLANS = {
@@ -39,7 +39,7 @@ SIZES = tuple(_PLANS)
 
 
 def _glorot(key: Array, shape: tuple[int, ...], dtype=jnp.float32, gain: float = 1.0) -> Array:
-    """Draw weights ``[..., I, O]``, uniform with variance ``2 gain^2 / (fan in + fan out)``."""
+    """Draw uniform weights ``[..., I, O]`` with variance ``2 gain^2 / (fan in + fan out)``."""
     taps = math.prod(shape[:-2])
     bound = gain * math.sqrt(6 / (taps * (shape[-2] + shape[-1])))
     flat = jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound)
@@ -51,12 +51,12 @@ def _residual(key, shape, dtype=jnp.float32):
 
 
 def _doubled(x: Array) -> Array:
-    """``[B, H, W, C] -> [B, 2 H, 2 W, C]``."""
+    """Repeat pixels: ``[B, H, W, C] -> [B, 2 H, 2 W, C]``."""
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def _halved(x: Array) -> Array:
-    """Means of 2 by 2 pixels: ``[B, H, W, C] -> [B, H / 2, W / 2, C]``."""
+    """Average 2x2 pixels: ``[B, H, W, C] -> [B, H / 2, W / 2, C]``."""
     b, high, wide, c = x.shape
     return x.reshape(b, high // 2, 2, wide // 2, 2, c).mean(axis=(2, 4))
 
@@ -64,17 +64,17 @@ def _halved(x: Array) -> Array:
 class Generator(nn.Module):
     """Map latents ``[B, D]`` and labels ``[B]`` to images ``[B, size, size, channels]``.
 
-    Images lie in [-1, 1], in float32.
+    Images are float32 in [-1, 1].
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the last stage; with 28 and 32 pixels half of those of every stage.
-        The paper has 64, and 128 with 32 pixels.
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the last stage; for 28 and 32 pixels, half the channels of each stage.
+        The paper's width is 64, and 128 for 32 pixels.
       channels: Channels of the image.
-      norm: One of ``layers.NORMS``; ``batch`` where there are classes.
-      classes: Number of classes; 0 for no labels. Each has its own scale and bias in the
-        batch norms of the blocks.
-      dtype: Numbers to compute with.
+      norm: A name in ``layers.NORMS``; ``batch`` if there are classes.
+      classes: Number of classes; 0 without labels. Each class has its own scale and bias in
+        the batch norms of the blocks.
+      dtype: Type to compute with, float32 or bfloat16.
     """
 
     size: int = 32
@@ -110,16 +110,16 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Map images ``[B, size, size, C]`` and labels ``[B]`` to scores ``[B]``, no sigmoid.
 
-    A gradient penalty needs a ``norm`` other than ``batch``, since it is per example.
+    Gradient penalties are per example, so they need a ``norm`` other than ``batch``.
 
     Attributes:
-      size: Pixels along a side: one of ``SIZES``.
-      width: Channels of the first stage. The paper has 64, and 128 with 32 pixels.
-      norm: ``spectral``, as in the paper: that of the weights of every layer; or one of
-        ``layers.NORMS``, before every ReLU of the blocks but in the first.
-      classes: Number of classes; 0 for no labels. The score has a term more: the inner
-        product of the summed last features with a vector of the class.
-      dtype: Numbers to compute with.
+      size: Pixels along a side, one of ``SIZES``.
+      width: Channels of the first stage. The paper's width is 64, and 128 for 32 pixels.
+      norm: ``spectral`` (spectral norm of all weights), as in the paper; or a name in
+        ``layers.NORMS``, applied before every ReLU of all blocks except the first.
+      classes: Number of classes; 0 without labels. With classes, the score includes
+        ``dcgan.projection``.
+      dtype: Type to compute with, float32 or bfloat16.
     """
 
     size: int = 32

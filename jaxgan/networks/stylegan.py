@@ -3,8 +3,8 @@
 Source: Karras et al., A Style-Based Generator Architecture for Generative Adversarial
 Networks, arXiv 1812.04948.
 
-Gains of the equalised learning rate are not part of the networks: they are multiplied into
-the weights. Upsampling is a transposed convolution, as in ``pggan``.
+The networks have no gains for the equalised learning rate: these are multiplied into the
+weights. Upsampling is a transposed convolution, as in ``pggan``.
 """
 
 import flax.linen as nn
@@ -19,7 +19,7 @@ _EPSILON = 1e-8
 
 
 class Mapping(stylegan2.Mapping):
-    """Map latents to codes as StyleGAN2 does, with activations that have no gain."""
+    """Map latents to codes as StyleGAN2 does, without a gain of the activations."""
 
     gain: float = 1.0
 
@@ -27,9 +27,9 @@ class Mapping(stylegan2.Mapping):
 class Epilogue(nn.Module):
     """Apply the operations after a convolution: ``[N, H, W, C], [N, D] -> [N, H, W, C]``.
 
-    They are noise and bias, leaky ReLU, instance norm, and the style: a scale and a shift
-    of each channel, both affine in the code. The noise is always the same. The image's N
-    may be 1 where all codes share it.
+    These are constant noise, bias, leaky ReLU, instance norm and the style (a scale and a
+    shift of each channel, affine in the code). The first N may be 1 if all codes share the
+    image.
     """
 
     @nn.compact
@@ -48,12 +48,12 @@ class Epilogue(nn.Module):
 
 
 def _one_and_zero(_, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
-    """Return the bias of scales of 1 and shifts of 0."""
+    """Initialise the bias of a style: scales of 1 and shifts of 0."""
     return jnp.repeat(jnp.array([1, 0], dtype), shape[0] // 2)
 
 
 def blur(x: Array) -> Array:
-    """Filter ``[N, H, W, C]`` by [1, 2, 1] / 4 along H and W, with zeros beyond them."""
+    """Filter ``[N, H, W, C]`` with [1, 2, 1] / 4 along H and W, zero-padded."""
     for axis in (1, 2):
         size = x.shape[axis]
         wide = jnp.pad(x, [(int(i == axis),) * 2 for i in range(4)])
@@ -63,13 +63,13 @@ def blur(x: Array) -> Array:
 
 
 class Synthesis(nn.Module):
-    """Map codes of the layers to images: ``[N, L, D] -> [N, H, W, colours]``.
+    """Map codes to images: ``[N, L, D] -> [N, H, W, colours]``.
 
-    L is two for each resolution. H and W are 4, doubled for each resolution after the
-    first.
+    There are two codes per resolution. H and W are 4 at the first resolution and double at
+    each further one.
 
     Attributes:
-      channels: Width of the two layers of each resolution, the coarsest first.
+      channels: Channels of the two layers of each resolution, coarsest first.
       colours: Channels of an image.
     """
 

@@ -3,9 +3,9 @@
 Source: Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv
 1912.04958; the clamp is from arXiv 2006.06676.
 
-Gains of the equalised learning rate are not part of the network: they are multiplied into
-its weights. A style scales the input of a convolution and demodulation its output, so that
-all examples share one kernel.
+The network has no gains for the equalised learning rate: these are multiplied into its
+weights. All examples share one kernel: the style scales the input of a convolution, and
+demodulation its output.
 """
 
 from typing import Any
@@ -30,14 +30,14 @@ _scaled_transposed = init.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, 
 class Mapping(nn.Module):
     """Map latents to codes: ``[N, Z] -> [N, features]``.
 
-    Labels ``[N, C]`` are embedded and stand beside the latents.
+    Labels ``[N, C]`` are embedded and concatenated with the latents.
 
     Attributes:
       depth: Number of layers.
       features: Length of a code; Z by default.
-      hidden: Units of the layers before the last; ``features`` by default.
+      hidden: Width of the layers before the last; ``features`` by default.
       embedding: Length of an embedded label; Z by default.
-      joint: Whether a latent and its label are normalised as one vector, not each alone.
+      joint: Whether a latent and its label are normalised together instead of separately.
       gain: Factor of the activations.
     """
 
@@ -70,14 +70,14 @@ class Mapping(nn.Module):
 class Layer(nn.Module):
     """Apply a modulated 3x3 convolution: ``[N, H, W, I], [N, D] -> [N, H', W', features]``.
 
-    The kernel is ``[3, 3, I, features]`` or, where the convolution is transposed,
-    ``[3, 3, features, I]``. Demodulation needs ``squares`` ``[I, features]``, the sums of
-    the kernel's squares over the taps.
+    The kernel is ``[3, 3, I, features]``, or ``[3, 3, features, I]`` with ``up``, where the
+    convolution is transposed. Demodulation uses the parameter ``squares`` ``[I, features]``:
+    the sums over the taps of the squared kernel.
 
     Attributes:
       features: Output channels.
-      up: Whether H' and W' are twice H and W, not the same.
-      clamp: Bound on the output; None for none.
+      up: Whether to double H and W.
+      clamp: Bound on the output; None for no bound.
     """
 
     features: int
@@ -110,7 +110,7 @@ class ToRGB(nn.Module):
     """Apply a modulated 1x1 convolution: ``[N, H, W, C], [N, D] -> [N, H, W, colours]``.
 
     Attributes:
-      clamp: Bound on the output; None for none.
+      clamp: Bound on the output; None for no bound.
       colours: Channels of an image.
     """
 
@@ -128,17 +128,17 @@ class ToRGB(nn.Module):
 class Synthesis(nn.Module):
     """Map codes to images around [-1, 1]: ``[N, L, D] -> [N, H, W, colours]``.
 
-    Layer i reads code i. Conversion b to colours reads code 2b + 1, as does the layer after
-    it, so L is twice the number of resolutions.
+    Layer i reads code i. The RGB layer b reads code 2b + 1, as does the layer after it, so L
+    is twice the number of resolutions.
 
     Attributes:
-      channels: Channels at 4, 8, 16 pixels and so on. H and W are the last of these.
-      clamp: Bound on the output of each layer and of each conversion to colours; None for
-        none.
+      channels: Channels at 4, 8, 16 pixels and so on; the last of these sizes is that of
+        the image.
+      clamp: Bound on the output of each layer and each RGB layer; None for no bound.
       colours: Channels of an image.
-      architecture: One of ``ARCHITECTURES``: an image is the sum of those of all
-        resolutions (``skip``) or that of the last one, whose layers follow one another
-        (``orig``) or stand beside a connection at each resolution (``resnet``).
+      architecture: A name in ``ARCHITECTURES``: the image is the sum of the images of all
+        resolutions (``skip``), or that of the last resolution, without (``orig``) or with
+        (``resnet``) residual connections.
     """
 
     channels: tuple[int, ...]
@@ -173,7 +173,7 @@ def tap_squares(kernel: Any, up: bool) -> Any:
 
 
 def scales(code: Array, channels: int) -> Array:
-    """Make the scales of channels, ``[N, D] -> [N, channels]``, in the layer ``style``."""
+    """Compute the scales of channels, ``[N, D] -> [N, channels]``, in the layer ``style``."""
     return nn.Dense(channels, kernel_init=_scaled, bias_init=init.ones, name="style")(code)
 
 
@@ -182,14 +182,14 @@ def _activate(x: Array) -> Array:
 
 
 def clamp(x: Array, bound: float | None) -> Array:
-    """Clip to ``-bound`` and ``bound``; None is no bound."""
+    """Clip to ``[-bound, bound]``; None means no bound."""
     return x if bound is None else x.clip(-bound, bound)
 
 
 def _enlarge(x: Array, kernel: Array) -> Array:
-    """Double the size by a transposed convolution, and blur against its checkerboard.
+    """Double the size with a transposed convolution, and blur its checkerboard pattern.
 
-    The blur is shifted sums: a depthwise convolution is slow on every platform.
+    The blur is a sum of shifted arrays: a depthwise convolution is slow on every platform.
     """
     _, high, wide, _ = x.shape
     y: Any = spread(x, kernel, Geometry((2 * high + 1, 2 * wide + 1), 3, 2, 0))
@@ -203,9 +203,9 @@ def _enlarge(x: Array, kernel: Array) -> Array:
 
 
 def _enlarge_image(x: Array) -> Array:
-    """Double the size by zeros between the pixels, and the same blur.
+    """Double the size: insert zeros between the pixels and apply the same blur.
 
-    Every pixel becomes two along an axis, each of which half of the taps reach.
+    Along an axis every pixel becomes two, and half of the taps contribute to each.
     """
     outer, inner = _BLUR
     for axis in (1, 2):

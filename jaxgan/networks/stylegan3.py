@@ -1,13 +1,13 @@
-"""The synthesis network of StyleGAN3, configurations T and R: its layers do not alias.
+"""The synthesis network of StyleGAN3, configurations T and R.
 
 Its mapping network is that of StyleGAN2.
 
 Source: Karras et al., Alias-Free Generative Adversarial Networks, arXiv 2106.12423.
 
-A layer is nonlinear at a higher rate, so that what this adds above the band of its output is
-filtered out. Gains of the equalised learning rate, the scale of a kernel before demodulation
-and that of the average magnitude of a layer's input are not part of the network: they are
-multiplied into its weights.
+A layer applies its nonlinearity at a higher sampling rate and then filters out frequencies
+above the band of its output, which avoids aliasing. The network has no gains for the
+equalised learning rate, no normalisation of kernels before demodulation and no tracked input
+magnitude: these factors are multiplied into its weights.
 """
 
 from typing import Any
@@ -26,11 +26,11 @@ _scaled = init.variance_scaling(1.0, "fan_in", "normal")
 
 
 class Input(nn.Module):
-    """Make waves that a code turns and shifts: ``[N, D] -> [N, size, size, channels]``.
+    """Make Fourier features, rotated and shifted by a code: ``[N, D] -> [N, size, size, C]``.
 
     Attributes:
-      channels: Number of waves, and of their mixtures.
-      band: The signal.
+      channels: C, the number of waves and of output channels.
+      band: The band of the output.
     """
 
     channels: int
@@ -52,7 +52,7 @@ class Input(nn.Module):
         return x @ self.param("kernel", _scaled, (self.channels, self.channels))
 
     def _place(self, placed: Array, transform: Array, frequencies: Array) -> Any:
-        """Return waves ``[N, 2, C]`` and phases ``[N, C]`` of a canvas that is transformed."""
+        """Return frequencies ``[N, 2, C]`` and phases ``[N, C]`` after the transforms."""
         cos, sin, right, down = placed.T
         turn = jnp.stack([jnp.stack([cos, -sin], 1), jnp.stack([sin, cos], 1)], 1)
         moved = transform[:, :2] - jnp.stack([right, down], 1)[:, :, None] * transform[:, 2:]
@@ -61,14 +61,14 @@ class Input(nn.Module):
         return jnp.einsum("ic,nij->njc", frequencies, whole[:, :, :2]), shifts
 
     def _at_samples(self, frequencies: Array) -> Array:
-        """Return phases ``[N, size, size, C]`` of waves ``[N, 2, C]`` at the samples."""
+        """Return the phases ``[N, size, size, C]`` at the samples."""
         size, rate = self.band.size, self.band.rate
         places = jnp.asarray((np.arange(size) + 0.5 - size / 2) / rate, jnp.float32)
         x, y = frequencies[:, 0, None, None], frequencies[:, 1, None, None]
         return x * places[None, None, :, None] + y * places[None, :, None, None]
 
     def _waves(self, key: Any, shape: tuple[int, int]) -> Array:
-        """Draw waves, uniform in a disc."""
+        """Draw frequencies uniformly from a disc."""
         radius, angle = init.uniform(1.0)(key, shape)
         radius, angle = self.band.cutoff * jnp.sqrt(radius), 2 * np.pi * angle
         return jnp.stack([radius * jnp.cos(angle), radius * jnp.sin(angle)])
@@ -77,14 +77,14 @@ class Input(nn.Module):
 class Layer(nn.Module):
     """Apply a modulated convolution and a nonlinearity: ``[N, H, W, I], [N, D] -> [N, ...]``.
 
-    Demodulation needs ``squares`` ``[I, features]``, the sums over the taps of the squares of
-    the kernel, before that is scaled to the magnitude of the layer's input.
+    Demodulation uses the parameter ``squares`` ``[I, features]``: the sums over the taps of
+    the squared kernel, before the kernel is scaled to the magnitude of the layer's input.
 
     Attributes:
       features: Output channels.
-      kernel_size: Taps of the convolution along an axis.
-      resampling: What happens around the nonlinearity.
-      clamp: Bound after the nonlinearity; None for none.
+      kernel_size: Kernel size of the convolution.
+      resampling: The resampling around the nonlinearity.
+      clamp: Bound on the output of the nonlinearity; None for no bound.
     """
 
     features: int
@@ -109,20 +109,19 @@ class Layer(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Map codes to images around [-1, 1]: ``[N, L, D], [N, 3, 3] -> [N, H, W, colours]``.
+    """Map codes and transforms to images: ``[N, L, D], [N, 3, 3] -> [N, H, W, colours]``.
 
-    Code 0 turns and shifts the waves, layer i reads code i + 1 and the conversion to colours
-    the last. A transform maps a place in the image, ``(x, y, 1)`` with sides of 1 and the
-    origin in the centre, to that where the waves are read.
+    Values lie around [-1, 1]. Code 0 goes to the input layer, code i + 1 to layer i and the
+    last code to the RGB layer. A transform maps a position in the image, ``(x, y, 1)`` with
+    sides of length 1 and the origin in the centre, to a position in the Fourier features.
 
     Attributes:
-      channels: Channels of the waves and then of the layers.
-      band: The signal of the waves.
-      resamplings: Those of the layers.
-      kernel_size: Taps of their convolutions along an axis.
+      channels: Channels of the input layer, then of the layers.
+      band: The band of the input layer.
+      resamplings: The resamplings of the layers.
+      kernel_size: Kernel size of their convolutions.
       colours: Channels of an image.
-      clamp: Bound on the output of each layer and of the conversion to colours; None for
-        none.
+      clamp: Bound on the output of each layer and of the RGB layer; None for no bound.
       scale: Factor of the output.
     """
 

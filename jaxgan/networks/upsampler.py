@@ -1,4 +1,4 @@
-"""A stack of layers that turns latents into images, for inference."""
+"""A stack of layers from latents to images, for inference."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from jax import Array, lax
 
 from jaxgan.networks.convolution import Geometry, correlate, spread
 
-ACTIVATIONS = {  # functions of the input and of a layer's ``value``
+ACTIVATIONS = {  # functions of the input and the layer's ``value``
     "elu": lambda x, alpha: jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0))),
     "gelu": lambda x, _: jax.nn.gelu(x, approximate=False),
     "leaky_relu": lambda x, slope: jnp.where(x > 0, x, slope * x),
@@ -22,13 +22,13 @@ ACTIVATIONS = {  # functions of the input and of a layer's ``value``
 
 
 class Window(NamedTuple):
-    """The steps of a convolution.
+    """Stride and padding of a convolution.
 
     Attributes:
-      stride: Step of the large side per step of the small one.
-      padding: Zeros around the large side.
-      extra: Rows and columns that a transposed convolution adds at the end; PyTorch calls
-        them output padding.
+      stride: Stride.
+      padding: Zeros around the larger image.
+      extra: Rows and columns that a transposed convolution adds at the end (PyTorch's
+        output padding).
     """
 
     stride: int = 1
@@ -40,14 +40,14 @@ class Layer(NamedTuple):
     """A layer of an ``Upsampler``.
 
     Attributes:
-      kind: ``transposed`` or ``conv``, with a bias; ``enlarge``, which repeats pixels;
-        ``scale``, a factor and a shift; ``instance``, a norm over each image's channel, with
-        a factor and a shift; ``prelu``; or one of ``ACTIVATIONS``.
+      kind: ``conv`` or ``transposed`` (convolutions with a bias), ``enlarge`` (nearest
+        upsampling), ``scale`` (a scale and a shift), ``instance`` (instance norm with a scale
+        and a shift), ``prelu``, or a name in ``ACTIVATIONS``.
       features: Output channels of a convolution.
-      kernel: Its taps along each axis.
-      window: Its steps; that of ``enlarge`` has the factor as stride.
+      kernel: Kernel size of a convolution.
+      window: Stride and padding of a convolution; the stride of ``enlarge`` is its factor.
       value: Slope or alpha of an activation; epsilon of a norm.
-      side: Height and width of the factor and shift of ``scale``.
+      side: Height and width of the scale and shift of ``scale``.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Layer(NamedTuple):
     side: int = 1
 
     def size(self, size: int) -> int:
-        """Return the side of the output for that of the input."""
+        """Return the output's side for an input's side."""
         stride, padding, extra = self.window
         match self.kind:
             case "transposed":
@@ -74,7 +74,7 @@ class Upsampler(nn.Module):
     """Map latents ``[B, D]`` to images ``[B, H, W, C]``.
 
     Attributes:
-      layers: The layers in their order. Parameters of the first are in ``layer_0``.
+      layers: The layers in order. The first one's parameters are in ``layer_0``.
     """
 
     layers: tuple[Layer, ...]

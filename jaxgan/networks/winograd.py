@@ -1,15 +1,15 @@
-"""Convolutions with fewer products, for inference on a CPU.
+"""Winograd convolutions, which need fewer products, for inference on a CPU.
 
-Winograd's F(4x4, 3x3) makes 16 numbers of an output from 36 products instead of 144: tiles of
-6x6 numbers are transformed, multiplied with the transformed kernel, one matrix product for
-each of the 36 places, and transformed back. A transposed convolution of stride 2 with 4x4 taps
-is four convolutions of 2x2 taps, one for each place modulo 2 of the output. They share their
-tiles, and F(3x3, 2x2) makes 36 numbers from 64 products instead of 144. A kernel is transformed
-once and kept in the collection ``KEPT``.
+Winograd's F(4x4, 3x3) computes 16 outputs with 36 products instead of 144: it transforms
+tiles of 6x6 numbers, multiplies them with the transformed kernel (one matrix product for each
+of the 36 positions), and transforms the result back. A transposed convolution of stride 2
+with 4x4 taps is four convolutions with 2x2 taps, one for each position of the output modulo
+2. They share their tiles, and F(3x3, 2x2) computes 36 outputs with 64 products instead of
+144. A kernel is transformed once and kept in the collection ``KEPT``.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv 1509.09308.
-The points of F(4x4, 3x3) are not theirs: with 0, 2/3, 3/2 and their negatives the largest
-error is a quarter of that with 0, 1, 2 and theirs.
+F(4x4, 3x3) uses other points than the paper: with 0, +-2/3, +-3/2 the largest error is a
+quarter of that with 0, +-1, +-2.
 """
 
 import functools
@@ -25,12 +25,13 @@ from jaxgan.networks import convolution
 from jaxgan.networks.convolution import Geometry, on_cpu
 
 KEPT = "transformed"  # the collection of transformed kernels
-_PIXELS, _CHANNELS = 8, 128  # at least: of the larger image's sides, and of both images
-_TILES = 256  # in a strip, whose numbers should stay in the cache
+# Least side of the larger image, and least number of channels, for which it is faster.
+_PIXELS, _CHANNELS = 8, 128
+_TILES = 256  # tiles in a strip, which should fit in the cache
 
 
 class _Form(NamedTuple):
-    """F(out x out, taps x taps), and its points but infinity."""
+    """F(out x out, taps x taps), and its points without infinity."""
 
     out: int
     taps: int
@@ -48,8 +49,8 @@ _DOUBLE = _Form(3, 2, (Fraction(0), Fraction(1), Fraction(-1)))
 def correlate(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``convolution.correlate`` with a kernel of a module.
 
-    With fewer products where that is faster and the module has the transformed kernel, or may
-    make it. Relative errors are some 3e-6 then, and 6e-7 otherwise.
+    It uses fewer products if that is faster and the module has, or may make, the transformed
+    kernel. Relative errors are then about 3e-6, otherwise 6e-7.
     """
     if geometry[1:] != (3, 1, 1) or not _pays(module, w, geometry):
         return convolution.correlate(x, w, geometry)
@@ -66,7 +67,7 @@ def spread(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Array:
 
 
 def may_pay(kernel: Any) -> bool:
-    """Whether a kernel ``[k, k, I, O]`` on its own may be one that is transformed."""
+    """Tell whether a kernel ``[k, k, I, O]`` may be transformed, as far as shapes tell."""
     return on_cpu() and kernel.ndim == 4 and min(kernel.shape[2:]) >= _CHANNELS
 
 
@@ -77,7 +78,7 @@ def _pays(module: nn.Module, w: Array, geometry: Geometry) -> bool:
 
 
 def same(x: Array, transformed: Array) -> Array:
-    """Correlate with 3x3 taps, zeros around: ``[B, H, W, I], [36, I, O] -> [B, H, W, O]``."""
+    """Correlate with 3x3 taps, zero-padded: ``[B, H, W, I], [36, I, O] -> [B, H, W, O]``."""
     return _correlate(x, transformed, _SAME)
 
 
@@ -90,9 +91,9 @@ def double(x: Array, transformed: Array) -> Array:
 
 
 def _by_place(w: Array) -> Array:
-    """Sort the taps ``[4, 4, O, I]`` by the place of the output: ``[2, 2, I, 4 O]``.
+    """Group the taps ``[4, 4, O, I]`` by the output's position: ``[2, 2, I, 4 O]``.
 
-    Output rows 2 q - 1 and 2 q are made from the input rows q - 1 and q.
+    Output rows 2 q - 1 and 2 q depend on input rows q - 1 and q.
     """
     row, place = np.mgrid[:2, :2]
     tap = 2 + place - 2 * row
@@ -102,10 +103,10 @@ def _by_place(w: Array) -> Array:
 
 @functools.cache
 def _matrices(form: _Form) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Transforms of outputs ``[out^2, tile^2]``, kernels ``[tile^2, taps^2]`` and inputs.
+    """Return transforms of outputs ``[out^2, tile^2]``, kernels ``[tile^2, taps^2]``, inputs.
 
-    A convolution is the product of two polynomials, here evaluated at the points; along an
-    axis the matrices are those of Lagrange's interpolation, transposed.
+    A convolution is a product of two polynomials, evaluated at the points. Along an axis the
+    matrices are transposes of those of Lagrange interpolation.
     """
     out = [[p**i for p in form.points] + [int(i == form.out - 1)] for i in range(form.out)]
     kernel, inputs = [], []
@@ -124,7 +125,7 @@ def _matrices(form: _Form) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _with_roots(roots: Any) -> list[Fraction]:
-    """Coefficients of the polynomial with these roots, the constant first."""
+    """Return the coefficients of the polynomial with these roots, constant first."""
     polynomial = [Fraction(1)]
     for root in roots:
         shifted = [Fraction(0), *polynomial]
@@ -141,9 +142,9 @@ def _transform(kernel: Array, form: _Form) -> Array:
 
 
 def _correlate(x: Array, transformed: Array, form: _Form) -> Array:
-    """Correlate with a zero around: ``[B, H, W, I] -> [B, H + 3 - taps, W + 3 - taps, O]``.
+    """Correlate with padding 1: ``[B, H, W, I] -> [B, H + 3 - taps, W + 3 - taps, O]``.
 
-    It goes by strips of tiles, so that what is between the transforms stays in the cache.
+    It works on strips of tiles, whose transforms stay in the cache.
     """
     batch, high, wide, _ = x.shape
     more = 3 - form.taps

@@ -1,1 +1,1 @@
-"""Figures by matplotlib, grids and GIFs by Pillow, and parts of HTML pages."""
+"""Figures with matplotlib, grids of images and GIFs with Pillow, videos, HTML pages."""

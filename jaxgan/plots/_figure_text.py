@@ -1,4 +1,4 @@
-"""Text of matplotlib's figures in any script."""
+"""Text in any script in figures of matplotlib."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def fit(figure: "Figure") -> None:
-    """Give the texts of a figure the fonts that they need, and take dollars as dollars."""
+    """Set the fonts that the texts of a figure need, and show dollar signs literally."""
     from matplotlib.font_manager import FontEntry, fontManager
     from matplotlib.text import Text
 
@@ -22,7 +22,7 @@ def fit(figure: "Figure") -> None:
         text.set_text("\n".join(lines).replace("$", r"\$"))
         paths = dict.fromkeys(run.path for line in lines for run in fonts.runs(line))
         paths.pop(fonts.OWN, None)
-        # A file is a family of its own: whatever its weight is, it is taken as it is.
+        # Each file is its own family, so matplotlib uses it whatever its weight.
         fontManager.ttflist += [FontEntry(fname=x, name=x) for x in paths if x not in known]
         known |= paths.keys()
         text.set_fontfamily([*text.get_fontfamily(), *paths])

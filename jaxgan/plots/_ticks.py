@@ -1,20 +1,20 @@
-"""Marks of the axes of matplotlib's figures."""
+"""Ticks of the axes of figures of matplotlib."""
 
 
 def whole_numbers(axes) -> None:
-    """Mark whole numbers of the x axis."""
+    """Set ticks of the x axis at integers."""
     from matplotlib import ticker
 
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
 
 
 def logarithmic(axes) -> None:
-    """Make the y axis logarithmic, with plain numbers where there are few powers of ten."""
+    """Make the y axis logarithmic; a range of few powers of ten gets plain numbers."""
     from matplotlib import ticker
 
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    if high > 1e4 * low:  # as where a lane diverged: powers of ten, as many as have room
+    if high > 1e4 * low:  # for example after a lane diverged
         axes.yaxis.set_major_locator(ticker.LogLocator())
         axes.yaxis.set_major_formatter(ticker.LogFormatterMathtext())
     else:

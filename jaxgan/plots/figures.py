@@ -1,4 +1,4 @@
-"""Figures by matplotlib: clouds of points, curves and bars."""
+"""Figures with matplotlib: point clouds, curves and bars."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 REAL, FAKE, AVERAGE = "#8f98a3", "#b3261e", "#1d4e89"
 _FIELD = ("#d3dbe6", "#fbfbf8", "#f3dfc1")
-# Lines differ in lightness and in style too, so that they differ in grey.
+# Lines also differ in lightness and style, so they can be told apart without colour.
 _LINES = ("#1d4e89", "#b3261e", "#d98e04", "#4f7942", "#7b4b94", "#5b6470")
 _STYLES = ("-", "--", "-.", ":")
 
 
 class Extent(NamedTuple):
-    """The part of the plane that a picture shows."""
+    """The part of the plane that a picture shows: bounds in the units of the points."""
 
     left: float
     right: float
@@ -33,7 +33,7 @@ def extent_of(points: ArrayLike, margin: float = 0.06) -> Extent:
     """Return the bounding box of points ``[N, 2]``, widened by a share of its sides."""
     points = np.asarray(points)
     low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
-    # The picture of a cloud on a line needs two sides too.
+    # A cloud on a line needs a padding in both directions.
     pad = np.maximum(margin * (high - low), 0.05 * (high - low).max())
     (left, bottom), (right, top) = low - pad, high + pad
     return Extent(float(left), float(right), float(bottom), float(top))
@@ -56,14 +56,14 @@ def points_frame(
     title: str,
     columns: int = 72,
 ) -> None:
-    """Draw generated over real points, over the field of the critic's scores.
+    """Draw generated and real points over the critic's scores (``experiments/points/run.py``).
 
     Args:
       path: PNG to write.
       real: ``[N, 2]``.
       fake: ``[M, 2]``.
-      scores: The critic's scores ``[rows * columns]`` of ``field_points``.
-      extent: Part of the plane, the same for all frames of an animation.
+      scores: The critic's scores of ``field_points``, ``[rows * columns]``.
+      extent: Part of the plane; use the same for all frames of an animation.
       title: Title of the picture.
       columns: ``columns`` of ``field_points``.
     """
@@ -80,11 +80,11 @@ def points_frame(
 def clouds(
     path: Path, panels: Mapping[str, tuple[ArrayLike, str]], extent: Extent, title: str
 ) -> None:
-    """Draw point clouds side by side.
+    """Draw point clouds side by side, as ``experiments/points/pictures.py`` does.
 
     Args:
       path: PNG to write.
-      panels: Title to points ``[N, 2]`` and their colour.
+      panels: Points ``[N, 2]`` and their colour, by title.
       extent: Part of the plane in every panel.
       title: Title of the figure.
     """
@@ -113,11 +113,11 @@ class Panel(NamedTuple):
 def cloud_grid(
     path: Path, panels: Mapping[tuple[str, str], Panel], extent: Extent, title: str
 ) -> None:
-    """Draw clouds in a grid.
+    """Draw point clouds in a grid, as ``experiments/points/tables.py`` does.
 
     Args:
       path: PNG to write.
-      panels: (row name, column name) to panel; a missing one stays empty.
+      panels: Panels by (row name, column name); a missing one stays empty.
       extent: Part of the plane in every panel.
       title: Title of the figure.
     """
@@ -148,15 +148,16 @@ def curves(
     title: str,
     levels: Mapping[str, float] | None = None,
 ) -> None:
-    """Draw curves over epochs, with a band over lanes.
+    """Draw curves over epochs: medians over lanes, with bands for the range.
+
+    Example: ``experiments/points/pictures.py``.
 
     Args:
       path: PNG to write.
       epochs: ``[E]``.
-      panels: Panel title to curve name to values ``[E, S]`` and colour. A line is the
-        median over lanes, its band the range.
+      panels: By panel title and curve name: values ``[E, S]`` for S lanes, and a colour.
       title: Title of the figure.
-      levels: Panel title to the height of a horizontal line; its panel is logarithmic.
+      levels: Height of a horizontal line, by panel title; such panels are logarithmic.
     """
     levels = levels or {}
     size = (5.2 * len(panels), 3.8)
@@ -199,17 +200,19 @@ def bands(
     log_y: bool = True,
     share_y: bool = True,
 ) -> None:
-    """Draw panels of lines, the medians over lanes, and bands, their ranges.
+    """Draw panels of lines: medians over lanes, with bands for the range.
+
+    Example: ``experiments/claims/points/pictures.py``.
 
     Args:
       path: PNG to write.
-      panels: Panel title to name to line. A name looks the same in all panels; values that
-        are not finite are left out.
-      levels: Name to the height of a horizontal line.
+      panels: Lines by panel title and name. A name has the same style in all panels; values
+        that are not finite are left out.
+      levels: Heights of horizontal lines, by name.
       axes_names: Names of the axes x and y.
       log_x: Whether x is logarithmic.
       log_y: Whether y is logarithmic.
-      share_y: Whether y is the same in all panels.
+      share_y: Whether all panels have the same y axis.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     columns = min(3, len(panels))
@@ -249,12 +252,12 @@ def shares(
     panels: Mapping[str, Mapping[str, ArrayLike]],
     title: str,
 ) -> None:
-    """Draw groups of bars, to compare shares between conditions.
+    """Draw groups of bars that compare shares (``experiments/fashion_mnist/traverse.py``).
 
     Args:
       path: PNG to write.
-      names: K names of the parts.
-      panels: Panel title to condition to shares ``[K]``; at most three conditions.
+      names: Names of K parts.
+      panels: Shares ``[K]`` by panel title and condition; at most three conditions.
       title: Title of the figure.
     """
     columns = min(3, len(panels))
@@ -279,7 +282,7 @@ def shares(
 def _figure(
     rows: int, columns: int, size: tuple[float, float], *, dpi=100, title=None, share_y=False
 ) -> tuple["Figure", np.ndarray]:
-    """Make a figure, its size in inches, and its axes ``[rows, columns]``."""
+    """Make a figure with a size in inches, and its axes ``[rows, columns]``."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, dpi=dpi, layout="constrained")
@@ -302,7 +305,7 @@ def _draw_field(axes, scores: np.ndarray, extent: Extent) -> None:
 
     if not np.isfinite(scores).all() or np.ptp(scores) == 0:
         return
-    # Ranks, unlike scores, keep the contrast of the field however steep it gets.
+    # Quantiles keep the contrast of the field, however steep it is.
     levels = np.unique(np.quantile(scores, np.linspace(0, 1, 13)))
     if len(levels) < 3:
         return

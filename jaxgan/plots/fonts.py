@@ -1,4 +1,4 @@
-"""Text of pictures in any script: fonts that have its characters, or readable substitutes."""
+"""Text in pictures in any script: finds fonts with its characters, or escapes them."""
 
 import functools
 import importlib.util
@@ -15,13 +15,13 @@ _FOLDERS += ("/System/Library/Fonts", "/Library/Fonts", "C:/Windows/Fonts")
 _CJK = ("*CJK*", "wqy*", "unifont*", "*Hiragino*", "PingFang*", "msyh*", "msgothic*", "malgun*")
 _ENDINGS = (".ttc", ".ttf", ".otf")
 _NOWHERE = "\U0010fffe"  # no font has this character: it is drawn as a box
-_NONE = ""  # the file of a character that no font has
-OWN = "Pillow"  # its own font, which is no file
-_files: dict[str, str] = {}  # character to the first font file that has it
+_NONE = ""  # stands for the file of a character that no font has
+OWN = "Pillow"  # stands for Pillow's built-in font, which has no file
+_files: dict[str, str] = {}  # first font file with a character, by character
 
 
 class Run(NamedTuple):
-    """A part of a line that one font has.
+    """A part of a line in one font.
 
     Attributes:
       text: The part.
@@ -38,11 +38,11 @@ def draw(
     """Write lines of text on an image, in dark grey.
 
     Args:
-      image: Is changed.
-      at: Point halfway up the text, at its left edge.
-      text: May have several lines.
-      size: In pixels.
-      middle: Whether the point is in the middle of the lines, not at their left.
+      image: The image, which is changed.
+      at: Point at half the height of the text, at its left edge.
+      text: One or more lines.
+      size: Size of the text in pixels.
+      middle: Whether the point is in the middle of the lines instead of at their left.
     """
     pen, lines = ImageDraw.Draw(image), text.split("\n")
     for number, line in enumerate(lines):
@@ -55,16 +55,16 @@ def draw(
 
 
 def width(line: str, size: int = 13) -> float:
-    """Width of a line in pixels."""
+    """Return the width of a line in pixels."""
     return sum(_font(run.path, size).getlength(run.text) for run in runs(line))
 
 
 def runs(line: str) -> list[Run]:
     r"""Split a line into runs of one font each.
 
-    ASCII is in Pillow's own font. DejaVu Sans, which comes with matplotlib, has the letters of
-    Europe and the Near East; other scripts need a font of the system. Characters that no font
-    has are written as ``\u5916``.
+    ASCII uses Pillow's built-in font. DejaVu Sans, which comes with matplotlib, covers the
+    scripts of Europe and the Near East; other scripts need a font of the system. Characters
+    that no font has are escaped, as in ``\u5916``.
     """
     if line.isascii() and line.isprintable():
         return [Run(line, OWN)]
@@ -73,14 +73,14 @@ def runs(line: str) -> list[Run]:
     for character in line:
         path = _files[character] or OWN
         if paths and (character.isspace() or unicodedata.category(character) == "Cf"):
-            path = paths[-1]  # blanks and joiners stay with the letters before them
+            path = paths[-1]  # blanks and joiners use the font of the letter before them
         paths.append(path)
     groups = itertools.groupby(zip(line, paths, strict=True), key=lambda pair: pair[1])
     return [Run("".join(x for x, _ in group), path) for path, group in groups]
 
 
 def readable(line: str) -> str:
-    """Replace the characters of a line that cannot be drawn by their escapes."""
+    """Escape the characters of a line that cannot be drawn."""
     if line.isascii() and line.isprintable():
         return line
     _locate(line)
@@ -90,14 +90,14 @@ def readable(line: str) -> str:
 
 
 def _escape(character: str) -> str:
-    # Joiners and selectors of variants are nothing to see.
+    # Joiners and variation selectors are invisible.
     joins = unicodedata.category(character) == "Cf"
     selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
     return "" if joins or selects else character.encode("unicode_escape").decode()
 
 
 def _locate(text: str) -> None:
-    """Look for fonts of the characters of a text that are not known."""
+    """Find fonts for the new characters of a text."""
     missing = set(text) - _files.keys()
     for x in [x for x in missing if unicodedata.category(x) in ("Cc", "Cs", "Cn", "Co")]:
         _files[x] = _NONE
@@ -133,11 +133,11 @@ def _bundled() -> Iterator[Path]:
 
 
 def _installed() -> Iterator[Path]:
-    """Font files of the system, those of many characters first."""
+    """Yield the system's font files; those with many characters come first."""
     folders = [Path(folder).expanduser() for folder in _FOLDERS]
     for folder, pattern, ending in itertools.product(folders, _CJK, _ENDINGS):
         yield from sorted(folder.rglob(pattern + ending))[:3]
     for folder, ending in itertools.product(folders, _ENDINGS):
-        # The last resort of macOS has a box for every character.
+        # The LastResort font of macOS has a box for every character.
         files = [x for x in folder.rglob("*" + ending) if "LastResort" not in x.name]
         yield from sorted(files, key=lambda x: ("Regular" not in x.name, x.name))

@@ -13,12 +13,12 @@ def text(value: str) -> str:
 
 
 def code(value: str) -> str:
-    """Mark a command up as code that breaks between words only."""
+    """Format a command as code that breaks only between words."""
     return f"<code>{' '.join(f'<span>{word}</span>' for word in text(value).split(' '))}</code>"
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """List terms with their values; the value of ``"command"`` is set as code."""
+    """Format a list of terms and values; the value of ``"command"`` is formatted as code."""
     if not pairs:
         return ""
     items = []
@@ -31,7 +31,7 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 def policy(style: str, script: str = "") -> str:
-    """Write a Content-Security-Policy that allows a page's own parts and nothing else."""
+    """Return a Content-Security-Policy that allows only a page's own style and script."""
 
     def digest(part: str) -> str:
         return base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""Grids, rows and panels of images, and GIFs, by Pillow."""
+"""Grids, rows and panels of images, and GIFs, with Pillow."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,14 +21,23 @@ def image_grid(
     columns: int | None = None,
     scale: int = 2,
 ) -> None:
-    """Draw images edge to edge, pixel for pixel.
+    """Draw a grid of images without gaps, and without smoothing.
 
     Args:
       path: PNG to write.
       images: ``[N, H, W, C]`` uint8, C 1 or 3.
       title: Line above the images.
-      columns: Images per row; by default about the root of N.
+      columns: Images per row; by default about the square root of N.
       scale: Screen pixels per image pixel along each axis.
+
+    Examples:
+      >>> import numpy as np, pathlib, tempfile
+      >>> from jaxgan.plots.raster import image_grid
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "grid.png")
+      ...     image_grid(path, np.zeros((12, 8, 8, 3), np.uint8), "twelve images", columns=4)
+      ...     path.exists()
+      True
     """
     _paste(_tiles(np.asarray(images), columns, scale), title, path)
 
@@ -36,11 +45,13 @@ def image_grid(
 def image_rows(
     path: Path, rows: Mapping[str, ArrayLike], title: str = "", *, scale: int = 2
 ) -> None:
-    """Draw rows of images, each with its name at the left.
+    """Draw rows of images, each with its name on the left.
+
+    ``image_grid`` has a similar example.
 
     Args:
       path: PNG to write.
-      rows: Name to ``[N, H, W, C]`` uint8.
+      rows: Images ``[N, H, W, C]`` uint8, by name.
       title: Line above the images.
       scale: Screen pixels per image pixel along each axis.
     """
@@ -59,11 +70,11 @@ def image_panels(
     columns: int = 4,
     scale: int = 2,
 ) -> None:
-    """Draw grids of images side by side.
+    """Draw grids of images side by side, as ``experiments/faces/compare.py`` does.
 
     Args:
       path: PNG to write.
-      panels: (row name, column name) to ``[N, H, W, C]`` uint8.
+      panels: Images ``[N, H, W, C]`` uint8, by (row name, column name).
       title: Line above the images.
       columns: Images per row of a panel.
       scale: Screen pixels per image pixel along each axis.
@@ -88,7 +99,7 @@ def _tiles(images: np.ndarray, columns: int | None, scale: int) -> Image.Image:
 
 
 def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
-    """Stack images, each with its name, of one line or several, at its left."""
+    """Stack images, each with its name on the left."""
     lines = [line for name in strips for line in name.split("\n")]
     width = max(round(fonts.width(line)) for line in lines)
     width = max(96, width + 10) if width else 0
@@ -109,7 +120,7 @@ def _head(name: str, image: Image.Image) -> Image.Image:
 
 
 def _stack(images: Sequence[Image.Image], axis: int) -> Image.Image:
-    """Join images below (axis 0) or beside (axis 1) one another, with gaps."""
+    """Stack images vertically (axis 0) or horizontally (axis 1), with gaps."""
     sizes = [(image.width, image.height) for image in images]
     gaps = _GAP * (len(images) - 1)
     if axis == 0:
@@ -143,18 +154,19 @@ def gif(
     colours: int = 96,
     width: int | None = None,
 ) -> None:
-    """Join PNG frames into an endless GIF that rests on the last one.
+    """Combine PNG frames to an endless GIF that pauses on the last one.
 
-    If there are more than 200 frames, 200 of them are shown; without any, none is written.
+    It uses at most 200 of the frames. Without frames it writes nothing. Example:
+    ``experiments/points/run.py``.
 
     Args:
       path: GIF to write.
       frames: PNG files of equal size, in order.
-      seconds: Duration of all frames; the last one stays for two more.
+      seconds: Duration of all frames; the last one stays for two seconds more.
       colours: Colours of each frame, at most 256.
       width: Largest width in pixels.
     """
-    if not frames:  # all that a run has drawn are lost
+    if not frames:  # a user may have deleted them
         return
     chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
     images = []
@@ -163,7 +175,7 @@ def gif(
             size = image.size
             if width and width < image.width:
                 size = width, round(image.height * width / image.width)
-            # Median cut, the default, spends its colours on the background.
+            # Median cut, the default, uses too many colours for the background.
             method = Image.Quantize.MAXCOVERAGE
             small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
             images.append(small.quantize(colours, method=method))
@@ -175,8 +187,8 @@ def gif(
 
 
 def reduce_colours(path: Path, colours: int) -> None:
-    """Rewrite a PNG with a palette of at most 256 colours, which is a third of its size."""
-    # Median cut, the default, spends its colours on shades of large areas and loses lines.
+    """Rewrite a PNG with a palette of at most 256 colours, to about a third of its size."""
+    # Median cut, the default, uses its colours for shades of large areas and loses lines.
     method = Image.Quantize.FASTOCTREE
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(colours, method=method)

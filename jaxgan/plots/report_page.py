@@ -1,6 +1,6 @@
 """One self-contained page of a study: a table on top, then a section for each entry.
 
-It opens from a file, asks no network for anything, runs no script, and can be printed.
+It opens from a file, needs no network, runs no script, and can be printed.
 """
 
 import base64
@@ -15,10 +15,10 @@ import numpy as np
 
 from jaxgan.plots import pages, raster
 
-LINE = 28  # characters: no shorter line of a table is broken
-COLOURS = 40  # of a picture
+LINE = 28  # lines of a table with fewer characters are not broken
+COLOURS = 40  # colours of a picture
 FILM_COLOURS, FILM_WIDTH, FILM_FRAMES = 16, 360, 8
-# Words with which a line of a cell begins that has a colour and a sign, and their class.
+# Words at the start of a table cell's line that are shown with a colour and a sign: class.
 MARKS = {"holds": "holds", "does not hold": "fails", "undecided": "undecided"}
 
 
@@ -27,7 +27,7 @@ class Picture(NamedTuple):
 
     Attributes:
       caption: What it shows.
-      image: An encoded PNG or GIF.
+      image: Bytes of a PNG or GIF file.
     """
 
     caption: str
@@ -35,11 +35,11 @@ class Picture(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of text; lines that begin with one of ``MARKS`` get their colour and sign.
+    """A table of text; lines that begin with one of ``MARKS`` get its colour and sign.
 
     Attributes:
       head: Names of the columns.
-      rows: Cells by row.
+      rows: Rows of cells.
     """
 
     head: Sequence[str]
@@ -47,10 +47,10 @@ class Table(NamedTuple):
 
 
 class Details(NamedTuple):
-    """A table that opens at a click.
+    """A table that opens with a click.
 
     Attributes:
-      title: What is clicked on.
+      title: The text to click on.
       table: The table.
     """
 
@@ -59,17 +59,17 @@ class Details(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One entry of a study.
+    """An entry of a study.
 
     Attributes:
-      name: Short; where the first cell of a row of the top table is equal, it links here.
+      name: A short name; a row of the top table whose first cell has this name links here.
       sentence: What the entry is about.
-      verdict: Begins with one of ``MARKS``, or is empty.
+      verdict: Text that begins with one of ``MARKS``, or is empty.
       notes: Paragraphs.
       table: The numbers.
-      pictures: Below them.
-      command: What runs just this entry.
-      details: Shown below the notes.
+      pictures: Pictures below the table.
+      command: The command that runs only this entry.
+      details: A table below the notes.
     """
 
     name: str
@@ -89,7 +89,9 @@ def report_page(
     sections: Sequence[Section],
     facts: Mapping[str, str],
 ) -> str:
-    """Write the page as HTML, to be saved in UTF-8. Any text is shown as it is.
+    """Return the page as HTML, to be saved as UTF-8; all text is escaped.
+
+    Example: ``experiments/claims/study.py``.
 
     Args:
       title: Of the page.
@@ -136,7 +138,7 @@ def _is_long(cell: str) -> bool:
 
 
 def _marked(cell: str) -> str:
-    """A cell's text, with the words of ``MARKS`` marked."""
+    """Return a cell's text, with the words in ``MARKS`` marked."""
     lines = []
     for line in cell.split("\n"):
         known = next((word for word in MARKS if line.startswith(word)), None)
@@ -185,7 +187,7 @@ def pictures(
 
     Args:
       *drawings: File name, caption, and the function that writes the file.
-      colours: Of a PNG.
+      colours: Number of colours of a PNG.
     """
     encoded = []
     with tempfile.TemporaryDirectory() as folder:
@@ -205,9 +207,9 @@ def film(
 
     Args:
       path: GIF to write.
-      count: Number of frames, of which some are drawn, the first and the last among them.
-      draw: Takes the path of a PNG and the number of the frame.
-      colours: Of a frame.
+      count: Number of frames; some of them are drawn, including the first and the last.
+      draw: ``(path, number)``: draws the frame of that number as a PNG.
+      colours: Number of colours of a frame.
     """
     frames = []
     for number in np.unique(np.linspace(0, count - 1, FILM_FRAMES).astype(int)):

@@ -1,6 +1,6 @@
-"""Films of frames that come one after another: mp4 by PyAV, GIF by Pillow.
+"""Videos from a stream of frames: mp4 with PyAV, GIF with Pillow.
 
-PyAV, the extra ``video``, brings the libraries of FFmpeg with it; no program is called.
+PyAV (the extra ``video``) includes the libraries of FFmpeg; no other program is needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,12 +14,12 @@ from PIL import Image
 from jaxgan.errors import InputError
 from jaxgan.runtime import replacing
 
-_QUALITY = "17"  # of x264: hardly to be told from the frames
+_QUALITY = "17"  # x264's rate factor: visually almost lossless
 MISSING = "an mp4 needs PyAV: pip install 'jaxgan[video]'"
 
 
 def available() -> bool:
-    """Whether an mp4 can be written."""
+    """Tell whether an mp4 can be written."""
     try:
         _av()
     except InputError:
@@ -40,13 +40,16 @@ Add = Callable[[np.ndarray], None]
 
 @contextmanager
 def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
-    """Write an mp4 (H.264, 4:2:0, which every browser and player shows), a frame at a time.
+    """Write an mp4 one frame at a time: H.264 in 4:2:0, which all browsers and players show.
 
     Args:
       path: File to write.
-      fps: Frames in a second.
-      height: Pixels H. Of an odd side the last row is doubled, since the format has even ones.
-      width: Pixels W.
+      fps: Frames per second.
+      height: H in pixels. The format needs even sides, so the last row or column of an odd
+        side is repeated.
+      width: W in pixels.
+
+    Example: ``experiments/generate/films.py``.
 
     Yields:
       A function that adds a frame ``[H, W, 3]`` uint8.
@@ -62,7 +65,7 @@ def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
         stream = film.add_stream("libx264", rate=fps, options={"crf": _QUALITY})
         stream.pix_fmt = "yuv420p"
         stream.height, stream.width = height + height % 2, width + width % 2
-        # Colours as high-definition players expect them; else they guess by size.
+        # Without a declared colour space, players guess it by the size of the video.
         context = stream.codec_context
         context.colorspace, context.color_range = 1, 1  # BT.709, from 16 to 235
 
@@ -77,13 +80,23 @@ def mp4(path: Path, fps: int, height: int, width: int) -> Iterator[Add]:
 
 
 def gif(path: Path, frames: Iterator[np.ndarray], seconds: float, colours: int = 256) -> None:
-    """Write an endless GIF, a frame at a time.
+    """Write an endless GIF one frame at a time.
 
     Args:
       path: File to write.
-      frames: One or more ``[H, W, 3]`` uint8. Each is held with a byte a pixel until the end.
-      seconds: Duration of a frame; the format counts in hundredths.
+      frames: One or more frames ``[H, W, 3]`` uint8; memory is a byte per pixel and frame.
+      seconds: Duration of a frame; the format counts hundredths of a second.
       colours: Colours of a frame, at most 256.
+
+    Examples:
+      >>> import numpy as np, pathlib, tempfile
+      >>> from jaxgan.plots import video
+      >>> frames = (np.full((8, 8, 3), level, np.uint8) for level in (0, 255))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "a.gif")
+      ...     video.gif(path, frames, seconds=0.5)
+      ...     path.read_bytes()[:6]
+      b'GIF89a'
     """
 
     def quantized() -> Iterator[Image.Image]:

@@ -1,4 +1,4 @@
-"""A run: its directory, its checkpoints, the host's loop, and what is said on the way."""
+"""Training runs: directories, checkpoints, the training loop, studies, and ``fit``."""
 
 from jaxgan.runs.directory import (
     Diverged,

@@ -1,4 +1,4 @@
-"""The user's cache: what is trained, measured or compiled once."""
+"""The user's cache of trained networks, measurements and compiled programs."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ from jaxgan.runtime import cache_folder, replacing
 
 
 def digest(*parts: object) -> str:
-    """A short digest of what decides a result: bytes, or values by their ``repr``."""
+    """Return a short digest of what determines a result: bytes, or values by ``repr``."""
     total = hashlib.sha256()
     for part in parts:
         total.update(part if isinstance(part, bytes) else repr(part).encode())
@@ -27,13 +27,13 @@ def digest(*parts: object) -> str:
 def load_or_make(
     name: str, like: Any, make: Callable[[], Any], folder: Path | None = None
 ) -> Any:
-    """Read arrays from the cache; where they are missing or damaged, make and write them.
+    """Read arrays from the cache; if they are missing or damaged, make and write them.
 
     Args:
-      name: Name of the file without its suffix; it should hold a ``digest``.
-      like: A tree of the arrays' structure and shapes.
-      make: Returns the arrays.
-      folder: The cache; ``runtime.cache_folder()`` by default.
+      name: Name of the file without its suffix; it should contain a ``digest``.
+      like: A pytree with the structure and shapes of the arrays.
+      make: Makes the arrays.
+      folder: The cache folder; ``runtime.cache_folder()`` by default.
     """
     path = (folder or cache_folder()) / f"{name}.npz"
     arrays = load(path, like)
@@ -44,10 +44,10 @@ def load_or_make(
 
 
 def load(path: Path, like: Any) -> Any:
-    """Read arrays of the structure and shapes of ``like``; ``None`` if that fails."""
+    """Read arrays with the structure and shapes of ``like``; ``None`` if that fails."""
     leaves, structure = jax.tree.flatten(like)
     try:
-        # Opened here, since np.load leaves a file open that is cut short.
+        # Opened here, because np.load does not close a truncated file.
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
             arrays = [file[f"arr_{i}"] for i in range(len(file.files))]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
@@ -58,7 +58,7 @@ def load(path: Path, like: Any) -> Any:
 
 
 def save(path: Path, arrays: Any) -> None:
-    """Write arrays; where that is impossible, say so and go on."""
+    """Write arrays; if that fails, print a line and continue."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -72,7 +72,7 @@ _UNKEPT = re.compile("Error writing persistent compilation cache entry for '(.*?
 
 @contextlib.contextmanager
 def unkept_programs_said() -> Iterator[None]:
-    """Say once that compiled programs cannot be kept; JAX would warn of every one of them."""
+    """Say once that compiled programs cannot be cached; JAX would warn for every program."""
     show, said = warnings.showwarning, False
     config: Any = jax.config
 
@@ -84,7 +84,7 @@ def unkept_programs_said() -> Iterator[None]:
             return
         folder = Path(config.jax_compilation_cache_dir or "")
         written = folder.glob(f"{match[1]}-*-cache")
-        with contextlib.suppress(OSError, ValueError):  # half a file would stay for good
+        with contextlib.suppress(OSError, ValueError):  # a partial file would stay forever
             max(written, key=lambda path: path.stat().st_mtime_ns).unlink()
         if not said:
             progress.say(f"{folder}: compiled programs cannot be kept there: {match[2]}")

@@ -1,11 +1,11 @@
-"""Checkpoints that are verified: orbax inside, a sha256 manifest around it.
+"""Verified checkpoints: orbax's files and a manifest of sha256 digests.
 
-A step is one folder, ``step_00000030``, that appears by a rename once it is complete:
-the arrays as orbax writes them, and ``manifest.json`` with the sha256 of every file and
-the shape and dtype of every array. Restoring takes the newest step whose files are all
-what the manifest says; damaged ones are named, and moved aside by the next save. Arrays are
-saved from and restored to host memory, so a run may go on with another number of devices,
-and with their own dtypes, whether or not JAX has 64 bits enabled.
+A checkpoint is a folder such as ``step_00000030``, which is renamed to this name once it is
+complete. It contains the arrays as orbax writes them, and ``manifest.json`` with the sha256
+of every file and the shape and dtype of every array. ``restore`` reads the newest checkpoint
+whose files match its manifest; it lists damaged ones, which the next ``save`` moves aside.
+Arrays pass through host memory with their own dtypes, so a run may resume with another
+number of devices, and in 32-bit or 64-bit mode of JAX.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from jaxgan.runtime import system_error
 from jaxgan.training.devices import put
 
 _MANIFEST = "manifest.json"
-_SEAL = "sha256"  # of the rest of the manifest; those of the first version have none
+_SEAL = "sha256"  # digest of the rest of the manifest; absent in manifests of version 1
 _STEP = re.compile(r"step_(\d+)")
 _NUMBER = re.compile(r"os_error_code='(\d+)'")  # in a message of tensorstore
 _TEMPORARY = re.compile(r"tmp_\d+")
@@ -42,9 +42,9 @@ class Restored(NamedTuple):
     """Result of ``restore``.
 
     Attributes:
-      step: Of the checkpoint, or ``None`` if there is none to go on from.
-      tree: What was saved, as host arrays, or ``None``.
-      damaged: One line for each newer step that is damaged, newest first.
+      step: Number of the checkpoint; ``None`` without an intact one.
+      tree: The saved arrays in host memory; ``None`` without an intact checkpoint.
+      damaged: A line for each newer checkpoint that is damaged, newest first.
     """
 
     step: int | None
@@ -55,17 +55,17 @@ class Restored(NamedTuple):
 def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     """Write a checkpoint, then delete all but the newest ``keep``.
 
-    Later ones are from a future that the run went back from. They are moved aside, to
-    ``step_NUMBER.damaged`` or, if they are whole, ``step_NUMBER.aside``.
+    Checkpoints with a larger number, which a run that went back to an older one leaves, are
+    renamed to ``step_NUMBER.aside``, or to ``step_NUMBER.damaged`` if they are damaged.
 
     Args:
-      directory: Holds the checkpoints of one run.
-      step: Number of the checkpoint; one that exists is replaced.
-      tree: Arrays, typed random keys among them.
-      keep: Checkpoints to keep.
+      directory: Folder of the checkpoints of one run.
+      step: Number of the checkpoint; an existing one is replaced.
+      tree: A pytree of arrays, which may include typed random keys.
+      keep: Number of checkpoints to keep.
 
     Raises:
-      OSError: If it cannot be written; older checkpoints are intact then.
+      OSError: If it cannot be written; older checkpoints stay intact.
     """
     shown = Path(directory)
     directory, tree = shown.absolute(), _typed(tree)
@@ -100,7 +100,7 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the libraries from printing tracebacks in other threads: the error is raised too."""
+    """Keep libraries from printing tracebacks of errors in other threads, which are raised."""
     logger, hook = logging.getLogger("absl"), sys.unraisablehook  # orbax's logger
     level = logger.level
     if isinstance(hook, functools.partial) and hook.func is _ignore_late:
@@ -115,13 +115,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _ignore_late(hook: Callable[[Any], Any], unraisable: Any) -> None:
-    """Leave out what tensorstore reports at the end of a write that was given up."""
+    """Ignore what tensorstore reports after an abandoned write."""
     if str(unraisable.exc_value) != "Event loop is closed":
         hook(unraisable)
 
 
 def _unwritten(error: Exception, path: Path) -> OSError:
-    """Say why a checkpoint was not written: the system's error, if one is behind it."""
+    """Make the error of a failed save: the operating system's, if that is the cause."""
     cause, number = system_error(error), _NUMBER.search(str(error))
     code = cause.errno if cause else int(number[1]) if number else None
     if code is None and "RESOURCE_EXHAUSTED" in str(error):
@@ -132,24 +132,24 @@ def _unwritten(error: Exception, path: Path) -> OSError:
 
 
 def newest(directory: Path) -> int | None:
-    """Number of the newest checkpoint, whole or not; ``None`` if there is none."""
+    """Return the number of the newest checkpoint, intact or not; ``None`` without one."""
     return next((step for step, _ in _steps(Path(directory))), None)
 
 
 def restore(
     directory: Path, like: Any, accept: Callable[[int], bool] = lambda step: True
 ) -> Restored:
-    """Read the newest checkpoint that is intact.
+    """Read the newest intact checkpoint, as ``experiments/generate/own_runs.py`` does.
 
     Args:
-      directory: As given to ``save``; may not exist yet.
-      like: A tree of arrays or ``jax.ShapeDtypeStruct`` with the structure, shapes and
-        dtypes that are expected.
-      accept: Whether a step may be restored.
+      directory: As in ``save``; it need not exist.
+      like: A pytree of arrays or ``jax.ShapeDtypeStruct`` with the expected structure,
+        shapes and dtypes.
+      accept: ``step -> bool``: whether a checkpoint may be restored.
 
     Raises:
-      InputError: If a checkpoint is intact and has other arrays; the line says which, and
-        where it can, which setting of JAX makes them so.
+      InputError: If an intact checkpoint has other arrays; the message says which and, if
+        possible, which setting of JAX differs.
     """
     damaged, like = [], _typed(like)
     for step, folder in _steps(Path(directory).absolute()):
@@ -167,7 +167,7 @@ def restore(
 
 
 def _set_aside(path: Path) -> None:
-    """Rename what is no step of the run any more; nothing is overwritten."""
+    """Rename a checkpoint so that it does not count, without overwriting anything."""
     name = path.name + (".damaged" if _damage(path) else ".aside")
     number, target = 1, path.with_name(name)
     while os.path.lexists(target):
@@ -187,17 +187,17 @@ def _read(folder: Path, like: Any) -> Any:
 
 
 def place(tree: Any, like: Any) -> Any:
-    """Place restored arrays where those of a like tree are, to avoid recompiling."""
+    """Place restored arrays as those of ``like``, so that programs need not be recompiled."""
 
     def one(x, like):
         return put(x, like.sharding) if isinstance(like, jax.Array) else np.array(x)
 
-    # As numbers: a random key of this process cannot move to devices of others.
+    # As numbers, because random keys cannot move to devices of other processes.
     return _from_host(jax.tree.map(one, _to_host(tree), _plain(like)), like)
 
 
 def _checkpointer() -> Any:
-    """Orbax's, which works on the disk of this process alone, whichever others there are."""
+    """Make orbax's checkpointer for this process only, even if there are others."""
     import orbax.checkpoint as ocp
 
     own = jax.process_index()
@@ -207,7 +207,7 @@ def _checkpointer() -> Any:
 
 
 def _layout(tree: Any) -> dict[str, str]:
-    """Shape and dtype by path; orbax itself would cast one dtype to another."""
+    """Return shapes and dtypes by path; orbax alone would cast one dtype to another."""
     return {
         jax.tree_util.keystr(path): f"{_dtype(x)}{list(x.shape)}"
         for path, x in jax.tree.leaves_with_path(tree)
@@ -215,7 +215,7 @@ def _layout(tree: Any) -> dict[str, str]:
 
 
 def _first_layout(tree: Any) -> dict[str, str]:
-    """The layout in manifests without a seal, with dtypes as JAX would cast them."""
+    """Return the layout as in manifests without a seal, with dtypes cast as JAX does."""
     leaves = jax.tree.leaves_with_path(jax.eval_shape(_plain, tree))
     return {jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}" for path, x in leaves}
 
@@ -225,14 +225,14 @@ def _dtype(x: Any) -> str:
 
 
 def _kind(key: Any) -> Any:
-    """Name of the random number generator of a key, or of the structure of one."""
+    """Return the name of a key's random number generator."""
     kinds = []
     jax.eval_shape(lambda x: kinds.append(jax.random.key_impl(x)), key)
     return kinds[0]
 
 
 def _typed(tree: Any) -> Any:
-    """The tree with numbers of Python as arrays."""
+    """Convert Python numbers in a tree to arrays."""
     return jax.tree.map(lambda x: x if hasattr(x, "dtype") else np.asarray(x), tree)
 
 
@@ -241,7 +241,7 @@ def _is_key(x: Any) -> bool:
 
 
 def _plain(tree: Any) -> Any:
-    """The tree with typed random keys as plain integers."""
+    """Convert typed random keys in a tree to integers."""
 
     def plain(x):
         if not _is_key(x):
@@ -264,7 +264,7 @@ def _from_host(tree: Any, like: Any) -> Any:
 
 
 def _steps(directory: Path) -> list[tuple[int, Path]]:
-    """Step folders, newest first; anything else in the directory is no concern."""
+    """List the checkpoint folders, newest first."""
     folders = directory.iterdir() if directory.is_dir() else ()
     steps = [
         (int(match[1]), folder)
@@ -297,7 +297,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / _MANIFEST
     try:
-        if not path.is_file():  # such as a pipe, which would wait for a writer
+        if not path.is_file():  # reading a pipe would wait for a writer
             raise FileNotFoundError(path)
         manifest = dict(json.loads(path.read_text()))
         content = {name: dict(manifest[name]) for name in ("files", "arrays")}
@@ -309,7 +309,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _damage(folder: Path) -> str | None:
-    """Why a checkpoint is not what was saved, or ``None``."""
+    """Say why a checkpoint is damaged; ``None`` if it is intact."""
     try:
         expected, digests = _manifest(folder)["files"], _digests(folder)
     except ValueError as error:
@@ -325,7 +325,7 @@ def _damage(folder: Path) -> str | None:
 
 
 def _check_fit(folder: Path, like: Any) -> None:
-    """Refuse an intact checkpoint of other arrays."""
+    """Raise ``InputError`` if an intact checkpoint has other arrays."""
     manifest = _manifest(folder)
     arrays = manifest["arrays"]
     expected = _layout(like) if _SEAL in manifest else _first_layout(like)
@@ -339,7 +339,7 @@ def _check_fit(folder: Path, like: Any) -> None:
 
 
 def _reason(old: str, new: str) -> str:
-    """The setting of JAX that makes the same arrays of other dtypes, for an error line."""
+    """Name the setting of JAX that explains the difference, for an error message."""
     if "key<" in new and old.partition("[")[0] != new.partition("[")[0]:
         return "; jax_default_prng_impl differs"
     wide = str.maketrans("", "", "0123456789")

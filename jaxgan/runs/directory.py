@@ -33,18 +33,28 @@ class Diverged(Exception):
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either whole or as it was."""
+    """Write a text file atomically.
+
+    Examples:
+      >>> import pathlib, tempfile
+      >>> from jaxgan import runs
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = pathlib.Path(folder, "a.txt")
+      ...     runs.write_text(path, "text")
+      ...     path.read_text()
+      'text'
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole."""
+    """Write a JSON file atomically; ``write_text`` has an example."""
     write_text(path, json.dumps(to_json(value), indent=1) + "\n")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows whole; ``None`` and what a row lacks are left empty."""
+    """Write a CSV file atomically; ``None`` and missing values are left empty."""
     text = io.StringIO()
     names = dict.fromkeys(name for row in rows for name in row)
     writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -54,13 +64,18 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:
-    """Write a compressed ``.npz`` file whole."""
+    """Write a compressed ``.npz`` file atomically."""
     with replacing(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 class Ways(NamedTuple):
-    """What a caller can do about a directory that holds something else, in words."""
+    """Advice at the end of error messages about a directory that holds something else.
+
+    Attributes:
+      another: How to choose another directory.
+      anew: How to choose another directory or start over.
+    """
 
     another: str = "give another --name or --out"
     anew: str = "--name makes another run, --fresh starts over"
@@ -76,17 +91,17 @@ def compare(
     fresh: bool = False,
     ways: Ways = _FLAGS,
 ) -> None:
-    """Refuse a directory that holds another run; reads only.
+    """Check that a directory does not hold another run; nothing is written.
 
     Args:
-      directory: Of the run, may be missing.
-      settings: Of the run that is to be in it.
-      fresh: Allow any run, since it will be deleted.
-      ways: Ends the error lines.
+      directory: Directory of the run; may be missing.
+      settings: Settings of the run.
+      fresh: Whether to allow any run, because it will be deleted.
+      ways: Advice at the end of the error message.
 
     Raises:
-      InputError: If it holds a run with other settings, as ``identity.difference`` tells, or
-        something that is no run.
+      InputError: If it holds a run with other settings (see ``identity.difference``), or
+        files that are not those of a run.
     """
     config = directory / "config.json"
     try:
@@ -94,7 +109,7 @@ def compare(
             map(_is_startup_leftover, os.listdir(directory))
         ):
             return
-        if not config.is_file():  # such as a pipe, which would wait for a writer
+        if not config.is_file():  # reading a pipe would wait for a writer
             raise FileNotFoundError(config)
         old = dict(json.loads(config.read_text(encoding="utf-8"))["settings"])
         for name in (*_FILES, *_FOLDERS):
@@ -119,31 +134,40 @@ def compare(
 
 
 def _is_startup_leftover(name: str) -> bool:
-    """Whether a run that is killed as it begins can leave this file."""
+    """Tell whether a run that is killed at its start can leave this file."""
     return name in ("lock", "config.json.tmp") or bool(_LEFTOVER.match(name))
 
 
 def _open_lock(path: Path) -> IO[bytes]:
-    """Open a lock file; the file that a link leads to belongs to someone else."""
+    """Open a lock file, but not through a link, which may lead to a user's file."""
     flags = os.O_NOFOLLOW | os.O_NONBLOCK
     return open(path, "ab", 0, opener=lambda name, mode: os.open(name, mode | flags, 0o666))
 
 
 class Run:
-    """A run directory, locked while open. A context manager.
+    """A run directory, locked while open; a context manager.
 
     Args:
-      directory: Made if missing.
-      settings: Everything that decides the result. A directory with other settings is
-        refused, and so is one that was made with another random number generator of JAX, or
-        other dtypes.
-      fresh: Delete the files of an earlier run. Files that jaxgan does not write stay.
-      ways: Ends the error lines.
-      command: That makes the run; by default that of this process.
+      directory: Created if missing.
+      settings: Everything that determines the result. A directory whose run has other
+        settings, another random number generator of JAX or another dtype is refused.
+      fresh: Whether to delete the files of an earlier run. Other files stay.
+      ways: Advice at the end of error messages.
+      command: The command that makes the run; by default that of this process.
 
     Raises:
       InputError: If the directory cannot be written, is in use by another process, or
         holds a run with other settings.
+
+    Examples:
+      >>> import pathlib, tempfile
+      >>> from jaxgan import runs
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     with runs.Run(pathlib.Path(folder), {"rate": 0.1}) as run:
+      ...         run.log([{"epoch": 1, "loss": [0.5]}])
+      ...         run.finish({"loss": 0.5})
+      ...         run.records(), run.summary()
+      ([{'epoch': 1, 'loss': [0.5]}], {'loss': 0.5})
     """
 
     def __init__(
@@ -172,12 +196,12 @@ class Run:
         try:
             compare(
                 self.directory, settings, fresh=fresh, ways=ways
-            )  # now that no one else writes
+            )  # again, with the lock held
             for place in ("", "frames/", "traversal/", "cells/*/", "work/*/"):
                 for path in self.directory.glob(f"{place}tmp_*"):
-                    if _LEFTOVER.match(path.name) and path.is_file():  # a write was killed
+                    if _LEFTOVER.match(path.name) and path.is_file():
                         path.unlink()
-            if fresh:  # the configuration is last, so that an interrupted deletion leaves a run
+            if fresh:  # the configuration stays, so an interrupted deletion leaves a run
                 outputs.clear(self.directory)
             if fresh or not (self.directory / "config.json").exists():
                 self._write_config()
@@ -206,7 +230,7 @@ class Run:
             raise OSError(error.errno, error.strerror, str(self._metrics)) from error
 
     def records(self) -> list[dict[str, Any]]:
-        """Read the lines of ``metrics.jsonl``, up to one that is damaged or cut off."""
+        """Read the lines of ``metrics.jsonl``, up to a damaged or truncated one."""
         records: list[dict[str, Any]] = []
         for line in self._lines():
             try:
@@ -219,19 +243,19 @@ class Run:
         return records
 
     def rewind(self, epoch: int) -> None:
-        """Drop what ``metrics.jsonl`` says about later epochs; say so if it is damaged."""
+        """Delete later epochs from ``metrics.jsonl``; print a line if it is damaged."""
         records = self.records()
-        if len(self._lines()) > len(records) + 1:  # a last line that is cut off is no damage
+        if len(self._lines()) > len(records) + 1:  # a truncated last line is normal
             say(f"{self._metrics}: line {len(records) + 1} is damaged; cut to epoch {epoch}")
         earlier = [record for record in records if record["epoch"] <= epoch]
         write_text(self._metrics, "".join(json.dumps(record) + "\n" for record in earlier))
 
     def _lines(self) -> list[bytes]:
-        """The lines of ``metrics.jsonl``, and what follows the last line's end."""
+        """Return the lines of ``metrics.jsonl``, and what follows the last line's end."""
         return self._metrics.read_bytes().split(b"\n") if self._metrics.exists() else []
 
     def summary(self) -> dict[str, Any] | None:
-        """Read what ``finish`` wrote; ``None`` if the run has not ended, or it is damaged."""
+        """Read ``summary.json``; ``None`` if the run is not complete or the file is damaged."""
         try:
             summary = json.loads((self.directory / "summary.json").read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -239,11 +263,11 @@ class Run:
         return summary if isinstance(summary, dict) else None
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write ``summary.json``, whose presence says that the run has ended."""
+        """Write ``summary.json``, which marks the run as complete."""
         write_json(self.directory / "summary.json", summary)
 
     def cores(self) -> int | None:
-        """Number of cores that the run began with; ``None`` if it is not known."""
+        """Return the number of cores at the start of the run; ``None`` if unknown."""
         try:
             value = json.loads((self.directory / "config.json").read_text("utf-8")).get("cores")
         except (OSError, ValueError, AttributeError, RecursionError):
@@ -266,9 +290,9 @@ class Run:
 
 
 def _follows(record: Any, earlier: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether it is the record of the next epoch: numbers of all lanes by the first's names.
+    """Tell whether a record is that of the next epoch, with the metrics of the first.
 
-    A later version may have added names.
+    A later version may have added metrics.
     """
     if not isinstance(record, dict) or record.get("epoch") != len(earlier) + 1:
         return False
@@ -279,7 +303,7 @@ def _follows(record: Any, earlier: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _length(value: Any) -> int | None:
-    """Count of lanes, -1 of a number, ``None`` of nothing."""
+    """Return the number of lanes of a list, -1 for a number, ``None`` for anything else."""
     if isinstance(value, list):
         return len(value)
     return None if value is None else -1

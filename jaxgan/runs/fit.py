@@ -26,20 +26,20 @@ from jaxgan.training.epochs import steps_per_epoch
 from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key
 from jaxgan.training.program import make_program
 
-SPREAD_SAMPLES = 256  # generated examples whose spread is measured after each epoch
+SPREAD_SAMPLES = 256  # number of generated examples to measure the spread of
 _RESERVED = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
 _WAYS = Ways("give another directory", "give another directory, or fresh=True starts over")
-SAVE_EVERY = 1.0  # seconds between checkpoints, at least
+SAVE_EVERY = 1.0  # least number of seconds between checkpoints
 
 
 class Fit(NamedTuple):
     """Result of ``fit``.
 
     Attributes:
-      states: The last state of every seed, leaves ``[S, ...]``.
-      metrics: ``{name: [S, E]}``: means over each epoch of ``critic_loss``,
-        ``generator_loss`` and ``penalty``; ``spread`` after it, the spread of generated
-        examples as a share of the data's (near 0, the generator has collapsed).
+      states: The final state of every seed, with leaves ``[S, ...]``.
+      metrics: ``{name: [S, E]}``: the means of ``critic_loss``, ``generator_loss`` and
+        ``penalty`` over each epoch; and ``spread``, the standard deviation of generated
+        examples after each epoch, divided by that of the data (near 0 after a collapse).
     """
 
     states: GanState
@@ -67,42 +67,47 @@ def fit(
     fresh: bool = False,
     mesh: Mesh | None = None,
 ) -> Fit:
-    """Train a GAN with many seeds in one compiled program, and resume it where it stopped.
+    """Train a GAN with many seeds in one compiled program.
 
-    With a directory, it writes the metrics (``metrics.jsonl``), checkpoints, and at the end
-    the first seed's averaged generator, which ``jaxgan.load`` opens. The same call goes on
-    from the newest checkpoint, after SIGKILL too, with the same bits on a CPU; with more
-    epochs it goes on from a complete run. Ctrl-C and SIGTERM save first.
+    With a directory, it writes metrics (``metrics.jsonl``) and checkpoints, and at the end
+    the averaged generator of the first seed, which ``jaxgan.load`` opens. The same call
+    resumes from the newest checkpoint, even after SIGKILL, and gives bit-identical results
+    on a CPU; with more epochs it continues a complete run. On Ctrl-C and SIGTERM it saves a
+    checkpoint first. See also ``examples/custom_gan.py``.
 
     Args:
-      gan: As ``jaxgan.gan`` builds it.
-      data: ``[N, ...]``. uint8 stays uint8 on the device and reaches the networks as
-        float32 in [-1, 1]; other numbers as they are, as float32.
-      epochs: Passes over the data.
+      gan: The GAN, from ``jaxgan.gan``.
+      data: ``[N, ...]``. uint8 data stay uint8 on the device, and the networks see them as
+        float32 in [-1, 1]; the networks see other numbers unchanged, as float32.
+      epochs: Number of passes over the data.
       batch_size: Examples in a batch.
       critic_steps: Critic updates per generator update.
-      seeds: Number S of seeds: of the weights and all draws.
-      seed: The first of them.
-      directory: Of the run; made if missing.
-      every: Epochs in an interval, each of which ends with a line on stderr and, at most
-        once a second, a checkpoint.
-      on_interval: Called with the number of epochs done, the states ``[S, ...]`` (valid
-        during the call) and the metrics ``{name: [S, E]}`` of the interval.
-      measure: ``(gan, state) -> {name: []}`` of one seed: further metrics after each
-        epoch, compiled into the program.
-      settings: Whatever else decides the result, such as learning rates, by name: a
-        directory with other settings is refused. By itself ``fit`` compares the data, the
-        shapes of the networks and its own arguments, but not losses and optimizers.
-      fresh: Start over, deleting an earlier run in the directory.
-      mesh: Devices, by default all. Each has some of the seeds, or, with more devices than
-        seeds, a part of every batch; but without a mesh, cores of a CPU share no batches.
+      seeds: S, the number of seeds. Each determines initial weights and all random draws.
+      seed: The first seed.
+      directory: Folder of the run; created if missing.
+      every: Epochs in an interval. After each interval ``fit`` prints a line to stderr and,
+        at most once a second, saves a checkpoint.
+      on_interval: Called after each interval with the number of epochs done, the states
+        ``[S, ...]`` (valid only during the call) and the metrics ``{name: [S, E]}``.
+      measure: ``(gan, state) -> {name: []}`` for one seed: further metrics after each epoch,
+        compiled into the program.
+      settings: Other settings that determine the result, such as learning rates, by name.
+        ``fit`` refuses a directory whose run has other settings, data, network shapes or
+        arguments; it cannot compare losses and optimizers, so name their settings here.
+      fresh: Start over and delete an earlier run in the directory.
+      mesh: Devices, by default all. Each trains some of the seeds or, if there are more
+        devices than seeds, a part of every batch. Without a mesh, the cores of a CPU do not
+        share batches.
+
+    Returns:
+      Final states and metrics.
 
     Raises:
       InputError: If an argument is out of range, devices cannot share a batch, or the
-        directory holds a run of other data, networks, arguments or ``settings``.
-      Diverged: If no seed has a finite loss any more; the last checkpoint is from before.
+        directory holds a run with other data, networks, arguments or ``settings``.
+      Diverged: If every seed has a loss that is not finite; the last checkpoint is older.
       KeyboardInterrupt: After Ctrl-C, once the state is saved.
-      SystemExit: After SIGTERM, likewise, with code 143.
+      SystemExit: After SIGTERM, once the state is saved, with code 143.
 
     Examples:
       >>> import jaxgan, numpy as np
@@ -179,7 +184,7 @@ def fit(
 
 
 def _check(counts: dict[str, int], seed: int, examples: int) -> None:
-    """Refuse arguments that are out of range, and numbers of 64 bits."""
+    """Refuse arguments that are out of range, and 64-bit mode."""
     if settings_of_jax()["jax_enable_x64"]:
         raise InputError("jax_enable_x64 is set, and fit trains in float32: set it to False")
     for name, value in (counts | {"seed": seed}).items():
@@ -199,16 +204,16 @@ def _check(counts: dict[str, int], seed: int, examples: int) -> None:
 
 
 def _check_extension(run: Run, epochs: int) -> None:
-    """Refuse to train for fewer epochs than a directory holds."""
+    """Refuse to train for fewer epochs than the directory already has."""
     done = len(run.records())
     if done > epochs:
         raise InputError(
-            f"epochs={epochs}, and {run.directory} holds {done} epochs; {_WAYS.anew}"
+            f"epochs={epochs}, but {run.directory} holds {done} epochs; {_WAYS.anew}"
         )
 
 
 def _array(data: ArrayLike) -> np.ndarray:
-    """Make the data an array of uint8 or of finite float32."""
+    """Convert the data to uint8 or finite float32."""
     try:
         x = np.asarray(data)
         if x.dtype.kind not in "biuf" and x.dtype != jnp.bfloat16:
@@ -223,10 +228,10 @@ def _array(data: ArrayLike) -> np.ndarray:
     if x.ndim < 2 or not x.size:
         raise InputError(f"data of shape {list(x.shape)} must be [N, ...], not empty")
     if np.ma.is_masked(data):
-        raise InputError("data are masked in places: fill these, or leave them out")
+        raise InputError("data have masked values: fill them or leave them out")
     if all(np.array_equal(x[0], other) for other in x[1:]):
         raise InputError(
-            "all examples of the data are the same; a generator learns from some that differ"
+            "all examples of the data are equal; training needs examples that differ"
         )
     return x
 
@@ -237,10 +242,10 @@ def _metrics(
     prepare: Callable[[Any], Any],
     measure: Callable[[Gan, GanState], dict[str, Array]] | None,
 ) -> tuple[Callable[[Gan, GanState], dict[str, Array]], list[str]]:
-    """Join the spread with the caller's measures, and name the latter.
+    """Combine the spread with the caller's metrics; also return the names of the latter.
 
     Raises:
-      InputError: If ``measure`` returns anything but numbers by new names.
+      InputError: If ``measure`` returns anything but numbers, or uses a reserved name.
     """
     real = np.asarray(prepare(data[: 8 * SPREAD_SAMPLES]), np.float32)
     size = np.sqrt(real.var(axis=0, dtype=np.float64).mean()) or 1.0
@@ -259,7 +264,7 @@ def _metrics(
     ):
         raise InputError("measure must return {name: number}, each an array of shape []")
     if taken := values.keys() & _RESERVED:
-        raise InputError(f"measure must not return {min(taken)!r}, which has a meaning already")
+        raise InputError(f"measure must not return {min(taken)!r}, which is a reserved name")
 
     def joined(gan, state):
         floats = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), measure(gan, state))
@@ -269,7 +274,7 @@ def _metrics(
 
 
 def _digests(data: np.ndarray, shapes: GanState) -> dict[str, str]:
-    """Identify the data by content, and the networks by paths, shapes and types."""
+    """Return digests of the data and of the networks' paths, shapes and types."""
     leaves = jax.tree.leaves_with_path(shapes)
     text = "".join(f"{jax.tree_util.keystr(path)} {x.dtype}{x.shape}\n" for path, x in leaves)
     return {

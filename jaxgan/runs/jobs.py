@@ -1,4 +1,4 @@
-"""The jobs of one command, each in a run directory of its own."""
+"""Jobs: the training runs of one command, each in its own run directory."""
 
 import contextlib
 import hashlib
@@ -28,25 +28,25 @@ Summary = TypeVar("Summary")
 
 
 class Job(NamedTuple):
-    """A laboratory's functions for one run directory: training, frames, final measures.
+    """A laboratory's functions for one run: training, frames (pictures), final metrics.
 
     Attributes:
-      init: ``() -> state``, leaves ``[S, ...]``.
+      init: ``() -> state``, with leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``.
       draw: ``(epoch, state) -> work``, as in ``loop.Hooks``; ``work`` writes the frame.
-      frame: Path of the frame of an epoch.
+      frame: ``epoch -> path`` of the frame of an epoch.
       describe: ``{name: [S]} -> line``, as in ``loop.Hooks``.
       finish: ``(state, records, frames) -> summary``: measures and draws the final state;
-        ``frames`` are the paths of the frames that exist, in order.
-      epochs: Number of epochs in all.
-      steps_per_epoch: Generator updates in one.
+        ``frames`` are the paths of the existing frames, in order.
+      epochs: Total number of epochs.
+      steps_per_epoch: Generator updates in an epoch.
       every: Epochs between two frames.
       checkpoint_every: Epochs between two checkpoints, a multiple of ``every``.
       picture: Name of the frames in TensorBoard.
-      look: Called with every state from which training goes on, before it does: where it
-        raises, a checkpoint that is due has been saved. Its time is no training time.
-      compile_ahead: ``(epochs)``, called before ``init`` where epochs remain: the number of
-        them that ``advance`` will be called with first.
+      look: Called with the state before every interval, after a checkpoint that is due. Its
+        time does not count as training.
+      compile_ahead: ``(epochs)``: called before ``init`` with the number of epochs in the
+        first call of ``advance``, if any epochs remain.
     """
 
     init: Callable[[], State]
@@ -78,24 +78,27 @@ def run(
 ) -> dict[str, Any]:
     """Run or resume a job in its run directory.
 
+    Example: ``experiments/points/run.py``.
+
     Args:
-      directory: Made if missing.
-      settings: What identifies the run.
-      make_job: Called if the run is not complete.
-      fresh: Start over.
-      tensorboard: Also write for TensorBoard; needs the ``tb`` extra.
-      trackers: Names in ``trackers.TRACKERS``, to write for them too.
-      began: Start of the time to the first step, by ``time.monotonic``; now by default.
-      check: Called where it is safe to stop; raises ``Stopped`` to do so.
-      cores_matter: Whether numbers depend on how many cores a CPU has.
+      directory: Created if missing.
+      settings: The settings that identify the run.
+      make_job: Makes the job; called if the run is not complete.
+      fresh: Whether to start over.
+      tensorboard: Whether to write for TensorBoard, too; needs the ``tb`` extra.
+      trackers: Names in ``trackers.TRACKERS`` of trackers to write for.
+      began: Time by ``time.monotonic`` from which the time to the first step counts; now by
+        default.
+      check: Called where it is safe to stop; may raise ``Stopped``.
+      cores_matter: Whether results depend on the number of CPU cores.
 
     Returns:
       The summary, as in ``summary.json``.
 
     Raises:
       InputError: If the directory holds another run.
-      Diverged: If no lane has a finite loss any more.
-      Stopped: By a signal, after saving.
+      Diverged: If every lane has a loss that is not finite.
+      Stopped: After a signal, once the state is saved.
     """
     tracking.check(trackers)
     with contextlib.ExitStack() as stack:
@@ -164,19 +167,19 @@ def run(
 
 
 def _compare_cores(record: Run) -> None:
-    """Say if a run goes on with another number of cores, where XLA sums in another order."""
+    """Warn if a run resumes with another number of cores, since XLA's sums then differ."""
     began, goes_on = record.cores(), cores()
     resumed = checkpoint.newest(record.checkpoints)
     if resumed and began not in (None, goes_on) and jax.default_backend() == "cpu":
         say(
-            f"{record.directory}: the number of CPU cores was {began} and is {goes_on}: "
-            "its numbers are not those of an uninterrupted run to the last bit"
+            f"{record.directory}: started with {began} CPU cores and resumes with {goes_on}: "
+            "results differ from those of an uninterrupted run by rounding"
         )
 
 
 @contextlib.contextmanager
 def _told(record: Run) -> Iterator[None]:
-    """Add what is saved to an error of the disk."""
+    """Add to a disk error which epoch is saved."""
     try:
         yield
     except OSError as error:
@@ -186,7 +189,7 @@ def _told(record: Run) -> Iterator[None]:
 
 
 def _damaged_arrays(directory: Path) -> list[Path]:
-    """Files of arrays of a complete run that cannot be read."""
+    """List the array files of a complete run that cannot be read."""
     damaged = []
     for path in (directory / "samples.npz", directory / "generator.npz"):
         if not os.path.lexists(path):
@@ -194,25 +197,25 @@ def _damaged_arrays(directory: Path) -> list[Path]:
         try:
             with zipfile.ZipFile(_file(path)) as file:
                 whole = file.testzip() is None
-        except Exception:  # a damaged file raises nearly anything
+        except Exception:  # a damaged file may raise anything
             whole = False
         damaged += [] if whole else [path]
     return damaged
 
 
 def _is_picture(path: Path) -> bool:
-    """Whether a frame is whole; says if it is not."""
+    """Tell whether a frame is intact; print a line if it is not."""
     try:
         with Image.open(_file(path)) as image:
             image.verify()
-    except Exception as error:  # a damaged file raises nearly anything
+    except Exception as error:  # a damaged file may raise anything
         say(f"{path} is damaged and left out of the film ({type(error).__name__})")
         return False
     return True
 
 
 def _file(path: Path) -> Path:
-    """The path of a file; a pipe would wait for a writer."""
+    """Check that a path is a file: reading a pipe would wait for a writer."""
     if not path.is_file():
         raise FileNotFoundError(path)
     return path
@@ -221,14 +224,14 @@ def _file(path: Path) -> Path:
 def folders_of(
     configs: Sequence[Config], directory: Path, name: Callable[[Config], str]
 ) -> dict[Path, Config]:
-    """Map run directories to configurations: one in ``directory`` itself, several below it."""
+    """Map run directories to configurations: ``directory`` for one, subfolders for several."""
     if len(configs) == 1:
         return {directory: configs[0]}
     return {directory / plain(name(config)): config for config in configs}
 
 
 def plain(name: str) -> str:
-    """A name with ``_`` for every character that is odd in a path, and of 200 at most."""
+    """Make a name safe for a path: ``_`` for unusual characters, at most 200 characters."""
     text = "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)
     if len(text) <= 200:
         return text
@@ -242,7 +245,7 @@ def check_all(
     *,
     fresh: bool = False,
 ) -> None:
-    """Refuse directories that hold other runs, before anything is written.
+    """Check that no directory holds another run, before anything is written.
 
     Raises:
       InputError: If one does.
@@ -263,19 +266,20 @@ def run_all(
     fresh: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> dict[Path, Summary | Diverged]:
-    """Run every program.
+    """Run every program (the lanes that are compiled together).
 
     Args:
-      folders: As ``folders_of`` makes them.
-      directory: Folder above all of them; locked meanwhile.
-      run_one: Runs one program in its folder.
-      settings: What identifies a run.
-      finish: Writes what joins the programs, while the directory is locked.
+      folders: Run directories and configurations, from ``folders_of``.
+      directory: Folder that contains all of them; it is locked meanwhile.
+      run_one: ``(config, folder) -> summary``: runs one program in its folder.
+      settings: ``config -> settings`` that identify a run.
+      finish: Writes common results of the programs, while the directory is locked.
       fresh: Whether ``run_one`` starts over.
-      check: As ``run`` takes it.
+      check: As in ``run``.
 
     Returns:
-      What ``run_one`` returns, or ``Diverged`` where every lane of a program diverged.
+      The result of ``run_one`` by folder, or ``Diverged`` if every lane of a program
+      diverged.
 
     Raises:
       InputError: Before anything is written, if a directory holds another run.
@@ -302,7 +306,7 @@ def run_all(
 
 
 def last_state(directory: Path, init: Callable[[], State]) -> State:
-    """Restore the final state of a complete run, placed as ``init`` places it.
+    """Restore the final state of a complete run on the devices where ``init`` places it.
 
     Raises:
       InputError: If its last checkpoint is damaged.
@@ -318,5 +322,5 @@ def last_state(directory: Path, init: Callable[[], State]) -> State:
 
 
 def _names(folders: Mapping[Path, Any]) -> dict[str, Any]:
-    """Settings that identify a sweep; each of its runs has settings of its own."""
+    """Return the settings that identify a sweep; each run also has its own settings."""
     return {"programs": [folder.name for folder in folders]}

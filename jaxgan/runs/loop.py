@@ -1,4 +1,4 @@
-"""The host's loop: resume, advance, check health, log, draw, save, stop."""
+"""The training loop on the host: resume, train, check, log, draw, save, stop."""
 
 import math
 import time
@@ -15,8 +15,8 @@ from jaxgan.runs.processes import agree
 from jaxgan.runs.progress import progress, say
 
 _WATCHED = ("critic_loss", "generator_loss", "spread")
-COLLAPSED = 0.1  # generated spread below this share of the data's
-# Metrics that have to be too low over a whole interval to be reported: limit, and line.
+COLLAPSED = 0.1  # a smaller spread, as a share of the data's, is reported as a collapse
+# Metrics that are reported if they are below a limit during a whole interval: limit, line.
 _LOW = {
     "clusters": (0.9, "collapse: generated examples reach {:.0%} of the data's clusters"),
     "distinct": (0.25, "collapse: generated examples are {:.0%} as distinct as the data's"),
@@ -28,11 +28,11 @@ Advance = Callable[[State, int], tuple[State, Metrics]]
 
 
 class Interval(NamedTuple):
-    """Training at the end of an interval.
+    """The training at the end of an interval.
 
     Attributes:
-      epoch: Epochs done.
-      state: Leaves ``[S, ...]``. The next interval may destroy it (it is donated).
+      epoch: Number of epochs done.
+      state: Leaves ``[S, ...]``. It is donated to the next interval, which destroys it.
       metrics: ``{name: [S, E]}`` of the E epochs of the interval; empty at the start.
     """
 
@@ -54,31 +54,31 @@ def intervals(
     settle: Callable[[], None] = lambda: None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[Interval]:
-    """Train from the newest intact checkpoint, or from the start, to the end.
+    """Train from the newest intact checkpoint, or from the start, to the last epoch.
 
-    After each interval it saves, if that is due, so what the consumer writes about an
-    interval is on disk before the checkpoint that belongs to it. A consumer that breaks
-    out of its loop leaves that interval unsaved.
+    A checkpoint that is due is saved after the consumer has handled the interval, so what
+    the consumer writes is on disk first. If the consumer breaks out of its loop, that
+    interval is not saved.
 
     Args:
-      checkpoints: Folder of the checkpoints; without one nothing is restored or saved.
-      init: Makes the first state. Its numpy arrays come back from a checkpoint as numpy
-        arrays, its JAX arrays on the devices where ``init`` places them.
+      checkpoints: Folder of the checkpoints; ``None`` to restore and save nothing.
+      init: Makes the initial state. Restored numpy arrays are numpy arrays again, and JAX
+        arrays are on the devices where ``init`` places them.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``.
-      epochs: Number of epochs in all.
-      every: Epochs in an interval; the last one may be shorter.
-      due: Whether to save after an epoch; the last epoch is always saved.
-      keep: Checkpoints to keep.
-      accept: Whether to go on from a checkpoint of that epoch.
+      epochs: Total number of epochs.
+      every: Epochs in an interval; the last interval may be shorter.
+      due: ``epoch -> bool``: whether to save after an epoch; the last one is always saved.
+      keep: Number of checkpoints to keep.
+      accept: ``epoch -> bool``: whether to resume from the checkpoint of that epoch.
       settle: Called before each save.
       check: Called after each interval; may raise ``Stopped``.
 
     Yields:
-      The start, with no metrics, then every interval.
+      The start, without metrics, then every interval.
 
     Raises:
-      InputError: If an intact checkpoint does not fit; nothing is written.
-      Stopped: By a signal, after a checkpoint.
+      InputError: If an intact checkpoint does not fit ``init``; nothing is written.
+      Stopped: After a signal, once a checkpoint is saved.
     """
     state, epoch = init(), 0
     if checkpoints is not None:
@@ -87,7 +87,7 @@ def intervals(
             say(f"{checkpoints.parent}: {line}")
         if restored.step:
             state, epoch = checkpoint.place(restored.tree, state), restored.step
-        del restored  # a whole state on the host
+        del restored  # frees a copy of the state on the host
 
     def save():
         settle()
@@ -110,7 +110,7 @@ def intervals(
 
 
 def seconds_apart(seconds: float) -> Callable[[int], bool]:
-    """Make a ``due`` that is true at once, then at most once every ``seconds``."""
+    """Make a function ``due`` that is true at first, then at most once every ``seconds``."""
     last = -math.inf
 
     def due(epoch):
@@ -125,15 +125,15 @@ def seconds_apart(seconds: float) -> Callable[[int], bool]:
 
 
 class Hooks(NamedTuple):
-    """Functions that the owner of a run adds to its training.
+    """Functions that the training loop calls.
 
     Attributes:
-      draw: ``(epoch, state) -> work``. Takes what a frame needs from a state at once, and
-        returns the function that draws it, which runs in another thread.
-      describe: ``{name: [S]} -> line``: one short line about the metrics of an epoch.
-      watch: ``(start, records)``, called with new records and the epoch before them; first
-        with none.
-      on_interval: ``(epoch, state, {name: [S, E]})``, called after every interval.
+      draw: ``(epoch, state) -> work``: copies what a picture needs from the state, and
+        returns a function that draws the picture, which runs in another thread.
+      describe: ``{name: [S]} -> line``: a short line about the metrics of an epoch.
+      watch: ``(start, records)``: called with new records and the number of epochs before
+        them; the first call has no records.
+      on_interval: ``(epoch, state, {name: [S, E]})``: called after every interval.
     """
 
     draw: Callable[[int, State], Callable[[], None]] = lambda epoch, state: lambda: None
@@ -143,7 +143,7 @@ class Hooks(NamedTuple):
 
 
 def describe(metrics: Mapping[str, Any], *others: str) -> str:
-    """Medians over lanes of both losses, and of other metrics by name."""
+    """Describe an epoch by medians over lanes: both losses, and other metrics by name."""
     names = {"critic": "critic_loss", "generator": "generator_loss"}
     words = [f"{word} {np.median(metrics[name]):.3f}" for word, name in names.items()]
     return "  ".join(words + [f"{name} {np.median(metrics[name]):.2f}" for name in others])
@@ -161,32 +161,31 @@ def train(
     due: Callable[[int], bool],
     check: Callable[[], None] = lambda: None,
 ) -> State:
-    """Train the lanes of a run to the end, from where its directory has them.
+    """Train the lanes of a run to the last epoch, resuming from its directory.
 
-    A run that is killed at any moment and started again writes the same files as one that
-    is not.
+    A run that is killed at any moment and started again writes the same files as an
+    uninterrupted run.
 
     Args:
-      run: The open run directory; without one, nothing is written.
-      init: Makes the first state, leaves ``[S, ...]``.
+      run: The open run directory; ``None`` to write nothing.
+      init: Makes the initial state, with leaves ``[S, ...]``.
       advance: ``(state, epochs) -> (state, {name: [S, E]})``. The metrics include
-        ``critic_loss``, ``generator_loss`` and ``spread``, the generated spread as a share
-        of the data's; and may include ``clusters``, the share of the data's clusters that
-        generated examples reach.
-      hooks: What else is done.
-      epochs: Number of epochs in all.
-      steps_per_epoch: Generator updates in one.
-      every: Epochs between two frames.
-      due: As ``intervals`` takes it.
+        ``critic_loss``, ``generator_loss`` and ``spread`` (the spread of generated examples
+        as a share of the data's). They may include ``clusters`` (the share of the data's
+        clusters that generated examples reach) and ``distinct``.
+      hooks: Functions to call on the way.
+      epochs: Total number of epochs.
+      steps_per_epoch: Generator updates in an epoch.
+      every: Epochs in an interval, after which a picture is drawn.
+      due: As in ``intervals``.
       check: Called after every interval; may raise ``Stopped``.
 
     Returns:
-      The last state.
+      The final state.
 
     Raises:
-      Diverged: If every lane has a loss that is not finite. The last checkpoint is from
-        before.
-      Stopped: By a signal, after a checkpoint.
+      Diverged: If every lane has a loss that is not finite; the last checkpoint is older.
+      Stopped: After a signal, once a checkpoint is saved.
     """
     title = run.directory if run else "training"
 
@@ -253,7 +252,7 @@ def train(
 
 
 def _logged(run: Run) -> int:
-    """Epochs in the log of a run; none if it lacks what every training has."""
+    """Count the epochs in the log of a run; 0 if it lacks the metrics of a training."""
     records = run.records()
     return len(records) if records and {"step", *_WATCHED} <= records[0].keys() else 0
 
@@ -269,10 +268,10 @@ class _Health:
         if not finite[:, -1].any():
             at = epoch + 1 + int(np.argmin(finite.any(axis=0)))
             raise Diverged(
-                f"no lane is finite any more at epoch {at}; a smaller learning "
-                "rate or another penalty may help; the last checkpoint is from before"
+                f"every lane has diverged by epoch {at}; a smaller learning rate or another "
+                "penalty may help; the last checkpoint is older"
             )
-        self._report("no longer finite", epoch, ~finite)
+        self._report("diverged (no longer finite)", epoch, ~finite)
         text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
         self._report(text, epoch, metrics["spread"] < COLLAPSED)
         for name in _LOW.keys() & metrics.keys():
@@ -280,7 +279,7 @@ class _Health:
             self._report_low(text, epoch, metrics[name], limit)
 
     def _report_low(self, text: str, epoch: int, shares: np.ndarray, limit: float) -> None:
-        """Report lanes whose shares ``[S, E]`` are too low after each epoch of an interval."""
+        """Report lanes whose shares ``[S, E]`` are below a limit during a whole interval."""
         for lane in np.flatnonzero((shares < limit).all(axis=1)).tolist():
             last = np.zeros(shares.shape, bool)
             last[lane, -1] = True
@@ -295,8 +294,8 @@ class _Health:
 
 
 def finite_epochs(metrics: Metrics) -> np.ndarray:
-    """Whether each lane is finite after each epoch: ``[S, E]``.
+    """Tell which lanes are finite after each epoch: ``[S, E]``.
 
-    The spread is measured after the last update of an epoch, the losses before it.
+    Losses are computed before an update, so the spread shows the effect of the last one.
     """
     return np.logical_and.reduce([np.isfinite(metrics[name]) for name in _WATCHED])

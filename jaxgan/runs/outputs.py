@@ -1,4 +1,4 @@
-"""The files that jaxgan writes into a run's folder, by name; the others are a person's."""
+"""Names of the files that jaxgan writes into a run's folder; all other files are the user's."""
 
 import contextlib
 import json
@@ -56,13 +56,13 @@ _FOLDERS = re.compile(
 
 
 def outputs(directory: Path) -> list[Path]:
-    """List the files and checkpoints of a run, but for its lock and its configuration.
+    """List the files and checkpoints of a run, except its lock and its configuration.
 
-    The summary is first, then the checkpoints, newest first: a deletion in this order that
-    is interrupted leaves an older state of the run.
+    The summary comes first, then the checkpoints, newest first: an interrupted deletion in
+    this order leaves an older state of the run.
     """
     paths = {path.relative_to(directory).as_posix(): path for path in _inside(directory)}
-    # A person may keep such files as 000001.png or labels.csv beside a run that is trained.
+    # Users may keep files such as 000001.png or labels.csv in the folder of a training run.
     patterns = _OUTPUTS + (_GENERATE if _laboratory(directory) == "generate" else ())
     written = re.compile("|".join(patterns))
     names = [name for name in paths if written.fullmatch(name)]
@@ -73,7 +73,7 @@ def outputs(directory: Path) -> list[Path]:
 
 
 def _laboratory(directory: Path) -> Any:
-    """The laboratory that a run's configuration names; None of those that train."""
+    """Return the laboratory in a run's configuration; None for those that train."""
     try:
         settings = json.loads((directory / "config.json").read_text("utf-8"))["settings"]
         return settings.get("laboratory")
@@ -82,16 +82,16 @@ def _laboratory(directory: Path) -> Any:
 
 
 def clear(directory: Path) -> None:
-    """Delete the files and checkpoints of a run; whatever else is there stays."""
+    """Delete the files and checkpoints of a run; other files stay."""
     for path in outputs(directory):
         if path.is_symlink() or not path.is_dir():
             path.unlink()
             continue
-        doomed = path.with_name(f"tmp_{os.getpid()}")  # half a checkpoint is none
+        doomed = path.with_name(f"tmp_{os.getpid()}")  # a partly deleted one is no checkpoint
         shutil.rmtree(doomed, ignore_errors=True)
         path.rename(doomed)
         shutil.rmtree(doomed)
-    for path in sorted(_inside(directory), reverse=True):  # what is inside comes first
+    for path in sorted(_inside(directory), reverse=True):  # contents before their folder
         name = path.relative_to(directory).as_posix()
         if _FOLDERS.fullmatch(name) and path.is_dir() and not path.is_symlink():
             with contextlib.suppress(OSError):  # it is not empty

@@ -1,8 +1,8 @@
-"""Several processes, on one host or many, that train as one.
+"""Training in several processes, on one host or many.
 
-Each runs the same command and the same code, so that all reach every compiled program in the
-same order; process 0 alone keeps what it writes. Processes find one another through
-``jax.distributed``. None of these functions does anything where there is one process.
+All processes run the same command and the same code, so they run the compiled programs in
+the same order. Only process 0 keeps the files that it writes. The processes connect through
+``jax.distributed``. With a single process these functions do nothing.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ from jaxgan.errors import InputError
 from jaxgan.runs import progress
 from jaxgan.runs.signals import Stopped
 
-SILENCE = 30.0  # seconds after which a process that gives no sign of life is reported
-_BEAT = 5.0  # seconds between two signs of life
+SILENCE = 30.0  # seconds without a heartbeat after which a process is reported
+_BEAT = 5.0  # seconds between two heartbeats
 _UNCOPIED = {"lock", "tensorboard", "wandb"}
-_GRACE = 3.0  # seconds that process 0 stays for others, which JAX ends once it is gone
-_PIECE = 2**24  # bytes that are sent at once
-# Variables by which a launcher that JAX recognises tells the number of processes.
+_GRACE = 3.0  # seconds that process 0 waits at its end, since JAX then ends the others
+_PIECE = 2**24  # bytes to send at once
+# Variables in which launchers that JAX recognises pass the number of processes.
 _LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 _KUBERNETES = "KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_INDEX"
-_COPY = "jaxgan_process_"  # begins the names of temporary copies
+_COPY = "jaxgan_process_"  # prefix of the names of temporary copies
 _copies: list[str] = []  # temporary folders of this process
 _LOST = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer", "barrier")
 
@@ -45,19 +45,19 @@ _LOST = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer", "bar
 def join(
     coordinator: str | None = None, count: int | None = None, number: int | None = None
 ) -> None:
-    """Join the other processes; call it before JAX finds its devices, and ``attend`` after.
+    """Connect to the other processes, before JAX finds its devices; then call ``attend``.
 
-    Without arguments it joins where Slurm, Open MPI or Kubernetes has started several. A count
-    of 1 joins nobody.
+    Without arguments it connects the processes that Slurm, Open MPI or Kubernetes has
+    started. With a count of 1 it does nothing.
 
     Args:
       coordinator: ``host:port`` of process 0.
       count: Number of processes.
-      number: Of this process, from 0.
+      number: Number of this process, from 0.
 
     Raises:
-      InputError: If some of the arguments are missing or out of range, or the others do not
-        come.
+      InputError: If an argument is missing or out of range, or the processes do not
+        connect.
     """
     if count == 1:
         return
@@ -70,7 +70,7 @@ def join(
     if coordinator is not None and count is not None and number is not None:
         _check(coordinator, count, number)
         progress.say(f"process {number} waits for all {count} processes at {coordinator}")
-    # That service would replace the handler of SIGTERM of ``deferred_signals``.
+    # The service would replace the SIGTERM handler of ``deferred_signals``.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         with _ended_by_signals():
@@ -80,7 +80,7 @@ def join(
 
 
 def _check(coordinator: str, count: int, number: int) -> None:
-    """Refuse what makes JAX end the process without a word."""
+    """Refuse arguments with which JAX would end the process without a message."""
     host, _, port = coordinator.rpartition(":")
     if not (host and port.isdigit() and 0 < int(port) < 2**16):
         raise InputError(f"--coordinator={coordinator} must be HOST:PORT")
@@ -101,7 +101,7 @@ def _check(coordinator: str, count: int, number: int) -> None:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let signals end the process: no handler runs while JAX waits for the others."""
+    """Let signals end the process, because no handler runs while JAX waits for others."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in kept:
         signal.signal(number, signal.SIG_DFL)
@@ -113,28 +113,28 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def attend() -> None:
-    """Silence all processes but the first, and watch the others; call it after ``join``."""
+    """Silence all processes but the first, and start to watch them; call it after ``join``."""
     if not jax.distributed.is_initialized():
         return
-    if jax.process_index():  # errors still reach the terminal: ``fail`` writes to it
+    if jax.process_index():  # ``fail`` still writes to the terminal
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     threading.Thread(target=_watch, daemon=True).start()
 
 
 def launched(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher that JAX recognises has started several processes."""
+    """Tell whether a launcher that JAX recognises has started several processes."""
     counts = [environment.get(name, "") for name in _LAUNCHERS]
     several = any(count.isdigit() and int(count) > 1 for count in counts)
     return several or all(name in environment for name in _KUBERNETES)
 
 
 def agree(check: Callable[[], None]) -> None:
-    """Call ``check`` in all processes at the same place; where it stops one, it stops all.
+    """Call ``check`` in all processes at the same point; if it stops one, it stops all.
 
     Raises:
-      Stopped: If a signal has come to any process.
+      Stopped: If a signal has reached any process.
     """
-    if not jax.distributed.is_initialized():  # asking for their number would start JAX
+    if not jax.distributed.is_initialized():  # ``jax.process_count`` would start JAX
         check()
         return
     from jax.experimental import multihost_utils
@@ -150,10 +150,10 @@ def agree(check: Callable[[], None]) -> None:
 
 
 def require_same(text: str) -> None:
-    """Refuse processes that are to do different things.
+    """Check that all processes have the same text, which describes their settings and data.
 
     Raises:
-      InputError: In all processes, if their texts differ.
+      InputError: In all processes, if the texts differ.
     """
     if not jax.distributed.is_initialized():
         return
@@ -169,11 +169,11 @@ def require_same(text: str) -> None:
 def mirrored(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
     """Give every process but the first a copy of a directory, which is deleted at the end.
 
-    So all go on from the same files, whether or not they share a disk.
+    All processes then resume from the same files, whether or not they share a disk.
 
     Args:
-      directory: Of process 0, which works in it.
-      fresh: Copy nothing: process 0 is about to delete it.
+      directory: The directory of process 0, which works in it.
+      fresh: Whether to copy nothing, because process 0 will delete the files.
     """
     if not jax.distributed.is_initialized():
         yield directory
@@ -203,7 +203,7 @@ def mirrored(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
 
 
 def _clean() -> None:
-    """Delete the copies of processes that were killed."""
+    """Delete copies that killed processes have left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_COPY}*_*"):
         number = folder.name.removeprefix(_COPY).partition("_")[0]
         if number.isdigit() and not _runs(int(number)):
@@ -221,7 +221,7 @@ def _runs(number: int) -> bool:
 
 
 def _packed(directory: Path) -> bytes:
-    """The files of a directory as a tar; nothing of one that does not exist."""
+    """Pack the files of a directory as a tar, which is empty if there is no directory."""
     if not directory.is_dir():
         return b""
     file = io.BytesIO()
@@ -234,22 +234,22 @@ def _packed(directory: Path) -> bytes:
 
 
 def lost(error: Exception) -> bool:
-    """Whether an error of JAX says that another process is gone."""
+    """Tell whether an error of JAX means that another process is gone."""
     text = str(error).lower()
     return jax.distributed.is_initialized() and any(word in text for word in _LOST)
 
 
 def fail(line: str) -> None:
-    """Print a line on the terminal, whichever process this is."""
+    """Print a line on the terminal, also in a silenced process."""
     number = jax.process_index() if jax.distributed.is_initialized() else 0
     stream, name = (sys.__stderr__, f"process {number}: ") if number else (sys.stderr, "")
     print(f"{name}{line}", file=stream, flush=True)
 
 
 def end(code: int) -> int:
-    """Return an exit code; in one of several processes end it at once.
+    """Return an exit code; with several processes, end this one immediately.
 
-    An ordinary exit would wait for the others, which wait for it.
+    An ordinary exit would wait for the others, which wait for this one.
     """
     if code and jax.distributed.is_initialized():
         for folder in _copies:
@@ -264,21 +264,21 @@ def end(code: int) -> int:
 
 
 def crash() -> None:
-    """End one of several processes after an error that nobody foresaw, and show it."""
+    """Show an unexpected error and end this process, if there are several."""
     if jax.distributed.is_initialized():
         fail(traceback.format_exc())
         end(1)
 
 
 class Watch:
-    """Tells which processes give no sign of life.
+    """Finds processes that send no heartbeats.
 
     Args:
-      store: Of keys and values that all processes share: ``key_value_set`` and
-        ``key_value_try_get``, which raises where there is no value.
+      store: Key-value store of all processes, with ``key_value_set`` and
+        ``key_value_try_get``, which raises if there is no value.
       own: Number of this process.
-      count: Of processes.
-      now: Seconds, of any clock.
+      count: Number of processes.
+      now: Time in seconds, of any clock.
     """
 
     def __init__(self, store: Any, own: int, count: int, now: float):
@@ -288,7 +288,7 @@ class Watch:
         self._silent: set[int] = set()
 
     def look(self, now: float) -> list[str]:
-        """Give a sign of life; returns lines on processes that fall silent or answer again."""
+        """Send a heartbeat; return lines about processes that fall silent or answer again."""
         self._beat += 1
         name = f"jaxgan/beat/{self._own}"
         self._store.key_value_set(name, str(self._beat), allow_overwrite=True)
@@ -317,9 +317,9 @@ class Watch:
 
 
 def _watch() -> None:
-    """Report silent processes: process 0 the others, and the others process 0.
+    """Report silent processes: process 0 reports the others, and the others process 0.
 
-    Process 0 keeps the store, so that a call to the store waits while it is silent.
+    Process 0 hosts the store, so calls to the store wait while it is silent.
     """
     from jax._src import distributed  # its key-value store, which has no public name
 
@@ -329,7 +329,7 @@ def _watch() -> None:
     def look():
         nonlocal looked
         while True:
-            with contextlib.suppress(Exception):  # it is tried again
+            with contextlib.suppress(Exception):  # it tries again later
                 lines = watch.look(time.monotonic())
                 looked = time.monotonic()
                 for line in lines if own == 0 else []:

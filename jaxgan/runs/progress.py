@@ -13,14 +13,14 @@ Advance = Callable[[Any, int], tuple[Any, dict[str, Any]]]
 
 
 class Clock:
-    """Measures how long training takes in this process, and its first step.
+    """Measures the training time of this process, and the time to its first step.
 
     Args:
       began: Start of the time to the first step, by ``time.monotonic``; now by default.
 
     Attributes:
-      first_step: Seconds until the first interval was compiled and began.
-      total: Seconds in training.
+      first_step: Seconds until the first interval was compiled and started.
+      total: Seconds of training.
     """
 
     def __init__(self, began: float | None = None):
@@ -29,7 +29,7 @@ class Clock:
         self.total = 0.0
 
     def around(self, advance: Advance) -> Advance:
-        """Time every call of a function."""
+        """Wrap ``advance`` to time every call."""
 
         def timed(state, epochs):
             begin = time.monotonic()
@@ -50,12 +50,12 @@ def say(line: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace the control characters of a line of text."""
+    """Replace the control characters in a line of text."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def progress(start: int, total: int, unit: str = "epoch", **options: Any) -> tqdm:
-    """A progress bar where stderr is a terminal, nothing elsewhere."""
+    """Make a progress bar, which is shown only if stderr is a terminal."""
     return tqdm(
         initial=start,
         total=total,
@@ -68,9 +68,9 @@ def progress(start: int, total: int, unit: str = "epoch", **options: Any) -> tqd
 
 @contextmanager
 def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that tells after each part how many are done, and of how many.
+    """Show a bar for work that reports ``(done, total)`` after each part.
 
-    Work that begins with more than one done has begun earlier, which a line says.
+    If the first report has more than one part done, a line says that the work resumes.
     """
     bar: tqdm | None = None
 
@@ -90,23 +90,23 @@ def counting(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: ``45 s``, ``12 min``, ``3.4 h``."""
+    """Format a time: ``45 s``, ``12 min``, ``3.4 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class Forecast:
-    """Shows how much of some work is done, and how long the rest will take.
+    """Shows the progress of work in parts, and the time left; a context manager.
 
-    On a terminal it is a bar, elsewhere a line per part. The time left is the time that
-    this process has spent, scaled by the cost of what is left. A context manager.
+    On a terminal it shows a bar, elsewhere a line per part. The time left is the time spent,
+    scaled by the cost of the remaining parts.
 
     Args:
       costs: Expected cost of each part, in any unit.
-      count: What the bar counts to.
-      unit: Of the count.
-      parts: What parts are called in a line.
+      count: Final count of the bar.
+      unit: Unit of the count.
+      parts: Name of the parts in a line, in the plural.
     """
 
     def __init__(self, costs: Sequence[float], count: int, unit: str, parts: str):
@@ -121,12 +121,12 @@ class Forecast:
         self._bar.close()
 
     def tell(self, share: float) -> None:
-        """Show that a share of the present part is done."""
+        """Show that a share of the current part is done."""
         if not self._bar.disable:
             self._bar.update(round(self._count * self._done(share), 1) - self._bar.n)
 
     def next(self) -> None:
-        """Show that the present part has ended."""
+        """Show that the current part is complete."""
         self.tell(1)
         self._at += 1
         if self._bar.disable:

@@ -1,8 +1,9 @@
 """Records of training runs: one file per run, at a path derived from its settings.
 
-A cell is one setting of everything; with a seed it is a lane, one training run. The record
-of a run lies under a digest of its settings, its laboratory and the versions of packages, so
-none is taken for another. ``jaxgan.runs.study`` runs many cells and seeds.
+A cell is a full configuration of a training run, without its seed; a lane is a cell with a
+seed, which is one run. The path of a record contains a digest of the run's settings, its
+laboratory and the versions of packages, so records of different runs are never confused.
+``jaxgan.runs.study`` trains many cells and seeds.
 """
 
 import hashlib
@@ -29,19 +30,22 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 
 
 class Laboratory(NamedTuple):
-    """How one kind of cell is trained and measured.
+    """How to train and measure one kind of cell.
+
+    ``jaxgan.runs.study`` has an example.
 
     Attributes:
-      name: Name that no other laboratory has.
-      version: Raise it when a change of the code alters results: runs of another version
-        are trained again.
-      identity: ``config -> settings``: all that decides a result but the seed, as JSON.
-      train: ``(lanes, work) -> records``: trains lanes of one program and measures them,
-        one after the other. The facts of a record have the ``seconds`` that the run took.
-      program: ``config -> value``, equal where lanes can run in one compiled program.
-      cost: ``config -> seconds`` that a run takes, roughly; for the time left.
-      shapes: ``config -> {name: shape}``: arrays that every record has; ``None`` stands for
-        any length.
+      name: A unique name.
+      version: Increase it when a change of the code alters results: runs of other versions
+        are then trained again.
+      identity: ``config -> settings``: everything that determines a result, except the seed,
+        as JSON values.
+      train: ``(lanes, work) -> records``: trains lanes of one program and yields their
+        records in order. The facts of a record contain ``seconds``, the time of the run.
+      program: ``config -> value``: equal for lanes that can run in one compiled program.
+      cost: ``config -> seconds``: rough time of a run, for the estimate of the time left.
+      shapes: ``config -> {name: shape}``: arrays that every record must have; ``None`` in a
+        shape stands for any length.
     """
 
     name: str
@@ -54,13 +58,13 @@ class Laboratory(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The place and the callbacks of a program that trains.
+    """Folder and callbacks for ``Laboratory.train``.
 
     Attributes:
-      directory: Folder of checkpoints; it holds those that an interrupted process left of
-        the same lanes.
-      tell: Call it with the share that is done.
-      check: Call it where it is safe to stop; it raises ``Stopped`` to do so.
+      directory: Folder for checkpoints. If the training of these lanes was interrupted, it
+        contains their checkpoints.
+      tell: Call it with the share of the work that is done.
+      check: Call it where it is safe to stop; it raises ``Stopped`` after a signal.
     """
 
     directory: Path
@@ -69,7 +73,12 @@ class Work(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One setting of everything; the configuration can be hashed."""
+    """A full configuration of a training run, without its seed.
+
+    Attributes:
+      laboratory: Trains the cell.
+      config: Its configuration, hashable.
+    """
 
     laboratory: Laboratory
     config: Any
@@ -86,8 +95,8 @@ class Record(NamedTuple):
     """The result of a run.
 
     Attributes:
-      arrays: By name, of the laboratory's choice.
-      facts: Where, when and with what it ran.
+      arrays: Arrays by name, as the laboratory defines them.
+      facts: Where, when and with which versions it ran.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -99,7 +108,7 @@ Records = Mapping[Cell, Sequence[Record]]  # by seed
 
 @lru_cache(maxsize=4096)
 def key(cell: Cell) -> str:
-    """A digest of all that decides the results of a cell."""
+    """Return a digest of everything that determines the results of a cell."""
     laboratory, config = cell
     identity = {
         "settings": laboratory.identity(config),
@@ -112,7 +121,7 @@ def key(cell: Cell) -> str:
 
 
 def digest(value: Any) -> str:
-    """A short digest of a JSON value."""
+    """Return a short digest of a JSON value."""
     text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -122,7 +131,7 @@ def _versions() -> dict[str, str]:
 
 
 def path_of(directory: Path, lane: Lane) -> Path:
-    """The file of a run's record."""
+    """Return the path of a run's record."""
     return directory / "cells" / key(lane.cell) / f"seed_{lane.seed:04d}.npz"
 
 
@@ -138,12 +147,12 @@ def read(directory: Path, lane: Lane) -> Record | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # zip, zlib, numpy and json each have classes of their own
-        say(f"{path}: damaged, runs again ({' '.join(str(error).split())})")
+        say(f"{path}: damaged; the run is trained again ({' '.join(str(error).split())})")
         return None
 
 
 def _check(lane: Lane, record: Record) -> None:
-    """Raise ``ValueError`` for a record that cannot be one of this lane."""
+    """Raise ``ValueError`` if a record cannot be that of this lane."""
     for name, shape in lane.cell.laboratory.shapes(lane.cell.config).items():
         x = record.arrays.get(name)
         if x is None or x.dtype.kind not in "biuf":
@@ -162,7 +171,7 @@ def _check(lane: Lane, record: Record) -> None:
 
 
 def write(directory: Path, lane: Lane, record: Record) -> None:
-    """Write the record of a run, whole or not at all."""
+    """Write the record of a run atomically."""
     path = path_of(directory, lane)
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = np.array(json.dumps(to_json(record.facts)))
@@ -171,9 +180,9 @@ def write(directory: Path, lane: Lane, record: Record) -> None:
 
 
 def commit(function: Callable[..., Any]) -> str:
-    """The commit of the checkout that defines a function.
+    """Return the git commit of the checkout that defines a function.
 
-    It ends with ``+`` where files differ from the commit, and is empty without git.
+    It ends with ``+`` if files differ from the commit, and is empty without git.
     """
     return _commit(Path(inspect.getfile(function)).parent)
 
@@ -192,7 +201,7 @@ def _commit(folder: Path) -> str:
 
 
 def provenance(laboratory: Laboratory) -> dict[str, Any]:
-    """The commit, machine and versions behind the numbers of a run."""
+    """Return the commit, device, machine and package versions of a run."""
     device = jax.devices()[0]
     return {
         "commit": commit(laboratory.train),

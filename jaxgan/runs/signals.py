@@ -1,4 +1,4 @@
-"""Signals: training is saved before a process stops; work that can be done again is left."""
+"""Signals: save a training before the process stops; abandon work that can be repeated."""
 
 import contextvars
 import ctypes
@@ -15,8 +15,8 @@ from typing import TypeVar
 Result = TypeVar("Result")
 Check = Callable[[], None]
 
-_POLL = 0.1  # seconds between two looks at signals
-_PATIENCE = 1.0  # seconds that work gets to end after it was interrupted
+_POLL = 0.1  # seconds between two checks for signals
+_PATIENCE = 1.0  # seconds in which interrupted work may end
 _AGAIN = 0.2  # seconds between two interruptions
 _abandoned: list[threading.Thread] = []
 
@@ -35,11 +35,19 @@ class Stopped(Exception):
 
 @contextmanager
 def deferred_signals() -> Iterator[Check]:
-    """Hold SIGTERM and Ctrl-C back, so that the work can be saved first.
+    """Defer SIGTERM and Ctrl-C, so that work can be saved first.
 
     Yields:
-      ``check()``, which raises ``Stopped`` if a signal has come. A second Ctrl-C stops
-      at once.
+      ``check()``, which raises ``Stopped`` if a signal has arrived. A second Ctrl-C stops
+      immediately.
+
+    Examples:
+      >>> from jaxgan import runs
+      >>> with runs.deferred_signals() as check:
+      ...     for step in range(3):
+      ...         check()  # a good place to stop
+      ...     runs.stoppable(lambda: sum(range(10)), check)
+      45
     """
     received: list[int] = []
 
@@ -55,7 +63,7 @@ def deferred_signals() -> Iterator[Check]:
     handled = (signal.SIGTERM, signal.SIGINT)
     try:
         previous = [signal.signal(signum, handle) for signum in handled]
-    except ValueError:  # only the main thread may; a notebook's worker goes without
+    except ValueError:  # only the main thread may set handlers, not a notebook's worker
         yield check
         return
     try:
@@ -66,21 +74,22 @@ def deferred_signals() -> Iterator[Check]:
 
 
 def stoppable(work: Callable[[], Result], check: Check) -> Result:
-    """Do work that can be done again, so that a signal ends it within seconds.
+    """Do work that can be repeated, so that a signal ends it within seconds.
 
-    It runs in another thread, since compiled code of SciPy or XLA, which may take minutes,
-    lets no signal through. Where such code does not return soon, it is left behind; it
-    cannot go on with anything once it returns, and ``leave`` ends it.
+    The work runs in another thread, because compiled code of SciPy or XLA may take minutes
+    and handles no signals. If such code does not return soon, its thread is abandoned: it
+    does nothing more when the code returns, and ``leave`` ends it. ``deferred_signals`` has
+    an example.
 
     Args:
-      work: Writes nothing but whole files.
-      check: Raises ``Stopped`` if a signal has come.
+      work: The work; it must write files atomically.
+      check: Raises ``Stopped`` if a signal has arrived.
 
     Returns:
-      What ``work`` returns.
+      The result of ``work``.
 
     Raises:
-      Stopped: By a signal. Whatever ``work`` raises is raised too.
+      Stopped: After a signal. Exceptions of ``work`` are raised, too.
     """
     result: Future[Result] = Future()
     context = contextvars.copy_context()
@@ -106,8 +115,8 @@ def stoppable(work: Callable[[], Result], check: Check) -> Result:
 def _interrupt(thread: threading.Thread) -> None:
     """Raise ``SystemExit`` in a thread, at its next line of Python.
 
-    Python drops, and prints, what comes up in a destructor or a callback; so it is raised
-    again until the thread ends, and not printed.
+    Python prints and drops exceptions in a destructor or a callback, so it is raised again
+    until the thread ends, without printing.
     """
     usual, number = sys.unraisablehook, ctypes.c_ulong(thread.ident or 0)
 
@@ -122,14 +131,17 @@ def _interrupt(thread: threading.Thread) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
         thread.join(_AGAIN)
         if time.monotonic() > end and thread.is_alive():
-            return  # the process ends, and so nothing is restored
+            return  # the process ends, so the hook need not be restored
     sys.unraisablehook = usual
 
 
 def leave(code: int) -> int:
-    """Return an exit code; end the process with it if work was left that still runs."""
+    """Return an exit code; if abandoned work still runs, end the process with the code.
+
+    Call it last, as in ``sys.exit(leave(main()))``.
+    """
     if any(thread.is_alive() for thread in _abandoned):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os._exit(code)  # an ordinary exit would wait for the threads of the work
+        os._exit(code)  # an ordinary exit would wait for the threads
     return code

@@ -1,8 +1,9 @@
-"""A resumable study: cells times seeds, each of them trained once.
+"""A resumable study: trains every cell (configuration) with every seed, each once.
 
-Lanes that differ only in traced values or seeds run in one compiled program. No run is
-trained twice in one folder, whichever study asks for it, and one that was interrupted goes
-on. A laboratory needs two functions: one says what decides a result, the other trains.
+Lanes that differ only in seeds or traced values run in one compiled program. A run whose
+record is in the folder is not trained again, even if another study made it, and an
+interrupted run resumes. A ``Laboratory`` needs two functions: one returns the settings that
+determine a result, the other trains.
 
     >>> import numpy as np, tempfile
     >>> from jaxgan.runs.records import Cell, Laboratory, Record
@@ -42,11 +43,11 @@ from jaxgan.runs.records import (
 
 
 class Plan(NamedTuple):
-    """The runs that are missing.
+    """The missing runs of a study.
 
     Attributes:
-      programs: Lanes of each program; those that were begun come first.
-      done: How many of the wanted runs are complete.
+      programs: Lanes of each program; interrupted programs come first.
+      done: Number of runs that are complete.
     """
 
     programs: list[list[Lane]]
@@ -54,10 +55,15 @@ class Plan(NamedTuple):
 
 
 def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
-    """Group the runs that are missing into programs.
+    """Group the missing runs into programs.
 
-    A program that was interrupted goes on with its own lanes, so that it ends with the same
-    numbers, before anything else begins. No cell may come twice.
+    An interrupted program comes first and keeps its lanes, so that it ends with the same
+    results.
+
+    Args:
+      directory: As in ``complete``.
+      cells: As in ``complete``.
+      seeds: As in ``complete``.
     """
     cells = list(cells)
     wanted = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
@@ -76,9 +82,9 @@ def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
 
 
 def _begun(directory: Path, cells: Iterable[Cell]) -> dict[Path, list[Lane]]:
-    """Lanes of interrupted programs by folder, as far as their cells are of this study.
+    """Return the lanes of interrupted programs by folder, if all their cells are given.
 
-    A folder whose name does not fit its lanes is ignored.
+    A folder whose name does not match its lanes is ignored.
     """
     by_key, programs = {key(cell): cell for cell in cells}, {}
     for path in sorted((directory / "work").glob("*/lanes.json")):
@@ -97,25 +103,26 @@ def complete(
     seeds: int,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run all cells with all seeds, but for the runs that are complete.
+    """Train all cells with all seeds, except for runs that are complete.
 
     Args:
-      directory: Holds ``cells``, the records, and ``work``, what is under way.
-      cells: Of any laboratories; none twice.
-      seeds: Runs of each cell, with seeds from 0.
-      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+      directory: Folder of the study: ``cells`` has the records, ``work`` the checkpoints of
+        unfinished runs.
+      cells: Cells of any laboratories, without repetition.
+      seeds: Number of runs per cell; their seeds count from 0.
+      check: Called where it is safe to stop; may raise ``Stopped``.
     """
     cells = list(cells)
     todo = plan(directory, cells, seeds)
     if todo.done:
-        say(f"{todo.done} runs are there already")
+        say(f"{todo.done} runs are already complete")
     costs = [sum(x.cell.laboratory.cost(x.cell.config) for x in p) for p in todo.programs]
     count = len({lane.cell for lanes in todo.programs for lane in lanes})
     with Forecast(costs, count, "cell", "programs") as forecast:
         for lanes in todo.programs:
             _run(directory, lanes, forecast.tell, check)
             forecast.next()
-    # A program that was killed after its last record has nothing left to do.
+    # Programs that were killed after their last record.
     for folder, lanes in _begun(directory, cells).items():
         if all(path_of(directory, lane).exists() for lane in lanes):
             shutil.rmtree(folder)
@@ -127,7 +134,9 @@ def gather(
     seeds: int,
     check: Callable[[], None] = lambda: None,
 ) -> dict[Cell, list[Record]]:
-    """The records of cells by seed; runs whose record is missing or damaged run first.
+    """Return the records of cells by seed; train runs whose record is missing or damaged.
+
+    The module's docstring has an example.
 
     Args:
       directory: As in ``complete``.
@@ -136,7 +145,7 @@ def gather(
       check: As in ``complete``.
 
     Raises:
-      InputError: If a record that was damaged and written again cannot be read either.
+      InputError: If a damaged record was written again and is still damaged.
     """
     cells = list(cells)
     lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
@@ -149,7 +158,7 @@ def gather(
             return {cell: [intact[Lane(cell, s)] for s in range(seeds)] for cell in cells}
         damaged = records.keys() - intact.keys()
         for lane in damaged & repaired:
-            raise InputError(f"{path_of(directory, lane)}: damaged again after it was mended")
+            raise InputError(f"{path_of(directory, lane)}: damaged again after a new run")
         for lane in damaged:
             path_of(directory, lane).unlink(missing_ok=True)
         repaired |= damaged
@@ -169,7 +178,7 @@ def _run(
     laboratory = lanes[0].cell.laboratory
     records = laboratory.train(lanes, Work(folder, tell, check))
     for lane, record in zip(lanes, records, strict=True):
-        if path_of(directory, lane).exists():  # written before a kill
+        if path_of(directory, lane).exists():  # written before the process was killed
             continue
         facts = {**record.facts, **provenance(laboratory)}
         facts |= {"seed": lane.seed, "lanes": len(lanes)}

@@ -16,7 +16,7 @@ class Board:
     """Writes a run's records and frames to its ``tensorboard`` folder.
 
     Args:
-      directory: Of the run.
+      directory: Directory of the run.
 
     Raises:
       InputError: If tensorboardX is not installed.
@@ -30,14 +30,14 @@ class Board:
             raise InputError(
                 "--tensorboard needs the tb extra: pip install 'jaxgan[tb]'"
             ) from error
-        # Not its SummaryWriter, which hangs once the thread that writes has failed.
+        # SummaryWriter would hang after its writing thread has failed.
         self._make, self._summary = event_file_writer.EventsWriter, summary
         self._protos: Any = event_pb2
         self._folder = directory / "tensorboard"
         self._writer: Any = None
 
     def numbers(self, start: int, records: Sequence[dict[str, Any]]) -> None:
-        """Add records; what an earlier process wrote after ``start`` is void."""
+        """Add records; they replace what an earlier process wrote after ``start`` epochs."""
         with self._named():
             if self._writer is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ class Board:
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
-        """Name the folder in an error of the disk."""
+        """Name the folder in a disk error."""
         try:
             yield
         except OSError as error:
@@ -79,5 +79,5 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
-            with contextlib.suppress(OSError):  # it was raised before, where there is no room
+            with contextlib.suppress(OSError):  # a full disk has raised already
                 self._writer.close()

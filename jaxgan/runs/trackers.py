@@ -1,7 +1,7 @@
-"""Numbers and pictures for Weights & Biases and for Aim, which stay on this machine.
+"""Numbers and pictures for Weights & Biases and Aim; by default they stay on this machine.
 
-Each tracker is a function that opens it, and needs the extra of its name. One that fails is
-said in a line and left out: it never ends a training.
+A tracker needs the extra of its name. If it fails, a line says so and training goes on
+without it.
 """
 
 import contextlib
@@ -21,17 +21,17 @@ from jaxgan.runs.identity import to_json
 from jaxgan.runs.progress import say
 from jaxgan.runtime import replacing
 
-FILE = "trackers.json"  # the identifiers of a run, by tracker
+FILE = "trackers.json"  # identifiers of a run, by tracker
 
 
 class Tracker(NamedTuple):
     """An open tracker.
 
     Attributes:
-      id: Identifier of the run, with which it goes on.
-      numbers: ``(epoch, {name: number})``.
-      picture: ``(epoch, name, image)``.
-      close: Ends it.
+      id: Identifier of the run, to resume it.
+      numbers: ``(epoch, {name: number})``: writes numbers.
+      picture: ``(epoch, name, image)``: writes a picture.
+      close: Closes the tracker.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Tracker(NamedTuple):
 
 
 def _wandb(directory: Path, settings: Mapping[str, Any], known: str | None) -> Tracker:
-    """Weights & Biases: a folder ``wandb`` in the run's, offline but for ``$WANDB_MODE``."""
+    """Open Weights & Biases in the run's folder ``wandb``; offline unless ``$WANDB_MODE``."""
     import wandb  # pyright: ignore[reportMissingImports]
 
     run: Any = wandb.init(
@@ -66,7 +66,7 @@ def _wandb(directory: Path, settings: Mapping[str, Any], known: str | None) -> T
 
 
 def _aim(directory: Path, settings: Mapping[str, Any], known: str | None) -> Tracker:
-    """Aim: a repository in the folder above the run's, which all runs there share."""
+    """Open Aim: a repository in the parent of the run's folder, shared by all runs there."""
     import aim  # pyright: ignore[reportMissingImports]
 
     options: Any = {"system_tracking_interval": None, "log_system_params": False}
@@ -96,7 +96,7 @@ TRACKERS: dict[str, Callable[[Path, Mapping[str, Any], str | None], Tracker]] = 
 
 
 def check(names: Sequence[str]) -> None:
-    """Refuse trackers that are not installed.
+    """Check that trackers are installed.
 
     Raises:
       InputError: If one is not.
@@ -107,13 +107,13 @@ def check(names: Sequence[str]) -> None:
 
 
 class Trackers:
-    """The trackers of a run, of which those that fail are left out."""
+    """The trackers of a run; one that fails is left out."""
 
     def __init__(self, opened: dict[str, Tracker]):
         self._open, self._lock = opened, threading.Lock()
 
     def numbers(self, start: int, records: Sequence[Mapping[str, Any]]) -> None:
-        """Add records, which begin after ``start`` epochs; each lane has numbers of its own."""
+        """Add records, the first after ``start`` epochs, with separate numbers per lane."""
         for record in records:
             numbers = {}
             for name, values in record.items():
@@ -134,7 +134,7 @@ class Trackers:
         self._each(show)
 
     def close(self) -> None:
-        """End them."""
+        """Close all trackers."""
         self._each(lambda tracker: tracker.close())
 
     def _each(self, call: Callable[[Tracker], None]) -> None:
@@ -149,10 +149,10 @@ class Trackers:
 
 @contextlib.contextmanager
 def _harmless(name: str) -> Iterator[list[bool]]:
-    """Say in a line that a tracker fails."""
+    """Turn an error of a tracker into a line."""
     try:
         yield []
-    except Exception as error:  # they raise nearly anything
+    except Exception as error:  # a tracker may raise anything
         text = one_line(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
         say(f"--{name} fails and is left out; training goes on ({text})")
 
@@ -161,14 +161,14 @@ def _harmless(name: str) -> Iterator[list[bool]]:
 def tracked(
     names: Sequence[str], directory: Path, settings: Mapping[str, Any]
 ) -> Iterator[Trackers]:
-    """Open trackers for a run, which go on with the one that its folder names.
+    """Open trackers for a run; they resume the runs in ``FILE``.
 
-    Of several processes the first tracks alone.
+    With several processes, only the first one tracks.
 
     Args:
       names: Names in ``TRACKERS``.
-      directory: Of the run.
-      settings: Of the run.
+      directory: Directory of the run.
+      settings: Settings of the run.
     """
     opened: dict[str, Tracker] = {}
     ids = _read(directory / FILE)

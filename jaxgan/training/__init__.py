@@ -1,1 +1,1 @@
-"""Training: a GAN as pure functions, epochs as scans, lanes, devices."""
+"""Training: GANs as pure functions, objectives, optimizers, epochs, lanes, devices."""

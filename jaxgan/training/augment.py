@@ -1,8 +1,8 @@
-"""Random changes of images before the critic, through which gradients flow.
+"""Differentiable augmentation: random changes of images before the critic sees them.
 
-All functions are of images ``[B, H, W, C]`` in [-1, 1] and draw for each image by itself.
-``augment`` joins those of ``AUGMENTATIONS`` to the ``augment=`` of ``gan``, which applies them
-to real and to generated images; ``flip`` is of real images alone.
+The functions take images ``[B, H, W, C]`` in [-1, 1] and change each image independently.
+``augment`` combines entries of ``AUGMENTATIONS`` for the argument ``augment`` of ``gan``,
+which applies them to real and generated images. ``flip`` is for real images only.
 
 Source: Zhao et al., Differentiable Augmentation for Data-Efficient GAN Training,
 arXiv 2006.10738, with the strengths and the order of its code.
@@ -20,7 +20,7 @@ Augmentation = Callable[[Array, Array], Array]
 
 
 def _per_image(key: Array, x: Array, low: float, high: float) -> Array:
-    """Uniform numbers ``[B, 1, 1, 1]``."""
+    """Draw uniform numbers ``[B, 1, 1, 1]``."""
     return jax.random.uniform(key, (len(x), 1, 1, 1), x.dtype, low, high)
 
 
@@ -32,7 +32,7 @@ def brightness(key: Array, x: Array) -> Array:
 def saturation(key: Array, x: Array) -> Array:
     """Multiply each pixel's distance from its grey by a number from 0 to 2.
 
-    Grey images stay as they are.
+    Grey images do not change.
     """
     grey = x.mean(axis=-1, keepdims=True)
     return (x - grey) * _per_image(key, x, 0.0, 2.0) + grey
@@ -57,14 +57,14 @@ def _chain(changes: Sequence[Augmentation]) -> Augmentation:
 
 
 def _places(key: Array, count: int, limits: Sequence[tuple[int, int]]) -> list[Array]:
-    """Whole numbers ``[count]`` from the first limit to below the second, for each axis."""
+    """Draw for each axis integers ``[count]`` from the first limit to below the second."""
     keys = jax.random.split(key, len(limits))
     pairs = zip(keys, limits, strict=True)
     return [jax.random.randint(key, (count,), *limit) for key, limit in pairs]
 
 
 def translation(key: Array, x: Array) -> Array:
-    """Move by up to an eighth of each side, rounded; what comes in is 0, a mid grey."""
+    """Shift by up to an eighth of each side, rounded; new pixels are 0, a mid grey."""
     reach = [(side + 4) // 8 for side in x.shape[1:3]]
     moves = _places(key, len(x), [(-r, r + 1) for r in reach])
     padded = jnp.pad(x, ((0, 0), *((r, r) for r in reach), (0, 0)))
@@ -94,10 +94,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "translation": translation,
     "cutout": cutout,
 }
+"""Augmentations by name."""
 
 
 def augment(names: Sequence[str]) -> Augmentation | None:
-    """Join augmentations, applied in the order of their names; without any it is ``None``.
+    """Combine augmentations, applied in the order of their names; ``None`` without names.
 
     Raises:
       InputError: If a name is unknown or given twice.
@@ -116,6 +117,9 @@ def augment(names: Sequence[str]) -> Augmentation | None:
 
 
 def flip(key: Array, x: Array) -> Array:
-    """Mirror each image ``[..., H, W, C]``, left to right, with probability one half."""
+    """Mirror each image ``[..., H, W, C]``, left to right, with probability one half.
+
+    Use it as the argument ``vary`` of ``epoch``.
+    """
     mirrored = jax.random.bernoulli(key, shape=(*x.shape[:-3], 1, 1, 1))
     return jnp.where(mirrored, x[..., ::-1, :], x)

@@ -1,7 +1,7 @@
-"""One mesh of devices, which share the lanes of a program or the examples of each batch.
+"""A mesh of devices that share the lanes of a program, or the examples of each batch.
 
-The mesh has one axis, ``"data"``, of type Auto: the compiler places the collectives,
-and code written for one device runs unchanged on many. ``jax.set_mesh`` puts a mesh in use.
+The mesh has one axis, ``"data"``, of type Auto: the compiler inserts the collectives, and
+code for one device runs unchanged on many. ``jax.set_mesh`` puts a mesh in use.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ from jaxgan.errors import InputError
 AXIS = "data"
 
 
-_limit: int | None = None  # devices of each process that are used
+_limit: int | None = None  # number of devices to use in each process
 
 
 def limit(count: int | None) -> None:
-    """Use that many devices of each process, the first, wherever no others are given.
+    """Use only the first ``count`` devices of each process where no devices are given.
 
     Raises:
-      InputError: If there are fewer.
+      InputError: If there are fewer devices.
     """
     global _limit
     most = jax.local_device_count() if count is not None else 0
@@ -35,7 +35,14 @@ def limit(count: int | None) -> None:
 
 
 def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh with one axis over the devices; by default all, or as many as ``limit`` says."""
+    """Make a mesh with one axis over devices; by default all up to the ``limit``.
+
+    Examples:
+      >>> import jax
+      >>> from jaxgan.training import devices
+      >>> devices.make_mesh(jax.devices()[:1]).size
+      1
+    """
     if devices is None:
         parts: dict[int, list[Any]] = {}
         for device in jax.devices():
@@ -45,14 +52,14 @@ def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def for_batches(lanes: int, mesh: Mesh | None, batch: int) -> Mesh | None:
-    """The devices that share the batches of each lane, if there are more than lanes.
+    """Choose the devices that share every batch; ``None`` if devices should share lanes.
 
-    Without a mesh they are all devices, or as many as can share a batch equally; but none of a
-    CPU: its devices are cores, and large operations use all of them. Several processes always
-    share batches.
+    Devices share batches if there are more devices than lanes, or several processes.
+    Without a mesh, several processes use all devices, and one process as many devices as
+    can share a batch equally, but none on a CPU: there one large operation uses all cores.
 
     Raises:
-      InputError: If the devices that are given cannot share a batch equally.
+      InputError: If the devices cannot share a batch equally.
     """
     several = jax.process_count() > 1
     if mesh is None and several:
@@ -68,10 +75,10 @@ def for_batches(lanes: int, mesh: Mesh | None, batch: int) -> Mesh | None:
 
 
 def require_parts(batch: int, mesh: Mesh) -> None:
-    """Refuse a batch that devices cannot share equally.
+    """Check that the devices of a mesh can share a batch equally.
 
     Raises:
-      InputError: Says which numbers of devices can.
+      InputError: If they cannot; the message lists the numbers of devices that can.
     """
     if batch % mesh.size:
         fitting = ", ".join(str(n) for n in range(1, mesh.size) if batch % n == 0)
@@ -81,19 +88,19 @@ def require_parts(batch: int, mesh: Mesh) -> None:
 
 
 def everywhere(mesh: Mesh | AbstractMesh) -> NamedSharding:
-    """The placement of arrays of which every device has a copy."""
+    """Return the sharding that gives every device a copy."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def along(mesh: Mesh, axis: int) -> NamedSharding:
-    """The placement of arrays of which every device has an equal part along one axis."""
+    """Return the sharding that gives every device an equal part along one axis."""
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS))
 
 
 def put(tree: Any, place: Sharding) -> Any:
-    """Place arrays that every process has.
+    """Place arrays that are equal in every process.
 
-    With devices of several processes, ``jax.device_put`` would send all arrays to compare them.
+    Across processes, ``jax.device_put`` would send all arrays to check that they are equal.
     """
     if place.is_fully_addressable:
         return jax.device_put(tree, place)
@@ -106,7 +113,7 @@ def put(tree: Any, place: Sharding) -> Any:
 
 
 def sharing() -> int:
-    """Number of devices that share each batch of the program that is traced."""
+    """Return how many devices share each batch in the program that is being traced."""
     mesh = jax.sharding.get_abstract_mesh()
     shares = (
         not mesh.empty
@@ -116,20 +123,20 @@ def sharing() -> int:
 
 
 def _parts(batch: int) -> int:
-    """The number of devices that share a batch equally, or 1."""
+    """Return how many devices share this batch: all if it divides equally, else 1."""
     count = sharing()
     return 1 if batch % count else count
 
 
 def split(x: Array, axis: int = 0) -> Array:
-    """Give every device an equal part of a batch, along one axis, where that is possible."""
+    """Shard a batch along one axis if it divides equally over the devices."""
     if _parts(x.shape[axis]) == 1:
         return x
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*[None] * axis, AXIS))
 
 
 def by_parts(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """Let every device compute its part of a function of ``(whole, *batches) -> batch``."""
+    """Shard a function ``(whole, *batches) -> batch`` over its batches."""
 
     def parts(whole, *batches):
         part = PartitionSpec(AXIS)
@@ -143,9 +150,9 @@ def by_parts(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
 
 
 def join(first: Array, second: Array) -> Array:
-    """Join two batches ``[B, ...]`` as ``[2 B, ...]``, device by device; ``part`` parts them.
+    """Concatenate two batches ``[B, ...]`` on each device to ``[2 B, ...]``.
 
-    Without devices that share them, the second follows the first.
+    On one device this is ``jnp.concatenate``. ``part`` is the inverse.
     """
     shape = (_parts(len(first)), -1, *first.shape[1:])
     both = jnp.concatenate([first.reshape(shape), second.reshape(shape)], axis=1)
@@ -153,7 +160,7 @@ def join(first: Array, second: Array) -> Array:
 
 
 def part(both: Array) -> tuple[Array, Array]:
-    """Part what ``join`` has joined."""
+    """Separate the two batches that ``join`` has joined."""
     parts = both.reshape(_parts(len(both) // 2), 2, -1, *both.shape[1:])
     first, second = (parts[:, i].reshape(-1, *both.shape[1:]) for i in range(2))
     return first, second

@@ -1,4 +1,4 @@
-"""Training as compiled scans: steps into an epoch, epochs into an interval."""
+"""Training as compiled scans: an epoch is a scan of steps, an interval one of epochs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from jaxgan.training.gan import ORDER, VARY, Gan, GanState, Metrics, draw_key
 
 
 def steps_per_epoch(examples: int, batch_size: int, critic_steps: int = 1) -> int:
-    """Generator updates in one pass over the data; an incomplete one is dropped."""
+    """Count the generator updates in one pass over the data; an incomplete one is dropped."""
     return examples // (batch_size * critic_steps)
 
 
@@ -27,25 +27,27 @@ def epoch(
     labels: Array | None = None,
     size: int | None = None,
 ) -> tuple[GanState, Metrics]:
-    """One pass over shuffled data, or a part of one, as one scan.
+    """Train for one epoch, a pass over the shuffled data, in one scan.
 
-    Each batch is one critic update; every ``critic_steps`` batches end in a generator
-    update. The order is a function of the root key and the number of the epoch.
+    Each batch makes one critic update; after every ``critic_steps`` batches follows one
+    generator update. The order of the data depends on the root key and the number of the
+    epoch only.
 
     Args:
       gan: The GAN.
-      state: At the start of an epoch.
+      state: The state at the start of the epoch.
       data: ``[N, ...]``, any dtype that ``prepare`` takes.
       batch_size: B.
       critic_steps: Critic updates per generator update.
-      prepare: Converts a batch of data to the critic's input, such as a cast.
+      prepare: Converts a batch of data to the critic's input, for example a cast.
       vary: ``(key, batches [critic_steps, B, ...]) -> [critic_steps, B, ...]``: changes real
-        examples at random, such as ``augment.flip``; applied after ``prepare``.
-      labels: ``[N]`` int32, for networks that take labels.
-      size: Examples in an epoch; by default all. With fewer, a pass takes several epochs.
+        examples at random, for example ``augment.flip``; applied after ``prepare``.
+      labels: ``[N]`` int32, for a conditional GAN.
+      size: Number of examples in an epoch; by default all. With fewer, one pass over the
+        data takes several epochs.
 
     Returns:
-      The state one epoch on, and each metric's mean over the epoch.
+      The state after the epoch, and the mean of each metric over the epoch.
 
     Examples:
       >>> import jax, jaxgan
@@ -79,10 +81,10 @@ def order(
     critic_steps: int = 1,
     size: int | None = None,
 ) -> Array:
-    """Numbers of the examples of an epoch: ``[steps, critic_steps, batch_size]``.
+    """Return indices of an epoch's examples, ``[steps, critic_steps, batch_size]``.
 
-    Epochs of fewer examples take parts of one pass after another; what is left at the end
-    of a pass is dropped.
+    Epochs of fewer than all examples take consecutive parts of one shuffled pass; the
+    remainder at the end of a pass is dropped.
     """
     size = examples if size is None else size
     steps = steps_per_epoch(size, batch_size, critic_steps)
@@ -102,15 +104,15 @@ def step(
     prepare: Callable[[Array], Array] = lambda batch: batch,
     vary: Callable[[Array, Array], Array] | None = None,
 ) -> tuple[GanState, Metrics]:
-    """One generator update with its critic updates, as ``epoch`` makes it.
+    """Make one step of ``epoch``: the critic updates, then one generator update.
 
     Args:
       gan: The GAN.
-      state: Before the step.
+      state: The state before the step.
       batches: ``[critic_steps, B, ...]`` of the data.
       labels: ``[critic_steps, B]``.
-      prepare: As ``epoch`` takes it.
-      vary: As ``epoch`` takes it.
+      prepare: As in ``epoch``.
+      vary: As in ``epoch``.
     """
     batches = prepare(batches)
     if vary is not None:
@@ -119,10 +121,10 @@ def step(
 
 
 def _shuffled(key: Array, count: int) -> Array:
-    """The numbers below ``count`` in random order.
+    """Return the numbers below ``count`` in random order.
 
-    Up to 65,536 of them are sorted by 16 or more random bits that carry the number in
-    the bits below: a CPU sorts such integers four times faster than it sorts pairs.
+    Up to 65,536 numbers are packed into the low bits of random integers, which are sorted:
+    a CPU sorts integers four times faster than pairs.
     """
     width = max(count - 1, 1).bit_length()
     if width > 16:
@@ -141,18 +143,19 @@ def interval(
     measure: Callable[[GanState], Metrics] = lambda state: {},
     **options: Any,
 ) -> tuple[GanState, Metrics]:
-    """Several epochs as one scan, with measures after each.
+    """Train for several epochs in one scan, with further metrics after each.
 
     Args:
       gan: The GAN.
-      state: At the start of an epoch.
+      state: The state at the start of an epoch.
       data: ``[N, ...]``.
-      epochs: E.
-      measure: Called after each epoch, inside the compiled program.
-      **options: Passed to ``epoch``.
+      epochs: E, the number of epochs.
+      measure: ``state -> {name: []}``: further metrics after each epoch, computed inside the
+        compiled program.
+      **options: Arguments of ``epoch``.
 
     Returns:
-      The state E epochs on, and metrics ``{name: [E]}``.
+      The state after E epochs, and metrics ``{name: [E]}``.
 
     Examples:
       >>> import jax, jaxgan

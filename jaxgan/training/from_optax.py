@@ -1,8 +1,8 @@
 """Optimizers of optax by name and settings: ``optax.adamw:b1=0.5,weight_decay=1e-3``.
 
-A name is ``optax.`` and a function of optax that makes an optimizer from a learning rate;
-after a colon may follow settings, which are its arguments that are numbers or true or false.
-Nothing of a name is evaluated.
+A name is ``optax.`` and a function of optax that makes an optimizer from a learning rate.
+Settings may follow after a colon: arguments of that function that are numbers or booleans.
+No part of a name is evaluated as code.
 """
 
 import functools
@@ -29,21 +29,22 @@ Settings = Mapping[str, float | bool]
 
 @functools.cache
 def factories() -> dict[str, Callable[..., optax.GradientTransformation]]:
-    """Functions of the installed optax that make an optimizer from a learning rate."""
+    """Return the functions of the installed optax that take a learning rate."""
     return {
         name: function
         for name, function in vars(optax).items()
         if isinstance(function, types.FunctionType | functools.partial)
-        and not name.startswith(("_", "scale_by_"))  # the latter are links of a chain
+        and not name.startswith(("_", "scale_by_"))  # the latter are no whole optimizers
         and _RATE in inspect.signature(function).parameters
     }
 
 
 def parse(name: str) -> tuple[str, Settings]:
-    """The function of optax that a name means, and its settings.
+    """Parse a name to a function of optax and its settings.
 
     Raises:
-      InputError: If the installed optax has no such optimizer, or it no such setting.
+      InputError: If the installed optax does not have this optimizer, or the optimizer
+        does not have this setting.
     """
     function, _, text = name.removeprefix(PREFIX).partition(":")
     known = factories()
@@ -71,11 +72,16 @@ def parse(name: str) -> tuple[str, Settings]:
 def canonical(name: str) -> str:
     """Spell a name with its numbers in their shortest form and its settings in order.
 
-    A setting that is given stays, even with its default value: ``optax.adam`` and
+    A given setting stays even if it has its default value: ``optax.adam`` and
     ``optax.adam:b1=0.9`` are two spellings.
 
     Raises:
-      InputError: As ``parse``.
+      InputError: As in ``parse``.
+
+    Examples:
+      >>> from jaxgan.training import from_optax
+      >>> from_optax.canonical("optax.adamw:weight_decay=1e-3,b1=0.50")
+      'optax.adamw:b1=0.5,weight_decay=0.001'
     """
     function, settings = parse(name)
     words = ",".join(f"{x}={str(settings[x]).lower()}" for x in sorted(settings))
@@ -85,16 +91,23 @@ def canonical(name: str) -> str:
 def make(
     name: str, learning_rate: optax.ScalarOrSchedule, betas: Sequence[float] = ()
 ) -> optax.GradientTransformation:
-    """The optimizer that a name means.
+    """Make an optimizer by name.
 
     Args:
-      name: As ``parse`` takes it.
-      learning_rate: A number, may be traced, or a schedule.
-      betas: ``b1`` and ``b2`` where it has such and the name does not give them; if empty,
-        they are optax's own.
+      name: As in ``parse``.
+      learning_rate: A number, which may be traced, or a schedule.
+      betas: ``b1`` and ``b2`` of an optimizer that has these settings, unless the name gives
+        them; if empty, optax's defaults hold.
 
     Raises:
-      InputError: As ``parse``, or if it cannot train a GAN here.
+      InputError: As in ``parse``, or if the optimizer needs more than gradients, weights and
+        a learning rate that may be traced.
+
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> from jaxgan.training import from_optax
+      >>> optimizer = from_optax.make("optax.lion:b1=0.8", 1e-3)
+      >>> state = optimizer.init({"w": jnp.zeros(3)})
     """
     function, settings = parse(name)
     defaults = _defaults(factories()[function])
@@ -105,7 +118,7 @@ def make(
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Arguments that a number or true or false can be given for, and their defaults."""
+    """Return the arguments that are numbers or booleans, with their defaults."""
     return {
         name: parameter.default
         for name, parameter in inspect.signature(function).parameters.items()
@@ -118,7 +131,7 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _value(name: str, setting: str, text: str, default: Any) -> float | bool:
-    """Read the value of a setting, of the kind of its default and within its limits."""
+    """Read the value of a setting; it has the type of the default and is within limits."""
     kinds: dict[type, tuple[str, Callable[[str], float | bool]]] = {
         bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
         int: ("a whole number that is not negative", int),
@@ -139,7 +152,7 @@ def _value(name: str, setting: str, text: str, default: Any) -> float | bool:
 
 
 def _number(text: str) -> float:
-    """A whole number where the text is one, such as a key."""
+    """Read an int if possible (a key must be one), else a float."""
     try:
         return int(text)
     except ValueError:
@@ -148,12 +161,12 @@ def _number(text: str) -> float:
 
 @functools.cache
 def _try(function: str, settings: tuple[tuple[str, Any], ...], scheduled: bool) -> None:
-    """Trace an update with a learning rate that is not known before the program runs.
+    """Trace an update with a traced learning rate.
 
     Raises:
       InputError: If that is impossible, or the state changes its shape.
     """
-    # Shapes alone: arrays would start the devices, before they are set up.
+    # Only shapes: arrays would start the devices before they are configured.
     params = {
         "kernel": jax.ShapeDtypeStruct((3, 2), jnp.float32),
         "bias": jax.ShapeDtypeStruct((2,), jnp.float32),
@@ -172,7 +185,7 @@ def _try(function: str, settings: tuple[tuple[str, Any], ...], scheduled: bool) 
         before, after = (
             jax.eval_shape(functools.partial(state, updates=n), 1.0, params) for n in range(2)
         )
-    except Exception as error:  # whatever an optimizer that needs more comes to
+    except Exception as error:  # an optimizer that needs more may raise anything
         if scheduled:
             _try(function, settings, False)
             raise InputError(

@@ -1,8 +1,8 @@
 """A GAN as four pure functions: init, step, sample, score.
 
-``gan`` closes over what is static (two networks, an objective, two optimizers) and
-returns functions of what is not: a ``GanState`` of arrays. Learning rates, penalty
-weights and clip bounds may be traced, so a GAN can be built inside a vmapped function.
+``gan`` closes over the static parts (two networks, an objective, two optimizers) and returns
+functions of a ``GanState``, which holds arrays only. Learning rates, penalty weights and
+clip bounds may be traced, so a GAN can be built inside a vmapped function.
 """
 
 from collections.abc import Callable
@@ -22,24 +22,24 @@ from jaxgan.training import devices
 from jaxgan.training.objectives import Objective
 from jaxgan.training.optimizers import Optimizers
 
-# What a draw is for. The root key never changes; every draw starts at
-# fold_in(fold_in(root, purpose), number), so resuming needs no generator state.
+# Purposes of random draws. The root key never changes: every draw takes the key
+# fold_in(fold_in(root, purpose), number), so resuming needs no saved random state.
 INIT, STEP, ORDER, EVALUATE, VARY, AUGMENT = range(6)
 
 
 def draw_key(key: Array, purpose: int, number: ArrayLike = 0) -> Array:
-    """The key of one draw: a function of the root key, its purpose and its number."""
+    """Derive the key of one draw from the root key, the draw's purpose and its number."""
     return jax.random.fold_in(jax.random.fold_in(key, purpose), number)
 
 
 @struct.dataclass
 class NetState:
-    """One network while it trains.
+    """The training state of one network.
 
     Attributes:
       params: Trainable parameters.
       stats: Other linen collections: ``{}``, or ``{"batch_stats": ...}``.
-      opt: The optimizer's state.
+      opt: State of the optimizer.
     """
 
     params: Any
@@ -48,17 +48,17 @@ class NetState:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """Collections that ``module.apply`` takes."""
+        """Parameters and statistics, as ``module.apply`` takes them."""
         return {"params": self.params, **self.stats}
 
 
 @struct.dataclass
 class GanState:
-    """A GAN while it trains: arrays only.
+    """The training state of a GAN, a pytree of arrays; ``Gan.init`` makes it.
 
     Attributes:
-      step: Generator updates done, ``[]`` int32.
-      key: Root key; never changes.
+      step: Number of generator updates so far, ``[]`` int32.
+      key: Root key of all random draws; it never changes.
       generator: The generator.
       critic: The critic.
       average: Exponential moving average of the generator's variables.
@@ -75,20 +75,21 @@ Metrics = dict[str, Array]
 
 
 class Gan(NamedTuple):
-    """A GAN as pure functions. B batch, D latent.
+    """A GAN as pure functions; ``gan`` builds it. B is the batch size, D the latent dimension.
 
-    Where both networks take labels, each function has them as its last argument, int32.
+    The functions of a conditional GAN take int32 labels as their last argument; those of an
+    unconditional one do not have this argument.
 
     Attributes:
       init: ``(key, example [1, ...], labels [1]) -> GanState``.
       step: ``(state, reals [critic_steps, B, ...], labels [critic_steps, B]) ->
         (state, {name: []})``: one critic update per real batch, then one generator update.
-        Fakes have the labels of the real batch, which are draws from the data's.
+        Generated examples get the labels of the real batch.
       sample: ``(state, z [B, D], labels [B]) -> [B, ...]``, with running statistics.
-      score: ``(state, x [B, ...], labels [B]) -> [B]``, with running statistics; where the
-        critic judges packs, that of a pack of copies.
+      score: ``(state, x [B, ...], labels [B]) -> [B]``, with running statistics. A critic
+        of packs (see ``gan``) sees a pack of copies of each example.
       latent_dim: D.
-      law: Law of the latents, one of ``LATENTS``.
+      law: Distribution of the latents, a name in ``LATENTS``.
     """
 
     init: Callable[..., GanState]
@@ -99,12 +100,12 @@ class Gan(NamedTuple):
     law: str = "normal"
 
     def latents(self, key: Array, count: int) -> Array:
-        """Latents ``[count, D]`` of the law that this GAN trains with."""
+        """Draw latents ``[count, D]`` from the distribution that this GAN trains with."""
         return latents(key, count, self.latent_dim, self.law)
 
 
 def averaged(state: GanState) -> GanState:
-    """The state with the generator replaced by its moving average.
+    """Return the state with the moving average in place of the generator's weights.
 
     Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
@@ -126,18 +127,18 @@ def _uniform(key: Array, shape: tuple[int, int]) -> Array:
     return jax.random.uniform(key, shape, minval=-1.0)
 
 
-# Laws of latents: standard normal; uniform from -1 to 1.
 LATENTS: dict[str, Callable[[Array, tuple[int, int]], Array]] = {
     "normal": jax.random.normal,
     "uniform": _uniform,
 }
+"""Distributions of the latents: standard normal, or uniform from -1 to 1."""
 
 
 def latents(key: Array, count: int, latent_dim: int, law: str = "normal") -> Array:
-    """Latents ``[count, latent_dim]``, independent draws of one of ``LATENTS``.
+    """Draw independent latents ``[count, latent_dim]`` from a distribution in ``LATENTS``.
 
     Raises:
-      InputError: If there is no such law.
+      InputError: If ``law`` is unknown.
 
     Examples:
       >>> import jax, jaxgan
@@ -148,10 +149,10 @@ def latents(key: Array, count: int, latent_dim: int, law: str = "normal") -> Arr
 
 
 def packed(x: Array, size: int) -> Array:
-    """Join examples in packs, by their last axis: ``[B, ..., C] -> [B / size, ..., size C]``.
+    """Join examples to packs along the last axis: ``[B, ..., C] -> [B / size, ..., size C]``.
 
     Raises:
-      InputError: If the examples do not make whole packs.
+      InputError: If B is no multiple of ``size``.
     """
     if size == 1:
         return x
@@ -162,31 +163,30 @@ def packed(x: Array, size: int) -> Array:
 
 
 def _arguments(x: Array, labels: Array | None) -> tuple[Array, ...]:
-    """The arguments of a network, which has labels only where there are any."""
     return (x,) if labels is None else (x, labels)
 
 
 def _forward(module: nn.Module, net: NetState, x: Array, labels: Array | None) -> Any:
-    """Outputs with batch statistics, and the running statistics they lead to."""
+    """Apply a network in training; return its outputs and updated running statistics."""
     inputs = _arguments(x, labels)
     return module.apply(net.variables, *inputs, train=True, mutable=list(net.stats))
 
 
 def _start(module: nn.Module, optimizer: Any, key: Array, *inputs: Array) -> NetState:
-    """A network before its first update."""
+    """Initialise a network and its optimizer."""
     variables: Any = module.init(key, *inputs)
     params = variables.pop("params")
     return NetState(params, variables, optimizer.init(params))
 
 
 def _update(optimizer: Any, net: NetState, gradients: Any, stats: Any) -> NetState:
-    """The network after an update, with its running statistics."""
+    """Return the network after one optimizer step, with new running statistics."""
     updates, opt = optimizer.update(gradients, net.opt, net.params)
     return NetState(optax.apply_updates(net.params, updates), stats, opt)
 
 
 def _parted(x: Array | None) -> tuple[Array | None, Array | None]:
-    """All rows but the last, and the last."""
+    """Split off the last row."""
     return (None, None) if x is None else (x[:-1], x[-1])
 
 
@@ -199,7 +199,7 @@ def _critic_loss(
     fake: Array,
     labels: Array | None,
 ) -> tuple[Array, tuple[Any, Array]]:
-    """The critic's loss, its running statistics and the penalty within the loss."""
+    """Return the critic's loss and ``(running statistics, penalty in the loss)``."""
     if net.stats:
         real_scores, stats = _forward(critic, net, real, labels)
         fake_scores, stats = _forward(critic, replace(net, stats=stats), fake, labels)
@@ -227,24 +227,25 @@ def gan(
     pack: int = 1,
     augment: Callable[[Array, Array], Array] | None = None,
 ) -> Gan:
-    """Build a GAN.
+    """Build a GAN from two networks, an objective and two optimizers.
 
     Args:
-      generator: ``(z [B, D], train=) -> [B, ...]``; a conditional one has labels ``[B]`` as
-        its second argument.
-      critic: ``(x [B, ...], train=) -> [B]``; so has it.
-      objective: Losses, penalty and constraint.
-      optimizers: For the generator and for the critic.
-      latent_dim: D.
-      ema: Decay of the generator's moving average per step; 0 makes it a copy. Early
-        on the decay is ``(1 + step) / (10 + step)`` where that is less, so that the
-        first weights do not linger.
-      law: Law of the latents, one of ``LATENTS``.
-      pack: Examples that the critic judges together, side by side in their last axis; more
-        than one make it see a lack of variety (PacGAN, Lin et al., arXiv 1712.04086).
-      augment: ``(key, x [B, ...]) -> [B, ...]``, such as ``augment.augment`` makes: changes
-        real and fake examples at random before the critic sees them, in both updates.
-        Penalties are taken at the changed examples.
+      generator: ``(z [B, D], train=) -> [B, ...]``; in a conditional GAN
+        ``(z, labels [B], train=)``.
+      critic: ``(x [B, ...], train=) -> [B]``; in a conditional GAN
+        ``(x, labels [B], train=)``.
+      objective: Losses, penalty and constraint, from ``objective``.
+      optimizers: For generator and critic, from ``pair``.
+      latent_dim: D, the dimension of the latents.
+      ema: Decay of the moving average of the generator's weights, per step; with 0 the
+        average is a copy. The decay never exceeds ``(1 + step) / (10 + step)``, so the
+        initial weights soon lose their influence.
+      law: Distribution of the latents, a name in ``LATENTS``.
+      pack: Number of examples that the critic judges together, joined along the last axis;
+        two or more show it a lack of variety (PacGAN, Lin et al., arXiv 1712.04086).
+      augment: ``(key, x [B, ...]) -> [B, ...]``, for example from ``augment.augment``:
+        changes real and generated examples at random before the critic sees them, in both
+        updates. Penalties are computed at the changed examples.
 
     Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
@@ -265,7 +266,7 @@ def gan(
         pack_of_copies = packed(jnp.repeat(example, pack, axis=0), pack)
         x = _arguments(pack_of_copies, labels)
         c = _start(critic, critic_optimizer, critic_key, *x)
-        # An update of zero moves the first weights into the constraint's set.
+        # A zero update makes the initial weights satisfy the constraint.
         zeros = optax.tree.zeros_like(c.params)
         constraint = objective.constraint
         inside, _ = constraint.update(zeros, constraint.init(c.params), c.params)
@@ -274,7 +275,7 @@ def gan(
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
     def seen(key, real, fake):
-        """Real and fake examples as the critic sees them."""
+        """Augment and pack real and generated examples for the critic."""
         if augment is not None:
             real_key, fake_key = jax.random.split(key)
             real, fake = augment(real_key, real), augment(fake_key, fake)
@@ -309,8 +310,8 @@ def gan(
             z = devices.split(latents(key, reals.shape[1], latent_dim, law))
             return _forward(generator, replace(g, params=params), z, labels)
 
-        # The generator stands still while the critic moves, so its last fakes serve for its
-        # own update too: one forward pass less.
+        # The generator does not change while the critic trains, so its last batch serves for
+        # its own update too, which saves a forward pass.
         earlier = jax.lax.map(
             lambda inputs: generate(g.params, *inputs)[0], (latent_keys[:-1], earlier_labels)
         )

@@ -1,4 +1,8 @@
-"""Lanes: many seeds and hyper-parameters in one compiled program."""
+"""Lanes: independent training runs in one compiled program.
+
+The lanes of a program differ in their seed, learning rate or other numbers; every array has
+a leading lane axis.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,24 +17,24 @@ from jaxgan.training import devices
 def over_lanes(
     function: Callable[..., Any], mesh: Mesh | None = None, *, in_turn: bool | None = None
 ) -> Callable[..., Any]:
-    """Map a function over the leading axis of its arguments, devices side by side.
+    """Map a function over a leading axis of its arguments, spread over devices.
 
-    On a CPU every device runs its lanes one after another (``lax.map``): small matrix
-    products gain nothing from a lane axis there, and lose their place in the cache. On
-    an accelerator every device runs its lanes at once (``vmap``). Either way a lane
-    computes what it would compute alone, and no data passes between devices.
+    A lane is one index of that axis, for example one seed. On a CPU each device runs its
+    lanes one after another (``lax.map``), because small matrix products do not gain from a
+    lane axis and use the cache worse. On an accelerator each device runs its lanes at once
+    (``vmap``). Each lane computes what it would compute alone, and devices exchange no data.
 
     Args:
       function: Takes and returns pytrees of arrays.
-      mesh: One axis of devices; by default all devices.
-      in_turn: Whether a device runs its lanes one after another; by default on a CPU only.
+      mesh: A mesh with one axis; by default of all devices.
+      in_turn: Whether a device runs its lanes one after another; by default only on a CPU.
 
     Returns:
-      A function of the same arguments with a leading lane axis ``[S, ...]`` on every
-      array, which returns results with that axis. Any S works: fewer lanes than devices
-      leave devices idle, and a short last round is filled up with copies of the last
-      lane, whose results are dropped. Keyword arguments have no lane axis: every lane
-      gets the whole of them.
+      A function whose positional arguments and results have a leading lane axis
+      ``[S, ...]`` on every array. Any S works: some devices are idle if there are fewer
+      lanes than devices, and a last incomplete round is padded with copies of the last lane,
+      whose results are dropped. Keyword arguments have no lane axis; every lane gets all of
+      them.
 
     Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
@@ -64,9 +68,9 @@ def over_lanes(
 
 
 def all_on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """Map a function over lanes as ``over_lanes`` does, with all devices on each lane.
+    """Map a function over lanes as ``over_lanes`` does, but with all devices on each lane.
 
-    While the mesh is in use they share the batches that ``devices.split`` splits.
+    While the mesh is in use, the devices share the batches that ``devices.split`` splits.
     """
     mapped = _mapped(function, mesh, None)
     return lambda *args, **whole: mapped(args, whole)
@@ -75,7 +79,7 @@ def all_on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
 def _mapped(
     function: Callable[..., Any], mesh: Mesh, in_turn: bool | None
 ) -> Callable[[Any, Any], Any]:
-    """Map a function over lanes on one device, or on devices that are as one."""
+    """Map a function over lanes on one device, or on devices that share batches."""
     if in_turn is None:
         in_turn = mesh.devices.flat[0].platform == "cpu"
 
@@ -89,7 +93,7 @@ def _mapped(
 
 
 def placement(lanes: int, mesh: Mesh | None = None) -> NamedSharding:
-    """Where ``over_lanes`` places the results of ``lanes`` lanes in a compiled program."""
+    """Return how ``over_lanes`` shards the results of ``lanes`` lanes."""
     used = _used(lanes, _mesh(mesh))
     return NamedSharding(used, PartitionSpec(None if lanes % used.size else devices.AXIS))
 
@@ -99,5 +103,5 @@ def _mesh(mesh: Mesh | None) -> Mesh:
 
 
 def _used(lanes: int, mesh: Mesh) -> Mesh:
-    """The devices that have lanes."""
+    """Return the mesh of the devices that have lanes."""
     return devices.make_mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())

@@ -1,11 +1,11 @@
 """Objectives of a GAN: losses, penalties and constraints.
 
-A GAN variant is one entry of ``OBJECTIVES``: a pair of losses on critic scores, the
-penalty it is usually trained with, and the clip bound where it has one. A penalty is
-one entry of ``PENALTIES`` and goes with any loss. ``objective`` joins the two.
+A GAN variant is an entry of ``OBJECTIVES``: two losses on critic scores, the penalty it is
+usually trained with, and the bound of weight clipping if it has one. A penalty is an entry
+of ``PENALTIES`` and can be combined with any variant. ``objective`` combines them.
 
-Scores are logits: the critic has no final sigmoid, and losses that speak of
-probabilities go through ``softplus``, which neither overflows nor loses digits.
+Scores are logits: the critic has no final sigmoid, and losses defined by probabilities use
+``softplus``, which neither overflows nor loses precision.
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ Penalty = Callable[[Array, Critic, Array, Array], Array]
 
 
 class Objective(NamedTuple):
-    """Everything that tells one GAN variant from another.
+    """What one GAN variant trains with; ``objective`` builds it by name.
 
     Attributes:
       critic_loss: ``(real [B], fake [B]) -> []``, on critic scores.
-      generator_loss: ``(real [B], fake [B]) -> []``. Only relativistic objectives
-        look at ``real``; for the others the compiler drops its computation.
+      generator_loss: ``(real [B], fake [B]) -> []``. Only relativistic objectives use
+        ``real``; for the others the compiler drops its computation.
       penalty: ``(key, critic, real [B, ...], fake [B, ...]) -> []``, added to the
         critic's loss. ``critic`` maps ``[B, ...]`` to scores ``[B]``.
-      constraint: Chained last on the critic's optimizer.
+      constraint: Last link in the chain of the critic's optimizer.
     """
 
     critic_loss: Loss
@@ -43,15 +43,12 @@ class Objective(NamedTuple):
     constraint: optax.GradientTransformation
 
 
-# Penalties. Each takes a weight, possibly traced, and returns a Penalty.
-
-
 def _slopes(critic: Critic, x: Array) -> Array:
-    """Norm of the critic's gradient at each example: ``[B, ...] -> [B]``.
+    """Return the norm of the critic's gradient at each example: ``[B, ...] -> [B]``.
 
-    The gradient of the summed scores is the per-example gradient as long as examples
-    do not mix inside the critic (so: no batch norm). The small constant keeps the
-    derivative of the norm finite where the gradient vanishes.
+    The gradient of the summed scores is the per-example gradient only if the critic does
+    not mix examples, so it must not use batch norm. The small constant keeps the derivative
+    of the norm finite where the gradient vanishes.
     """
     gradient = jax.grad(lambda x: critic(x).sum())(x)
     squares = jnp.sum(gradient**2, axis=tuple(range(1, gradient.ndim)))
@@ -59,13 +56,13 @@ def _slopes(critic: Critic, x: Array) -> Array:
 
 
 def _between(key: Array, real: Array, fake: Array) -> Array:
-    """A uniform point on the segment from each real example to its fake one."""
+    """Draw a uniform point on the segment from each real example to its fake one."""
     share = jax.random.uniform(key, (len(real),))
     return real + share.reshape(-1, *[1] * (real.ndim - 1)) * (fake - real)
 
 
 def no_penalty(weight: Scalar) -> Penalty:
-    """No penalty: always 0."""
+    """Return a penalty that is always 0."""
     return lambda key, critic, real, fake: jnp.zeros(())
 
 
@@ -98,13 +95,13 @@ def lipschitz_penalty(weight: Scalar) -> Penalty:
 
 
 def dragan_penalty(weight: Scalar) -> Penalty:
-    """``weight * E[(|grad D(x)| - 1)^2]`` around the real examples.
+    """``weight * E[(|grad D(x)| - 1)^2]`` near the real examples.
 
-    Each real example is moved a uniform part of the way to a noisy copy of itself, whose
-    noise is uniform up to half the batch's standard deviation.
+    ``x`` is a uniform point on the segment from a real example to a noisy copy of it. The
+    noise is uniform, from 0 to half the batch's standard deviation.
 
     Source: Kodali et al., On Convergence and Stability of GANs, arXiv 1705.07215,
-    section 2.3; the noise as it is usually implemented.
+    section 2.3, with the noise of the usual implementations.
     """
 
     def penalty(key, critic, real, fake):
@@ -131,7 +128,7 @@ def r1_penalty(weight: Scalar) -> Penalty:
 
 
 def r1_r2_penalty(weight: Scalar) -> Penalty:
-    """``weight / 2 * E[|grad D(x)|^2]`` on real examples, and the same on fake ones.
+    """``weight / 2 * E[|grad D(x)|^2]`` on real examples, plus the same on fake ones.
 
     Source: Huang et al., The GAN is dead; long live the GAN!, arXiv 2501.05441,
     section 2.2.
@@ -145,12 +142,12 @@ def r1_r2_penalty(weight: Scalar) -> Penalty:
 
 
 class PenaltyKind(NamedTuple):
-    """One row of ``PENALTIES``.
+    """An entry of ``PENALTIES``.
 
     Attributes:
       make: ``weight -> Penalty``; the weight may be traced.
-      weight: The weight its paper uses.
-      gradients: How often it takes the critic's gradient for a batch.
+      weight: Default weight, from the penalty's paper.
+      gradients: How many gradients of the critic it computes per batch.
     """
 
     make: Callable[[Scalar], Penalty]
@@ -166,9 +163,7 @@ PENALTIES: dict[str, PenaltyKind] = {
     "r1": PenaltyKind(r1_penalty, 10.0),
     "r1_r2": PenaltyKind(r1_r2_penalty, 1.0, 2),
 }
-
-
-# Losses: (real [B], fake [B]) -> [].
+"""Penalties by name."""
 
 
 def _cross_entropy(real: Array, fake: Array) -> Array:
@@ -212,13 +207,13 @@ def _relativistic_generator(real: Array, fake: Array) -> Array:
 
 
 class Variant(NamedTuple):
-    """One row of ``OBJECTIVES``: two losses and the regularisation they come with.
+    """An entry of ``OBJECTIVES``: two losses and their default regularisation.
 
     Attributes:
-      critic_loss: ``(real [B], fake [B]) -> []``.
-      generator_loss: ``(real [B], fake [B]) -> []``.
+      critic_loss: ``(real [B], fake [B]) -> []``, on critic scores.
+      generator_loss: ``(real [B], fake [B]) -> []``, on critic scores.
       penalty: A name in ``PENALTIES``.
-      clip: The bound on critic weights, or ``None`` for no bound.
+      clip: Bound on the critic's weights, or ``None`` for no bound.
     """
 
     critic_loss: Loss
@@ -228,7 +223,7 @@ class Variant(NamedTuple):
 
 
 OBJECTIVES: dict[str, Variant] = {
-    # Goodfellow et al., arXiv 1406.2661: the loss used in practice, and equation 1.
+    # Goodfellow et al., arXiv 1406.2661: the non-saturating loss, and equation 1.
     "gan": Variant(_cross_entropy, _non_saturating),
     "gan_minimax": Variant(_cross_entropy, _minimax),
     # Arjovsky et al., arXiv 1701.07875, algorithm 1.
@@ -247,6 +242,7 @@ OBJECTIVES: dict[str, Variant] = {
     # Huang et al., arXiv 2501.05441 ("R3GAN").
     "rpgan": Variant(_relativistic, _relativistic_generator, "r1_r2"),
 }
+"""GAN variants by name."""
 
 
 def objective(
@@ -256,12 +252,12 @@ def objective(
     penalty_weight: Scalar | None = None,
     clip: Scalar | None = None,
 ) -> Objective:
-    """Build the objective of a variant.
+    """Build the objective of a GAN variant.
 
     Args:
       variant: A name in ``OBJECTIVES``.
       penalty: A name in ``PENALTIES``; by default the variant's own.
-      penalty_weight: May be traced; by default that of the penalty's paper.
+      penalty_weight: Weight of the penalty, may be traced; by default that of its paper.
       clip: Bound on the critic's weights, may be traced; by default the variant's own.
 
     Raises:

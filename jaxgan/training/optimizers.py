@@ -1,4 +1,4 @@
-"""Optimizers by name, the pairing of generator and critic, and weight clipping."""
+"""Optimizers and learning-rate schedules by name, and weight clipping."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,15 +15,15 @@ Scalar = float | Array  # a number that may be traced
 
 
 def clip_weights(bound: Scalar) -> optax.GradientTransformation:
-    """Keep weights within ``[-bound, bound]`` after the update.
+    """Return a transformation that keeps weights within ``[-bound, bound]``.
 
-    Must be the last link of a chain. Stateless; ``update`` needs ``params``. The
-    update is rounded once more when it is applied, so a weight may pass the bound by
-    one unit in the last place. Normalisation scales are left alone: clipping them to a
-    small bound would shrink every activation, and they are no linear map's weights.
+    It must be the last link of an ``optax.chain``, and its ``update`` needs ``params``.
+    Applying the update rounds once more, so a weight may exceed the bound by one unit in the
+    last place. Scales of normalisation layers are not clipped: a small bound would shrink
+    every activation.
 
     Args:
-      bound: Positive scalar, may be traced.
+      bound: Positive number, may be traced.
 
     Source: Arjovsky et al., Wasserstein GAN, arXiv 1701.07875, algorithm 1.
 
@@ -68,9 +68,8 @@ def _rmsprop(learning_rate, betas):
     return optax.rmsprop(learning_rate, decay=0.99, eps_in_sqrt=False)
 
 
-BETAS = (0.5, 0.999)  # of Adam and its kin, unless others are given
+BETAS = (0.5, 0.999)  # default of the Adam family
 
-# name -> (learning_rate, (b1, b2)) -> transformation
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": _sgd,
     "adam": _adam,
@@ -78,6 +77,7 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     # Daskalakis et al., Training GANs with Optimism, arXiv 1711.00141.
     "optimistic_adam": _optimistic_adam,
 }
+"""Optimizers by name: ``(learning_rate, (b1, b2)) -> transformation``."""
 
 
 def _constant(learning_rate, updates):
@@ -95,32 +95,36 @@ def _cosine(learning_rate, updates):
 
 
 class Schedule(NamedTuple):
-    """What becomes of the two learning rates; each ``(learning_rate, updates) -> schedule``.
+    """Schedules of both learning rates, each ``(learning_rate, updates) -> schedule``.
 
     Attributes:
-      generator: Of the generator.
-      critic: Of the critic; ``updates`` are its own.
+      generator: For the generator.
+      critic: For the critic; ``updates`` counts the critic's updates.
     """
 
     generator: Callable[..., optax.ScalarOrSchedule]
     critic: Callable[..., optax.ScalarOrSchedule]
 
 
-# Without a penalty the two circle around each other. If the generator's steps shrink while
-# the critic's do not, the critic comes to be at its best for every generator, and the
-# circling dies out; if both shrink, they stop wherever on the circle they are. With a penalty
-# they converge, and the smaller the steps of both are at the end, the closer they come.
+# Without a penalty, generator and critic circle around the equilibrium. If only the
+# generator's steps shrink, the critic stays close to optimal for each generator, and the
+# circling dies out; if both shrink, they stop at some point of the circle. With a penalty
+# they converge, and smaller final steps of both bring them closer to the equilibrium.
 SCHEDULES: dict[str, Schedule] = {
     "constant": Schedule(_constant, _constant),
-    # The generator's rate holds for the first half of the updates, then falls to 0.
     "linear": Schedule(_linear, _constant),
-    # Both rates fall to 0 along half a cosine.
     "cosine": Schedule(_cosine, _cosine),
 }
+"""Schedules by name.
+
+``linear`` keeps the generator's rate for the first half of the updates, then lowers it
+linearly to 0; the critic's rate stays constant. ``cosine`` lowers both rates to 0 along half
+a cosine.
+"""
 
 
 class Optimizers(NamedTuple):
-    """The two optimizers of a GAN."""
+    """The two optimizers of a GAN; ``pair`` makes them by name."""
 
     generator: optax.GradientTransformation
     critic: optax.GradientTransformation
@@ -133,18 +137,19 @@ def pair(
     critic_learning_rate: optax.ScalarOrSchedule | None = None,
     betas: Sequence[float] = (),
 ) -> Optimizers:
-    """The same optimizer for generator and critic, each with its learning rate.
+    """Make the same optimizer for generator and critic, each with its own learning rate.
 
     Args:
-      name: A name in ``OPTIMIZERS``, or an optimizer of optax with its settings, such as
+      name: A name in ``OPTIMIZERS``, or an optimizer of optax with settings, such as
         ``optax.lion`` or ``optax.adamw:b1=0.5,weight_decay=1e-3``.
-      learning_rate: Of the generator: a number, may be traced, or a schedule.
-      critic_learning_rate: Of the critic; by default the generator's.
-      betas: Decay of the first and second moment, for Adam and its kin; by default 0.5 and
-        0.999, and with optax's optimizers their own.
+      learning_rate: The generator's: a number, which may be traced, or a schedule.
+      critic_learning_rate: The critic's; by default the generator's.
+      betas: Decay of the first and second moment, for optimizers of the Adam family; by
+        default 0.5 and 0.999, or optax's own defaults with an optimizer of optax.
 
     Raises:
-      InputError: If ``name`` is unknown, has other settings, or cannot train a GAN.
+      InputError: If ``name`` or a setting in it is unknown, or the optimizer needs more than
+        gradients, weights and a learning rate.
 
     Examples:
       >>> import jaxgan
@@ -162,10 +167,10 @@ def pair(
 
 
 def canonical(name: str) -> str:
-    """The spelling of an optimizer's name that all others of the same share.
+    """Return the canonical spelling of an optimizer's name.
 
     Raises:
-      InputError: If ``name`` is unknown, or has other settings.
+      InputError: If ``name`` or a setting in it is unknown.
     """
     if name.startswith(from_optax.PREFIX):
         return from_optax.canonical(name)

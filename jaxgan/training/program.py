@@ -1,4 +1,4 @@
-"""The training of a GAN as compiled functions over all lanes."""
+"""The compiled functions of a training, over all lanes."""
 
 import contextlib
 import functools
@@ -17,23 +17,24 @@ from jaxgan.training.epochs import interval
 from jaxgan.training.gan import Gan, GanState, Metrics
 from jaxgan.training.lanes import all_on_each, over_lanes, placement
 
-# Options for what rarely runs: it compiles in half the time.
+# Compiler options of functions that rarely run: they compile in half the time.
 RARELY = {"xla_backend_optimization_level": 0}
 Lane = Any  # a pytree with a `seed`, whose leaves have a leading axis S over all lanes
 
 
 class Program(NamedTuple):
-    """The compiled functions of a training, over S lanes; each compiles when first called.
+    """The compiled functions of a training over S lanes; each compiles on its first call.
 
     Attributes:
-      init: ``() -> state``, leaves ``[S, ...]``.
-      advance: ``(state, epochs) -> (state, {name: [S, E]})``; the state is donated.
-      each: Compiles ``function(gan, state, lane, *shared)`` of one lane to run over all
-        lanes, as ``(state, *shared)``; the result has leaves ``[S, ...]``. All lanes share
-        the further arguments.
+      init: ``() -> state``, with leaves ``[S, ...]``.
+      advance: ``(state, epochs) -> (state, {name: [S, E]})``: trains for E epochs; the state
+        is donated.
+      each: ``function -> compiled``: makes ``function(gan, state, lane, *shared)`` of one
+        lane a compiled function ``(state, *shared)`` over all lanes. The result has leaves
+        ``[S, ...]``; ``shared`` is the same for all lanes.
       shapes: ``() -> state`` of ``jax.ShapeDtypeStruct``, with shardings.
-      compile_ahead: ``(epochs)``: starts to compile, in the background, what advances that many
-        epochs.
+      compile_ahead: ``(epochs)``: starts to compile ``advance`` for that many epochs in the
+        background.
     """
 
     init: Callable[[], GanState]
@@ -60,25 +61,28 @@ def make_program(
     epoch_size: int | None = None,
     compiler_options: Mapping[str, Any] | None = None,
 ) -> Program:
-    """Build the functions of a training.
+    """Build the compiled functions of a training.
+
+    Example: ``experiments/points/program.py``.
 
     Args:
       build: Makes the GAN of one lane, whose leaves may be traced.
-      lanes: A pytree with leaves ``[S, ...]`` and a ``seed`` ``[S]``.
-      data: ``[N, ...]``, shared by all lanes; by default each lane has its own, as
-        ``train``.
+      lanes: A pytree with leaves ``[S, ...]`` and a field ``seed`` ``[S]``.
+      data: ``[N, ...]``, shared by all lanes; by default each lane has its own data in its
+        field ``train``.
       batch_size: B.
       critic_steps: Critic updates per generator update.
-      prepare: Converts a batch of data to the critic's input, such as a cast.
+      prepare: Converts a batch of data to the critic's input, for example a cast.
       vary: Changes real examples at random, as in ``epoch``.
-      labels: ``[N]`` int32, of ``data``, for networks that take labels.
-      measure: Further metrics ``{name: []}`` of one lane after each epoch.
+      labels: ``[N]`` int32 labels of ``data``, for a conditional GAN.
+      measure: ``(gan, state, lane) -> {name: []}``: further metrics after each epoch.
       mesh: Devices that share the lanes; by default all.
-      share_batches: Whether they share every batch of each lane instead. They sum gradients
-        and the statistics of batch norm; numbers differ from those of one device by rounding.
-      stream: Whether the data stay on the host, and batches are read while devices compute.
-      epoch_size: Examples in an epoch; by default all.
-      compiler_options: Of all functions but ``init``.
+      share_batches: Whether the devices share every batch of each lane instead. They sum
+        gradients and batch-norm statistics; results differ from those of one device by
+        rounding.
+      stream: Whether the data stay on the host, which reads batches while devices compute.
+      epoch_size: Number of examples in an epoch; by default all.
+      compiler_options: Compiler options of all functions except ``init``.
     """
     mesh = devices.make_mesh() if mesh is None else mesh
     if share_batches:
@@ -91,7 +95,7 @@ def make_program(
         batches_placed, everywhere = placed, devices.everywhere(placed.mesh)
 
     def put(tree, place):
-        """Make arrays where they stay: otherwise every interval would send them there."""
+        """Place arrays once, so that they are not sent again in every interval."""
         if share_batches:
             return devices.put(tree, place)
         return jax.device_put(jax.tree.map(jnp.asarray, tree), place)
@@ -170,7 +174,7 @@ def make_program(
         )
 
     def compile_ahead(epochs):
-        # Traced here, under the caller's settings of JAX; a thread has its own.
+        # Traced in this thread, because settings of JAX are those of a thread.
         with use():
             lowered = compiled_advance.lower(shapes(), lanes, data, labels, epochs)
         pool = ThreadPoolExecutor(1)

@@ -1,4 +1,4 @@
-"""Training on data that stay on the host: the next batches are read while devices compute."""
+"""Training on data that stay on the host, which reads batches while devices compute."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +13,18 @@ from jaxgan.errors import InputError
 from jaxgan.training import epochs
 from jaxgan.training.gan import Gan, GanState, Metrics
 
-CHUNK = 2**25  # bytes of batches that go to the devices at once, about
-_AHEAD = 2  # chunks that are read before they are needed
-_SHARE = 0.5  # of the memory of a device that the data may take
+CHUNK = 2**25  # about how many bytes of batches go to the devices at once
+_AHEAD = 2  # number of chunks to read before they are needed
+_SHARE = 0.5  # part of a device's memory that the data may take
 
 
 def needed(data: Any) -> bool:
-    """Whether data are too large to stay on every device: more than half of its memory."""
+    """Tell whether the data would take more than half of a device's memory."""
     return data.nbytes > _SHARE * memory()
 
 
 def memory() -> int:
-    """Bytes of memory that a device has; of a CPU, those of the machine."""
+    """Return a device's memory in bytes; for a CPU, that of the machine."""
     device = jax.local_devices()[0]
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
@@ -35,15 +35,15 @@ def memory() -> int:
 def chunks(
     data: np.ndarray, labels: np.ndarray | None, order: np.ndarray, place: NamedSharding
 ) -> Iterator[tuple[jax.Array, jax.Array | None]]:
-    """Read the batches of an epoch, some steps at once.
+    """Read the batches of an epoch in chunks of K steps, with threads of grain.
 
-    Every process reads what its own devices need. Reading is grain's, in other threads.
+    Each process reads only the examples that its own devices need.
 
     Args:
-      data: ``[N, ...]``, such as an array mapped from a file.
+      data: ``[N, ...]``, for example a memory-mapped array.
       labels: ``[N]``.
-      order: Numbers of examples, ``[S, steps, critic_steps, B]``.
-      place: Of the chunks.
+      order: Indices of examples, ``[S, steps, critic_steps, B]``.
+      place: Sharding of the chunks.
 
     Yields:
       Batches ``[S, K, critic_steps, B, ...]`` and labels ``[S, K, critic_steps, B]``.
@@ -73,7 +73,7 @@ def grain() -> Any:
 
 
 class _Chunks:
-    """The chunks of an epoch by number, as a source of grain."""
+    """The chunks of an epoch by number, as a data source for grain."""
 
     def __init__(self, data, labels, order, place):
         self.data, self.labels, self.order, self.place = data, labels, order, place
@@ -107,18 +107,18 @@ def make_advance(
     epoch_size: int | None = None,
     **options: Any,
 ) -> Callable[[GanState, int], tuple[GanState, Metrics]]:
-    """Make the ``advance`` of a program whose data stay on the host.
+    """Make ``Program.advance`` for data that stay on the host.
 
     Args:
-      over_all: Compiles ``function(gan, state, lane, own)`` to run over all lanes, as
-        ``(state, own)``, of which ``own`` has leaves ``[S, ...]``.
+      over_all: Makes ``function(gan, state, lane, own)`` of one lane a compiled function
+        ``(state, own)`` over all lanes, where ``own`` has leaves ``[S, ...]``.
       host: Data ``[N, ...]`` and labels ``[N]``.
-      place: Of the batches.
-      measure: As ``make_program`` takes it.
+      place: Sharding of the batches.
+      measure: As in ``make_program``.
       batch_size: B.
       critic_steps: Critic updates per generator update.
-      epoch_size: Examples in an epoch; by default all.
-      **options: As ``epochs.step`` takes them.
+      epoch_size: Number of examples in an epoch; by default all.
+      **options: Arguments of ``epochs.step``.
     """
     data, labels = host
 
@@ -156,5 +156,5 @@ def make_advance(
 
 
 def _joined(parts: Sequence[Metrics], how: Callable[..., jax.Array]) -> Metrics:
-    """Metrics of all lanes, joined along the axis after that of lanes."""
+    """Join metrics of all lanes along the axis after the lane axis."""
     return {name: how([part[name] for part in parts], axis=1) for name in parts[0]}

@@ -1,4 +1,4 @@
-"""What devices that share batches send one another in a step, by the shapes of the networks."""
+"""How many bytes devices that share batches exchange per step."""
 
 import math
 import re
@@ -11,13 +11,13 @@ from jaxgan.training.objectives import PENALTIES
 
 
 class Traffic(NamedTuple):
-    """Bytes that all devices sum in one generator update and its critic updates.
+    """Bytes that the devices sum (all-reduce) in one generator update and its critic updates.
 
-    A few scalars, such as the losses, are left out.
+    A few scalars, such as the losses, are not counted.
 
     Attributes:
-      gradients: Of gradients.
-      statistics: Of the means and variances of batch norm, and of their gradients.
+      gradients: Bytes of gradients.
+      statistics: Bytes of the means and variances of batch norm and of their gradients.
     """
 
     gradients: int
@@ -29,16 +29,16 @@ def traffic(
 ) -> Traffic:
     """Count the bytes of the sums over devices in one step, as XLA compiles it for a CPU.
 
-    Gradients are summed once for every pass of a batch through the critic: one of real and fake
-    examples together, or one of each where the critic has statistics; and one for every
-    gradient in a penalty, about two with layer norm, where the count is good to two percent.
-    XLA for GPUs may add the passes of a device first.
+    Gradients are summed once per pass of a batch through the critic. That is one pass of
+    real and fake examples together, or one of each if the critic has batch norm; and one
+    pass per gradient in a penalty, or about two with layer norm, where the count is accurate
+    to 2 %. XLA for GPUs may combine the passes on a device first.
 
     Args:
       state: Arrays, or their shapes.
       penalty: A name in ``PENALTIES``.
       critic_steps: Critic updates per generator update.
-      relativistic: Whether the generator's loss looks at the scores of real examples.
+      relativistic: Whether the generator's loss uses the scores of real examples.
 
     Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
@@ -64,9 +64,9 @@ def traffic(
 
 
 def sums(program: str) -> tuple[int, int]:
-    """Count the sums over devices in the text of a compiled program, and their bytes.
+    """Count the all-reduce operations in the text of a compiled program, and their bytes.
 
-    What a loop repeats counts once, and scalars have no bytes.
+    The body of a loop counts once, and scalars are not counted in bytes.
 
     Raises:
       ValueError: If devices communicate in another way.
@@ -81,12 +81,12 @@ def sums(program: str) -> tuple[int, int]:
 
 
 class _Net:
-    """Bytes of a network's arrays."""
+    """Byte counts of a network's arrays."""
 
     def __init__(self, net: NetState):
         weights, kept = _named(net.params), _named(net.stats)
         norms = {names[1:-1] for names in kept if names[-1] == "var"}
-        # What batch norm sums for its input's gradient is the gradient of its scale and bias.
+        # The sums in batch norm's backward pass are the gradients of its scale and bias.
         shared = [
             names
             for names, x in weights.items()
@@ -101,7 +101,7 @@ class _Net:
 
 
 def _named(tree: Any) -> dict[tuple[str, ...], Any]:
-    """Leaves by the names that lead to them."""
+    """Return the leaves of a tree by their paths."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {tuple(str(key.key) for key in path): leaf for path, leaf in leaves}
 

@@ -203,7 +203,7 @@ def test_hair_grows():
 
 
 def test_the_head_turns_to_its_side():
-    """Where glasses change the image is further right, and narrower on the far side."""
+    """The pixels that glasses change move to the side where the face looks."""
     without, worn = ends(
         plain(3, turn=np.array([-1, 0, 1]), hair_length=np.zeros(3)), "glasses"
     )

@@ -75,7 +75,7 @@ def test_a_gzipped_file_needs_no_suffix(tmp_path):
 
 
 def test_a_file_in_a_folder_of_its_name(tmp_path):
-    """Kaggle's copy of MNIST has both of these beside one another."""
+    """Kaggle's copy of MNIST has both side by side."""
     for suffix in ("", ".gz"):
         plain = write(tmp_path / f"plain{suffix}", suffix)
         for file in list(plain.iterdir()):
@@ -229,7 +229,7 @@ def test_a_folder_asked_for_is_never_passed_over(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="empty has no train-images-idx3-ubyte, plain or"):
         fashion_mnist.load(tmp_path / "empty")
     monkeypatch.setenv("JAXGAN_DATA", "nowhere")
-    with pytest.raises(InputError, match="no such directory: nowhere, which JAXGAN_DATA says"):
+    with pytest.raises(InputError, match=r"no such directory: nowhere \(from JAXGAN_DATA\)"):
         fashion_mnist.load()
 
 
@@ -372,7 +372,7 @@ def test_files_that_do_not_fit(tmp_path, changed, message):
 
 
 def test_the_published_files(monkeypatch):
-    """Debian's copies differ from those only in the gzip header, which can be put back."""
+    """Debian's copies differ from these only in the gzip header, which is restored here."""
     monkeypatch.undo()
     folder = fashion_mnist._DEBIAN
     if not folder.exists():

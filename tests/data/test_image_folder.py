@@ -145,7 +145,7 @@ def test_the_middle_square_is_taken_and_resized(tmp_path, cache):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("side", [64, 640])  # the second is decoded at less than full size
 def test_resizing_keeps_the_picture(tmp_path, cache, kind, side):
-    """A smooth picture, at the mean of each area; within 3 of 255, LANCZOS and JPEG."""
+    """A smooth picture equals its area means within 3 of 255 (LANCZOS and JPEG)."""
     ramp = np.linspace(20, 230, side)
     image = np.stack(np.broadcast_arrays(ramp, ramp[:, None], 128.0), axis=2)
     options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
@@ -613,7 +613,7 @@ DEEP = {
 
 @pytest.mark.parametrize("case", DEEP)
 def test_deep_images_are_scaled_by_what_is_there(tmp_path, cache, case):
-    """All of a folder alike: a darker one remains darker."""
+    """All images of a folder are scaled alike: a darker one stays darker."""
     content, tolerance, remark = DEEP[case]
     suffix = ".png" if content.startswith(b"\x89PNG") else ".tif"
     result = pack(write(tmp_path / "f", {f"a{suffix}": content}), 16, cache)
@@ -641,14 +641,15 @@ def test_deep_images_are_scaled_alike(tmp_path, cache):
     assert [result.images[i].max() for i in (0, 1, 3)] == [255, 25, 12]
     assert colour(result, "c.png") == RED
     assert result.lines[1:] == (
-        "1 of 3 images of more than 8 bits are nearly black, as a.png holds 4095",
+        "1 of 3 images of more than 8 bits are nearly black, because a.png has values up to "
+        "4095",
         "3 images of more than 8 bits (the first: a.png) hold values up to 4095: 4095 becomes "
         "white",
     )
 
 
 def test_the_key_is_of_the_content(tmp_path, folder, cache, packed):
-    """Neither the place nor the time of a file is part of it."""
+    """It does not depend on the path and the time of a file."""
     os.utime(folder / "a.jpg", (1, 1))
     assert pack(folder, SIZE, cache).key == packed.key
     assert pack(write(tmp_path / "copy", FILES), SIZE, cache).key == packed.key
@@ -671,7 +672,7 @@ def test_a_later_member_replaces_an_earlier_one(tmp_path, cache):
 
 
 def test_names_of_any_bytes(tmp_path, cache, monkeypatch):
-    """Names are kept as they are; what is printed of them is one plain line."""
+    """Names are kept as they are, and printed on one line of printable characters."""
     raw = [b"\xff\xfe.png", b"new\nline.png", b"\x1b[31m.png", "\u202eexe.png".encode()]
     raw += ["größe 写真.png".encode(), "\N{GRINNING FACE}.png".encode()]
     folder = tmp_path / "f"
@@ -746,7 +747,7 @@ def test_a_gzipped_tar_file_with_a_wrong_checksum(tmp_path, cache):
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_tar_header_that_lies_about_the_size(tmp_path, cache, size, kind, zipped):
-    """It neither goes round in circles nor asks for memory."""
+    """It causes neither an endless loop nor a large allocation."""
     first = tarfile.TarInfo("a.png")
     first.size = 512
     liar = tarfile.TarInfo("b.png")

@@ -36,7 +36,7 @@ def test_samples_of_a_cloud_reach_all_its_modes(name, count):
 
 
 def test_m_has_the_shape_of_the_reports_file(shared):
-    """As close to the file as its own halves are to each other, within half as much again."""
+    """Its distance to the file is at most 1.5 times that of the file's halves."""
     real = points.load(str(shared("data/points.mat"))).points
     mine = points.load("m").points
     assert mine.shape == real.shape
@@ -145,15 +145,15 @@ def table(separator, *header, decimal=".", quote="", index=None):
 
 
 TABLES = {
-    "pandas without its index": (table(",", "0,1"), "the first row, 0,1, counts the columns"),
-    "pandas": (table(",", ",0,1", index=0), "counts the columns|counts the rows"),
-    "R": (table(" ", '"x" "y"', index=1), "the first column counts the rows"),
+    "pandas without its index": (table(",", "0,1"), "the first row, 0,1, numbers the columns"),
+    "pandas": (table(",", ",0,1", index=0), "numbers the columns|numbers the rows"),
+    "R": (table(" ", '"x" "y"', index=1), "the first column numbers the rows"),
     "numpy": (table(" ", "# x y"), None),
     "semicolons": (table(";", "x;y"), None),
     "decimal commas": (table(";", "x;y", decimal=","), None),
     "quotes": (table(";", '"x";"y"', decimal=",", quote='"'), None),
     "a line for Excel": (table(";", "sep=;", decimal=","), None),
-    "tabs": (table("\t", "id\tx\ty", index=0), "the first column counts the rows"),
+    "tabs": (table("\t", "id\tx\ty", index=0), "the first column numbers the rows"),
     "blanks": (table("   ", decimal=","), None),
     "bars": (table("|"), None),
     "text": ("x,y,kind\n" + table(",").replace("\n", ",cat\n") + ",cat", "do not hold"),
@@ -210,10 +210,10 @@ def test_columns_by_name_and_by_number(tmp_path):
         points.load(str(path))
     with pytest.raises(InputError, match="several columns 'x'; choose by numbers from 0"):
         points.load(str(path), columns=("x", "y"))
-    with pytest.raises(InputError, match="--columns=y,2 is one column of .*, twice"):
+    with pytest.raises(InputError, match="--columns=y,2 is the same column of .* twice"):
         points.load(str(path), columns=("y", "2"))
     np.save(tmp_path / "a.npy", CLOUD)
-    with pytest.raises(InputError, match="columns are those of a .csv file"):
+    with pytest.raises(InputError, match="columns are for .csv files only"):
         points.load(str(tmp_path / "a.npy"), columns=("x", "y"))
 
 
@@ -229,7 +229,7 @@ def test_real_tables(shared):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float32, np.float64, "csv"])
 def test_memory_is_at_most_four_times_the_file(tmp_path, kind):
-    """And not more for what is converted or checked at once."""
+    """Conversions and checks need no more, either."""
     rng = np.random.default_rng(0)
     path = tmp_path / ("a.csv" if kind == "csv" else "a.npy")
     if kind == "csv":
@@ -314,7 +314,7 @@ BAD = {
         (lambda p: p.write_text("x,y\n1_0,2\n"), "line 2: '1_0,2'"),
         (
             lambda p: p.write_text(",x\n0,7\n1,8\n2,8\n"),
-            "the first counts the rows; --columns=0,1",
+            "the first numbers the rows; --columns=0,1",
         ),
         (lambda p: p.write_text("1,2\n3,four\n"), "line 2: '3,four'"),
         (lambda p: p.write_text("1,O.5\n" + "1,2\n" * 20), "line 1: '1,O.5'"),
@@ -335,7 +335,7 @@ BAD = {
         (lambda p: p.write_text("x;y\n1 000;2\n"), "line 2: .* no separators of thousands"),
         (lambda p: p.write_text("x,y\n1,2\nNA,1\n"), "line 3: 'NA,1' .* a value is missing"),
         (lambda p: p.write_text("x,y\n1,2\n,1\n"), "line 3: ',1' .* a value is missing"),
-        (lambda p: p.write_text("x,y\nmm,mm\n1,2\n"), "line 2: .* one line of names may"),
+        (lambda p: p.write_text("x,y\nmm,mm\n1,2\n"), "line 2: .* only one header line"),
         (lambda p: p.write_text(",".join("123456")), "and 1 row; each point has a row"),
         (lambda p: p.write_text("1,2"), "has 1 point; at least 10"),
         (lambda p: p.write_text(""), "shape"),

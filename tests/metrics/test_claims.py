@@ -1,15 +1,7 @@
-import doctest
-
 import numpy as np
 
 from jaxgan.metrics import claims
 from jaxgan.runs.records import Record
-
-
-def test_the_example_in_the_documentation():
-    failed, tried = doctest.testmod(claims)
-    assert failed == 0
-    assert tried == 8
 
 
 def test_the_middle_run_is_one_that_did_not_diverge():

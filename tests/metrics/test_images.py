@@ -38,7 +38,7 @@ def test_equal_sets_are_at_no_distance(pair):
 
 def test_a_brighter_set_is_at_the_squared_length_of_the_difference(pair):
     x, _ = pair
-    # The same covariance: what is left is |m - n|^2, 12 numbers that are 10 larger.
+    # The covariances are equal, so |m - n|^2 remains: 12 numbers differ by 10.
     assert metrics.fid(x, x + np.uint8(10), features=flat) == pytest.approx(1200, rel=1e-5)
 
 

@@ -103,7 +103,7 @@ def test_uint8_equals_the_same_images_in_floats():
 
 
 def test_the_larger_set_gives_a_random_part():
-    """The first hundred have no contrast, and are a quarter of a random part."""
+    """The first hundred images have no contrast; they are a quarter of a random part."""
     x, y = noise(0, 300), noise(1, 100)
     by_kind = np.concatenate([np.zeros_like(y), x])
     apart = laplacian_sliced_wasserstein(y, by_kind[:100], **FEW)[32]

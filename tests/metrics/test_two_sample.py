@@ -20,7 +20,7 @@ def test_fine_structure_is_seen_where_the_energy_test_is_blind():
 
 
 def test_p_values_are_uniform_for_equal_distributions():
-    """By halves, and with further points to train on; sizes differ, and points repeat."""
+    """With halves, and with separate training points, of different sizes and with repeats."""
     rng = np.random.default_rng(0)
     p_values = []
     for i in range(200):
@@ -34,7 +34,7 @@ def test_p_values_are_uniform_for_equal_distributions():
 
 
 def test_a_p_value_is_the_share_of_relabellings():
-    """Against labels that are drawn one by one."""
+    """Compare with labels that are drawn one by one."""
     rng = np.random.default_rng(0)
     scores = rng.integers(0, 6, 50) / 5
     scores[:20] += 0.2 * (rng.uniform(size=20) < 0.5)

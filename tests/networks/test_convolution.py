@@ -66,7 +66,7 @@ def close(ours, expected):
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_form_of_the_three_maps_is_right(case, monkeypatch):
-    """What a CPU takes, what other platforms take, and what no geometry here may take."""
+    """Forms for a CPU, for other platforms, and those that no geometry here selects."""
     geometry, inputs, outputs = CASES[case]
     args = arrays(geometry, inputs, outputs)
 
@@ -108,7 +108,7 @@ def test_every_form_of_the_three_maps_is_right(case, monkeypatch):
 
 @pytest.mark.parametrize("case", ["dcgan", "fashion, remainder", "whole image"])
 def test_on_a_card_each_map_is_one_convolution_of_xla(case, device, as_on_card):
-    """In NHWC, and nothing that is made for a CPU."""
+    """It is in NHWC, without any form for a CPU."""
     geometry, inputs, outputs = CASES[case]
     args = arrays(geometry, inputs, outputs)
 
@@ -128,7 +128,7 @@ def test_on_a_card_each_map_is_one_convolution_of_xla(case, device, as_on_card):
 
 
 def slope(convolve, w, geometry):
-    """A gradient penalty: the norm of a gradient, to be differentiated once more."""
+    """Return the norm of a gradient, as in a gradient penalty, to be differentiated again."""
 
     def penalty(x, w):
         inner = jax.grad(lambda x: jnp.tanh(convolve(x, w, geometry)).sum())(x)

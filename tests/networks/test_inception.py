@@ -149,7 +149,7 @@ def test_shapes_of_the_network(key):
 
 
 def test_long_kernels_lie_as_in_the_published_weights(key):
-    """The twin takes them as they come: these are heights and widths of the files."""
+    """Compare with heights and widths in the files, since the twin accepts any."""
     seven = {"branch7x7_2": (1, 7), "branch7x7_3": (7, 1), "branch7x7dbl_2": (7, 1)}
     seven |= {"branch7x7dbl_3": (1, 7), "branch7x7dbl_4": (7, 1), "branch7x7dbl_5": (1, 7)}
     three = {"branch3x3_2a": (1, 3), "branch3x3_2b": (3, 1)}

@@ -1,4 +1,4 @@
-"""The pairs of today, dcgan and sngan: forms, labels, bfloat16, spectral norm."""
+"""The pairs dcgan and sngan: shapes, labels, bfloat16, spectral norm."""
 
 import chex
 import flax.linen as nn

@@ -1,4 +1,4 @@
-"""Films: what a player shows is what was written."""
+"""Videos: a player shows the frames that were written."""
 
 import sys
 

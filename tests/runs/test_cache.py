@@ -65,7 +65,7 @@ def test_a_digest_depends_on_every_part():
 
 @pytest.mark.filterwarnings("always:Error writing")
 def test_programs_that_cannot_be_kept_are_said_once(tmp_path, monkeypatch, capsys):
-    """Of each one JAX warns, and leaves half a file, which it would never replace."""
+    """JAX warns for each program and leaves a partial file, which it would never replace."""
     config = SimpleNamespace(jax_compilation_cache_dir=str(tmp_path))
     monkeypatch.setattr(cache, "jax", SimpleNamespace(config=config))
     for i in range(2):

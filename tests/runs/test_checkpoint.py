@@ -83,7 +83,7 @@ def test_only_the_newest_are_kept(tmp_path, state):
 
 
 def test_going_back_voids_later_checkpoints(tmp_path, state):
-    """Else damaged ones, being newest, would crowd out the sound ones for ever."""
+    """Otherwise damaged checkpoints, being the newest, would displace the intact ones."""
     for step in (60, 80, 100):
         checkpoint.save(tmp_path, step, at(state, step))
         (tmp_path / f"step_{step:08d}" / "manifest.json").unlink()
@@ -247,7 +247,7 @@ def test_dtypes_are_kept(tmp_path, x64):
 
 
 def test_checkpoints_with_a_manifest_of_the_first_version_are_restored(tmp_path):
-    """It had the dtypes that JAX would cast to, and keys as integers."""
+    """These manifests have dtypes as JAX casts them, and keys as integers."""
     tree = {"key": jax.random.key(1), "seconds": np.array([1 / 3])}
     checkpoint.save(tmp_path, 1, tree)
     path = tmp_path / "step_00000001" / "manifest.json"

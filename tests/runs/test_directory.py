@@ -223,7 +223,7 @@ def test_a_damaged_log_is_cut_and_said(tmp_path, capsys, line):
 
 
 def test_a_log_may_gain_a_metric_in_the_middle(tmp_path):
-    """Such as of a run that a later version goes on with."""
+    """This happens if a later version resumes a run."""
     with runs.Run(tmp_path, SETTINGS) as run:
         run.log([{"epoch": 1, "loss": [1.0]}, {"epoch": 2, "loss": [1.0], "modes": [8]}])
         assert [record["epoch"] for record in run.records()] == [1, 2]

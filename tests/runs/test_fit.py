@@ -84,7 +84,7 @@ def test_more_epochs_go_on_with_the_same_bits(whole, data, tmp_path):
     same(result.metrics, whole[0].metrics)
     again = jaxgan.fit(gan(), data, epochs=4, directory=tmp_path, **OPTIONS)
     same(again.metrics, result.metrics)
-    with pytest.raises(InputError, match="epochs=3, and .* holds 4 epochs"):
+    with pytest.raises(InputError, match="epochs=3, but .* holds 4 epochs"):
         jaxgan.fit(gan(), data, epochs=3, directory=tmp_path, **OPTIONS)
 
 
@@ -142,8 +142,8 @@ def test_numbers_of_64_bits_are_refused_before_anything_is_written(data, tmp_pat
         (np.array([["a", "b"]]), "are not numeric"),
         ([[1.0, 2.0], [3.0]], "rows differ in length"),
         (np.ones((9, 2), complex), "are not numeric"),
-        (np.full((9, 2), 7, np.uint8), "all examples of the data are the same"),
-        (np.ma.masked_equal([[1, 2], [3, 4]], 4), "masked in places"),
+        (np.full((9, 2), 7, np.uint8), "all examples of the data are equal"),
+        (np.ma.masked_equal([[1, 2], [3, 4]], 4), "masked values"),
     ],
 )
 def test_bad_data_are_one_line(data, message):
@@ -153,7 +153,7 @@ def test_bad_data_are_one_line(data, message):
 
 @pytest.mark.slow
 def test_divergence_is_said(data, tmp_path):
-    with pytest.raises(Diverged, match="no lane is finite any more at epoch 1"):
+    with pytest.raises(Diverged, match="every lane has diverged by epoch 1"):
         jaxgan.fit(gan(rate=np.inf), data, epochs=4, directory=tmp_path, **OPTIONS)
     assert not (tmp_path / "generator.npz").exists()
 
@@ -191,7 +191,7 @@ def test_the_program_is_that_of_the_readme():
 
 
 def program(folder):
-    """Start the program in an empty folder, with nothing of the checkout in its path."""
+    """Start the program in an empty folder, without the checkout on its path."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM],

@@ -1,4 +1,4 @@
-"""What tells one run from another, and the words for it."""
+"""The comparison of a run's settings, and its messages."""
 
 import json
 
@@ -50,7 +50,7 @@ def named(data, sha256, **others):
         (
             {"data": "faces", "data_key": "times"},
             named("faces", "a"),
-            "RUN is of a version that did not note the content of faces",
+            "RUN was made by a version that did not record the content of faces",
         ),
         ({"file": "f"}, {"file": "f", "file_sha256": "a"}, None),
         ({"file": "f"}, {"file": "g", "file_sha256": "a"}, "was made with file=f, not g"),

@@ -62,7 +62,7 @@ def test_a_job_is_done_once(tmp_path, capsys):
 
 
 def test_derived_files_that_are_damaged_are_made_again_or_left_out(tmp_path, capsys):
-    """Such as a summary, or arrays; a frame of an earlier state is lost."""
+    """A summary or arrays are made again; a frame of an earlier state is left out."""
     summary = run(tmp_path)
     for name, content in (
         ("summary.json", "{"),
@@ -135,7 +135,7 @@ def test_another_number_of_cores_is_said_where_numbers_depend_on_it(
     monkeypatch.setattr(directory, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "cores", lambda: 2)
     assert "cores" not in words(cores_matter=True)  # it begins
-    line = f"{tmp_path}: the number of CPU cores was 4 and is 2: its numbers are"
+    line = f"{tmp_path}: started with 4 CPU cores and resumes with 2: results differ"
     assert words(cores_matter=True).startswith(line)
     assert "cores" not in words()
     monkeypatch.setattr(jobs, "cores", lambda: 4)
@@ -157,7 +157,7 @@ def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
 
 
 def test_a_full_disk_ends_the_numbers_for_tensorboard(tmp_path):
-    """The writer of tensorboardX itself would hang: its thread fails, its queue fills."""
+    """The writer of tensorboardX would hang: its thread fails, then its queue fills."""
     reader = pytest.importorskip("tensorboardX.event_file_writer", reason="needs the tb extra")
     with Board(tmp_path) as board:
         board.numbers(0, [{"epoch": 1, "step": 2, "loss": np.ones(1)}])

@@ -15,7 +15,7 @@ def init():
 
 
 def advance(state, epochs, change=lambda metrics, epoch: None):
-    """Every epoch counts one, and notes the counter in place, as a study does."""
+    """Add one per epoch, and record the counter in an array in place, as a study does."""
     start = int(state["counter"][0])
     for epoch in range(start, start + epochs):
         state["notes"][:, epoch] = epoch + 1
@@ -168,7 +168,7 @@ def test_divergence_of_all_lanes_keeps_the_last_finite_checkpoint(tmp_path):
 
         return advance(state, epochs, change)
 
-    with pytest.raises(Diverged, match="no lane is finite any more at epoch 5"):
+    with pytest.raises(Diverged, match="every lane has diverged by epoch 5"):
         train(tmp_path, advance=diverging, epochs=8)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step_00000004"]
     assert len(epochs_of(tmp_path)) == 4
@@ -185,7 +185,7 @@ def test_divergence_and_collapse_of_a_lane_are_said_once(tmp_path, capsys):
     train(tmp_path, advance=ill)
     lines = capsys.readouterr().err.splitlines()
     assert [x for x in lines if "lane" in x] == [
-        "epoch 1, lane 1: no longer finite",
+        "epoch 1, lane 1: diverged (no longer finite)",
         "epoch 1, lane 2: collapse: generated spread under 10% of the data's",
     ]
 

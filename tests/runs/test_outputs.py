@@ -1,4 +1,4 @@
-"""Which files of a folder are a run's, and which are a person's."""
+"""Which files of a folder belong to a run, and which to the user."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Several processes that train as one."""
+"""Training in several processes."""
 
 import json
 import os
@@ -126,7 +126,7 @@ def start(tmp_path, name, *flags, own=((), ())):
 
 
 def ends(running):
-    """Exit codes, and what they say of themselves; gloo prints a line too."""
+    """Return exit codes and printed lines, without gloo's line."""
     said = [process.communicate(timeout=120)[1] for process in running]
     return [process.returncode for process in running], [
         [line for line in text.splitlines() if not line.startswith("[Gloo]")] for text in said
@@ -172,7 +172,7 @@ def test_two_processes_equal_one(pair, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
-    """A signal to one stops all, saved; a killed one ends the other; the run ends the same."""
+    """A signal to one stops all, a kill ends the other, and the resumed run ends the same."""
     folder = tmp_path / "cut" / "faces" / "run"
     running = start(tmp_path, "cut", "--epochs=6")
     wait_for(folder / "frames" / "epoch_0000.png")

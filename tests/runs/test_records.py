@@ -1,11 +1,8 @@
-import doctest
-
 import numpy as np
 import pytest
 
 from jaxgan.errors import InputError
 from jaxgan.runs import records as runs_records
-from jaxgan.runs import study
 from jaxgan.runs.records import Cell, Laboratory, Lane, Record, commit, key, path_of, write
 from jaxgan.runs.study import gather
 
@@ -33,10 +30,6 @@ class Counting:
         return [Cell(self.laboratory, name) for name in names]
 
 
-def test_the_example_in_the_documentation():
-    assert doctest.testmod(study) == (0, 7)
-
-
 def test_lanes_of_one_program_run_together_and_once(tmp_path):
     toy = Counting()
     cells = toy.cells("a1", "b1", "a2")
@@ -52,7 +45,7 @@ def test_lanes_of_one_program_run_together_and_once(tmp_path):
 
 
 def test_what_was_begun_is_ended_first_and_with_its_lanes(tmp_path):
-    """Even if another set of cells and seeds is asked for."""
+    """This also holds if another set of cells and seeds is requested."""
 
     def die(toy):
         if len(toy.trained) == 1:
@@ -125,7 +118,7 @@ def test_what_cannot_be_a_record_is_trained_again(tmp_path, name, capsys):
         write(tmp_path, Lane(cell, 1), damaged)
     gather(tmp_path, [cell], 2)
     assert toy.trained[1:] == [[("a1", 1)]]
-    assert "seed_0001.npz: damaged, runs again" in capsys.readouterr().err
+    assert "seed_0001.npz: damaged; the run is trained again" in capsys.readouterr().err
 
 
 def test_a_record_is_mended_once(tmp_path):

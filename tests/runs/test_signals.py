@@ -42,7 +42,7 @@ def fail():
 
 
 class Compiled:
-    """Work that answers nothing, as compiled code does, until it is told to end."""
+    """Work that ignores signals, like compiled code, until it is told to end."""
 
     def __init__(self):
         self.began, self.end, self.went_on = threading.Event(), threading.Event(), False
@@ -60,7 +60,7 @@ class Compiled:
 
 
 class Dropped:
-    """What drops the first interruption that comes up while it is deleted."""
+    """An object whose destructor drops the first interruption."""
 
     def __init__(self, began):
         self.began = began

@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pytest
 from scipy import optimize
@@ -43,13 +41,6 @@ def test_directions_are_those_that_the_scores_follow():
     assert found.people == 400
     assert (found.correlation > 0.98).all()
     assert all(one.low < one.mean < one.high and one.mean > 0.9 for one in found.accuracy)
-
-
-def test_the_example_is_true():
-    (example,) = doctest.DocTestFinder(recurse=False).find(
-        supervised.fit, "fit", globs=vars(supervised)
-    )
-    assert doctest.DocTestRunner().run(example) == doctest.TestResults(0, 4)
 
 
 def test_scores_by_chance_are_told_by_chance():

@@ -49,7 +49,7 @@ def moved():
 
 
 def cut():
-    """As the paper's code: indices around a centre, clamped to the image."""
+    """Cut out as in the paper's code: indices around a centre, clamped to the image."""
     out = IMAGES.copy()
     for i, centre in enumerate(zip(*places((0, SIDE + 1), (0, SIDE + 1)), strict=True)):
         rows, columns = (np.clip(c - 4 + np.arange(8), 0, SIDE - 1) for c in centre)

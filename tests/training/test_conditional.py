@@ -1,4 +1,4 @@
-"""Networks that take labels, and examples that are changed before the critic sees them."""
+"""Conditional GANs, and augmentation of the critic's examples."""
 
 import chex
 import flax.linen as nn
@@ -20,7 +20,7 @@ CLASSES, LATENT, STEPS, BATCH, RATE = 3, 4, 2, 8, 0.1
 
 
 class Generator(nn.Module):
-    """The least generator with labels."""
+    """A minimal generator with labels."""
 
     @nn.compact
     def __call__(self, z, labels=None, train=False):
@@ -28,7 +28,7 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """The least critic with labels: a projection."""
+    """A minimal critic with labels: a projection."""
 
     @nn.compact
     def __call__(self, x, labels=None, train=False):

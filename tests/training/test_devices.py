@@ -37,7 +37,7 @@ def product_rows(compiled):
 
 
 def assert_close(tree, other, rtol=1e-5):
-    """SGD: Adam would turn the rounding of gradients near zero into whole steps."""
+    """Compare after SGD: Adam would turn rounding of tiny gradients into whole steps."""
     jax.tree.map(
         lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol / 10), tree, other
     )
@@ -158,7 +158,7 @@ def test_a_step_in_the_forms_of_a_card_equals_that_of_a_cpu(device, case, as_on_
 
 @cases
 def test_a_step_of_all_devices_equals_that_of_one(case):
-    """Running statistics of batch norm included: they are those of the whole batch."""
+    """Running statistics of batch norm are equal, too: they are those of the whole batch."""
     _, inputs, alone, together = steps_of(case)
     state, metrics = alone(*inputs)
     placed = jax.device_put(inputs, devices.everywhere(devices.make_mesh()))
@@ -174,7 +174,7 @@ def test_a_step_of_all_devices_equals_that_of_one(case):
 
 @cases
 def test_devices_send_gradients_and_statistics_only(case):
-    """The bytes of all sums but those of scalars are those that ``traffic`` tells."""
+    """The bytes of all sums, except scalars, equal what ``traffic`` computes."""
     _, (state, *_), _, together = steps_of(case)
     number, sent = sums(together.as_text())  # which raises if there is anything else
     assert number
@@ -195,7 +195,7 @@ def test_what_is_no_sum_is_told():
 
 
 def test_traffic_grows_with_critic_updates():
-    """The critic's share is that of one update as often as there are updates."""
+    """The critic's traffic is that of one update times the number of updates."""
     g = points_gan()
     state = jax.eval_shape(g.init, jax.random.key(0), jnp.zeros((1, 2)))
     one, two, three = (traffic(state, "gradient", n).gradients for n in (1, 2, 3))
@@ -251,7 +251,7 @@ def test_more_devices_than_lanes_share_batches():
 
 
 def test_by_default_as_many_devices_share_as_can(monkeypatch):
-    """What a machine with four GPUs does."""
+    """On a machine with four GPUs."""
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     for batch, count in ((16, 4), (18, 3), (2, 2), (25, 1)):
         shared = devices.for_batches(1, None, batch)

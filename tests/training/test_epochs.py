@@ -22,9 +22,9 @@ def small():
 
 
 def recording(steps, key, shape, prepare=lambda batch: batch, **options):
-    """One epoch of a GAN that learns nothing: from a step to the batches that it was given.
+    """Run one epoch of a fake GAN that records the batches of each step.
 
-    Its "generator" is the place where they are written down.
+    It stores them in place of the generator.
     """
 
     def step(state, reals):

@@ -20,7 +20,7 @@ STEPS, BATCH = 2, 16
 
 
 class NormGenerator(nn.Module):
-    """The least generator with batch statistics."""
+    """A minimal generator with batch statistics."""
 
     @nn.compact
     def __call__(self, z, train=False):
@@ -29,7 +29,7 @@ class NormGenerator(nn.Module):
 
 
 class NormCritic(nn.Module):
-    """The least critic with batch statistics."""
+    """A minimal critic with batch statistics."""
 
     @nn.compact
     def __call__(self, x, train=False):
@@ -45,13 +45,13 @@ NETWORKS = {
 
 
 class Training(NamedTuple):
-    """A GAN whose numbers may change without another compilation.
+    """A GAN whose settings may change without a new compilation.
 
     Attributes:
-      start: The first state, of a root key and the settings that differ from ``SETTINGS``.
-      step: The step, of a state, real examples and such settings.
-      gan: The GAN of all settings.
-      traces: One entry for each time that ``step`` was traced.
+      start: ``(key, settings) -> state``; settings not given are those of ``SETTINGS``.
+      step: ``(state, reals, settings) -> (state, metrics)``.
+      gan: ``settings -> Gan``, for all settings.
+      traces: One entry per trace of ``step``.
     """
 
     start: Any
@@ -154,7 +154,7 @@ def test_batch_statistics_go_with_every_variant(variant, key, reals):
 
 
 def test_batch_statistics_move_once_per_pass(key, reals):
-    """Critic: once for real, once for fake. Generator: once, in its own update."""
+    """The critic has a pass of real and one of fake examples; the generator has one pass."""
     run = training("wgan_gp", networks="batch_norm")
     assert_contract(run, key, reals)
     first = run.start(key)
@@ -231,7 +231,7 @@ def test_packs_join_neighbours_by_their_last_axis():
 
 
 class PairCritic(nn.Module):
-    """A critic that makes its own packs of two."""
+    """A critic that joins pairs of examples itself."""
 
     @nn.compact
     def __call__(self, x, train=False):
@@ -298,10 +298,10 @@ def torch_twin(torch, params):
     ],
 )
 def test_training_follows_a_torch_twin(variant, optimizer, networks, key, reals):
-    """Three whole steps against a loop written in torch, on the same random numbers.
+    """Compare three steps with a training loop in torch, on the same random numbers.
 
-    Optimizers that divide by the gradient's size are left out where gradients are near
-    zero, as with clipped weights: there they turn rounding into whole steps.
+    Optimizers that divide by the size of the gradient are left out if gradients are near
+    zero, as with clipped weights: they would turn rounding into whole steps.
     """
     torch = pytest.importorskip("torch", reason="needs torch as an oracle")
     run = training(variant, optimizer, networks)

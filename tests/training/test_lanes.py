@@ -115,7 +115,7 @@ def test_any_number_of_lanes_fits_any_number_of_devices(devices, count, in_turn)
 
 
 def test_a_cpu_runs_lanes_in_turn():
-    """Where it is not told otherwise."""
+    """This is the default on a CPU."""
 
     def loops(**options):
         lanes = over_lanes(jnp.sin, mesh_of(1), **options)

@@ -17,7 +17,7 @@ def sigmoid(x):
 
 
 def expected_losses():
-    """Each loss as its paper writes it, with sigmoids and logarithms, in float64."""
+    """Compute each loss as in its paper, with sigmoids and logarithms, in float64."""
     r, f = np.asarray(REAL, np.float64), np.asarray(FAKE, np.float64)
     entropy = -np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean()
     non_saturating = -np.log(sigmoid(f)).mean()
@@ -72,7 +72,7 @@ def test_losses_stay_finite_at_extreme_scores(name, losses):
 
 
 def slope_penalty(slope, weight):
-    """Each penalty of a linear critic, whose slope is the same everywhere."""
+    """Compute each penalty for a linear critic, whose gradient is constant."""
     return {
         "none": 0.0,
         "gradient": weight * (slope - 1) ** 2,

@@ -70,9 +70,9 @@ def test_shapes_are_those_of_the_first_state(make, lanes):
 # Lanes on one device, on both, and not evenly on both.
 @pytest.mark.parametrize(("lanes", "stream"), [(1, 0), (2, 0), (3, 0), (2, 1)])
 def test_an_interval_moves_nothing_and_needs_no_second_state(make, lanes, stream, device):
-    """Nothing between host and devices that is not said in the code, nor between devices.
+    """There are no implicit transfers between host and devices, nor between devices.
 
-    On a CPU, JAX does not see what goes from the device to the host.
+    On a CPU, JAX does not detect transfers from the device to the host.
     """
     if stream:
         pytest.importorskip("grain", reason="needs grain, which reads streams")

@@ -26,7 +26,7 @@ class Lane(NamedTuple):
 
 
 class Labelled(nn.Module):
-    """A network that adds its label to what it says."""
+    """A network that adds the label to its output."""
 
     network: nn.Module
 
@@ -103,7 +103,7 @@ def test_streamed_training_is_the_same(mapped, monkeypatch, chunk, lanes, shares
 @pytest.mark.parametrize("chunk", [1, 700, 2**25])
 @pytest.mark.parametrize("shares", [False, True])
 def test_batches_come_in_the_order_of_the_epoch(mapped, monkeypatch, chunk, shares):
-    """Exactly those that a resident epoch takes, on whichever devices."""
+    """They are the batches of an epoch with data on the devices."""
     pytest.importorskip("grain", reason="the extra data")
     monkeypatch.setattr(stream, "CHUNK", chunk)
     mesh = devices.make_mesh(jax.devices()[:2])

@@ -81,7 +81,7 @@ def test_a_table_of_few_points(tmp_path, capsys):
     assert main([*grid, "--columns=1,2"]) == 0
     said = capsys.readouterr().err
     assert "batch_size=48: there are 48 points to train on" in said
-    assert "the first row, 0,1,2, counts the columns: a header" in said
+    assert "the first row, 0,1,2, numbers the columns: read as a header" in said
     assert main([f"--data={path}", "--columns=1,2", "--only=B1", "--dry_run", out]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"claims: error: claim B1 cannot be tested on {path}: ")
@@ -123,7 +123,7 @@ def test_killed_half_way_and_started_again(tmp_path):
     again = start(tmp_path / "cut")
     _, errors = again.communicate()
     assert again.returncode == 0
-    assert f"{len(done)} runs are there already" in errors
+    assert f"{len(done)} runs are already complete" in errors
     cells = [entries_of(tmp_path / name) for name in ("cut", "whole")]
     assert cells[0] == cells[1]
     assert {path: path.stat().st_mtime_ns for path in done} == done

@@ -62,7 +62,7 @@ def test_what_is_taken_for_granted_is_said(tmp_path, monkeypatch, capsys):
     Path("a.csv").write_text("\n".join(["0,1,2", *rows]))
     assert main(["--data=a.csv", "--dry_run", "--columns=1,2"]) == 0
     out, err = capsys.readouterr()
-    assert "a.csv: the first row, 0,1,2, counts the columns: a header" in err
+    assert "a.csv: the first row, 0,1,2, numbers the columns: read as a header" in err
     assert json.loads(out)["runs/points/a-wgan_gp"]["columns"] == ["1", "2"]
     assert main(["--data=a.csv", "--dry_run"]) == 2
     assert "(0, 1, 2); choose two with --columns=1,2" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def test_doubts_about_a_file_of_modes_are_said(tmp_path):
     path = tmp_path / "modes.csv"
     np.savetxt(path, centres, "%d", delimiter=",")
     header, count = modes.add(cloud, str(path)).notes
-    assert "0,1, counts the columns: a header (a point would be 0.0,1.0)" in header
+    assert "0,1, numbers the columns: read as a header (a point would be 0.0,1.0)" in header
     assert count.startswith("modes: 2 from ")
     np.savetxt(path, centres, "%.1f", delimiter=",")
     assert modes.add(cloud, str(path)).notes[0].startswith("modes: 3 from ")

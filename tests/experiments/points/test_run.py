@@ -299,7 +299,7 @@ def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypa
     def train_one(config, directory, cloud, **options):
         directory.mkdir(parents=True, exist_ok=True)
         if config == exploding:
-            raise Diverged("no lane is finite any more")
+            raise Diverged("every lane has diverged")
         return {"cells": fit.summarize(config, results, np.array([True]))}
 
     monkeypatch.setattr(run, "run", train_one)
@@ -309,7 +309,7 @@ def test_a_program_that_diverges_has_its_row(tmp_path, data, config_of, monkeypa
     assert [row["diverged"] for row in rows] == [0, 1]
     assert rows[0]["fit_ratio_mean"] == 2
     assert rows[1]["fit_ratio_mean"] == ""
-    assert "no lane is finite any more" in capsys.readouterr().err
+    assert "every lane has diverged" in capsys.readouterr().err
     text = (tmp_path / "sweep" / "summary.csv").read_text()
     assert [row["variant"] for row in csv.DictReader(text.splitlines())] == ["wgan_gp", "lsgan"]
     assert (tmp_path / "sweep" / "clouds.png").exists()
@@ -332,7 +332,7 @@ def test_divergence_keeps_the_last_finite_checkpoint(
     )
     config = config_of(variant=("gan",), epochs=8, critic_steps=1)
     assert config.steps_per_epoch == 8
-    with pytest.raises(Diverged, match="no lane is finite any more at epoch 3"):
+    with pytest.raises(Diverged, match="every lane has diverged by epoch 3"):
         train(config, tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
@@ -374,8 +374,8 @@ def test_a_sweep_writes_one_table_and_one_figure_and_skips_what_is_done(
     cloud = points.load(data)
     run.run_all(configs, tmp_path / "sweep", cloud)
     err = capsys.readouterr().err
-    assert "lane 2: no longer finite" in err
-    assert "lane 3: no longer finite" in err
+    assert "lane 2: diverged (no longer finite)" in err
+    assert "lane 3: diverged (no longer finite)" in err
     (tmp_path / "sweep" / "summary.csv").unlink()
     rows = run.run_all(configs, tmp_path / "sweep", cloud)
     assert capsys.readouterr().err.count("already complete") == 2
