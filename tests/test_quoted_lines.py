@@ -36,7 +36,6 @@ COMMANDS = {
     "fashion_mnist": """
         fashion_mnist --data=nowhere
         fashion_mnist --data=pics
-        fashion_mnist
     """,
     "faces": """
         pack nowhere
@@ -61,7 +60,6 @@ def folder(tmp_path, monkeypatch):
     """Inputs with the faults, a run of points that is in use, and where commands run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("JAXGAN_DATA", "/nowhere")
     Path("bad.csv").write_text("x,y\n1,2\n3,abc\n4,5\n")
     Path("three.csv").write_text("x,y,z\n1,2,3\n3,4,5\n4,5,6\n")
     Path("small.csv").write_text("x,y\n1,2\n3,4\n4,5\n")
