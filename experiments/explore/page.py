@@ -23,8 +23,10 @@ SEEDS = 1_000_000  # persons that the button chooses from
 PLACES = {"Turn, in degrees": 180, "Shift, in widths": 0.5}  # sliders, and how far they go
 WAITING = 8  # moves behind the one in work
 UNKEPT = {"cache-control": "no-store"}  # a browser keeps no person on its disk
-CHOOSER = """<label>Choose or drop a photograph of one face<input type="file" accept="image/*">
-</label><p>It stays on this machine, and nothing of it is written. The search takes minutes.</p>
+CHOOSER = """
+<label class="choose">Choose or drop a photograph of one face
+<input type="file" accept="image/*"></label>
+<p>It stays on this machine, and nothing of it is written. The search takes some minutes.</p>
 """
 
 
@@ -184,7 +186,7 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         with gr.Column(scale=5):
             with gr.Row(elem_classes="line"):
                 seed = gr.Textbox(
-                    str(config.seed), label="Person", min_width=80, elem_id="person"
+                    str(config.seed), label="Person", min_width=150, elem_id="person"
                 )
                 other = gr.Button("Another person", variant="primary", min_width=80)
             with gr.Row(elem_classes="line", visible=last >= 0):
