@@ -186,7 +186,7 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         with gr.Column(scale=5):
             with gr.Row(elem_classes="line"):
                 seed = gr.Textbox(
-                    str(config.seed), label="Person", min_width=150, elem_id="person"
+                    str(config.seed), label="Person", min_width=160, elem_id="person"
                 )
                 other = gr.Button("Another person", variant="primary", min_width=80)
             with gr.Row(elem_classes="line", visible=last >= 0):

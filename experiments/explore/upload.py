@@ -26,7 +26,7 @@ from jaxgan.sefa.render import reduce
 
 SIDE = 1024  # pixels to which the page reduces a photograph's longer side
 EVERY = 10  # updates between two pictures; a search can be stopped after each
-LOOK = 0.5  # seconds between two looks at a search
+LOOK = 1.0  # seconds between two looks at a search
 PATIENCE = 10.0  # seconds after which a page that no longer asks has been left
 KEPT = 100  # people; the oldest are forgotten
 SHOWN = 128  # pixels of their pictures
