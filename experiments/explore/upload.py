@@ -208,7 +208,7 @@ class Photographs:
             search.step, search.picture = min(step, self._steps), _picture(image)
 
         target = self._frame(decode(url), search.remarks.append)
-        search.line = "Getting ready; the first search takes longer"
+        search.line = "Getting ready, which takes longer the first time"
         return self._invert(target, show)
 
     @functools.cached_property
