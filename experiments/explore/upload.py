@@ -145,7 +145,7 @@ class Photographs:
           url: The photograph, a data URL.
           mine: Names of the page's people.
         """
-        names = [name for name in re.findall(FOUND, str(mine)) if name in self._people]
+        names = list(dict.fromkeys(re.findall(FOUND, str(mine))))
         search = Search()
         if not self._free.acquire(blocking=False):
             yield self._view(_line(BUSY), names)
@@ -236,6 +236,7 @@ class Photographs:
         return f'<div class="running">{_line(line)}{bar}</div>{remarks}{search.picture}'
 
     def _view(self, text: str, names: list[str], *pending: str) -> View:
+        names = [name for name in names if name in self._people]
         people = "".join(
             f'<li><button type="button" data-person="{name}" title="Show {name}">'
             f"{self._people[name].picture}</button>"

@@ -178,7 +178,7 @@ def test_the_search_tells_how_far_it_is(stub):
     assert "Found, with an error of 0.250" in end.text
     # The next one is shown beside the first. Names that are not known are left out.
     stub.may.release(3)
-    both = last(photographs.find(TEAL, f"{end.found} photo-00000000 <b>"))
+    both = last(photographs.find(TEAL, f"{end.found} {end.found} photo-00000000 <b>"))
     assert both.mine == f"{end.found} {both.found}"
     assert both.text.count("data-person") == 2
     assert "<b>" not in both.text
@@ -279,8 +279,13 @@ def test_the_oldest_people_are_forgotten(stub, monkeypatch):
     monkeypatch.setattr(upload, "KEPT", 2)
     photographs = Photographs(linear(), noalign=True, steps=10)
     stub.may.release(3)
-    names = [last(photographs.find(TEAL, "")).found for _ in range(3)]
+    names, mine = [], ""
+    for _ in range(3):
+        end = last(photographs.find(TEAL, mine))
+        mine = end.mine
+        names.append(end.found)
     assert list(photographs._people) == names[1:]
+    assert mine == " ".join(names[1:])
 
 
 # The page.
