@@ -51,6 +51,8 @@ class Options:
         photographs; codes w+ are not truncated.
       space: The codes' space, as for experiments.sefa.
       size: Pixels of the image, at most, while sliders move.
+      noalign: Take the centred squares of photographs that are uploaded, not their faces
+        framed as FFHQ's.
       port: Port of this machine; 0 takes a free one.
     """
 
@@ -70,6 +72,7 @@ class Options:
     codes: str | None = None
     space: str | None = None
     size: int = Config.size
+    noalign: bool = Config.noalign
     port: int = 7860
 
 
@@ -85,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command(check: Callable[[], None]) -> None:
         given = read()
         port = given.pop("port", Options.port)
+        noalign = given.pop("noalign", Options.noalign)  # read by the page alone
         config = Config(**given)
         web.check_port(port)
         sefa_config.check_ranges(config)
@@ -111,10 +115,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             names = files.load(path, generator)[1] if path.exists() else names
             suggested = known.names(known.recognise(directions))
             titles = legible(naming.titles(names, directions.layers, suggested))
-            answers = Answers(config, directory, generator, directions, titles)
+            answers = Answers(config, directory, generator, directions, titles, noalign)
             app = application(answers, generator)
             check()
-            server.serve(app, port)
+            try:
+                server.serve(app, port)
+            finally:
+                answers.photographs.close()
             check()
 
     return line.run(command, argv)

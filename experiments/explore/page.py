@@ -4,12 +4,12 @@ import functools
 import html
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from experiments.explore import server
+from experiments.explore import server, upload
 from experiments.explore.pictures import figure, painter, png, state_of
 from experiments.sefa import run
 from experiments.sefa.config import Config
@@ -22,6 +22,12 @@ from jaxgan.sefa.naming import titles
 SEEDS = 1_000_000  # persons that the button chooses from
 PLACES = {"Turn, in degrees": 180, "Shift, in widths": 0.5}  # sliders, and how far they go
 WAITING = 8  # moves behind the one in work
+UNKEPT = {"cache-control": "no-store"}  # a browser keeps no person on its disk
+CHOOSER = """
+<label class="choose">Choose or drop a photograph of one face
+<input type="file" accept="image/*"></label>
+<p>It stays on this machine, and nothing of it is written. The search takes some minutes.</p>
+"""
 
 
 def legible(names: Iterable[str]) -> list[str]:
@@ -68,6 +74,7 @@ class Answers:
       generator: Makes the images.
       directions: The K directions.
       names: Their titles at the start.
+      noalign: Take the centred squares of photographs that are uploaded, not the faces.
     """
 
     def __init__(
@@ -77,11 +84,13 @@ class Answers:
         generator: Pretrained,
         directions: Directions,
         names: Sequence[str],
+        noalign: bool = False,
     ):
         self.config, self.directory, self.directions = config, directory, directions
         self.names, self.gradio = list(names), server.gradio()
         of_file = None if config.codes is None else run.codes_of(config, generator)
-        self.paint = painter(config, generator, directions, of_file)
+        self.photographs = upload.Photographs(generator, noalign)
+        self.paint = painter(config, generator, directions, of_file, self.photographs.codes)
         self.people = SEEDS if of_file is None else len(of_file)
         self.count = len(names) + len(PLACES) * generator.transforms
         self.read = functools.partial(state_of, generator, self.count)
@@ -108,6 +117,20 @@ class Answers:
         zeros = [0.0] * self.count
         return *zeros, *self.show(*controls, *zeros)
 
+    def find(self, url: Any, mine: Any, *controls: Any) -> Iterator[tuple[Any, ...]]:
+        """What the box for photographs shows; at the end the person and their picture.
+
+        Args:
+          url: The photograph, a data URL, which the page is told to forget.
+          mine: Names of the page's people of photographs.
+          *controls: Those between the person and the sliders.
+        """
+        for text, names, found in self.photographs.find(url, mine):
+            shown = [self.gradio.skip()] * (3 + self.count)
+            if found is not None:
+                shown = [found, *self.reset(found, *controls)]
+            yield "", text, names, *shown
+
     def rename(self, *typed: Any) -> tuple[Any, ...]:
         """Save the names; a message, names, and labels of the sliders."""
         try:
@@ -130,6 +153,13 @@ class Answers:
         except InputError as error:
             return str(error).encode(), 400, "text/plain"
         return png(self.paint(state)), 200, "image/png"
+
+    def code(self, person: str = "") -> tuple[bytes, int, str]:
+        """The file of a link's person of a photograph, as ``picture`` gives its own."""
+        try:
+            return self.photographs.file(person), 200, "application/zip"
+        except InputError as error:
+            return str(error).encode(), 400, "text/plain"
 
 
 def _status(text: object) -> str:
@@ -155,13 +185,17 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
             picture, message = gr.HTML(first, elem_id="picture"), gr.HTML("", elem_id="message")
         with gr.Column(scale=5):
             with gr.Row(elem_classes="line"):
-                seed = gr.Textbox(str(config.seed), label="Person", min_width=80)
+                seed = gr.Textbox(
+                    str(config.seed), label="Person", min_width=160, elem_id="person"
+                )
                 other = gr.Button("Another person", variant="primary", min_width=80)
             with gr.Row(elem_classes="line", visible=last >= 0):
                 drawn = config.codes is None  # codes of a file stay as they are
                 ends = min(0, share), max(1.5, share)
                 truncation = slider(*ends, share, "Truncation", visible=drawn)
                 layers = gr.Textbox(moving, label=f"Layers: own, all, or of 0-{last}")
+            with gr.Accordion("Your own photograph", open=False, elem_id="photo"):
+                own = _photo_box(answers)
             boxes, sliders, measured = [], [], known.recognise(answers.directions)
             for k, name in enumerate(answers.names, 1):
                 with gr.Group(elem_classes="direction"):
@@ -187,8 +221,32 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         zero.click(answers.reset, controls[:3], [*sliders, *places, *out], **once)
         full.click(functools.partial(answers.show, full=True), controls, out, **once)
         keep.click(answers.rename, boxes, [message, *boxes, *sliders], **once)
+        if own:
+            chosen, status, mine, stop = own
+            inputs = [chosen, mine, *controls[1:3]]
+            outputs = [chosen, status, mine, seed, *sliders, *places, *out]
+            # Each page has its own turn: a second one is told that a search is running.
+            find = once | {"concurrency_id": "photo", "concurrency_limit": WAITING}
+            chosen.submit(answers.find, inputs, outputs, **find)
+            stop.click(answers.photographs.stop, mine, None, **find)
         blocks.load(answers.labels, None, [*boxes, *sliders], **once)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+
+
+def _photo_box(answers: Answers) -> list[Any]:
+    """The box for the visitor's photograph; without its parts if it can find none."""
+    gr = answers.gradio
+    if lacking := answers.photographs.lacks():
+        gr.HTML(_status(lacking))
+        return []
+    script = resources.files("experiments.explore").joinpath("upload.js").read_text("utf-8")
+    longest = server.MAX_BODY - 2**14  # the rest is for the event's other texts
+    chosen = gr.HTML(
+        "", html_template=CHOOSER, js_on_load=script, side=upload.SIDE, longest=longest
+    )
+    status = gr.HTML("", elem_id="found")
+    mine = gr.Textbox("", visible="hidden")
+    return [chosen, status, mine, gr.Button("Stop", elem_id="stop")]
 
 
 def application(answers: Answers, generator: Pretrained) -> Any:
@@ -201,7 +259,12 @@ def application(answers: Answers, generator: Pretrained) -> Any:
     @app.get("/picture.png")
     def picture(seed: str = "", truncation: str = "", layers: str = "", distances: str = ""):
         content, status, kind = answers.picture(seed, truncation, layers, distances)
-        return Response(content, status, media_type=kind)
+        return Response(content, status, UNKEPT, media_type=kind)
+
+    @app.get("/codes.npz")
+    def code(person: str = ""):
+        content, status, kind = answers.code(person)
+        return Response(content, status, UNKEPT, media_type=kind)
 
     style = resources.files("experiments.explore").joinpath("page.css").read_text("utf-8")
     theme = gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("monospace",))

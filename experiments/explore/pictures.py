@@ -26,20 +26,21 @@ from jaxgan.sefa.render import reduce
 
 REMEMBERED = 8  # persons and images
 MOST = 1000.0  # distance or truncation
+FOUND = "photo-[0-9a-f]{8}"  # names of people who were found in photographs
 
 
 class State(NamedTuple):
     """The state of the controls.
 
     Attributes:
-      seed: The person.
+      seed: The person; of one who was found in a photograph the name.
       truncation: Share of the way from the mean code.
       layers: Layers to move; None if each direction moves its own.
       distances: ``[K]``, one for each direction. A generator that can turn and shift what it
         draws has two more: degrees, and a share of the image's width.
     """
 
-    seed: int
+    seed: int | str
     truncation: float
     layers: tuple[int, ...] | None
     distances: tuple[float, ...]
@@ -53,9 +54,10 @@ def state_of(
     Raises:
       InputError: If one does not hold what it should.
     """
-    person, chosen = str(seed).strip(), str(layers).strip()
-    if not re.fullmatch("[0-9]{1,10}", person) or int(person) >= 2**31:
-        raise InputError(f"person {person[:40]!r} must be a whole number from 0 to {2**31 - 1}")
+    named, chosen = str(seed).strip(), str(layers).strip()
+    person = named if re.fullmatch(FOUND, named) else _number(named)
+    if person is None:
+        raise InputError(f"person {named[:40]!r} must be a whole number from 0 to {2**31 - 1}")
     if len(chosen) > MOST:
         raise InputError(
             f"layers of {len(chosen)} characters; write own, all, or 0-1,6 or such"
@@ -67,7 +69,15 @@ def state_of(
     if len(away) != count or not np.abs([share, *away]).max() <= MOST:
         raise InputError(f"truncation and sliders must be {count + 1} numbers, -1000 to 1000")
     moving = None if chosen == "own" else select_layers(chosen, generator.num_layers)
-    return State(int(person), share, moving, tuple(away))
+    return State(person, share, moving, tuple(away))
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{1,10}", text) and int(text) < 2**31 else None
+
+
+def _unknown(name: str) -> np.ndarray:
+    raise InputError(f"person {name} is not known")
 
 
 def painter(
@@ -75,18 +85,22 @@ def painter(
     generator: Pretrained,
     directions: Directions,
     of_file: np.ndarray | None = None,
+    found: Callable[[str], np.ndarray] = _unknown,
 ) -> Callable[[State], np.ndarray]:
     """Build the function from a state to an image ``[H, W, 3]`` uint8 of full resolution.
 
     It makes one image at a time, as a batch of one, and remembers the last few. Where there
-    are codes of a file, people are its rows; it raises ``InputError`` beyond them.
+    are codes of a file, people are its rows; it raises ``InputError`` beyond them. ``found``
+    gives the code of a person of a name, which is not truncated, or raises ``InputError``.
     """
     lock, steps = threading.Lock(), directions.vectors
     if config.unit == "std":
         steps = (spreads(generator, steps)[:, None] * steps).astype(np.float32)
 
     @functools.lru_cache(REMEMBERED)
-    def person(seed: int, truncation: float) -> np.ndarray:
+    def person(seed: int | str, truncation: float) -> np.ndarray:
+        if isinstance(seed, str):
+            return found(seed)
         if of_file is not None:
             if seed >= len(of_file):
                 last, named = len(of_file) - 1, Path(str(config.codes)).name

@@ -8,10 +8,10 @@ from typing import Any
 from experiments.common import web
 from jaxgan.errors import InputError
 
-MAX_BODY = 2**18  # bytes that a request may send
+MAX_BODY = 2**20  # bytes that a request may send: a photograph, reduced
 # All that the page asks for. Gradio's other routes read files, take uploads, fetch pages.
 PATHS = re.compile(
-    r"/|/theme\.css|/favicon\.ico|/picture\.png|/(assets|static)/(?!.*\.\.)[\w./-]+"
+    r"/|/theme\.css|/favicon\.ico|/picture\.png|/codes\.npz|/(assets|static)/(?!.*\.\.)[\w./-]+"
     r"|/gradio_api/queue/(join|data)"
 )
 # Gradio's page holds scripts of its own, which make functions of texts.

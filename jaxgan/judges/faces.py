@@ -68,6 +68,15 @@ class Face(NamedTuple):
 Finder = Callable[[np.ndarray, int], Face]
 
 
+def require() -> None:
+    """Refuse to go on without ai-edge-litert.
+
+    Raises:
+      InputError: If it is not installed.
+    """
+    oracles.extra(oracles.LITERT)
+
+
 def finder() -> Finder:
     """A function that finds the face of a picture ``[H, W, 3]`` uint8 and cuts it out.
 

