@@ -130,9 +130,8 @@ class Photographs:
 
     def file(self, name: str) -> bytes:
         """A ``codes.npz`` of one person, as ``--codes`` takes it; raises as ``codes`` does."""
-        codes, stream = self.codes(name), io.BytesIO()
-        layered = self._generator.num_layers > 0  # where not, a label may stand behind latents
-        own = {"w+": codes} if layered else {"z": codes[:, : self._generator.z_dim]}
+        stream = io.BytesIO()
+        own = photo.code_arrays(self._generator, self.codes(name))
         np.savez(stream, allow_pickle=False, **own)
         return stream.getvalue()
 

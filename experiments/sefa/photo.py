@@ -125,9 +125,8 @@ def find(
       pictures: Result of ``targets``.
       check: Called where it is safe to stop.
     """
-    space = "w+" if generator.num_layers else "z"
     path = directory / "codes.npz"
-    codes, errors = _kept(path, space, len(pictures))
+    codes, errors = _kept(path, generator, len(pictures))
     if len(codes) == len(pictures):
         return Found(np.stack(codes), np.array(errors))
     steps, done = config.photo_steps, len(codes)
@@ -153,7 +152,7 @@ def find(
             errors.append(result.error)
             progress.say(f"photo {number}: found, with an error of {result.error:.3f}")
             _draw(directory / f"photo_{number}.png", way, picture, config.keep_photo)
-            _keep(path, space, codes, errors)
+            _keep(path, generator, codes, errors)
     return Found(np.stack(codes), np.array(errors))
 
 
@@ -188,17 +187,34 @@ def _draw(path: Path, way: list[np.ndarray], picture: np.ndarray, keep: bool) ->
     raster.image_rows(path, {path.stem.replace("_", " "): small}, title, scale=1)
 
 
-def _keep(path: Path, space: str, codes: list[np.ndarray], errors: list[float]) -> None:
-    arrays = {space: np.stack(codes), "errors": np.array(errors)}
+def _keep(
+    path: Path, generator: Pretrained, codes: list[np.ndarray], errors: list[float]
+) -> None:
+    arrays = code_arrays(generator, np.stack(codes)) | {"errors": np.array(errors)}
     with runtime.replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _kept(path: Path, space: str, most: int) -> tuple[list[np.ndarray], list[float]]:
+def _kept(path: Path, generator: Pretrained, most: int) -> tuple[list[np.ndarray], list[float]]:
     """People that an earlier start of the run has found."""
     try:
         arrays = npz.read(path)
-        codes, errors = list(arrays[space]), arrays["errors"].tolist()
+        if generator.num_layers:
+            codes = list(arrays["w+"])
+        else:  # each was searched for alone, with the first label
+            codes = [np.asarray(generator.codes(z[None])[0]) for z in arrays["z"]]
+        errors = arrays["errors"].tolist()
     except (InputError, KeyError):
         return [], []
     return (codes, errors) if len(codes) == len(errors) <= most else ([], [])
+
+
+def code_arrays(generator: Pretrained, codes: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays of a file of codes, as ``--codes`` reads them.
+
+    Args:
+      generator: The codes are its own.
+      codes: ``[N, L, D]``, or ``[N, D]`` of a generator without layers, whose label, if it has
+        one, stands behind the latents and is left out.
+    """
+    return {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}

@@ -145,8 +145,7 @@ def run(
         )
         codes = people if found is None else found.codes
         if found is None:
-            # Where codes are latents, a label stands behind each of some; it is no latent.
-            own = {"w+": codes} if generator.num_layers else {"z": codes[:, : generator.z_dim]}
+            own = photo.code_arrays(generator, codes)
             np.savez(directory / "codes.npz", allow_pickle=False, **own)
         distances = _steps(config.distance, config.steps)
         away = units[:, None] * distances[None]

@@ -5,6 +5,7 @@ import functools
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -185,3 +186,26 @@ def test_bad_photographs_are_named_and_nothing_is_written(tmp_path, capsys, monk
         assert line.startswith(f"sefa: error: {tmp_path / name}: ")
         assert says in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_latents_are_kept_without_the_label_behind_them(pictures, tmp_path):
+    def encode(params, z, labels):
+        return jnp.concatenate([z, labels], axis=1)
+
+    labelled = linear(0, encode=encode, z_dim=DIM - 2, num_labels=2).with_labels(1)
+    config = Config(photo=(str(pictures),), **SMALL | {"photo_steps": 10})
+    (tmp_path / "run").mkdir()
+    first, again = (
+        photo.find(
+            config, tmp_path / "run", labelled, photo.targets(config, labelled), no_check
+        )
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(again.codes, first.codes)
+    assert first.codes[:, DIM - 2 :].tolist() == [[0, 1], [0, 1]]
+    file = Config(codes=str(tmp_path / "run" / "codes.npz"))
+    np.testing.assert_array_equal(run.codes_of(file, labelled), first.codes)
+
+
+def no_check():
+    pass
