@@ -1,5 +1,6 @@
 """The report of a study of claims: a table of verdicts, a section per claim, the numbers."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from jaxgan.metrics.claims import (
     decide,
     lost_of,
 )
-from jaxgan.plots.report_page import Details, Notes, Section, Table
+from jaxgan.plots.report_page import LINE, Details, Notes, Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
 
 
@@ -44,7 +45,7 @@ def report(
     head = ["claim", "what the report says", "verdict", "what was tested, part by part", "runs"]
     return Report(
         "What five reports say about GANs, tested",
-        [_lead(outcomes, records), *_judges(records)],
+        [*_lead(outcomes, records), *_judges(records)],
         Table(head, [_summary(outcome, records) for outcome in outcomes]),
         [_section(x, records, command(x.claim.name), shown) for x in outcomes],
         [_numbers(outcome) for outcome in outcomes],
@@ -69,7 +70,7 @@ _VERBS = {  # of one claim, and of several
 }
 
 
-def _lead(outcomes: Sequence[Outcome], records: Records) -> str:
+def _lead(outcomes: Sequence[Outcome], records: Records) -> list[str]:
     """Three sentences: what was claimed, how it was tested, and what came out."""
     cells = cells_of(outcome.claim for outcome in outcomes)
     seeds = len(records[cells[0]])
@@ -77,16 +78,17 @@ def _lead(outcomes: Sequence[Outcome], records: Records) -> str:
     for verdict, verbs in _VERBS.items():
         names = [x.claim.name for x in outcomes if x.overall.verdict == verdict]
         if names:
-            count = len(names) if clauses else words.counted(len(names), "claim")
             named = "" if verdict == verdicts.UNDECIDED else f" ({words.listed(names)})"
-            clauses.append(f"{count} {verbs[len(names) > 1]}{named}")
+            clauses.append(f"{len(names)} {verbs[len(names) > 1]}{named}")
     undecided = any(x.overall.verdict == verdicts.UNDECIDED for x in outcomes)
-    return (
-        f"{_GANS} This page repeats the experiments behind {len(outcomes)} of these claims "
-        f"with {words.counted(seeds, 'seed')} each, that is with other random numbers every "
-        f"time, {words.counted(seeds * len(cells), 'run')} in all, and judges each claim by a "
-        f"rule in numbers. {words.listed(clauses)}{_WHY if undecided else ''}."
-    )
+    return [
+        _GANS,
+        f"This page tests {len(outcomes)} of these claims: each experiment was made "
+        f"{words.counted(seeds, 'time')} with different random numbers (seeds), "
+        f"{words.counted(seeds * len(cells), 'run')} in all, and each claim is judged by a "
+        "rule in numbers.",
+        f"Of the claims tested, {words.listed(clauses)}{_WHY if undecided else ''}.",
+    ]
 
 
 def _judges(records: Records) -> list[str]:
@@ -117,14 +119,16 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
     return [
         claim.name,
         claim.sentence,
-        _verdict(outcome),
+        _verdict(outcome, LINE),
         "\n".join(tested),
         f"{runs}" if lost.startswith("0 ") else f"{runs}\n{lost.split()[0]} diverged",
     ]
 
 
-def _verdict(outcome: Outcome) -> str:
-    return f"{outcome.overall.verdict}\n{words.spread(outcome.by_setting.values())}".rstrip()
+def _verdict(outcome: Outcome, width: int) -> str:
+    """The verdict, and below it that of the settings where they do not agree."""
+    spread = textwrap.wrap(words.spread(outcome.by_setting.values()), width)
+    return "\n".join([outcome.overall.verdict, *spread])
 
 
 def _section(
@@ -145,7 +149,7 @@ def _section(
     return Section(
         claim.name,
         claim.sentence,
-        _verdict(outcome).replace("\n", " "),
+        _verdict(outcome, LINE).replace("\n", " "),
         [*claim.note.split("\n"), *_levels(outcome), *notes],
         Table(head, lines),
         pictures,
@@ -185,16 +189,16 @@ def _listed(values: Mapping[str, str]) -> str:
 
 
 def _words(overall: verdicts.Overall) -> str:
-    return f"{overall.verdict}, it depends on the setting" if overall.depends else overall[0]
+    return f"{overall.verdict} (settings disagree)" if overall.depends else overall[0]
 
 
 def _levels(outcome: Outcome) -> list[str]:
     """The verdicts at other levels."""
     if not outcome.by_level:
         return []
-    others = "; ".join(f"{x:g}: {_words(each)}" for x, each in outcome.by_level.items())
+    others = words.listed([f"{_words(each)} at {x:g}" for x, each in outcome.by_level.items()])
     levels = next(part.levels for part in outcome.claim.parts if part.levels)
-    return [f"{levels.meaning} With other levels the verdict is, at {others}."]
+    return [f"{levels.meaning} With another level the verdict is {others}."]
 
 
 def _line(finding: Finding) -> list[str]:

@@ -20,8 +20,8 @@ def number(value: float) -> str:
 
 
 def interval(effect: Interval) -> str:
-    """An effect with its interval."""
-    return f"{number(effect.mean)} [{number(effect.low)}, {number(effect.high)}]"
+    """An effect with its interval, which no line breaks."""
+    return f"{number(effect.mean)}\u00a0[{number(effect.low)},\u00a0{number(effect.high)}]"
 
 
 def claimed(range_: Range) -> str:

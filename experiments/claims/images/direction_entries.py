@@ -56,8 +56,8 @@ class _Judged(NamedTuple):
         return (
             *(self._changes(index, words) for index, words in enumerate(self.words.values())),
             Part(
-                "leading directions change more than random ones: their largest changes exceed "
-                f"those by as many random directions ({self.among})",
+                "leading directions change faces more than random ones: their largest changes "
+                f"exceed those by as many random directions (sd {self.among})",
                 Measure(
                     "largest changes by leading directions, less those by random ones",
                     "sd",

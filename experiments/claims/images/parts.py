@@ -87,8 +87,8 @@ def _drift(loss: str) -> Measure:
 
 _levels = partial(
     Levels,
-    f"That faces are recognisable from a Fréchet ratio of {RECOGNISABLE:g} down was set by "
-    "eye.",
+    "That faces are recognisable at a Fréchet ratio of at most "
+    f"{RECOGNISABLE:g} was decided by eye.",
     OTHER_LEVELS,
 )
 
@@ -131,5 +131,7 @@ def ends_better(better: str, worse: str) -> Part:
 def constant(role: str, loss: str) -> Part:
     """A loss is about the same at the end as after a few epochs."""
     factor, words = math.exp(CONSTANT), loss.replace("_", "'s ")
-    rule = f"{role}: the {words} changes by a factor of at most {factor:g} after epoch 3"
+    rule = (
+        f"{role} networks: the {words} changes by a factor of at most {factor:g} after epoch 3"
+    )
     return Part(rule, _drift(loss), (role,), Range(high=CONSTANT))

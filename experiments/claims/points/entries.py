@@ -124,8 +124,8 @@ _OPEN_MORE = (
     "WGAN-GP alone). 5 steps and weight 10 are those of the paper on WGAN-GP (arXiv "
     f"1704.00028). With 5 steps an epoch has a fifth of the generator's updates. {_BETAS}"
 )
-_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x}, {ADAM}" for x in VARIANTS)
-_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x}, {RMSPROP}" for x in VARIANTS)
+_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x} with {ADAM}" for x in VARIANTS)
+_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x} with {RMSPROP}" for x in VARIANTS)
 
 CLAIMS = {
     "A1": Entry(

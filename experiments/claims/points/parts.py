@@ -51,7 +51,7 @@ def _at(epoch: int) -> Measure:
 
 _levels = partial(
     Levels,
-    f"That a fit is rough from a sliced ratio of {ROUGH:g} down was set by eye.",
+    f"That a fit is rough at a sliced ratio of at most {ROUGH:g} was decided by eye.",
     OTHER_LEVELS,
 )
 
