@@ -41,6 +41,8 @@ _WORDS = Notes(
         "critic steps": "Updates of the critic for each update of the generator.",
         "SGD, Adam, RMSprop": "Optimizers: rules that turn slopes of the loss into new "
         "weights.",
+        "about": "Within a factor of 1.41, the square root of 2.",
+        "code": "The numbers that a generator turns into a picture.",
         "the M": "The letter that the points of reports A to C form.",
         "epoch": "One pass over the training data.",
         "held-out": "Real data that no network is trained on.",

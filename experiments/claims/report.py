@@ -31,6 +31,7 @@ class Report(NamedTuple):
     numbers: Any  # as JSON
     rows: list[dict[str, Any]]  # as CSV
     method: Sequence[Notes] = ()  # below the table
+    said: Sequence[str] = ()  # in the terminal, a line per entry
 
 
 def report(
@@ -51,6 +52,7 @@ def report(
         [_numbers(outcome) for outcome in outcomes],
         [_row(outcome, finding) for outcome in outcomes for finding in outcome.findings],
         method,
+        [_said(outcome) for outcome in outcomes],
     )
 
 
@@ -119,16 +121,24 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
     return [
         claim.name,
         claim.sentence,
-        _verdict(outcome, LINE),
+        _verdict(outcome),
         "\n".join(tested),
         f"{runs}" if lost.startswith("0 ") else f"{runs}\n{lost.split()[0]} diverged",
     ]
 
 
-def _verdict(outcome: Outcome, width: int) -> str:
-    """The verdict, and below it that of the settings where they do not agree."""
-    spread = textwrap.wrap(words.spread(outcome.by_setting.values()), width)
+def _verdict(outcome: Outcome) -> str:
+    """The verdict, and below it those of the settings where they do not agree."""
+    spread = textwrap.wrap(words.spread(outcome.by_setting.values()), LINE)
     return "\n".join([outcome.overall.verdict, *spread])
+
+
+def _in_a_line(outcome: Outcome) -> str:
+    return _verdict(outcome).replace("\n", " ")
+
+
+def _said(outcome: Outcome) -> str:
+    return f"{outcome.claim.name}  {outcome.claim.sentence}  {_in_a_line(outcome)}"
 
 
 def _section(
@@ -149,7 +159,7 @@ def _section(
     return Section(
         claim.name,
         claim.sentence,
-        _verdict(outcome, LINE).replace("\n", " "),
+        _in_a_line(outcome),
         [*claim.note.split("\n"), *_levels(outcome), *notes],
         Table(head, lines),
         pictures,
@@ -198,7 +208,7 @@ def _levels(outcome: Outcome) -> list[str]:
         return []
     others = words.listed([f"{_words(each)} at {x:g}" for x, each in outcome.by_level.items()])
     levels = next(part.levels for part in outcome.claim.parts if part.levels)
-    return [f"{levels.meaning} With another level the verdict is {others}."]
+    return [f"{levels.meaning} Verdicts at other levels: {others}."]
 
 
 def _line(finding: Finding) -> list[str]:

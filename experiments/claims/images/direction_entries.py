@@ -140,7 +140,7 @@ _NOTE = (
     "generator each. Networks that others trained judge age, gender, pose and smile. People "
     "whose face they do not see do not count, and there is no judge of hair length. The "
     "directions are those of SeFa's paper, not whitened. There are five of them, and every "
-    "image is moved from 2 standard deviations of codes below to 2 above. Cartoons have no "
+    "image is moved along each by 2 standard deviations of codes either way. Cartoons have no "
     "gender; the network that reads their factors judges them."
 )
 

@@ -105,9 +105,9 @@ def note_of(size: Mapping[str, Any]) -> str:
         "batch, as in the report. WGAN-GP has the Wasserstein loss in the report's text, and "
         "cross-entropy with the penalty in its listing: both are tested. Its critic has no "
         "batch norm here, since the penalty is per example. Chosen here, since the report "
-        "does not say: a penalty weight of 10, beside means over a batch, and one critic "
-        "step. The Fréchet ratio punishes lack of variety too: at 32 pixels noise scores 27, "
-        "and ten sharp faces, repeated, 32."
+        "does not say: a penalty weight of 10, with losses that are means over a batch, and "
+        "one critic step. The Fréchet ratio punishes lack of variety too: at 32 pixels noise "
+        "scores 27, and ten sharp faces, repeated, 32."
     )
 
 

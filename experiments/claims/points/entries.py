@@ -117,12 +117,13 @@ _OPEN_BATCH = (
     "says otherwise."
 )
 _OPEN_MORE = (
-    f"{_FILLED} The report leaves most settings open. Batches of 64, 200 epochs and a clip "
-    "bound of 0.01 are chosen here. Learning rate, critic steps and penalty weight would "
-    "decide the claim, so the settings have several: the first has report B's; the others "
-    "have another rate, or all pairs of critic steps (of all three) and penalty weights (of "
-    "WGAN-GP alone). 5 steps and weight 10 are those of the paper on WGAN-GP (arXiv "
-    f"1704.00028). With 5 steps an epoch has a fifth of the generator's updates. {_BETAS}"
+    f"{_FILLED} The report leaves most settings open. A batch size of 64, 200 epochs and a "
+    "clip bound of 0.01 are chosen here. Learning rate, critic steps and penalty weight "
+    "would decide the claim, so the settings have several: the first has report B's; the "
+    "others have another rate, or all pairs of critic steps (of all three) and penalty "
+    "weights (of WGAN-GP alone). 5 steps and weight 10 are those of the paper on WGAN-GP "
+    "(arXiv 1704.00028). With 5 steps an epoch has a fifth of the generator's updates. "
+    f"{_BETAS}"
 )
 _C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x} with {ADAM}" for x in VARIANTS)
 _C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x} with {RMSPROP}" for x in VARIANTS)

@@ -159,7 +159,9 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
         words = command(",".join([*some, optimizer]))
         sections.append(_section(optimizer, own, records, fits, best, words))
     title = "Variants and optimizers of GANs, each at its best learning rate"
-    return Report(title, _lead(rows, records), _table(rows), sections, numbers, rows, METHOD)
+    table = _table(rows)
+    said = ["  ".join(cells) for cells in table.rows]
+    return Report(title, _lead(rows, records), table, sections, numbers, rows, METHOD, said)
 
 
 def _lead(rows: Sequence[Mapping[str, Any]], records: Records) -> list[str]:

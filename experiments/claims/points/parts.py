@@ -83,8 +83,8 @@ def fits_badly(role: str) -> Part:
 def behaves_alike(one: str, other: str) -> Part:
     """The sliced ratios of every epoch differ by a small factor, whichever is larger."""
     rule = (
-        f"{one} and {other} train alike: their sliced ratios at the same epoch, the larger "
-        "over the smaller, have a geometric mean over all epochs of at most 1.5"
+        f"{one} and {other} train alike: their sliced ratios at the same epoch differ by a "
+        "factor of at most 1.5 (geometric mean over all epochs)"
     )
     return Part(rule, COURSE, (one, other), Range(high=ALIKE_COURSE))
 

@@ -94,7 +94,8 @@ def test_the_table_on_top_tells_the_verdicts(report):
     assert [row[0] for row in rows] == [f"rate 1\n{FAILS}", "", f"rate 2\n{FAILS}", ""]
     assert [len(row) for row in rows] == [5] * 4
     assert rows[1][2].endswith("\nneeded: from 21.2 to 42.4")
-    assert report.sections[0].notes[1].endswith(f"is {FAILS} at 1.75 and {FAILS} at 3.5.")
+    assert report.sections[0].notes[1].endswith(f": {FAILS} at 1.75 and {FAILS} at 3.5.")
+    assert report.said == [f"X1  {SENTENCE}  {FAILS}"]
     assert "python --only=X1" in report.sections[0].command
     assert [row["verdict"] for row in report.rows] == [HOLDS, FAILS, FAILS, FAILS]
     assert report.rows[0]["diverged"] == 1

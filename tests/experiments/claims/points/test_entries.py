@@ -77,7 +77,7 @@ def test_critic_steps_and_penalty_weight_which_report_c_leaves_open_span_a_grid(
         found = []
         for setting in entries[name].settings.values():
             gan, wgan, penalised = (
-                setting[f"{variant}, {optimizer}"].config
+                setting[f"{variant} with {optimizer}"].config
                 for variant in ("GAN", "WGAN", "WGAN-GP")
             )
             assert gan.critic_steps == wgan.critic_steps == penalised.critic_steps
