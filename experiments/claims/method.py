@@ -41,17 +41,17 @@ _WORDS = Notes(
         "critic steps": "Updates of the critic for each update of the generator.",
         "SGD, Adam, RMSprop": "Optimizers: rules that turn slopes of the loss into new "
         "weights.",
-        "about": "Within a factor of 1.41, the square root of 2.",
-        "code": "The numbers that a generator turns into a picture.",
-        "the M": "The letter that the points of reports A to C form.",
         "epoch": "One pass over the training data.",
         "held-out": "Real data that no network is trained on.",
-        "latent dimension": "One of the random numbers that a generator turns into a point "
-        "or a picture.",
-        "SeFa direction": "A way to change these numbers together, found in the weights of the "
-        "generator: leading directions change its pictures most.",
+        "the M": "The letter that the points of reports A to C form.",
+        "about": "Within a factor of 1.41, the square root of 2.",
         **points.TERMS,
         **images.TERMS,
+        "latent dimension": "One of the random numbers that a generator turns into a point "
+        "or a picture.",
+        "code": "All these numbers together.",
+        "SeFa direction": "A way to change a code, found in the weights of the "
+        "generator: leading directions change its pictures most.",
     },
 )
 _METHOD = Notes(
@@ -62,7 +62,7 @@ _METHOD = Notes(
         "in a range. Two lines were drawn by eye, on pictures of a few runs of report B's "
         "networks, and of one WGAN-GP that is not in the study: from which ratio on a fit is "
         "rough, and from which on a face is recognisable. Where a rule depends on one of "
-        "them, its section gives the verdicts with other lines.",
+        "them, its section gives the verdicts at other levels.",
         "Within a setting, GAN, WGAN and WGAN-GP of points have the same optimizer, learning "
         "rate, batch size, epochs and critic steps. They differ in loss, clip bound and "
         "penalty alone, unless the claim is about optimizers. As in the report, GAN and "

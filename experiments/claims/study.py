@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +49,7 @@ def run(
       InputError: If the directory holds something else.
       Stopped: By a signal, after saving.
     """
-    directory, began = Path(directory), time.monotonic()
+    directory = Path(directory)
     with runs.Run(directory, {"kind": "study"}, fresh=fresh):
         records = runs_study.gather(directory, study.cells, seeds, check)
         progress.say("draws the page")
@@ -61,7 +60,6 @@ def run(
             report = report._replace(lead=[line, *report.lead])
         facts = {"command": command("")} | ({"data": source} if source else {})
         facts |= _facts(records)
-        facts["time of this command"] = progress.duration(time.monotonic() - began)
         html = report_page(
             report.title, report.lead, report.table, report.sections, facts, report.method
         )

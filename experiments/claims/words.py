@@ -53,7 +53,8 @@ def mean_of(part: Part, mean: float) -> str:
 
 
 def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0)) if value < math.inf else math.inf
+    """The factor that a logarithm stands for; an end that is open stays open."""
+    return value if math.isinf(value) else math.exp(min(value, 700.0))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.claims import report as claims_report
 from experiments.claims import words
-from experiments.claims.images.parts import ends_better
+from experiments.claims.images.parts import constant, ends_better
 from experiments.claims.points.parts import CLEARLY, fits_better, rough_about
 from experiments.claims.points.pictures import draw_points
 from jaxgan.metrics.claims import Claim, Origins
@@ -154,6 +154,8 @@ def test_a_difference_of_logarithms_is_shown_as_a_factor():
     part = ends_better("a", "b")
     text = words.measured(part, Interval(math.log(2.0), math.log(1.2), math.log(3.0)))
     assert text.replace("\u00a0", " ") == "b over a: 2 [1.2, 3] times\nneeded: above 1.5"
+    text = words.measured(constant("a", "critic_loss"), Interval(0.0, 0.0, 0.0))
+    assert text.endswith("\nneeded: below 1.25")
     text = words.measured(fits_better("a", "b"), Interval(0.5, math.nan, math.nan))
     assert text.replace("\u00a0", " ") == "b minus a: 0.5 [?, ?]\nneeded: above 0.05"
 
