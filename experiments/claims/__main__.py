@@ -96,8 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             fresh=fresh,
             check=check,
         )
-        for row in report.table.rows:
-            print("  ".join(cell.replace("\n", ", ") for cell in row))
+        for words in report.said:
+            print(words)
         say(f"next: open the page in a browser; {chosen.name}.json has its numbers")
         print(directory / f"{chosen.name}.html")
 

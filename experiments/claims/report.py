@@ -1,10 +1,11 @@
 """The report of a study of claims: a table of verdicts, a section per claim, the numbers."""
 
-import math
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from experiments.claims import words
 from jaxgan.metrics import verdicts
 from jaxgan.metrics.claims import (
     Claim,
@@ -16,9 +17,7 @@ from jaxgan.metrics.claims import (
     decide,
     lost_of,
 )
-from jaxgan.metrics.intervals import Interval
-from jaxgan.metrics.verdicts import Range
-from jaxgan.plots.report_page import Details, Section, Table
+from jaxgan.plots.report_page import LINE, Details, Notes, Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
 
 
@@ -26,31 +25,72 @@ class Report(NamedTuple):
     """The content of a study's page and files."""
 
     title: str
-    lead: list[str]  # paragraphs above the table
+    lead: list[str]  # paragraphs above the table: what was tested, and what came out
     table: Table  # a row per entry
     sections: list[Section]  # one per entry
     numbers: Any  # as JSON
     rows: list[dict[str, Any]]  # as CSV
+    method: Sequence[Notes] = ()  # below the table
+    said: Sequence[str] = ()  # in the terminal, a line per entry
 
 
 def report(
     claims: Mapping[str, Claim],
     records: Records,
     command: Callable[[str], str],
-    lead: Sequence[str] = (),
+    method: Sequence[Notes] = (),
 ) -> Report:
     """Decide the claims; ``command`` is the command that runs one of them, by its name."""
     outcomes = [decide(claim, records) for claim in claims.values()]
     shown: dict[bytes, str] = {}  # picture to the entry that has it
-    head = ["claim", "what the report says", "verdict", "by setting", "seeds", "diverged"]
+    head = ["claim", "what the report says", "verdict", "what was tested, part by part", "runs"]
     return Report(
         "What five reports say about GANs, tested",
-        [*lead, *_judges(records)],
+        [*_lead(outcomes, records), *_judges(records)],
         Table(head, [_summary(outcome, records) for outcome in outcomes]),
         [_section(x, records, command(x.claim.name), shown) for x in outcomes],
         [_numbers(outcome) for outcome in outcomes],
         [_row(outcome, finding) for outcome in outcomes for finding in outcome.findings],
+        method,
+        [_said(outcome) for outcome in outcomes],
     )
+
+
+_GANS = (
+    "Five lab reports made claims about generative adversarial networks (GANs): two neural "
+    "networks, of which one, the generator, learns to make points or pictures like those of a "
+    "data set, while the other, the critic, learns to tell the two apart."
+)
+_WHY = (
+    ", because chance alone may explain what was measured, or because the answer changes with "
+    "a setting that the report leaves open"
+)
+_VERBS = {  # of one claim, and of several
+    verdicts.HOLDS: ("holds", "hold"),
+    verdicts.FAILS: ("does not hold", "do not hold"),
+    verdicts.UNDECIDED: ("is undecided", "are undecided"),
+}
+
+
+def _lead(outcomes: Sequence[Outcome], records: Records) -> list[str]:
+    """Three sentences: what was claimed, how it was tested, and what came out."""
+    cells = cells_of(outcome.claim for outcome in outcomes)
+    seeds = len(records[cells[0]])
+    clauses = []
+    for verdict, verbs in _VERBS.items():
+        names = [x.claim.name for x in outcomes if x.overall.verdict == verdict]
+        if names:
+            named = "" if verdict == verdicts.UNDECIDED else f" ({words.listed(names)})"
+            clauses.append(f"{len(names)} {verbs[len(names) > 1]}{named}")
+    undecided = any(x.overall.verdict == verdicts.UNDECIDED for x in outcomes)
+    return [
+        _GANS,
+        f"This page tests {len(outcomes)} of these claims: each experiment was made "
+        f"{words.counted(seeds, 'time')} with different random numbers (seeds), "
+        f"{words.counted(seeds * len(cells), 'run')} in all, and each claim is judged by a "
+        "rule in numbers.",
+        f"Of the claims tested, {words.listed(clauses)}{_WHY if undecided else ''}.",
+    ]
 
 
 def _judges(records: Records) -> list[str]:
@@ -62,22 +102,43 @@ def _judges(records: Records) -> list[str]:
     if all(max(x, default=1) <= 1.001 * min(x, default=1) for x in floors.values()):
         return []
     return [
-        "Not all runs were judged by the same network, which was trained anew in between: "
-        "their Fréchet ratios cannot be compared."
+        "Take care: not all runs were judged by the same network, which was trained anew in "
+        "between. Their Fréchet ratios cannot be compared."
     ]
 
 
 def _summary(outcome: Outcome, records: Records) -> list[str]:
-    claim, overall = outcome.claim, outcome.overall
+    claim = outcome.claim
     cells = cells_of([claim])
+    by_part: dict[str, list[str]] = {}
+    for finding in outcome.findings:
+        by_part.setdefault(finding.part.rule, []).append(finding.verdict)
+    tested = (
+        f"{verdicts.overall(each).verdict}: {rule} {words.spread(each)}".rstrip()
+        for rule, each in by_part.items()
+    )
+    runs, lost = sum(len(records[cell]) for cell in cells), lost_of(cells, records)
     return [
         claim.name,
         claim.sentence,
-        "\n".join([overall.verdict, *_spread(outcome)]),
-        "\n".join(f"{verdict}: {name}" for name, verdict in outcome.by_setting.items()),
-        str(len(records[cells[0]])),
-        lost_of(cells, records),
+        _verdict(outcome),
+        "\n".join(tested),
+        f"{runs}" if lost.startswith("0 ") else f"{runs}\n{lost.split()[0]} diverged",
     ]
+
+
+def _verdict(outcome: Outcome) -> str:
+    """The verdict, and below it those of the settings where they do not agree."""
+    spread = textwrap.wrap(words.spread(outcome.by_setting.values()), LINE)
+    return "\n".join([outcome.overall.verdict, *spread])
+
+
+def _in_a_line(outcome: Outcome) -> str:
+    return _verdict(outcome).replace("\n", " ")
+
+
+def _said(outcome: Outcome) -> str:
+    return f"{outcome.claim.name}  {outcome.claim.sentence}  {_in_a_line(outcome)}"
 
 
 def _section(
@@ -89,14 +150,18 @@ def _section(
     elsewhere = dict.fromkeys(shown[x.image] for x in drawn if x.image in shown)
     pictures = [x for x in drawn if x.image not in shown]
     shown |= {x.image: claim.name for x in pictures}
-    notes = [f"Pictures of {name} belong here too." for name in elsewhere]
-    head = ["setting", "rule", "effect and 95 % interval", "means by role", "verdict"]
+    notes = [f"The pictures of {name} belong here too." for name in elsewhere]
+    head = ["setting", "rule", "measured, with 95 % interval", "means over seeds", "verdict"]
+    lines = []
+    for name, verdict in outcome.by_setting.items():
+        found = [_line(x) for x in outcome.findings if x.setting == name]
+        lines += [[f"{name}\n{verdict}", *found[0]], *(["", *line] for line in found[1:])]
     return Section(
         claim.name,
         claim.sentence,
-        ", ".join([outcome.overall.verdict, *_spread(outcome)]),
-        [claim.note, *_levels(outcome), *notes],
-        Table(head, [_line(finding) for finding in outcome.findings]),
+        _in_a_line(outcome),
+        [*claim.note.split("\n"), *_levels(outcome), *notes],
+        Table(head, lines),
         pictures,
         command,
         _origins(claim),
@@ -125,34 +190,25 @@ def _origins(claim: Claim) -> Details | None:
             for side, same in zip(each, common, strict=True)
         )
         rows.append([name, role, *map(_listed, own)])
-    head = ["setting", "role", "in the report", "filled in here"]
-    return Details("Who filled in what", Table(head, rows))
+    head = ["setting", "what is trained", "given in the report", "chosen here"]
+    return Details("Settings of every run: the report's, and ours", Table(head, rows))
 
 
 def _listed(values: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _spread(outcome: Outcome) -> list[str]:
-    """How many settings have which verdict, where they do not agree."""
-    counts = Counter(outcome.by_setting.values())
-    if len(counts) == 1:
-        return []
-    each = ", ".join(f"{x} in {counts[x]}" for x in verdicts.VERDICTS if x in counts)
-    return [f"of {counts.total()} settings: {each}"]
-
-
 def _words(overall: verdicts.Overall) -> str:
-    return f"{overall.verdict}, it depends on the setting" if overall.depends else overall[0]
+    return f"{overall.verdict} (settings disagree)" if overall.depends else overall[0]
 
 
 def _levels(outcome: Outcome) -> list[str]:
     """The verdicts at other levels."""
     if not outcome.by_level:
         return []
-    others = "; ".join(f"{x:g}: {_words(each)}" for x, each in outcome.by_level.items())
+    others = words.listed([f"{_words(each)} at {x:g}" for x, each in outcome.by_level.items()])
     levels = next(part.levels for part in outcome.claim.parts if part.levels)
-    return [f"The verdict, had {levels.meaning}. {others}."]
+    return [f"{levels.meaning} Verdicts at other levels: {others}."]
 
 
 def _line(finding: Finding) -> list[str]:
@@ -160,32 +216,10 @@ def _line(finding: Finding) -> list[str]:
     for role, values in finding.values.items():
         counts = {"diverged": finding.diverged[role], "never": finding.never[role]}
         notes = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        means.append(f"{role} {number(values.mean())}" + (f" ({notes})" if notes else ""))
-    effect = f"{interval(finding.effect)} {part.measure.unit}".rstrip()
-    effect += f"\nclaimed: {claimed(part.allowed)}"
-    return [finding.setting, part.rule, effect, "\n".join(means), finding.verdict]
-
-
-def number(value: float) -> str:
-    """Three significant digits, none after the point from 100 on."""
-    if not math.isfinite(value):
-        return "?"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def interval(effect: Interval) -> str:
-    """An effect with its interval."""
-    return f"{number(effect.mean)} [{number(effect.low)}, {number(effect.high)}]"
-
-
-def claimed(range_: Range) -> str:
-    """A range in words."""
-    low, high = range_
-    if math.isinf(high):
-        return f"above {low:.3g}"
-    if math.isinf(low):
-        return f"below {high:.3g}"
-    return f"from {low:.3g} to {high:.3g}"
+        mean = words.mean_of(part, values.mean())
+        means.append(f"{role}: {mean}" + (f" ({notes})" if notes else ""))
+    effect = words.measured(part, finding.effect)
+    return [part.rule, effect, "\n".join(means), finding.verdict]
 
 
 def _numbers(outcome: Outcome) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,7 +49,7 @@ def run(
       InputError: If the directory holds something else.
       Stopped: By a signal, after saving.
     """
-    directory, began = Path(directory), time.monotonic()
+    directory = Path(directory)
     with runs.Run(directory, {"kind": "study"}, fresh=fresh):
         records = runs_study.gather(directory, study.cells, seeds, check)
         progress.say("draws the page")
@@ -61,8 +60,9 @@ def run(
             report = report._replace(lead=[line, *report.lead])
         facts = {"command": command("")} | ({"data": source} if source else {})
         facts |= _facts(records)
-        facts["this call"] = progress.duration(time.monotonic() - began)
-        html = report_page(report.title, report.lead, report.table, report.sections, facts)
+        html = report_page(
+            report.title, report.lead, report.table, report.sections, facts, report.method
+        )
         runs.write_text(directory / f"{study.name}.html", html)
         numbers = {"facts": facts, "entries": report.numbers}
         runs.write_json(directory / f"{study.name}.json", numbers)
@@ -86,8 +86,8 @@ def _facts(records: Records) -> dict[str, str]:
         "device": distinct(str(x.get("device", "")) for x in facts),
         "machine": distinct(str(x.get("machine", "")) for x in facts),
         "seeds": f"{seeds} (0 to {seeds - 1})",
-        "runs": f"{len(facts)}, of {len(records)} cells",
-        "wall time of the runs": progress.duration(sum(x["seconds"] for x in facts)),
+        "runs": f"{len(facts)}: {len(records)} configurations with every seed",
+        "time of all runs": progress.duration(sum(x["seconds"] for x in facts)),
     }
 
 

@@ -31,8 +31,8 @@ def load(
         in a folder; a run directory of jaxgan, its ``generator.npz``, or what
         ``jaxgan.export`` made of it; MobileStyleGAN as
         OpenVINO networks (a folder, an ``.xml``, or the wheel that holds them); or the name
-        of a generator that is downloaded once, one of ``zoo.GENERATORS``. README lists the
-        networks.
+        of a generator that is downloaded once, one of ``zoo.GENERATORS``.
+        ``docs/checkpoints.md`` lists the networks.
       say: Called with a line before a download, and with one about a file of several
         generators, or one that lacks something.
       network: The generator that ``jaxgan.fit`` trained, as it was passed to ``jaxgan.gan``:

@@ -85,7 +85,7 @@ class Levels(NamedTuple):
     """A part at other levels than its own.
 
     Attributes:
-      meaning: Of the level, after "had".
+      meaning: What the level is, a sentence.
       others: Levels.
       again: ``level -> part``.
     """

@@ -1,4 +1,4 @@
-"""One self-contained page of a study: a table on top, then a section for each entry.
+"""One self-contained page of a study: what came out, a table, how it was found, the entries.
 
 It opens from a file, needs no network, runs no script, and can be printed.
 """
@@ -58,6 +58,20 @@ class Details(NamedTuple):
     table: Table
 
 
+class Notes(NamedTuple):
+    """Text below the table on top: how a study was made, or what its words mean.
+
+    Attributes:
+      title: Heading.
+      paragraphs: Below it.
+      terms: Words with their meanings, below these.
+    """
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    terms: Mapping[str, str] = {}
+
+
 class Section(NamedTuple):
     """An entry of a study.
 
@@ -88,6 +102,7 @@ def report_page(
     table: Table,
     sections: Sequence[Section],
     facts: Mapping[str, str],
+    method: Sequence[Notes] = (),
 ) -> str:
     """Return the page as HTML, to be saved as UTF-8; all text is escaped.
 
@@ -95,10 +110,11 @@ def report_page(
 
     Args:
       title: Of the page.
-      lead: Paragraphs above all: how to read what follows.
+      lead: Paragraphs above all: what was tested, and what came out.
       table: One row per entry.
       sections: The entries.
       facts: What was run; the value of ``"command"`` is set as code.
+      method: Between the table and the entries: how it was tested.
     """
     folder = resources.files("jaxgan.plots")
     html, style = ((folder / f"report_page.{x}").read_text("utf-8") for x in ("html", "css"))
@@ -110,6 +126,7 @@ def report_page(
         title=pages.text(title),
         lead=_paragraphs(lead),
         table=_table(table, anchors),
+        method="\n".join(map(_notes, method)),
         sections="\n".join(_section(x, anchors[x.name]) for x in sections),
         facts=pages.facts(facts),
     )
@@ -117,6 +134,11 @@ def report_page(
 
 def _paragraphs(lines: Sequence[str]) -> str:
     return "\n".join(f"<p>{pages.text(line)}</p>" for line in lines)
+
+
+def _notes(notes: Notes) -> str:
+    parts = _paragraphs(notes.paragraphs), pages.facts(notes.terms)
+    return f"<aside><h2>{pages.text(notes.title)}</h2>{''.join(parts)}</aside>"
 
 
 def _table(table: Table, anchors: Mapping[str, str]) -> str:
@@ -152,7 +174,7 @@ def _marked(cell: str) -> str:
 def _section(section: Section, anchor: str) -> str:
     figures = "\n".join(_figure(picture, section.name) for picture in section.pictures)
     verdict = f"<p>{_marked(section.verdict)}</p>" if section.verdict else ""
-    command = f"<p class='soft'>Just this: {pages.code(section.command)}</p>"
+    command = f"<p class='soft'>To run this part alone: {pages.code(section.command)}</p>"
     return (
         f'<section id="{anchor}"><h2>{pages.text(section.name)}: '
         f"{pages.text(section.sentence)}</h2>{verdict}"

@@ -56,8 +56,8 @@ class _Judged(NamedTuple):
         return (
             *(self._changes(index, words) for index, words in enumerate(self.words.values())),
             Part(
-                "the largest changes by leading directions exceed those by as many random "
-                f"ones ({self.among})",
+                "leading directions change faces more than random ones: their largest changes "
+                f"exceed those by as many random directions (sd {self.among})",
                 Measure(
                     "largest changes by leading directions, less those by random ones",
                     "sd",
@@ -103,7 +103,7 @@ def _s1(size: Mapping[str, Any], *, fetch: bool) -> Claim:
     return Claim(
         "S1",
         "The leading SeFa directions of a face generator change hair length, gender, facing "
-        "direction, age, smile.",
+        "direction, age and smile.",
         (*_PEOPLE.parts(), *_CARTOONS.parts()),
         settings,
         " ".join([*missing, _NOTE, face_entries.note_of(size)]),
@@ -133,15 +133,15 @@ def _people(faces: Faces) -> str:
 
 
 _NOTE = (
-    "The claim is about pretrained face generators, which come first. The reports do not name "
-    f"theirs; ours are {FFHQ.source} (distilled from a StyleGAN2 of FFHQ) and {CELEBA.source}, "
-    "whose faces are cruder. Nothing is trained there: every seed draws other people "
-    f"({_people(FFHQ)}, {_people(CELEBA)}), so intervals are over people, of one generator "
-    "each. Networks that others trained judge age, gender, pose and smile, and people whose "
-    "face they do not see do not count; hair length has no such judge. Directions are the "
-    "paper's, not whitened. Five of them, each image moved from 2 standard deviations of codes "
-    "below to 2 above. Of cartoons, which have no gender, the network judges that reads their "
-    "factors."
+    "The claim is about pretrained face generators, which come first. The reports do not "
+    f"name theirs; ours are {FFHQ.source} (distilled from a StyleGAN2 of FFHQ) and "
+    f"{CELEBA.source}, whose faces are cruder. Nothing is trained there: every seed draws "
+    f"other people ({_people(FFHQ)}, {_people(CELEBA)}), so intervals are over people, of one "
+    "generator each. Networks that others trained judge age, gender, pose and smile. People "
+    "whose face they do not see do not count, and there is no judge of hair length. The "
+    "directions are those of SeFa's paper, not whitened. There are five of them, and every "
+    "image is moved along each by 2 standard deviations of codes either way. Cartoons have no "
+    "gender; the network that reads their factors judges them."
 )
 
 CLAIMS = {"S1": _s1}

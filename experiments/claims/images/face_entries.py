@@ -98,16 +98,16 @@ def origins_of(cell: Cell) -> Origins:
 def note_of(size: Mapping[str, Any]) -> str:
     """What is trained, and what was filled in."""
     return (
-        f"On {size['train_size']} of the built-in cartoon faces, {size['size']} pixels, width "
-        f"{size['width']}, batches of {size['batch_size']}; the report: photographs, 64, 64, "
-        "512. Its rates, with the sum of the losses over a batch for GAN. WGAN-GP has the "
-        "Wasserstein loss in its text, and cross-entropy with the penalty in its listing; in "
-        "neither has its critic batch norm here, since the penalty is per example. Not in the "
-        "report: the penalty weight (10, beside means over a batch) and the critic steps (1). "
-        "The Fréchet ratio is the Fréchet distance of samples to held-out cartoons over that "
-        "of as many cartoons that were trained on, on features of a network that reads the "
-        "factors of cartoons. It punishes lack of variety too: at 32 pixels noise scores 27, "
-        "and ten sharp faces, repeated, 32."
+        f"The networks have width {size['width']} and train on {size['train_size']} of the "
+        f"built-in cartoon faces, of {size['size']} pixels, in batches of "
+        f"{size['batch_size']}; the report has photographs of 64 pixels, width 64 and batches "
+        "of 512. Learning rates are the report's; those of GAN are for losses summed over a "
+        "batch, as in the report. WGAN-GP has the Wasserstein loss in the report's text, and "
+        "cross-entropy with the penalty in its listing: both are tested. Its critic has no "
+        "batch norm here, since the penalty is per example. Chosen here, since the report "
+        "does not say: a penalty weight of 10, with losses that are means over a batch, and "
+        "one critic step. The Fréchet ratio punishes lack of variety too: at 32 pixels noise "
+        "scores 27, and ten sharp faces, repeated, 32."
     )
 
 
@@ -125,9 +125,8 @@ _HUES = Measure(
 
 
 def _trend(role: str, loss: str, word: str, allowed: Range) -> Part:
-    return Part(
-        f"the {loss.replace('_', ' ')} of {role} {word}", change(loss), (role,), allowed
-    )
+    rule = f"{role}: the {loss}".replace("_", "'s ") + f" {word}"
+    return Part(rule, change(loss), (role,), allowed)
 
 
 # The table.
@@ -144,74 +143,76 @@ class Entry(NamedTuple):
 
 
 _ALSO_ADAM = (
-    "The report compares GAN with SGD to WGAN-GP with Adam. Where GAN has Adam too, with WGAN-"
-    "GP's rate and betas, losses are compared and not optimizers; but its critic keeps its "
-    "batch norm."
+    "The report compares GAN with SGD to WGAN-GP with Adam. In the settings in which GAN has "
+    "Adam too, with WGAN-GP's rate and betas, losses are compared and not optimizers; but "
+    "GAN's critic keeps its batch norm."
 )
-_RECOGNISABLE = f"Recognisable is a Fréchet ratio of at most {RECOGNISABLE:g}."
+_RECOGNISABLE = f"A face is recognisable at a Fréchet ratio of at most {RECOGNISABLE:g}."
 
 CLAIMS = {
     "D1": Entry(
-        "WGAN-GP's samples are recognisable by epoch 6; GAN's are not before epoch 10.",
+        "WGAN-GP's faces are recognisable by epoch 6, GAN's not before epoch 10.",
         (seen_by(GP, 6), not_before(GAN, 10)),
         f"{_RECOGNISABLE} {_ALSO_ADAM}",
         also_adam=True,
     ),
     "D2": Entry(
-        "After epoch 20 GAN's samples share one dominant hue; WGAN-GP's colours are more "
+        "After epoch 20 GAN's faces share one dominant hue, while WGAN-GP's colours are more "
         "varied.",
         (
             Part(
-                f"the hues of GAN's samples have an entropy below {ONE_HUE:g} bit",
+                f"GAN's faces have few hues: their entropy is below {ONE_HUE:g} bit, which two "
+                "equally frequent hues have",
                 _HUES,
                 (GAN,),
                 Range(high=ONE_HUE),
             ),
             Part(
-                f"those of WGAN-GP's have over {MORE_HUES:g} bits more",
+                f"WGAN-GP's faces have more hues: over {MORE_HUES:g} bits more",
                 _HUES,
                 (GP, GAN),
                 Range(low=MORE_HUES),
             ),
         ),
-        f"The entropy is that of the images' dominant hues, of 24. {_ALSO_ADAM}",
+        "The entropy says how varied the images' dominant hues are, each one of 24. "
+        f"{_ALSO_ADAM}",
         pictures.draw_hues,
         also_adam=True,
     ),
     "D3": Entry(
-        "Final sample quality: WGAN-GP clearly above GAN.",
+        "WGAN-GP ends with clearly better faces than GAN.",
         (ends_better(GP, GAN),),
         _ALSO_ADAM,
         also_adam=True,
     ),
     "D4": Entry(
-        "WGAN-GP runs faster than GAN (per update).",
+        "WGAN-GP runs faster than GAN, per update.",
         (
             Part(
-                f"an update of WGAN-GP takes less than {FASTER:g} of the time of one of GAN",
+                f"an update of WGAN-GP takes less than {FASTER:g} times as long as one of GAN",
                 _COST,
                 (GP,),
                 Range(high=FASTER),
             ),
         ),
-        "Both are timed in turn, on one device, after the training.",
+        "Updates of both are timed in turn, on one device, after the training.",
         lambda settings, records: [],
     ),
     "D4b": Entry(
-        "WGAN-GP runs faster than GAN (until samples are recognisable).",
+        "WGAN-GP runs faster than GAN, until faces are recognisable.",
         (seen_sooner(GP, GAN, 30),),
         f"{_RECOGNISABLE} {_ALSO_ADAM}",
         also_adam=True,
     ),
     "D5": Entry(
-        "In both, the discriminator's loss falls and the generator's rises.",
+        "With GAN and with WGAN-GP, the critic's loss falls and the generator's rises.",
         (
             _trend(GAN, "critic_loss", "falls", Range(high=0.0)),
             _trend(GAN, "generator_loss", "rises", Range(low=0.0)),
             _trend(GP, "critic_loss", "falls", Range(high=0.0)),
             _trend(GP, "generator_loss", "rises", Range(low=0.0)),
         ),
-        "Losses are compared between the first and the last third of all epochs.",
+        "The means of a loss over the first and the last third of all epochs are compared.",
         pictures.draw_losses,
     ),
 }

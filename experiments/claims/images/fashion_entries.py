@@ -77,16 +77,18 @@ def _origins(cell: Cell) -> Origins:
 def _note(sizes: Sizes) -> str:
     dense, conv = sizes["report_dense"], sizes["report_conv"]
     return (
-        f"Dense at width {dense['width']} on {dense['train_size']} images, convolutional at "
-        f"width {conv['width']} on {conv['train_size']}; the report: 128 and 60000 for both. "
-        "Not in the report: batches of 64 and Adam's betas, 0.5 and 0.999."
+        f"The dense networks have width {dense['width']} and train on {dense['train_size']} "
+        f"images of Fashion-MNIST, the convolutional ones have width {conv['width']} and "
+        f"train on {conv['train_size']}; the report has 128 and 60000 for both. Chosen here, "
+        "since the report does not say: batches of 64, and 0.5 and 0.999 for Adam's betas."
     )
 
 
 def _e1(sizes: Sizes) -> Claim:
     return Claim(
         "E1",
-        "After 3 epochs both losses stay about constant (dense and convolutional).",
+        "After 3 epochs both losses stay about constant, with dense networks and with "
+        "convolutional ones.",
         tuple(
             constant(role, loss)
             for role in (DENSE, CONVOLUTIONAL)
@@ -158,27 +160,27 @@ def _towards(dimension: int) -> Part:
 def _e2(sizes: Sizes) -> Claim:
     return Claim(
         "E2",
-        f"Moving one latent dimension by ±{TRAVERSED_BY:g} moves samples towards particular "
-        "classes.",
+        f"Moving one latent dimension by ±{TRAVERSED_BY:g} moves pictures of clothes towards "
+        "particular classes.",
         (
             _above(
                 MOVES,
-                f"the shares of classes, lowered and raised, differ by over {MOVES:g} in total "
-                "variation",
+                "lowering and raising a dimension gives different classes: their shares differ "
+                f"by over {MOVES:g} in total variation, half the sum of all differences",
                 "total variation between the shares of classes, mean of 5 dimensions",
                 _distance,
             ),
             _above(
                 AGREES,
-                "a dimension moves the classes alike with every seed: cosine of a seed's "
-                f"shifts of shares with the mean of the others' above {AGREES:g}",
+                "a dimension moves the classes alike with every seed: the cosine between a "
+                f"seed's shifts of shares and the mean of the others' is above {AGREES:g}",
                 "cosine of a seed's shifts with the other seeds'",
                 _agreement,
             ),
             *map(_towards, TRAVERSED),
         ),
         _settings(sizes),
-        f"{_note(sizes)} Classes are told by a classifier trained on the real images.",
+        f"{_note(sizes)} A classifier that is trained on the real images tells the classes.",
         pictures.draw_traversal,
         _origins,
     )

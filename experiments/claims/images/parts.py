@@ -24,12 +24,14 @@ CLEARLY = math.log(1.5)  # a difference of the logarithms of two ratios
 SOONER = 0.05  # a difference of epochs that matters, as a share of all epochs
 CONSTANT = math.log(1.25)
 
-SCORES = (
-    "A Fréchet ratio is the same of "
-    "images: of Fréchet distances between features that a network has learnt, which reads the "
-    "factors of cartoon faces or the classes of Fashion-MNIST. Faces are recognisable at a "
-    f"ratio of at most {RECOGNISABLE:g}."
-)
+TERMS = {
+    "Fréchet ratio": "How far generated pictures are from held-out ones: the Fréchet distance "
+    "between features that a network has learnt, divided by that of as many pictures that were "
+    "trained on. The network reads the factors of cartoon faces (hair, turn of the head and "
+    "others), or the classes of Fashion-MNIST. Real pictures score 1.",
+    "recognisable": f"Faces with a Fréchet ratio of at most {RECOGNISABLE:g}.",
+    "sd": "A standard deviation: a usual difference from the mean.",
+}
 
 
 def mean_over(records: Sequence[Record], name: str, first: int, last: int) -> np.ndarray:
@@ -84,20 +86,23 @@ def _drift(loss: str) -> Measure:
 
 
 _levels = partial(
-    Levels, f"recognisable meant another Fréchet ratio than {RECOGNISABLE:g}", OTHER_LEVELS
+    Levels,
+    "That faces are recognisable at a Fréchet ratio of at most "
+    f"{RECOGNISABLE:g} was decided by eye.",
+    OTHER_LEVELS,
 )
 
 
 def seen_by(role: str, epoch: int, level: float = RECOGNISABLE) -> Part:
     """Samples are recognisable by an epoch."""
-    rule = f"{role} is recognisable by epoch {epoch}"
+    rule = f"{role}'s faces are recognisable by epoch {epoch}"
     levels = _levels(partial(seen_by, role, epoch))
     return Part(rule, _first(level), (role,), Range(high=epoch), levels)
 
 
 def not_before(role: str, epoch: int, level: float = RECOGNISABLE) -> Part:
     """Samples are not recognisable before an epoch."""
-    rule = f"{role} is not recognisable before epoch {epoch}"
+    rule = f"{role}'s faces are not recognisable before epoch {epoch}"
     levels = _levels(partial(not_before, role, epoch))
     return Part(rule, _first(level), (role,), Range(low=epoch), levels)
 
@@ -106,8 +111,8 @@ def seen_sooner(sooner: str, later: str, epochs: int, level: float = RECOGNISABL
     """Samples are recognisable after less time, by a share of that of all epochs."""
     margin = SOONER * epochs
     rule = (
-        f"{later} is recognisable later than {sooner} by over the time of {margin:g} epochs "
-        "of GAN"
+        f"{sooner}'s faces are recognisable sooner than {later}'s, by over the time of "
+        f"{margin:g} epochs of GAN"
     )
     levels = _levels(partial(seen_sooner, sooner, later, epochs))
     return Part(rule, _first_in_time(level), (later, sooner), Range(low=margin), levels)
@@ -116,12 +121,17 @@ def seen_sooner(sooner: str, later: str, epochs: int, level: float = RECOGNISABL
 def ends_better(better: str, worse: str) -> Part:
     """The final Fréchet ratio is smaller by a factor."""
     factor = math.exp(CLEARLY)
-    rule = f"the final Fréchet ratio of {worse} is over {factor:g} times that of {better}"
+    rule = (
+        f"{better} ends with better faces than {worse}, whose Fréchet ratio is over {factor:g} "
+        "times as large"
+    )
     return Part(rule, _QUALITY, (worse, better), Range(low=CLEARLY))
 
 
 def constant(role: str, loss: str) -> Part:
     """A loss is about the same at the end as after a few epochs."""
-    factor, words = math.exp(CONSTANT), loss.replace("_", " ")
-    rule = f"the {words} of {role} changes by a factor of at most {factor:g} after epoch 3"
+    factor, words = math.exp(CONSTANT), loss.replace("_", "'s ")
+    rule = (
+        f"{role} networks: the {words} changes by a factor of at most {factor:g} after epoch 3"
+    )
     return Part(rule, _drift(loss), (role,), Range(high=CONSTANT))

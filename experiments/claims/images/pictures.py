@@ -61,8 +61,9 @@ def draw_faces(settings: Settings, records: Records) -> list[Picture]:
     return pictures(
         (
             "curves.png",
-            "Fréchet distance to held-out cartoons over its floor, by epoch. Lines: medians "
-            f"over seeds. Bands: all seeds ({seeds}). Real cartoons are at 1.",
+            "How far generated faces are from held-out ones, epoch by epoch (Fréchet ratio). "
+            f"Real cartoons are at 1. Lines are medians over seeds, bands span all {seeds} "
+            "seeds.",
             curves,
         ),
         _samples(settings, records),
@@ -78,8 +79,8 @@ def draw_faces(settings: Settings, records: Records) -> list[Picture]:
 def draw_hues(settings: Settings, records: Records) -> list[Picture]:
     """Entropies of hues by epoch, and samples."""
     caption = (
-        "Entropy of the dominant hues of samples, by epoch. Lines: medians over seeds. "
-        "Bands: all seeds."
+        "How varied the dominant hues of the faces are, epoch by epoch (entropy). Lines are "
+        "medians over seeds, bands span all seeds."
     )
 
     def curves(path: Path) -> None:
@@ -92,7 +93,7 @@ def draw_hues(settings: Settings, records: Records) -> list[Picture]:
 
 def draw_losses(settings: Settings, records: Records) -> list[Picture]:
     """Both losses of every cell by epoch."""
-    caption = "Losses by epoch. Lines: medians over seeds. Bands: all seeds."
+    caption = "Losses by epoch. Lines are medians over seeds, bands span all seeds."
     panels = {
         role: {loss.split("_")[0]: _band(column(records[cell], loss)) for loss in LOSSES}
         for role, cell in _cells(settings).items()
@@ -127,8 +128,8 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
                 row = edits.reshape(-1, *edits.shape[2:])
                 panels[f"dimension {dimension}", f"seed {seed}"] = row
         caption = (
-            f"{name}: in every panel three samples (rows) with a dimension lowered by "
-            f"{TRAVERSED_BY:g}, as drawn, and raised."
+            f"{name}: every panel has three samples, one a row, with a dimension lowered by "
+            f"{TRAVERSED_BY:g}, as they are, and with it raised as much."
         )
         drawings.append(_panels(f"traversal_{name}", caption, panels, scale=1))
     return pictures(*drawings, colours=COLOURS)
@@ -152,9 +153,9 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
         seed = "the seed with the median final ratio" if trained else "the first seed"
         spread = "of the data" if trained else "among people"
         caption = (
-            f"{name}: samples {STEP:g} standard deviations below, as drawn, and as far "
-            f"above along each of the leading directions, of {seed}; with it the three factors "
-            f"that change most, in standard deviations {spread}."
+            f"{name}: faces moved by {STEP:g} standard deviations down each of the leading "
+            f"directions, as they are, and moved as far up, of {seed}. On the left are the "
+            f"three factors that change most, in standard deviations {spread}."
         )
         scale = max(1, SIDE // record.arrays["edits"].shape[-2])
         drawings.append(_panels(f"directions_{number}", caption, panels, scale))
@@ -180,7 +181,9 @@ def _frames(settings: Settings, records: Records) -> dict[str, np.ndarray]:
 
 
 def _samples(settings: Settings, records: Records):
-    caption = "Samples of the seed with the median final ratio, from the same latents."
+    caption = (
+        "Samples of the seed with the median final ratio, always from the same random numbers."
+    )
 
     def draw(path: Path) -> None:
         panels = {

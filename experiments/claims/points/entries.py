@@ -92,35 +92,41 @@ def claim(name: str, data: str, data_key: str, columns: tuple[str, ...] = ()) ->
 # The table.
 
 _FILLED = (
-    "Not in the report: latent dimension 2, points brought to mean 0 and standard deviation "
-    "1, and for GAN the non-saturating loss, which is trained in practice, instead of the "
-    "minimax formula, which it prints."
+    "Chosen here, since the report does not say: latent dimension 2, and points brought to "
+    "mean 0 and standard deviation 1. The report prints GAN's minimax formula; here GAN has "
+    "the non-saturating loss, which is used in practice."
 )
 _BETAS = "Adam's betas are 0.9 and 0.999."
-_SLIGHTLY = f'"Slightly" is over {SLIGHTLY:g}; that it has no upper end is ours too.'
-_NETWORKS = "Neither networks nor batch size: hidden widths 256 and 64, batch 64."
+_SLIGHTLY = f"“Slightly” is read as over {SLIGHTLY:g}, without an upper end."
+_NETWORKS = "Hidden layers have widths 256 and 64, and a batch has 64 points: both chosen here."
 _OPEN_RATE = (
-    f"{_FILLED} {_NETWORKS} The optimizer of the variants: RMSprop. Its learning rate, the "
-    "clip bound (0.01) and the penalty weight (0.001) are open."
+    f"{_FILLED} {_NETWORKS} The optimizer of GAN, WGAN and WGAN-GP is RMSprop. The report "
+    "leaves its learning rate, the clip bound and the penalty weight open: the settings have "
+    "several, and 0.01 and 0.001 for the last two unless they say otherwise."
 )
 _USUAL_TEXT = ", ".join(f"{name} {rate:g}" for name, rate in USUAL.items())
 _OPEN_RATES = (
-    f"{_FILLED} {_NETWORKS} {_BETAS} The learning rates are open: one for all, 1e-3, or one "
-    f"each ({_USUAL_TEXT}). SGD trains with 20 or 30 critic steps per generator step, or 5 as "
-    "the others do. An epoch is one pass over the points, so more critic steps are fewer "
-    "generator updates in an epoch: of 7000 points, 21 at 5 steps, 5 at 20 and 3 at 30."
+    f"{_FILLED} {_NETWORKS} {_BETAS} The report leaves the learning rates open: the settings "
+    f"have one for all, 1e-3, or one each ({_USUAL_TEXT}). SGD trains with 20 or 30 critic "
+    "steps per generator step, or with 5 as the others do. An epoch is one pass over the "
+    "points, so with more critic steps the generator has fewer updates in an epoch: of 7000 "
+    "points, 21 at 5 steps, 5 at 20 and 3 at 30."
 )
-_OPEN_BATCH = f"{_FILLED} Neither batch size (64) nor clip bound (0.01)."
+_OPEN_BATCH = (
+    f"{_FILLED} The report leaves batch size and clip bound open: 64 and 0.01 unless a setting "
+    "says otherwise."
+)
 _OPEN_MORE = (
-    f"{_FILLED} Neither learning rate nor batch size, epochs, critic steps, clip bound and "
-    "penalty weight: batch 64, 200 epochs, clip bound 0.01. The first setting has report B's "
-    "rate, steps and weight; the others have another rate, or span a grid of critic steps (of "
-    "all three) and penalty weights (of WGAN-GP alone; 5 steps and weight 10 are those of the "
-    "paper on WGAN-GP, arXiv 1704.00028), since one of each would decide the claim. With 5 "
-    f"steps an epoch has a fifth of the generator's updates. {_BETAS}"
+    f"{_FILLED} The report leaves most settings open. A batch size of 64, 200 epochs and a "
+    "clip bound of 0.01 are chosen here. Learning rate, critic steps and penalty weight "
+    "would decide the claim, so the settings have several: the first has report B's; the "
+    "others have another rate, or all pairs of critic steps (of all three) and penalty "
+    "weights (of WGAN-GP alone). 5 steps and weight 10 are those of the paper on WGAN-GP "
+    "(arXiv 1704.00028). With 5 steps an epoch has a fifth of the generator's updates. "
+    f"{_BETAS}"
 )
-_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x}, {ADAM}" for x in VARIANTS)
-_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x}, {RMSPROP}" for x in VARIANTS)
+_C_ADAM = _GAN_ADAM, _WGAN_ADAM, _GP_ADAM = tuple(f"{x} with {ADAM}" for x in VARIANTS)
+_C_RMSPROP = _GAN_RMS, _WGAN_RMS, _GP_RMS = tuple(f"{x} with {RMSPROP}" for x in VARIANTS)
 
 CLAIMS = {
     "A1": Entry(
@@ -143,8 +149,8 @@ CLAIMS = {
         f"{_OPEN_RATE} {_SLIGHTLY}",
     ),
     "A4": Entry(
-        "SGD is the slowest optimizer for GAN (first rough fit about epoch 135) and needs 20 "
-        "to 30 critic steps per generator step.",
+        "SGD is the slowest optimizer for GAN, with its first rough fit at about epoch 135, "
+        "and it needs 20 to 30 critic steps per generator step.",
         (
             rough_sooner(ADAM, SGD, 200),
             rough_sooner(RMSPROP, SGD, 200),
@@ -153,17 +159,17 @@ CLAIMS = {
         ),
         a_more_steps,
         f"{_OPEN_RATES} That SGD needs 20 to 30 critic steps is read as: with 5 it ends "
-        "clearly worse. With 20 steps and 800 epochs it has about as many generator "
-        "updates as with 5 and 200; its epochs are counted as before.",
+        "clearly worse. With 20 steps and 800 epochs it has about as many generator updates as "
+        "with 5 steps and 200 epochs.",
     ),
     "A5": Entry(
         "Adam converges faster than SGD with 5 critic steps, but ends worse than SGD.",
         (rough_sooner(ADAM, SGD, 200), fits_better(SGD, ADAM)),
         a_fewer_steps,
-        f"{_OPEN_RATES} The 5 critic steps may be those of Adam alone, or of both.",
+        f"{_OPEN_RATES} The report's 5 critic steps may be Adam's alone, or those of both.",
     ),
     "A6": Entry(
-        "RMSprop is the best of the three, in speed and in final fit.",
+        "RMSprop is the best of the three optimizers, in speed and in final fit.",
         (
             rough_sooner(RMSPROP, SGD, 200),
             rough_sooner(RMSPROP, ADAM, 200),
@@ -174,7 +180,8 @@ CLAIMS = {
         _OPEN_RATES,
     ),
     "B1": Entry(
-        "After 200 epochs with RMSprop 1e-4: WGAN-GP best, then WGAN, then GAN.",
+        "After 200 epochs with RMSprop at a learning rate of 1e-4, WGAN-GP is best, then WGAN, "
+        "then GAN.",
         (fits_better(GP, WGAN), fits_better(WGAN, GAN)),
         b_variants,
         _OPEN_BATCH,
@@ -186,14 +193,14 @@ CLAIMS = {
         _OPEN_BATCH,
     ),
     "B3": Entry(
-        "GAN with SGD has barely fitted at epoch 200, and at epoch 2000 is still worse than "
-        "RMSprop at 200.",
+        "GAN with SGD has barely fitted at epoch 200, and at epoch 2000 it is still worse than "
+        "GAN with RMSprop at epoch 200.",
         (barely_fits(LONG, 200), fits_better(RMSPROP, LONG)),
         b_long,
-        f"{_FILLED} No batch size (64); the rate is 1e-4.",
+        f"{_FILLED} The report leaves the batch size open. The learning rate is 1e-4.",
     ),
     "C1": Entry(
-        "With Adam, GAN and WGAN do badly and WGAN-GP clearly better.",
+        "With Adam, GAN and WGAN do badly, and WGAN-GP does clearly better.",
         (
             fits_badly(_GAN_ADAM),
             fits_badly(_WGAN_ADAM),
@@ -204,7 +211,7 @@ CLAIMS = {
         _OPEN_MORE,
     ),
     "C2": Entry(
-        "With RMSprop all three do clearly better than with Adam.",
+        "With RMSprop, GAN, WGAN and WGAN-GP all do clearly better than with Adam.",
         (
             fits_better(_GAN_RMS, _GAN_ADAM, CLEARLY),
             fits_better(_WGAN_RMS, _WGAN_ADAM, CLEARLY),
@@ -214,7 +221,7 @@ CLAIMS = {
         _OPEN_MORE,
     ),
     "C3": Entry(
-        "With RMSprop GAN and WGAN are alike and WGAN-GP is best.",
+        "With RMSprop, GAN and WGAN are alike, and WGAN-GP is best.",
         (
             fits_alike(_GAN_RMS, _WGAN_RMS),
             fits_better(_GP_RMS, _GAN_RMS),

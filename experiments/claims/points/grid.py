@@ -15,8 +15,9 @@ import numpy as np
 from experiments.claims.points.cells import POINTS
 from experiments.claims.points.parts import FIT, SLIGHTLY
 from experiments.claims.points.pictures import draw_points
-from experiments.claims.report import Report, interval, number
+from experiments.claims.report import Report
 from experiments.claims.study import Study
+from experiments.claims.words import counted, interval, number
 from experiments.points.config import configure, train_size_of
 from jaxgan.data import points
 from jaxgan.errors import InputError
@@ -25,7 +26,7 @@ from jaxgan.metrics.claims import diverged
 from jaxgan.metrics.intervals import Interval, bootstrap_t
 from jaxgan.metrics.verdicts import Range
 from jaxgan.plots import figures
-from jaxgan.plots.report_page import Picture, Section, Table, pictures
+from jaxgan.plots.report_page import Notes, Picture, Section, Table, pictures
 from jaxgan.runs.progress import say
 from jaxgan.runs.records import Cell, Records
 from jaxgan.training.objectives import OBJECTIVES
@@ -45,17 +46,28 @@ _SETTINGS: dict[str, Any] = {  # those of report B where it has some
     "batch_size": 256,
 }
 
-LEAD = [
-    "The fit ratio is the exact 1-Wasserstein distance of generated to held-out points, "
-    "divided by that of an equally large sample of the training points: a perfect generator "
-    "scores 1. A run that diverged is not dropped: it counts as a generator that puts every "
-    "point on the mean of the data.",
-    "Every variant and optimizer is judged at the best of eight learning rates. The rate, and "
-    "the leader of all, are chosen on the seeds with even numbers; all numbers in the table "
-    "are of the seeds with odd ones, so that the choice does not flatter. Where the best rate "
-    "is the first or the last of the eight, a better one may lie beyond. The last column "
-    "tells whether it holds that the entry ends with a fit ratio that exceeds the leader's "
-    f"by over {SLIGHTLY:g}, by a bootstrap-t interval of 95 % over seeds.",
+METHOD = [
+    Notes(
+        "How it was tested",
+        [
+            "Every variant and optimizer is judged at the best of eight learning rates. The "
+            "rate, and the leader of all, are chosen on the seeds with even numbers; all "
+            "numbers in the table are of the seeds with odd ones, so that the choice does "
+            "not flatter. Where the best rate is the first or the last of the eight, a "
+            "better one may lie beyond.",
+            "The column “worse than it” tells whether an entry ends with a fit ratio that "
+            f"exceeds the leader's by over {SLIGHTLY:g}: it holds where the whole 95 % "
+            "interval over seeds (bootstrap-t) lies above, does not hold where all of it "
+            "lies below, and is undecided in between.",
+            "No run is left out. One that diverged, so that its numbers became infinite, "
+            "counts as a generator that puts every point on the mean of the data.",
+        ],
+        {
+            "fit ratio": "The exact 1-Wasserstein distance of generated points to held-out "
+            "ones, divided by that of as many training points to the same held-out ones. A "
+            "perfect generator scores 1.",
+        },
+    )
 ]
 
 Entry = tuple[str, str]  # variant and optimizer
@@ -147,7 +159,25 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
         words = command(",".join([*some, optimizer]))
         sections.append(_section(optimizer, own, records, fits, best, words))
     title = "Variants and optimizers of GANs, each at its best learning rate"
-    return Report(title, LEAD, _table(rows), sections, numbers, rows)
+    table = _table(rows)
+    said = ["  ".join(cells) for cells in table.rows]
+    return Report(title, _lead(rows, records), table, sections, numbers, rows, METHOD, said)
+
+
+def _lead(rows: Sequence[Mapping[str, Any]], records: Records) -> list[str]:
+    """Three sentences: what is compared, how often, and what came out."""
+    seeds = len(next(iter(records.values())))
+    (leader,) = (row for row in rows if row["worse"] == "leader")
+    worse = sum(row["worse"] == verdicts.HOLDS for row in rows)
+    return [
+        f"This page compares {counted(len(rows), 'pair')} of a kind of GAN and an optimizer on "
+        "a cloud of points, each pair at the best of its learning rates.",
+        f"Every pair was trained {counted(seeds, 'time')} at every rate, with different random "
+        f"numbers (seeds): {counted(seeds * len(records), 'run')} in all.",
+        f"The leader is {leader['variant']} with {leader['optimizer']}, whose fit ratio is "
+        f"{number(leader['fit_ratio_mean'])} (a perfect generator has 1); {worse} of the "
+        f"others {'is' if worse == 1 else 'are'} worse.",
+    ]
 
 
 def best_rate(fits: Mapping[float, np.ndarray]) -> float:
@@ -196,7 +226,15 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     def shown(row, name):
         return interval(Interval(*(row[f"{name}_{part}"] for part in Interval._fields)))
 
-    head = ["", "variant", "optimizer", "best rate", "fit ratio", "behind the leader", "worse"]
+    head = [
+        "",
+        "variant",
+        "optimizer",
+        "best rate",
+        "fit ratio",
+        "behind the leader",
+        "worse than it",
+    ]
     return Table(
         [*head, "diverged, all rates"],
         [
@@ -254,7 +292,7 @@ def _draw(
         axes_names = ("learning rate", "exact fit ratio")
         figures.bands(path, panels, {"perfect": 1.0}, axes_names, log_x=True)
 
-    caption = "Exact fit ratio at the end by learning rate. Lines: medians. Bands: all seeds."
+    caption = "Final fit ratio by learning rate. Lines are medians over seeds, bands span all."
     cells = {f"{e[0]}, rate {best[e]:g}": entries[e][best[e]] for e in entries}
     return [
         *pictures(("rates.png", caption, rates)),

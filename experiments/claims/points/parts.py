@@ -17,12 +17,14 @@ SLIGHTLY, CLEARLY = 0.05, 0.5  # differences of exact fit ratios
 SOONER = 0.05  # a difference of first epochs that matters, as a share of all epochs
 ALIKE_COURSE = math.log(1.5)
 
-SCORES = (
-    "A sliced or exact ratio is the distance of generated points to held-out ones, divided by "
-    "the distance of an equally large sample of the training points to the same held-out "
-    "ones: a perfect generator scores 1. A fit is rough at a sliced ratio of at most "
-    f"{ROUGH:g}, and good below an exact ratio of {WELL:g}."
-)
+TERMS = {
+    "fit ratio": "How far generated points are from held-out ones, at the end: their exact "
+    "1-Wasserstein distance, divided by that of as many training points to the same held-out "
+    f"ones. A perfect generator scores 1; below {WELL:g} is a good fit, above {BADLY:g} a bad "
+    "one.",
+    "sliced ratio": "The same for every epoch, with a distance that is faster to compute.",
+    "rough fit": f"A sliced ratio of at most {ROUGH:g}: the strokes of the M can be told.",
+}
 
 capped = partial(claims.capped, worst="worst_sliced")
 
@@ -48,37 +50,41 @@ def _at(epoch: int) -> Measure:
 
 
 _levels = partial(
-    Levels, f"a rough fit meant another sliced ratio than {ROUGH:g}", OTHER_LEVELS
+    Levels,
+    f"That a fit is rough at a sliced ratio of at most {ROUGH:g} was decided by eye.",
+    OTHER_LEVELS,
 )
 
 
 def fits_better(better: str, worse: str, margin: float = SLIGHTLY) -> Part:
     """The final fit ratio is smaller by more than a margin."""
-    rule = f"{worse} ends with a fit ratio that exceeds that of {better} by over {margin:g}"
+    rule = f"{better} ends closer than {worse}: its fit ratio is lower by over {margin:g}"
     return Part(rule, FIT, (worse, better), Range(low=margin))
 
 
 def fits_alike(one: str, other: str, margin: float = CLEARLY) -> Part:
     """The final fit ratios differ by less than a margin."""
-    rule = f"the final fit ratios of {one} and {other} differ by less than {margin:g}"
+    rule = f"{one} and {other} end alike: their fit ratios differ by less than {margin:g}"
     return Part(rule, FIT, (one, other), verdicts.alike(margin))
 
 
 def fits_well(role: str) -> Part:
     """The final fit ratio is below ``WELL``."""
-    return Part(f"{role} ends with a fit ratio below {WELL:g}", FIT, (role,), Range(high=WELL))
+    rule = f"{role} ends with a good fit: its fit ratio is below {WELL:g}"
+    return Part(rule, FIT, (role,), Range(high=WELL))
 
 
 def fits_badly(role: str) -> Part:
     """The final fit ratio is above ``BADLY``."""
-    return Part(f"{role} ends with a fit ratio above {BADLY:g}", FIT, (role,), Range(low=BADLY))
+    rule = f"{role} ends with a bad fit: its fit ratio is above {BADLY:g}"
+    return Part(rule, FIT, (role,), Range(low=BADLY))
 
 
 def behaves_alike(one: str, other: str) -> Part:
     """The sliced ratios of every epoch differ by a small factor, whichever is larger."""
     rule = (
-        f"the sliced ratios of {one} and {other} at the same epoch, the larger over the "
-        "smaller, have a geometric mean over all epochs of at most 1.5"
+        f"{one} and {other} train alike: their sliced ratios at the same epoch differ by a "
+        "factor of at most 1.5 (geometric mean over all epochs)"
     )
     return Part(rule, COURSE, (one, other), Range(high=ALIKE_COURSE))
 
@@ -86,7 +92,7 @@ def behaves_alike(one: str, other: str) -> Part:
 def rough_sooner(sooner: str, later: str, epochs: int, level: float = ROUGH) -> Part:
     """The first rough fit comes earlier, by a share of all epochs."""
     margin = SOONER * epochs
-    rule = f"{later} has its first rough fit over {margin:g} epochs after {sooner}"
+    rule = f"{sooner} has a rough fit earlier than {later}, by over {margin:g} epochs"
     levels = _levels(partial(rough_sooner, sooner, later, epochs))
     return Part(rule, _first(level), (later, sooner), Range(low=margin), levels)
 
@@ -95,20 +101,20 @@ def rough_about(role: str, epoch: int, level: float = ROUGH) -> Part:
     """The first rough fit comes about an epoch, within a factor."""
     allowed = verdicts.about(epoch)
     ends = " and ".join(f"{end:.3g}" for end in allowed)
-    rule = f"{role} has its first rough fit between epochs {ends}"
+    rule = f"{role} first has a rough fit between epochs {ends}"
     levels = _levels(partial(rough_about, role, epoch))
     return Part(rule, _first(level), (role,), allowed, levels)
 
 
 def rough_by(role: str, epoch: int, level: float = ROUGH) -> Part:
     """The first rough fit comes by an epoch."""
-    rule = f"{role} has its first rough fit by epoch {epoch}"
+    rule = f"{role} has a rough fit by epoch {epoch}"
     levels = _levels(partial(rough_by, role, epoch))
     return Part(rule, _first(level), (role,), Range(high=epoch), levels)
 
 
 def barely_fits(role: str, epoch: int, level: float = ROUGH) -> Part:
     """No rough fit at an epoch."""
-    rule = f"the sliced ratio of {role} at epoch {epoch} is above {level:g}"
+    rule = f"{role} has no rough fit at epoch {epoch}: its sliced ratio is above {level:g}"
     levels = _levels(partial(barely_fits, role, epoch))
     return Part(rule, _at(epoch), (role,), Range(low=level), levels)

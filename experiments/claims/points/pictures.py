@@ -25,16 +25,17 @@ def draw_points(settings: Settings, records: Records) -> list[Picture]:
     first = next(iter(settings))
     cells = dict.fromkeys(cell for setting in settings.values() for cell in setting.values())
     curves = (
-        "Sliced distance to held-out points over its floor, by epoch. Lines: medians over "
-        f"seeds. Bands: all seeds ({seeds}). A perfect generator is at 1. No run is drawn "
-        "above a generator that puts every point on the mean of the data; one that diverged "
-        f"stays there ({lost_of(cells, records)})."
+        "How far generated points are from held-out ones, epoch by epoch (sliced ratio). A "
+        f"perfect generator is at 1. Lines are medians over seeds, bands span all {seeds} "
+        "seeds. No curve goes above a generator that puts every point on the mean of the "
+        f"data, and one that diverged stays there ({lost_of(cells, records)})."
     )
     clouds = (
-        "At the end: generated (dark) over held-out points (light), of the seed with the "
-        "median fit ratio; in brackets the best and the worst seed."
+        "At the end of training: generated points (dark) over held-out ones (light), of the "
+        "seed with the median fit ratio. The numbers are its fit ratio and, in brackets, "
+        "those of the best and the worst seed."
     )
-    frames = f"The training of the same seeds; {first}."
+    frames = f"The training of the same seeds, in the setting {first}."
     return pictures(
         ("curves.png", curves, lambda path: _curves(path, settings, records)),
         ("clouds.png", clouds, lambda path: _clouds(path, settings, records)),

@@ -12,7 +12,7 @@ GAN, WGAN, GP = "GAN", "WGAN", "WGAN-GP"
 SGD, ADAM, RMSPROP = "SGD", "Adam", "RMSprop"
 VARIANTS = {GAN: "gan", WGAN: "wgan", GP: "wgan_gp"}
 OPTIMIZERS = {SGD: "sgd", ADAM: "adam", RMSPROP: "rmsprop"}
-FIVE, LONG = "SGD, 5 critic steps", "SGD, 2000 epochs"
+FIVE, LONG = "SGD with 5 critic steps", "SGD with 2000 epochs"
 
 MakeCell = Callable[..., Cell]  # (recipe, variant, optimizer, **settings) -> cell
 
@@ -110,7 +110,7 @@ def c_settings(cell: MakeCell) -> dict[str, Setting]:
     def setting(steps: int, weight: float, rate: Mapping[str, Any] = _SLOW) -> Setting:
         own = {**rate, "critic_steps": steps, "penalty_weight": (weight,)}
         return {
-            f"{variant}, {optimizer}": cell("report_c", variant, optimizer, **own)
+            f"{variant} with {optimizer}": cell("report_c", variant, optimizer, **own)
             for optimizer in (ADAM, RMSPROP)
             for variant in VARIANTS
         }

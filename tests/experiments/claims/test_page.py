@@ -148,6 +148,7 @@ def test_the_table_leads_to_the_entries(visit, path):
 
 def test_a_phone_moves_a_table_in_its_box_and_not_the_page(visit, path):
     tab = visit(path, width=390)
+    tab.locator("details").evaluate_all("all => all.forEach((x) => (x.open = true))")
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
     for box in tab.locator(".wide").all():
         beyond = box.evaluate(

@@ -25,7 +25,7 @@ from jaxgan.data.fashion_mnist import CLASSES
 from jaxgan.errors import InputError
 from jaxgan.metrics.claims import Claim, cells_of, decide
 from jaxgan.metrics.verdicts import FAILS, HOLDS, UNDECIDED
-from jaxgan.plots.report_page import report_page
+from jaxgan.plots.report_page import Notes, report_page
 from jaxgan.runs.records import Cell, Record
 from tests import records
 
@@ -419,7 +419,7 @@ def shown_of(claims):
     cells = cells_of(claims.values())
     kinds = {FACES: face_records, PRETRAINED: people_records}
     runs = {x: kinds.get(x.laboratory, garment_records)() for x in cells}
-    return claims_report.report(claims, runs, str, ["Lead."])
+    return claims_report.report(claims, runs, str, [Notes("How")])
 
 
 @pytest.fixture(scope="module")
@@ -443,8 +443,8 @@ def test_a_page_of_claims_about_images(shown):
     assert [row[0] for row in shown.table.rows] == ["D1", "D2", "D4", "D5", "E2", "S1"]
     # The samples of D2 are those of D1.
     assert [len(section.pictures) for section in shown.sections] == [3, 1, 0, 1, 2, 4]
-    assert "Pictures of D1 belong here too." in shown.sections[1].notes
-    assert shown.lead == ["Lead."]
+    assert "The pictures of D1 belong here too." in shown.sections[1].notes
+    assert [note.title for note in shown.method] == ["How"]
     html = report_page(shown.title, shown.lead, shown.table, shown.sections, {})
     assert len(html) < 2**20
 
@@ -458,7 +458,7 @@ def test_a_page_warns_of_networks_that_differ():
     other = Cell(records.LAB, records.Config("points"))
     # Beside a claim about points, whose runs hold other arrays.
     points = Claim("A1", "", (fits_well(GAN),), {"one": {GAN: other}}, "")
-    for factor, lines in ((1.0005, 0), (1.1, 1)):
+    for factor, lines in ((1.0005, 3), (1.1, 4)):
         runs = [record(0, floor=3.0), record(1, floor=3.0 * factor)]
         by_cell = {other: [records.record(), records.record()], cell: runs}
         both = claims_report.report({"A1": points, "D3": claim}, by_cell, str)

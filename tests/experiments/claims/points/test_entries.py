@@ -57,7 +57,7 @@ def test_settings_are_those_of_the_reports(entries):
     assert b1["WGAN-GP"].config.penalty_weight == (0.001,)
     (b3, _) = entries["B3"].settings.values()
     assert [cell.config.epochs for cell in b3.values()] == [2000, 200]
-    c2 = next(iter(entries["C2"].settings.values()))["GAN, Adam"].config
+    c2 = next(iter(entries["C2"].settings.values()))["GAN with Adam"].config
     assert c2.generator_widths == (512, 256)
     steps = {
         cell.config.critic_steps
@@ -77,7 +77,7 @@ def test_critic_steps_and_penalty_weight_which_report_c_leaves_open_span_a_grid(
         found = []
         for setting in entries[name].settings.values():
             gan, wgan, penalised = (
-                setting[f"{variant}, {optimizer}"].config
+                setting[f"{variant} with {optimizer}"].config
                 for variant in ("GAN", "WGAN", "WGAN-GP")
             )
             assert gan.critic_steps == wgan.critic_steps == penalised.critic_steps
@@ -92,7 +92,7 @@ def test_critic_steps_and_penalty_weight_which_report_c_leaves_open_span_a_grid(
 
 def test_as_many_generator_updates(entries):
     setting = entries["A4"].settings["a rate each, SGD 20 steps, 800 epochs"]
-    more, fewer = (setting[role].config for role in ("SGD", "SGD, 5 critic steps"))
+    more, fewer = (setting[role].config for role in ("SGD", "SGD with 5 critic steps"))
     updates = [config.epochs * config.steps_per_epoch for config in (more, fewer)]
     assert updates == [800 * 5, 200 * 21]
 
@@ -104,7 +104,7 @@ def test_notes_tell_what_was_filled_in(entries):
     for name in ("A4", "A5", "A6"):
         assert "21 at 5 steps, 5 at 20 and 3 at 30" in entries[name].note
     for name in ("A1", "A2", "A3"):
-        assert "The optimizer of the variants: RMSprop" in entries[name].note
+        assert "The optimizer of GAN, WGAN and WGAN-GP is RMSprop" in entries[name].note
 
 
 def test_every_setting_of_a_cell_is_the_reports_or_ours(entries):
@@ -116,7 +116,7 @@ def test_every_setting_of_a_cell_is_the_reports_or_ours(entries):
     assert b.report["learning rate"] == "0.0001"
     assert (b.report["penalty weight"], b.ours["batch size"]) == ("0.001", "64")
     assert of("B1", "batch 64, clip 0.1", "WGAN").ours["clip"] == "0.1"
-    c = entries["C1"].origins(next(iter(entries["C1"].settings.values()))["WGAN-GP, Adam"])
+    c = entries["C1"].origins(next(iter(entries["C1"].settings.values()))["WGAN-GP with Adam"])
     assert {"learning rate", "critic steps", "penalty weight", "epochs"} <= c.ours.keys()
     assert {"optimizer", "generator widths", "variant"} <= c.report.keys()
     assert "optimizer" in of("A1", "rate 1e-4", "GAN").ours
@@ -137,7 +137,7 @@ MEANT = {
         ("SGD - Adam", 10, math.inf),
         ("SGD - RMSprop", 10, math.inf),
         ("SGD", 95.5, 190.9),
-        ("SGD, 5 critic steps - SGD", 0.5, math.inf),
+        ("SGD with 5 critic steps - SGD", 0.5, math.inf),
     ],
     "A5": [("SGD - Adam", 10, math.inf), ("Adam - SGD", 0.05, math.inf)],
     "A6": [
@@ -148,22 +148,25 @@ MEANT = {
     ],
     "B1": [("WGAN - WGAN-GP", 0.05, math.inf), ("GAN - WGAN", 0.05, math.inf)],
     "B2": [("GAN", 49.5, 99), ("WGAN", 49.5, 99), ("WGAN-GP", 21.2, 42.4)],
-    "B3": [("SGD, 2000 epochs", 2.5, math.inf), ("SGD, 2000 epochs - RMSprop", 0.05, math.inf)],
+    "B3": [
+        ("SGD with 2000 epochs", 2.5, math.inf),
+        ("SGD with 2000 epochs - RMSprop", 0.05, math.inf),
+    ],
     "C1": [
-        ("GAN, Adam", 2.5, math.inf),
-        ("WGAN, Adam", 2.5, math.inf),
-        ("GAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
-        ("WGAN, Adam - WGAN-GP, Adam", 0.5, math.inf),
+        ("GAN with Adam", 2.5, math.inf),
+        ("WGAN with Adam", 2.5, math.inf),
+        ("GAN with Adam - WGAN-GP with Adam", 0.5, math.inf),
+        ("WGAN with Adam - WGAN-GP with Adam", 0.5, math.inf),
     ],
     "C2": [
-        ("GAN, Adam - GAN, RMSprop", 0.5, math.inf),
-        ("WGAN, Adam - WGAN, RMSprop", 0.5, math.inf),
-        ("WGAN-GP, Adam - WGAN-GP, RMSprop", 0.5, math.inf),
+        ("GAN with Adam - GAN with RMSprop", 0.5, math.inf),
+        ("WGAN with Adam - WGAN with RMSprop", 0.5, math.inf),
+        ("WGAN-GP with Adam - WGAN-GP with RMSprop", 0.5, math.inf),
     ],
     "C3": [
-        ("GAN, RMSprop - WGAN, RMSprop", -0.5, 0.5),
-        ("GAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
-        ("WGAN, RMSprop - WGAN-GP, RMSprop", 0.05, math.inf),
+        ("GAN with RMSprop - WGAN with RMSprop", -0.5, 0.5),
+        ("GAN with RMSprop - WGAN-GP with RMSprop", 0.05, math.inf),
+        ("WGAN with RMSprop - WGAN-GP with RMSprop", 0.05, math.inf),
     ],
 }
 

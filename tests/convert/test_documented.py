@@ -1,4 +1,4 @@
-"""README's table of generators, each row of which is proved by a test."""
+"""The documents' table of generators, each row of which is proved by a test."""
 
 import importlib
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "checkpoints.md"
 PROOFS = {
     "`mobilestylegan-ffhq`, `dcgan-faces`, `dcgan-photos`": [
         "mobilestylegan.test_the_real_one_equals_openvino",
@@ -52,7 +52,7 @@ PROOFS = {
 
 def rows():
     """First cells of the table."""
-    section = README.read_text("utf-8").split("### Other generators")[1].split("\n##")[0]
+    section = PAGE.read_text("utf-8").split("## What is read")[1].split("\n##")[0]
     return re.findall(r"^\| (?!`--checkpoint=`)([^|-][^|]*?) \|", section, re.MULTILINE)
 
 
