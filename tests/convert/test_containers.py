@@ -127,7 +127,7 @@ TARRED = tar_of({"g.pt": CHECKPOINT})
         (tar_of({"a.pt": b"", "./a.pt": b""}), "holds 2 checkpoints"),
         (TARRED[:1200], "cut short inside its tar archive"),
         (TARRED.replace(b"g.pt", b"h.pt", 1), "does not fit its checksum"),
-        (TARRED.replace(b"ustar", b"usxar"), "is no PyTorch checkpoint|is a text"),
+        (TARRED.replace(b"ustar", b"usxar"), "is not a PyTorch checkpoint|is a text"),
         (GZIPPED[:-1], "cut short inside its gzip file"),
         (GZIPPED + b"\0", "bytes after its gzip file"),
         (GZIPPED[:30] + b"\0\1\2\3" + GZIPPED[34:], "a damaged gzip file"),
@@ -508,7 +508,7 @@ FOREIGN = {
     "text in brackets": (b"(the weights are elsewhere)", "is a text, not a checkpoint"),
     "list": (b"[1, 2, 3]\n", "is a text, not a checkpoint"),
     "msgpack": (b"\x81\xa6params\x82\xa6Dense0" + bytes(9), "a msgpack file, as Flax writes"),
-    "bytes": (bytes(range(1, 99)), r"no PyTorch checkpoint: it starts with '\x01\x02"),
+    "bytes": (bytes(range(1, 99)), r"not a PyTorch checkpoint: it starts with '\x01\x02"),
     "nothing": (b"", "is empty"),
 }
 

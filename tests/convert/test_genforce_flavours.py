@@ -438,7 +438,7 @@ def test_an_array_too_many_is_refused(network, name):
             "stylegan",
             "mapping.label_weight",
             np.ones((3, 8), np.float32),
-            "mapping.dense0.weight takes 8 of a label, no latent",
+            "mapping.dense0.weight takes 8 inputs of a label and no latent",
         ),
         ("pggan", "output9.weight", np.ones((3, 4, 1, 1), np.float32), "of 10 resolutions"),
         ("pggan", f"layer{10**60}.bias", np.ones(1, np.float32), "not of 2 to 9"),

@@ -605,7 +605,7 @@ ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
     ("more", "value", "words"),
     [
         (LABELS, None, r"it lacks mapping\.embed\.bias"),
-        (BOTH, None, r"its mapping\.fc0\.weight takes 8 of a label, no latent"),
+        (BOTH, None, r"its mapping\.fc0\.weight takes 8 inputs of a label and no latent"),
         (SKIP, None, r"it lacks synthesis\.b16\.skip\.weight"),
         (ODD, None, "its 24 pixels are not 4 times a power of 2"),
         ({}, clamped(256, None), "conv_clamp is not one positive number"),

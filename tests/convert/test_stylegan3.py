@@ -276,7 +276,7 @@ def test_transforms_of_another_form(transform, words):
 def test_other_generators_have_no_transform():
     with pytest.raises(InputError) as caught:
         linear().images(normal(1, *linear().code_shape[1:]), placement())
-    assert line_of(caught) == "linear cannot turn or shift what it draws"
+    assert line_of(caught) == "linear cannot turn or shift its images"
 
 
 # Against NVlabs' own implementation.

@@ -1,8 +1,8 @@
-"""Sentences for files that are no checkpoint: what they are, and what to do."""
+"""Messages for files that are not checkpoints: what they are, and what to do."""
 
 import re
 
-_STARTS = {  # of a file, at an offset
+_STARTS = {  # leading bytes of a file, at an offset
     (0, b"\x89HDF\r\n\x1a\n"): "is an HDF5 file, as Keras writes them, which is not read; "
     "save the weights as a state dict of PyTorch or as safetensors",
     (4, b"TFL3"): "is a TensorFlow Lite model, which is not read; save the original network",
@@ -28,16 +28,16 @@ _TENSORFLOW = (
     "the pickles of StyleGAN are"
 )
 _ONNX = "is an ONNX model, which is not read; save the original network's state dict"
-_TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # of the index of TensorFlow's checkpoints
+_TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends the index of a TensorFlow checkpoint
 
 
 def describe(head: bytes, tail: bytes, suffix: str = "") -> str:
     """Describe a file that is not a checkpoint.
 
     Args:
-      head: Its first bytes, some hundreds.
+      head: Its first bytes, a few hundred.
       tail: Its last bytes, at least 8.
-      suffix: The end of its name.
+      suffix: Suffix of its name.
     """
     if not head:
         return "is empty"
@@ -58,4 +58,4 @@ def describe(head: bytes, tail: bytes, suffix: str = "") -> str:
     if re.fullmatch(rb"[\t\r\n -~\x80-\xff]+", text) and re.search(rb"[ -~]{4}", text):
         spelled = ascii(text[:40].decode("latin1").split("\n")[0].strip())
         return f"{_JSON if text[:1] == b'{' else 'is a text, not a checkpoint: '}{spelled}"
-    return f"is no PyTorch checkpoint: it starts with {ascii(head[:8])[1:]}"
+    return f"is not a PyTorch checkpoint: it starts with {ascii(head[:8])[1:]}"
