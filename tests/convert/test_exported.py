@@ -82,7 +82,10 @@ DAMAGES = {
     "dtype": (_array(KERNEL, np.ones((16, 8), np.int32)), "is int32, not floating point"),
     "nan": (_array(KERNEL, np.full((16, 8), np.nan, np.float32)), "is not finite"),
     "more": (_array("odd", np.ones(2, np.float32)), "it has odd, which that network lacks"),
-    "format": (_set("format", value=2), "is of a format that this jaxgan does not read"),
+    "format": (
+        _set("format", value=2),
+        "has a format that this version of jaxgan does not read",
+    ),
     "size": (_set("resolution", value=16), "its network cannot be built"),
     "huge": (_set("latent_dim", value=10**9), "its latent_dim is not a whole number"),
     "true": (_set("num_layers", value=True), "its num_layers is not a whole number"),

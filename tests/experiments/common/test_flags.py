@@ -113,7 +113,9 @@ def test_help_says_what_the_docstrings_say(capsys):
     assert "--count: Number of things, in two lines. Default: 5. (an integer)" in text
     assert "--rate: Their rate. (a number)" in text
     assert "--title: Another. --" in text  # the defaults that are given replace all others
-    assert "--out: Folder of all runs. A run goes to OUT/LABORATORY/NAME. Default: runs." in text
+    assert (
+        "--out: Folder of all runs. A run goes to OUT/LABORATORY/NAME. Default: runs." in text
+    )
     assert "this run, such as --out=claims: --[no]dry_run: Print" in text
     assert "other flags: --count: Number" in text
     assert text.endswith("Flags after it override those in the file.")
