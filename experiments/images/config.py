@@ -48,7 +48,7 @@ class Config(Training):
       width: Width of the networks; its unit depends on the pair.
       norm: Normalisation in the generator: batch, layer or none.
       critic_norm: Normalisation in the critic: batch, layer, none, or spectral (not for pairs
-        of the reports). By default none with a penalty, else spectral for sngan and batch for others.
+        of the reports). By default none with a penalty, else spectral for sngan, else batch.
       critic_width: Width of the critic; by default that of the generator.
       conditional: Train a conditional GAN: both networks get the class of every image.
       augment: Differentiable augmentation of all images that the critic sees (DiffAugment), a

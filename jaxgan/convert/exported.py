@@ -81,7 +81,7 @@ def config_beside(path: Path) -> dict[str, Any] | None:
     config = _config_in(file)
     if config is not None and config.get("format") != _FORMAT:
         raise InputError(
-            f"{file} has a format that this version of jaxgan does not read: it is not {_FORMAT}"
+            f"{file} has a format that this version of jaxgan does not read, not {_FORMAT}"
         )
     return config
 
