@@ -105,7 +105,7 @@ def test_the_exchange_is_of_the_reports_people(tmp_path, asked):
         for person, changes in enumerate(one["moved"]["changes"]):
             changes[0] = (-1) ** person
     line = supervise.headline(report, summary["name"], "light")
-    assert line.endswith("is not told from 0")
+    assert line.endswith("does not differ clearly from 0")
     blind = {"directions": [one | {"moved": None} for one in report["directions"]]}
     assert supervise.exchanges(blind, "light") == [None] * 4
     assert supervise.headline(blind, summary["name"], "light") == ""
