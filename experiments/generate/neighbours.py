@@ -247,8 +247,8 @@ def _lines(name: str, found: Found, real: Real) -> list[str]:
     nearer, close = found.nearness
     return [
         f"by {name}: in {_share(nearer)} of pairs the sample is nearer to a real image than "
-        f"{real.baseline} is; 50 % if both are drawn alike",
-        f"by {name}: {_share(close)} of samples are nearer than 95 % of these; 5 % if alike",
+        f"{real.baseline} is; 50 % if both have the same distribution",
+        f"by {name}: {_share(close)} of samples are nearer than 95 % of these; 5 % is expected",
     ]
 
 

@@ -1,4 +1,7 @@
-"""The architecture of a generator, without its arrays, in a form that JSON can hold."""
+"""The architecture of a generator, without its arrays, in a form that JSON can hold.
+
+``jaxgan/convert/exported.py`` shows how files store it.
+"""
 
 import dataclasses
 import math

@@ -1,4 +1,7 @@
-"""Generators of points: the ``generator.npz`` of the points laboratory."""
+"""Generators of points: the ``generator.npz`` of the points laboratory.
+
+``jaxgan.convert.points`` loads one, and its example uses it.
+"""
 
 import functools
 import json

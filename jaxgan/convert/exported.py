@@ -2,6 +2,8 @@
 
 ``model.safetensors`` holds the arrays, named by their paths in the Flax tree, joined by dots.
 ``config.json`` describes the architecture.
+
+``docs/export.md`` shows how to write and load them.
 """
 
 import json

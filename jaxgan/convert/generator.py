@@ -1,4 +1,7 @@
-"""Trained generators: their codes, images and style matrices."""
+"""Trained generators: their codes, images and style matrices.
+
+The example of ``jaxgan.load`` shows how to use them.
+"""
 
 import dataclasses
 import functools

@@ -1,4 +1,7 @@
-"""Put parameters on a device, scaled and transposed without an extra copy."""
+"""Put parameters on a device, scaled and transposed without an extra copy.
+
+``flavours.load`` puts the parameters of every generator on the device with ``place_all``.
+"""
 
 import math
 from typing import Any

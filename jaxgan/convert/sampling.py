@@ -1,4 +1,7 @@
-"""Numbered samples: each depends only on a seed and its number, not on the batch size."""
+"""Numbered samples: each depends only on a seed and its number, not on the batch size.
+
+``experiments/generate/source.py`` shows the functions at work.
+"""
 
 import collections
 import functools

@@ -1,4 +1,7 @@
-"""Write samplers as programs that run without jaxgan; each is checked against jaxgan."""
+"""Write samplers as programs that run without jaxgan; each is checked against jaxgan.
+
+``jaxgan/export/folder.py`` calls the functions; ``docs/export.md`` runs the programs.
+"""
 
 from pathlib import Path
 from typing import Any

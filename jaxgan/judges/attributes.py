@@ -2,6 +2,8 @@
 
 It is trained once; its parameters stay in the cache. Its answers are reliable only for
 images that look like those photographs.
+
+``classifier`` is the entry point; ``docs/sefa.md`` shows it at work.
 """
 
 import functools

@@ -1,4 +1,7 @@
-"""Train a network, and apply it to images in batches of one size."""
+"""Train a network, and apply it to images in batches of one size.
+
+``jaxgan/judges/fashion.py`` shows the functions at work.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -3,6 +3,8 @@
 The network is dlib's: a ResNet of 29 convolutions (He et al., arXiv 1512.03385, with half
 the channels) that embeds the crop of a face in 128 dimensions. Two pictures of one person
 lie close together, pictures of two people lie far apart.
+
+``face_recognition`` is the entry point.
 """
 
 import functools

@@ -2,6 +2,8 @@
 
 N people are moved to T distances along a direction and scored at each. All confidence
 intervals are over people.
+
+``jaxgan/sefa/scoring.py`` shows the functions at work.
 """
 
 import math
@@ -111,8 +113,6 @@ def shifts(
     spreads: ArrayLike,
 ) -> tuple[Shift, ...]:
     """Apply ``shift`` to A attributes: scores ``[N, T, A]`` and spreads ``[A]``.
-
-    ``jaxgan/sefa/scoring.py`` shows it at work.
 
     Raises:
       InputError: As ``shift`` does, or if the numbers of attributes differ.

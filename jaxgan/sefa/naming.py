@@ -1,6 +1,8 @@
 """Suggest names for directions from their measured effects, and print the effects.
 
 Most directions have no effect that deserves a name.
+
+``jaxgan/sefa/scoring.py`` and ``experiments/sefa/report.py`` show the functions at work.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Draw images of codes, unmoved and moved along directions, and write pictures of them."""
+"""Draw images of codes, unmoved and moved along directions, and write pictures of them.
+
+``experiments/sefa/run.py`` shows the functions at work.
+"""
 
 import hashlib
 import io

@@ -1,4 +1,7 @@
-"""Score how directions change people: oracles compare unmoved and moved images."""
+"""Score how directions change people: oracles compare unmoved and moved images.
+
+``experiments/sefa/report.py`` shows the functions at work.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -129,7 +129,7 @@ def test_damage_is_one_line(damage, tmp_path):
 def test_a_configuration_of_another_tool_is_not_read(text, tmp_path):
     folder = write(tmp_path / "out", KINDS["dense"]())
     (folder / exported.CONFIG).write_text(text)
-    with pytest.raises(InputError, match="generators that are read"):
+    with pytest.raises(InputError, match="supported generators"):
         convert.load(folder)
 
 

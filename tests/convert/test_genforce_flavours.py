@@ -622,7 +622,7 @@ def test_images_of_two_channels_are_refused():
         (genforce_pggan.find, pggan_arrays(colours=2)),
         (genforce_stylegan.find, stylegan_arrays(colours=2)),
     ):
-        with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are read"):
+        with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are supported"):
             open_with(find, arrays)
 
 

@@ -203,7 +203,9 @@ def test_grey_and_transparent_images():
     for colours in (1, 4):
         found = find(plain.make_arrays(colours=colours))
         assert found.params["synthesis"]["to_rgb"]["bias"].size == colours
-    assert "have 2 channels; only 1, 3 or 4 are read" in error(plain.make_arrays(colours=2))
+    assert "have 2 channels; only 1, 3 or 4 are supported" in error(
+        plain.make_arrays(colours=2)
+    )
 
 
 @pytest.mark.parametrize("damage", ["missing", "axes", "shape", "whole", "nan"])

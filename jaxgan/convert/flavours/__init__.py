@@ -102,7 +102,7 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
         if not what:
             raise
     known = ", ".join([*FLAVOURS, "a run of jaxgan"])
-    raise InputError(f"{path} holds {what}; generators that are read: {known}")
+    raise InputError(f"{path} holds {what}; supported generators: {known}")
 
 
 def _placed(generator: Pretrained) -> Pretrained:

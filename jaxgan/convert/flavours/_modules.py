@@ -113,7 +113,7 @@ class Modules:
         square = [_both(step) for step in (steps[0], steps[1], steps[2] or (0, 0))]
         if odd or not all(type(step) is int for step in square):
             what = odd[0] if odd else "stride or padding"
-            raise Unknown(f"its {path} has a {what} that is not read here")
+            raise Unknown(f"its {path} has a {what} that is not supported")
         window = Window(*square)
         if not 0 < window.stride <= 16 or max(window) > 16:
             raise Unknown(f"its {path} has a stride or padding that is not from 0 to 16")
@@ -192,7 +192,7 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         kind, attribute, default = _ACTIVATIONS[name]
         value = _number(_attribute(leaf.module, attribute), default)
         if name == "GELU" and _attribute(leaf.module, "approximate") not in (None, "none"):
-            raise Unknown(f"its {leaf.path} approximates a GELU, which is not read here")
+            raise Unknown(f"its {leaf.path} approximates a GELU, which is not supported")
         return [Layer(kind, value=value)]
     if name == "InstanceNorm2d":
         return [Layer("instance", value=_number(_attribute(leaf.module, "eps"), 1e-5))]
@@ -201,8 +201,8 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]
-        raise Unknown(f"its {leaf.path} enlarges in a way that is not read here")
-    raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not read here")
+        raise Unknown(f"its {leaf.path} upsamples in an unsupported way")
+    raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not supported")
 
 
 def _has_arrays(module: Inert) -> bool:

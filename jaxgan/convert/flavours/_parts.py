@@ -160,7 +160,9 @@ class _Chain:
         count = sum(step.kind in ("transposed", "conv") for step in self.steps)
         least = 2 if self.steps[0].kind == "dense" else 3  # for images of 16 pixels
         if not least <= count <= MAX_CONVOLUTIONS:
-            raise Misfit(f"it has {count} convolutions; {least} to {MAX_CONVOLUTIONS} are read")
+            raise Misfit(
+                f"it has {count} convolutions; {least} to {MAX_CONVOLUTIONS} are supported"
+            )
         return self.steps
 
     def _vector(self, part: Part) -> None:

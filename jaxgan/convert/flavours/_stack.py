@@ -120,7 +120,7 @@ class Stack:
         part, _, channels, _ = step
         kind = self._modules.kind(part.owner)
         if kind and not re.fullmatch(r"(Batch|SyncBatch|Instance)Norm(1d|2d)?", kind):
-            raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not read here")
+            raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not supported")
         shape, eps = (part.length,), self._epsilon(part, first=before.kind == "dense")
         factor, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
         if "weight" in part.shapes:

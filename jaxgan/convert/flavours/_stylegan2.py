@@ -166,7 +166,7 @@ def check_colours(state: StateDict, channels: int) -> None:
       InputError: If they have another number of channels.
     """
     if channels not in (1, 3, 4):
-        raise state.error(f"its images have {channels} channels; only 1, 3 or 4 are read")
+        raise state.error(f"its images have {channels} channels; only 1, 3 or 4 are supported")
 
 
 class _Reader:

@@ -130,10 +130,10 @@ def _unread(prefix: str, generator: Pretrained, arrays: Mapping[str, np.ndarray]
         kernels = [shape for shape in shapes.values() if len(shape) == 4]
         tables = [name for name, shape in shapes.items() if len(shape) == 2]
         if len(kernels) > 1 and kernels[0][1] == kernels[-1][0] == 3:
-            sentences.append(f"its {legible(piece)}, which may change the images, is not read")
+            sentences.append(f"its {legible(piece)}, which may change the images, is ignored")
         elif tables and "emb" in piece.lower():
             size = shapes[tables[0]][1]
-            sentence = f"its {legible(tables[0])} is not read"
+            sentence = f"its {legible(tables[0])} is ignored"
             if size < generator.latent_dim and not generator.num_labels:
                 sentence += f": the last {size} latents may be of labels "
                 sentence += f"(setting label_size={size})"

@@ -139,7 +139,7 @@ def _check(
         if not simple or plain not in known:
             shown = ascii(plain)[:40] if simple else type(value).__name__
             allowed = " or ".join(map(repr, known))
-            raise state.error(f"its setting {name} is {shown}; only {allowed} is read")
+            raise state.error(f"its setting {name} is {shown}; only {allowed} is supported")
 
 
 # StyleGAN2

@@ -50,7 +50,9 @@ def _check(state: StateDict, module: Any) -> None:
             for value in _persistent.settings(layer, name):
                 if not isinstance(value, str | numbers.Real) or value not in known:
                     read = " or ".join(map(str, known))
-                    raise state.error(f"its {name} is {str(value)[:40]!r}; only {read} is read")
+                    raise state.error(
+                        f"its {name} is {str(value)[:40]!r}; only {read} is supported"
+                    )
 
 
 def _clamp(state: StateDict, checkpoint: Checkpoint, module: Any) -> float | None:

@@ -187,12 +187,12 @@ def _layered(shapes: Sequence[tuple[int, ...]]) -> str:
     spatial = [shape for shape in shapes if len(shape) == 4]
     if len(spatial) > 2 and any(not COLOURS.isdisjoint(shape[:2]) for shape in spatial):
         return (
-            f"a network of {len(spatial)} convolutions that is not read as a DCGAN: by their "
-            "shapes its layers do not follow one another, or nothing in it enlarges"
+            f"a network of {len(spatial)} convolutions that is not a DCGAN: by their shapes, "
+            "its layers do not form a chain, or none of them upsamples"
         )
     dense = [shape for shape in shapes if len(shape) == 2]
     if len(dense) > 1 and max(map(len, shapes)) == 2 and _follow(dense):
-        return f"a network of {len(dense)} dense layers and no convolutions, which is not read"
+        return f"a network of {len(dense)} dense layers only, which is not supported"
     return ""
 
 

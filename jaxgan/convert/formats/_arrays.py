@@ -71,7 +71,9 @@ def view_of(storage: Storage, view: Any) -> Storage:
 def check_shape(shape: tuple) -> None:
     """Refuse a shape that NumPy does not allow."""
     if len(shape) > MAX_DIMENSIONS:
-        raise Refused(f"has a tensor of {len(shape)} dimensions; {MAX_DIMENSIONS} are read")
+        raise Refused(
+            f"has a tensor of {len(shape)} dimensions; at most {MAX_DIMENSIONS} are supported"
+        )
     if not all(type(length) is int and length >= 0 for length in shape):
         raise Refused("has a tensor with a size or stride that is not a number from 0")
 

@@ -90,7 +90,7 @@ def _read_tar(data: memoryview, objects: Objects) -> Any:
     files = _tar.read(data, objects.budget)
     if {name.split("/")[0] for name in files} >= _FIRST_TAR:
         raise Refused(
-            "is a tar archive of the first versions of PyTorch, which is not read; "
+            "is a tar archive of the first versions of PyTorch, which is not supported; "
             "load and save it again with PyTorch 1 or 2"
         )
     name = _bundle.only(files)
@@ -143,7 +143,7 @@ def _read_zip(data: memoryview, objects: Objects) -> Any:
     if names and all(name.endswith(".npy") for name in names):
         raise Refused("is an archive of numpy arrays; such a run of jaxgan ends in .npz")
     if any(name.endswith(".h5") for name in names):
-        raise Refused("is a Keras model, which is not read")
+        raise Refused("is a Keras model, which is not supported")
     raise Refused("is a zip archive, but not with one folder that holds a data.pkl")
 
 
@@ -151,7 +151,7 @@ def _read_torch(entries: dict[bytes, memoryview], root: bytes, objects: Objects)
     """Read what ``torch.save`` or TorchScript wrote to one folder of a zip archive."""
     order = bytes(entries.get(root + b"byteorder", b"little"))
     if order != b"little":
-        raise Refused(f"has byte order {ascii(order[:16])[1:]}; little is read")
+        raise Refused(f"has byte order {ascii(order[:16])[1:]}; only little is supported")
     value = _read_entry(entries, root, b"data", objects)
     if root + b"constants.pkl" not in entries:
         return value
@@ -194,7 +194,7 @@ def _read_stream(data: memoryview, start: int, objects: Objects) -> Any:
     if type(protocol) is not int or protocol != _STREAM_PROTOCOL or type(machine) is not dict:
         raise Refused(f"is a PyTorch stream of another version than {_STREAM_PROTOCOL}")
     if machine.get("little_endian") is not True:
-        raise Refused("does not say that its byte order is little")
+        raise Refused("does not say that its byte order is little-endian")
     first = Objects(objects.budget, objects.nested, {}, declares=True)
     _, end = _load(data, start, first)
     keys, end = _load(data, end, objects)

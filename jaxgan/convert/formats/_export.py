@@ -118,7 +118,7 @@ def _array(content: memoryview, meta: Any, budget: Budget) -> Any:
             view = (offset, _whole(sizes), _whole(strides))
             dtype = _DTYPES[number]
             return tensor(budget, Storage(dtype, content, len(content)), dtype, view)
-    raise Refused("has weights of a layout or dtype that is not read")
+    raise Refused("has weights of an unsupported layout or dtype")
 
 
 def _whole(numbers: list) -> tuple:

@@ -113,7 +113,7 @@ class _Machine(Source):
     def protocol(self) -> None:
         version = self.number(1)
         if version > 5:
-            raise Refused(f"has pickle protocol {version}; 0 to 5 are read")
+            raise Refused(f"has pickle protocol {version}; 0 to 5 are supported")
 
     def target(self, wanted: type, part: str = "") -> Any:
         """Return the container on top of the stack, or a part of an inert object there."""
@@ -123,7 +123,9 @@ class _Machine(Source):
                 setattr(value, part, wanted())
             return getattr(value, part)
         if type(value) is not wanted:
-            raise Refused(f"has a damaged pickle: {kind(value)} where {wanted.__name__} is due")
+            raise Refused(
+                f"has a damaged pickle: {kind(value)} where {wanted.__name__} is expected"
+            )
         return value
 
     def append(self, items: list) -> None:

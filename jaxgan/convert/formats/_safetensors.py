@@ -57,7 +57,7 @@ def _array(
     letters = code.rstrip("0123456789")
     dtype = "bool" if code == "BOOL" else _KINDS.get(letters, "") + code[len(letters) :]
     if dtype not in DTYPES:
-        raise Refused(f"has a tensor of {legible(code)}, which is not read here")
+        raise Refused(f"has a tensor of {legible(code)}, which is not supported")
     begin, end = span
     if not 0 <= begin <= end <= len(content):
         raise Refused("is not a readable safetensors file: it is cut short, or has gaps")

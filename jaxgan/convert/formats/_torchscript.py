@@ -88,7 +88,7 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
       them. Other constants come last, as ``constants.0`` and so on.
     """
     if not isinstance(constants, tuple | list) or len(code) > _MAX_CODE:
-        raise Refused("has a frozen module whose constants are not read")
+        raise Refused("has a frozen module with unsupported constants")
     layers: dict[str, Any] = {}
     used = set()
     for operation, places, values in _uses(code, budget):

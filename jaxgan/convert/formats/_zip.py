@@ -113,7 +113,7 @@ def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memor
     if entry.flags & 1:
         raise Refused(f"has an encrypted {title}")
     if entry.flags & ~(_DESCRIBED | _UTF8) or entry.method not in (_STORED, _DEFLATED):
-        raise Refused(f"has a {title} that is packed in a way that is not read here")
+        raise Refused(f"has a {title} that is compressed by an unsupported method")
     if entry.offset + _LOCAL.size > end:
         raise Refused(f"has a {title} that overlaps another")
     fields = _LOCAL.unpack_from(data, entry.offset)

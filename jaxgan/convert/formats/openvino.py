@@ -87,7 +87,7 @@ class Graph:
         if kind not in _DTYPES:
             raise self.error(
                 f"has an array {ascii(node.name[:80])} of {ascii(kind[:20])}; "
-                f"{', '.join(_DTYPES)} are read"
+                f"{', '.join(_DTYPES)} are supported"
             )
         try:
             if node.kind != "Const":

@@ -120,7 +120,7 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
         taken += f"; the file also holds {spell(others)}"
     beside = None if any(is_averaged(p, arrays) for p in prefixes) else unnamed(prefix, arrays)
     if beside is not None:
-        taken += f"; it also holds averaged weights, {spell([beside])}, which are not read"
+        taken += f"; it also holds averaged weights, {spell([beside])}, which are ignored"
     return taken
 
 
