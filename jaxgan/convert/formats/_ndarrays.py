@@ -91,5 +91,5 @@ def octets(budget: Budget, raw: Any) -> bytes:
         mapped.forget(np.frombuffer(raw, np.uint8))
         return copy
     if not isinstance(raw, bytes):
-        raise Refused(f"has an array of which the content is a {kind(raw)}")
+        raise Refused(f"has an array whose content is a {kind(raw)}")
     return raw
