@@ -1,12 +1,12 @@
-"""The laboratories: one readable module per system. Run them from the checkout."""
+"""The laboratories: one package per experiment, each run with ``python -m``."""
 
 import signal
 import sys
 import time
 
-STARTED = time.monotonic()  # when this process began, for the time to the first step
+STARTED = time.monotonic()  # start of this process, to measure the time to the first step
 
-# In a command (python -m), Ctrl-C during the imports ends it like any other program: Python's
+# In a command (python -m), Ctrl-C during imports ends it like any other program: Python's
 # own handler would print a traceback, or lose the signal in a callback.
 if sys.argv[0] == "-m" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,10 +1,10 @@
-"""The laboratories and tools of jaxgan. Each tells its flags with --help.
+"""The laboratories and tools of jaxgan. Each one lists its flags with --help.
 
     python -m experiments
     eval "$(python -m experiments --completion)"
 
-The second command makes the tab key of bash complete their names, flags and values; in zsh,
-``autoload -U bashcompinit && bashcompinit`` comes first.
+The second command enables tab completion of commands, flags and values in bash. In zsh, run
+``autoload -U bashcompinit && bashcompinit`` first.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ FOLDER = Path(__file__).parent
 
 
 def commands() -> dict[str, ModuleType]:
-    """Every command's name and module."""
+    """Return the module of every command by name."""
     names = sorted(file.parent.name for file in FOLDER.glob("*/__main__.py"))
     return {name: importlib.import_module(f"experiments.{name}.__main__") for name in names}
 
 
 def completion() -> str:
-    """A script that makes bash complete the commands."""
+    """Return a script that completes the commands in bash."""
     modules = commands()
     cases = []
     for name, module in modules.items():

@@ -147,7 +147,7 @@ def _allowed(lab: str, folder: Path, ended: Ended, signum: int) -> bool:
     if ended.code == -signum:
         over = "epoch " not in ended.errors or (folder / "summary.json").exists()
         return signum == signal.SIGKILL or over
-    line = f"{lab}: stopped by {signal.Signals(signum).name}; the same command goes on"
+    line = f"{lab}: stopped by {signal.Signals(signum).name}; run the same command to resume"
     lines = [text for text in ended.errors.splitlines() if text.startswith(f"{lab}: ")]
     return ended.code == 128 + signum and lines == [line]
 

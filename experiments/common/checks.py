@@ -1,4 +1,4 @@
-"""Checks of the settings that every laboratory has."""
+"""Check the settings that all laboratories share."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, pair
 
 
 def require(config: Training, holds: bool, name: str, allowed: str) -> None:
-    """Raise ``InputError`` with the flag's name, its value and what is allowed."""
+    """Raise ``InputError`` with the flag, its value and what is allowed, unless ``holds``."""
     if not holds:
         value = getattr(config, name)
         text = ",".join(map(str, value)) if isinstance(value, tuple) else value
@@ -19,22 +19,22 @@ def require(config: Training, holds: bool, name: str, allowed: str) -> None:
 
 
 def require_whole(config: Training, limits: Mapping[str, int]) -> None:
-    """Require whole numbers from 1 to a limit each."""
+    """Require settings to be whole numbers from 1 to their limits."""
     for name, limit in limits.items():
         allowed = f"must be a whole number from 1 to {limit}"
         require(config, 0 < getattr(config, name) <= limit, name, allowed)
 
 
 def check(config: Training, count: int, within: str = "") -> None:
-    """Refuse settings that cannot be trained with.
+    """Check that a program can be trained with these settings.
 
     Args:
-      config: What was resolved.
-      count: Examples to train on.
-      within: Words for what holds them, if not the data.
+      config: Resolved settings.
+      count: Number of training examples.
+      within: Where these examples are, for messages, if they are not the whole data.
 
     Raises:
-      InputError: Names the setting, its value and what is allowed.
+      InputError: If a setting is invalid; it names the setting, its value and what is allowed.
     """
     for name in ("learning_rate", "penalty_weight", "clip", "critic_learning_rate"):
         value = getattr(config, name)
@@ -74,7 +74,7 @@ def check(config: Training, count: int, within: str = "") -> None:
     )
     rates = (rate(1.0, 1) for rate in lookup("schedule", config.schedule, SCHEDULES))
     for rate in rates:
-        pair(config.optimizer, rate, betas=config.betas)  # refuses what cannot train
+        pair(config.optimizer, rate, betas=config.betas)  # refuses settings that cannot train
     needed = config.batch_size * config.critic_steps
     require(
         config,

@@ -1,4 +1,4 @@
-"""What a command says at its end."""
+"""Print the results of a command and the next steps."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jaxgan.runs.progress import say
 
-# What people look at first, in this order.
+# The files to look at first, in this order.
 _SHOWN = (
     *("side_by_side.gif", "side_by_side.png", "clouds.png", "training.gif", "samples.png"),
     *("losses.png", "sefa.html", "summary.csv", "classes.csv", "modes.csv", "summary.json"),
@@ -14,11 +14,11 @@ _SHOWN = (
 
 
 def finish(directory: Path, then: Sequence[str] = ()) -> None:
-    """Say what a command wrote and what to do next; print its folder, for other programs.
+    """Report the files that a command wrote and the next steps; print its folder on stdout.
 
     Args:
-      directory: The folder that it wrote.
-      then: Commands and pages to go on with.
+      directory: The folder that the command wrote.
+      then: Next steps: commands to run and pages to open.
     """
     say(f"wrote {_files(directory)} in {directory}")
     if programs := _programs(directory):
@@ -29,7 +29,7 @@ def finish(directory: Path, then: Sequence[str] = ()) -> None:
 
 
 def _programs(directory: Path) -> list[Path]:
-    """The folders of a sweep's programs."""
+    """Return the folders of a sweep's programs."""
     return sorted(path.parent for path in directory.glob("*/summary.json"))
 
 
@@ -39,8 +39,8 @@ def _files(folder: Path) -> str:
 
 
 def export(directory: Path) -> None:
-    """Export the generators of a command's runs, in all formats whose libraries are there."""
-    from experiments.export import source  # it loads much, which few trainings need
+    """Export the generators of a command's runs in all formats with installed libraries."""
+    from experiments.export import source  # imported here because it is slow and rarely needed
     from jaxgan.export import folder
 
     formats = tuple(filter(folder.available, folder.FORMATS))
@@ -52,7 +52,7 @@ def export(directory: Path) -> None:
 
 
 def after_training(directory: Path, *, sefa: bool = False) -> list[str]:
-    """Commands to go on with after a training."""
+    """Return commands to run after a training."""
     name = shlex.quote(str((_programs(directory) or [directory])[0]))
     commands = [f"python -m experiments.generate {name} --count=1000"]
     if sefa:

@@ -1,4 +1,4 @@
-"""Flags that follow from the fields of a dataclass."""
+"""Define flags from the fields of a dataclass."""
 
 import dataclasses
 import types
@@ -25,21 +25,21 @@ def define(
 ) -> Callable[[], dict[str, Any]]:
     """Define a flag for every field of a dataclass.
 
-    The kind of a flag follows from the field's type: ``int``, ``float``, ``str``,
-    ``bool``, tuples of these (but ``bool``), or one of them ``| None``. Its help text
-    is the field's entry under ``Attributes:`` in the docstring of the dataclass.
+    The type of a flag is that of its field: ``int``, ``float``, ``str``, ``bool``, a tuple
+    of one of these except ``bool``, or any of these ``| None``. Its help text is the field's
+    entry under ``Attributes:`` in the docstring of the dataclass.
 
     Args:
-      values: Gets the flags.
+      values: Where to define the flags.
       config: A dataclass.
-      defaults: Shown in the help; those of the dataclass by default.
+      defaults: Defaults to show in the help; those of the dataclass by default.
       texts: Help texts that replace those of the docstring.
-      lists: Fields of one ``str`` whose flag takes a list of names.
+      lists: Fields of type ``str`` whose flag takes a list of names.
       without: Fields that get no flag.
-      headings: Purposes of fields, where they differ from those of ``help.PURPOSES``.
+      headings: Headings of fields that differ from those of ``help.PURPOSES``.
 
     Returns:
-      Reads the flags that are given: field to value, lists as tuples. It raises
+      A function that returns the given flags by name, with lists as tuples. It raises
       ``InputError`` if a list of numbers holds something else.
     """
     kinds = {
@@ -81,14 +81,14 @@ _MAKERS: dict[Any, Callable[..., Any]] = {
 
 
 def _kind(annotation: Any) -> Any:
-    """The type of a field without its ``| None``."""
+    """Return the type of a field without its ``| None``."""
     if isinstance(annotation, types.UnionType):
         (annotation,) = set(typing.get_args(annotation)) - {types.NoneType}
     return annotation
 
 
 def _documented(config: type) -> dict[str, str]:
-    """The docstring entries of a dataclass's fields, inherited ones included."""
+    """Return the docstring entries of a dataclass's fields, including inherited ones."""
     return {
         entry.arg_name: (entry.description or "").replace("``", "")
         for base in reversed(config.__mro__)
@@ -101,7 +101,7 @@ def _spell(value: Any) -> str:
 
 
 def _parsed(name: str, kind: Any, value: Any) -> Any:
-    """The value of a flag, the texts of a list turned into what its field holds."""
+    """Return the value of a flag, with the items of a list converted to the field's type."""
     if typing.get_origin(kind) is not tuple:
         return value
     item = typing.get_args(kind)[0]

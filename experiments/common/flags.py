@@ -1,4 +1,4 @@
-"""What every laboratory's command line shares: flags, start, and how it ends."""
+"""The command line that all laboratories share: flags, start and exit codes."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ from jaxgan.errors import InputError
 from jaxgan.runs import cache, processes
 from jaxgan.training import devices
 
-COMPLETION = "--completion"  # in place of all flags: print them for ``python -m experiments``
+COMPLETION = "--completion"  # alone: list the flags, for ``python -m experiments``
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Shared:
     """Flags of every laboratory.
 
     Attributes:
-      out: Folder that holds all runs.
-      name: Name of the run's folder; by default made from the settings.
-      fresh: Start over, deleting the files of an earlier run.
-      dry_run: Print the settings and what would be written; train nothing.
-      devices: Devices to use; by default all. They share the lanes, or, if they are more than
-        the lanes, each batch of images; but cores of a CPU share batches only where this flag
-        says so.
+      out: Folder of all runs. A run goes to OUT/LABORATORY/NAME.
+      name: Name of the run's folder; by default it is made from the settings.
+      fresh: Start over and delete the files of an earlier run.
+      dry_run: Print the settings and what would be written, without training.
+      devices: Number of devices to use; by default all. Devices share the lanes (runs); if
+        there are fewer lanes than devices, they share each batch of images. CPU cores share
+        batches only if this flag is given.
     """
 
     out: str = "runs"
@@ -50,13 +50,13 @@ class CommandLine:
     Flags belong to the object, so that one process may run several commands.
 
     Args:
-      experiment: The laboratory's name, with which errors begin.
-      doc: The beginning of the help text.
+      experiment: The laboratory's name, which begins every error message.
+      doc: Text at the beginning of the help.
       shared: Defaults of the shared flags.
-      texts: Help texts of shared flags, where they differ.
-      without: Shared flags that have no meaning here.
-      arguments: How many words it takes that are no flags.
+      texts: Help texts that replace those of shared flags.
+      without: Shared flags that this laboratory does not have.
       trains_images: Whether it has the flags of ``process.MachineFlags``.
+      arguments: Largest number of positional arguments.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CommandLine:
         experiment: str,
         doc: str | None,
         *,
-        shared: Shared = Shared(),  # noqa: B008 (it is frozen)
+        shared: Shared = Shared(),  # noqa: B008 (frozen)
         texts: Mapping[str, str] | None = None,
         without: Collection[str] = (),
         trains_images: bool = False,
@@ -73,17 +73,17 @@ class CommandLine:
         self.experiment, self.doc, self.without = experiment, doc, without
         self.values = flags.FlagValues()
         flags.DEFINE_bool("help", None, "Show this text.", self.values, module_name="this run")
-        self.choices: dict[str, list[str]] = {}  # values of a flag that a shell may complete
+        self.choices: dict[str, list[str]] = {}  # values of flags, for completion
         self._defaults, self._most = shared, arguments
-        self.arguments: list[str] = []  # words that are no flags, once they are parsed
+        self.arguments: list[str] = []  # positional arguments, once they are parsed
         self._read = self.define(Shared, dataclasses.asdict(shared), texts)
         self._trains_images = trains_images
         self._read_machine = self.define(process.MachineFlags) if trains_images else dict
-        self._open = contextlib.ExitStack()  # until the command ends
+        self._open = contextlib.ExitStack()  # closed when the command ends
 
     @property
     def shared(self) -> Shared:
-        """The flags of every laboratory, once they are parsed."""
+        """The shared flags, once they are parsed."""
         return dataclasses.replace(self._defaults, **self._read())
 
     def define(
@@ -97,24 +97,24 @@ class CommandLine:
         """Define a flag for every field of a dataclass, as ``fields.define`` does.
 
         Args:
-          config: As ``fields.define`` takes it, and what follows.
-          defaults: As well.
-          texts: As well.
-          choices: Values of a flag that a shell may complete.
-          **options: As well.
+          config: As in ``fields.define``, like ``defaults``, ``texts`` and ``options``.
+          defaults: Defaults to show in the help.
+          texts: Help texts that replace those of the docstring.
+          choices: Values of flags, for completion in a shell.
+          **options: Further arguments of ``fields.define``.
         """
         self.choices |= {name: list(each) for name, each in (choices or {}).items()}
         return fields.define(self.values, config, defaults, texts, **options)
 
     def start(self) -> Mesh | None:
-        """Set JAX up, as ``process.start`` does; call it before JAX makes an array."""
+        """Set up JAX as ``process.start`` does; call it before any use of JAX arrays."""
         self._open.callback(devices.limit, None)
         several = self._machine if self._trains_images else None
         return process.start(self.shared.devices, several)
 
     @property
     def stream(self) -> bool | None:
-        """Whether data are to stay on the host, if it is said."""
+        """Whether data stay on the host; None if the flag is not given."""
         return self._machine.stream
 
     @property
@@ -122,11 +122,11 @@ class CommandLine:
         return process.MachineFlags(**self._read_machine())
 
     def run_directory(self, default_name: str) -> Path:
-        """The run's folder: ``<out>/<experiment>/<name>``, or another process's copy of it.
+        """Return the run's folder ``<out>/<experiment>/<name>``, or this process's copy of it.
 
         Raises:
-          InputError: If ``--name`` is not the name of one folder, or ``--fresh`` would clear
-            a folder that holds an input.
+          InputError: If ``--name`` is not a plain folder name, or ``--fresh`` would delete an
+            input of the command.
         """
         out, name = self.shared.out, self.shared.name
         name = default_name if name is None else name
@@ -142,10 +142,10 @@ class CommandLine:
         return self._open.enter_context(mirrored)
 
     def check_inputs(self, directory: Path) -> None:
-        """Refuse ``--fresh`` where an input of the command lies inside the run's folder.
+        """Check that ``--fresh`` would not delete an input of the command.
 
         Raises:
-          InputError: If one does.
+          InputError: If an input lies inside the run's folder.
         """
         if not self.shared.fresh:
             return
@@ -167,18 +167,17 @@ class CommandLine:
     def run(
         self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None = None
     ) -> int:
-        """Parse the flags, run the command, and say in one line why it failed.
+        """Parse the flags and run the command; report an error in one line.
 
         Args:
-          command: Gets a function to call where it is safe to stop; that raises
-            ``Stopped`` if a signal has come.
+          command: Function to run. Its argument is a function to call where it is safe to
+            stop, which raises ``Stopped`` after a signal.
           argv: The flags; by default those of the process.
 
         Returns:
-          The exit code. 2: bad input, nothing was written, or no way to write, what was saved
-          stays. 1: the run could not go on.
-          143 and 130: stopped by SIGTERM or Ctrl-C, after saving. 141: the reader of the
-          output is gone before the run is complete.
+          The exit code. 0: done. 1: the run cannot continue. 2: bad input (nothing was
+          written), or a file cannot be written (saved files stay). 130 and 143: stopped by
+          Ctrl-C or SIGTERM, after saving. 141: the reader of the output went away early.
         """
         try:
             return processes.end(self._run(command, argv))
@@ -189,13 +188,17 @@ class CommandLine:
     def _run(
         self, command: Callable[[Callable[[], None]], None], argv: Sequence[str] | None
     ) -> int:
-        logging.set_verbosity(logging.WARNING)  # orbax tells every step of a save
+        logging.set_verbosity(logging.WARNING)  # orbax logs every step of a save
         words = sys.argv[1:] if argv is None else argv
         if list(words) == [COMPLETION]:
             return self._tell(lambda: help.listing(self.values, self.choices))
         try:
             rest = self.values([self.experiment, *words])[1:]
-        except (flags.Error, OSError, UnicodeDecodeError) as error:  # or of --flagfile
+        except (
+            flags.Error,
+            OSError,
+            UnicodeDecodeError,
+        ) as error:  # the last two: from --flagfile
             return self._fail(error, 2)
         if self.values["help"].value:
             return self._tell(lambda: help.text(self.doc or "", self.values))
@@ -221,9 +224,9 @@ class CommandLine:
             return self._fail(error, 2)
         except runs.Diverged as error:
             return self._fail(error, 1)
-        except BrokenPipeError:  # such as of --dry_run | head
+        except BrokenPipeError:  # for instance --dry_run | head
             process.close_output()
-            if not (done or self.shared.dry_run):  # such as of 2>&1 | head
+            if not (done or self.shared.dry_run):  # for instance 2>&1 | head
                 return 128 + signal.SIGPIPE
         except OSError as error:
             if error.errno not in process.UNWRITABLE or error.filename is None:
@@ -231,15 +234,15 @@ class CommandLine:
             told = [f"cannot write {error.filename}: {error.strerror}"]
             told += getattr(error, "__notes__", [])
             return self._fail(
-                "; ".join([*told, "the same command goes on once that is mended"]), 2
+                "; ".join([*told, "fix this, then run the same command to resume"]), 2
             )
         except (ValueError, jax.errors.JaxRuntimeError) as error:
             if not processes.lost(error):
                 raise
-            text = "another process is gone; start all of them again, and they go on"
+            text = "another process has ended; start all of them again to resume"
             return self._fail(f"{text} ({str(error).partition(chr(10))[0][:200]})", 1)
         except runs.Stopped as error:
-            told = getattr(error, "__notes__", ["the same command goes on"])
+            told = getattr(error, "__notes__", ["run the same command to resume"])
             processes.fail("; ".join([f"{self.experiment}: {error}", *told]))
             return runs.leave(error.code)
         except KeyboardInterrupt:
@@ -253,17 +256,17 @@ class CommandLine:
         return code
 
     def _tell(self, make: Callable[[], str]) -> int:
-        """Print a text about the flags that have a meaning here."""
+        """Print a text about the flags of this laboratory."""
         for name in self.without:
             delattr(self.values, name)
         try:
             print(make(), flush=True)
-        except BrokenPipeError:  # such as of --help | head
+        except BrokenPipeError:  # for instance --help | head
             process.close_output()
         return 0
 
 
 def show_plan(configs: Mapping[Path, Any]) -> None:
-    """Print every folder's configuration, a dataclass, for ``--dry_run``."""
+    """Print the configuration of every folder as JSON, for ``--dry_run``."""
     plan = {str(folder): dataclasses.asdict(config) for folder, config in configs.items()}
     print(json.dumps(plan, indent=1))

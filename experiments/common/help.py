@@ -1,4 +1,4 @@
-"""The help of a command: flags under headings that say what they are for."""
+"""Format the help of a command, with flags grouped by purpose."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -7,18 +7,18 @@ from absl import flags
 
 
 class Purpose(NamedTuple):
-    """Flags with one purpose.
+    """A group of flags with a common purpose.
 
     Attributes:
-      examples: Flags to show beside the heading: the first that a command has.
-      names: The flags.
+      examples: Examples for the heading; the first whose flags a command has is shown.
+      names: Names of the flags, separated by spaces.
     """
 
     examples: tuple[str, ...]
     names: str
 
 
-OTHER = "others"
+OTHER = "other flags"
 PURPOSES = {
     "what to train": Purpose(
         ("--variant=gan,wgan_gp --seeds=8", "--only=A1,C3 --seeds=8"),
@@ -70,13 +70,13 @@ PURPOSES = {
 
 
 def purpose_of(flag: str) -> str:
-    """The heading of a flag."""
+    """Return the heading of a flag."""
     names = {name: heading for heading, each in PURPOSES.items() for name in each.names.split()}
     return names.get(flag, OTHER)
 
 
 def text(doc: str, values: flags.FlagValues) -> str:
-    """The help of a command: its text, then its flags by purpose."""
+    """Return the help of a command: its text, then its flags by purpose."""
     sections = [doc]
     for heading, names in _by_purpose(values).items():
         body = values.module_help(heading).removeprefix(f"\n{heading}:")
@@ -86,7 +86,7 @@ def text(doc: str, values: flags.FlagValues) -> str:
 
 
 def listing(values: flags.FlagValues, choices: Mapping[str, Collection[str]]) -> str:
-    """What a shell completes: a flag in a line, and the values that it may have."""
+    """Return one line per flag for completion in a shell: the flag and its values."""
     lines = []
     for name in sorted(name for names in _by_purpose(values).values() for name in names):
         flag = f"--{name}" if values[name].boolean else f"--{name}="
@@ -95,12 +95,12 @@ def listing(values: flags.FlagValues, choices: Mapping[str, Collection[str]]) ->
 
 
 _FILES = """\
---flagfile=FILE reads flags from a file, a flag in a line; lines that begin with # are
-comments. Flags after it win."""
+--flagfile=FILE reads flags from a file, one per line; lines that begin with # are comments.
+Flags after it override those in the file."""
 
 
 def _by_purpose(values: flags.FlagValues) -> dict[str, list[str]]:
-    """Headings, and the flags under each that are still defined."""
+    """Return the defined flags by heading."""
     headings = {}
     for heading in (*PURPOSES, OTHER):
         flags_of = values.get_key_flags_for_module(heading)
@@ -110,7 +110,7 @@ def _by_purpose(values: flags.FlagValues) -> dict[str, list[str]]:
 
 
 def _title(heading: str, names: Collection[str]) -> str:
-    """A heading with an example, of flags under it."""
+    """Return a heading with an example of its flags."""
     for example in PURPOSES[heading].examples if heading in PURPOSES else ():
         words = (word.removeprefix("--").partition("=")[0] for word in example.split())
         if all(word in names for word in words):

@@ -1,4 +1,4 @@
-"""The process of a command: the dtypes of its numbers, its output, errors of its disk."""
+"""Set up the process of a command: JAX, devices, numbers and output."""
 
 import contextlib
 import dataclasses
@@ -16,7 +16,7 @@ from jaxgan.runs import processes
 from jaxgan.runs.progress import say
 from jaxgan.training import devices
 
-# Errors of the system that mean that a path cannot be written, and that a user can mend.
+# System errors that mean that a path cannot be written, which the user can fix.
 UNWRITABLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
@@ -24,7 +24,7 @@ UNWRITABLE = {
 
 
 def close_output() -> None:
-    """Write the rest of the output nowhere: its reader is gone, as that of a pipe into head."""
+    """Discard further output after its reader has gone, for instance ``head``."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -33,12 +33,13 @@ class MachineFlags:
     """Flags of laboratories that train on images.
 
     Attributes:
-      stream: Leave the images on the host, and read batches while devices compute; by default
-        where they take more than half of a device's memory. Needs grain: pip install
-        'jaxgan[data]'.
-      coordinator: host:port of process 0, a free port there, where several processes run the
-        same command. Slurm, Open MPI and Kubernetes need none of these three flags.
-      num_processes: Number of processes; 1 under a launcher keeps a process alone.
+      stream: Keep the images in host memory and read batches while devices compute. By
+        default only if the images take more than half of a device's memory. Needs grain: pip
+        install 'jaxgan[data]'.
+      coordinator: host:port of process 0, with a free port, if several processes run the same
+        command. Under Slurm, Open MPI and Kubernetes leave out coordinator, num_processes and
+        process_id.
+      num_processes: Number of processes. With 1, a process under a launcher runs on its own.
       process_id: Number of this process, from 0.
     """
 
@@ -48,28 +49,28 @@ class MachineFlags:
     process_id: int | None = None
 
 
-MOST = 1024  # devices of a process
+MOST = 1024  # most devices of a process
 
 
 def check(count: int | None) -> None:
-    """Refuse a number of devices that no machine has.
+    """Check the number of devices.
 
     Raises:
-      InputError: If there are none, or too many.
+      InputError: If it is not 1 to ``MOST``.
     """
     if count is not None and not 1 <= count <= MOST:
         raise InputError(f"--devices={count}: must be from 1 to {MOST}")
 
 
 def start(count: int | None, several: MachineFlags | None) -> Mesh | None:
-    """Set JAX up; returns the devices, if a number is given.
+    """Set up JAX; return the mesh of devices if their number is given.
 
     Args:
-      count: Devices of each process.
-      several: The flags of several processes, if the laboratory can be run by several.
+      count: Number of devices of each process.
+      several: Flags of several processes, if the laboratory supports them.
 
     Raises:
-      InputError: If there are fewer devices, or the processes do not find one another.
+      InputError: If there are fewer devices, or the processes cannot connect.
     """
     if several:
         processes.join(several.coordinator, several.num_processes, several.process_id)
@@ -81,7 +82,7 @@ def start(count: int | None, several: MachineFlags | None) -> Mesh | None:
 
 @contextlib.contextmanager
 def float32() -> Iterator[None]:
-    """Turn the 64 bits of JAX off, in all threads; the laboratories compute in float32."""
+    """Turn off JAX's 64-bit mode in all threads; the laboratories compute in float32."""
     wide = jax.config.read("jax_enable_x64")
     if wide:
         say("jax_enable_x64 is turned off: the laboratories compute in float32")

@@ -1,4 +1,4 @@
-"""Settings of every laboratory that trains a GAN, and how they are resolved."""
+"""Settings of all laboratories that train a GAN, and how they are resolved."""
 
 import dataclasses
 import itertools
@@ -15,33 +15,41 @@ from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, canoni
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One variant with one optimizer, and the values and seeds that its lanes take.
+    """Settings of one program: a variant with one optimizer, trained in several lanes.
 
-    A lane is one training run. There is one for each combination of learning rate,
-    penalty weight, clip bound and seed; all run in one compiled program.
+    A lane is one training run. There is one lane for each combination of learning rate,
+    penalty weight, clip bound and seed; all lanes run in one compiled program.
 
     Attributes:
       variant: Loss and penalty, a name in ``OBJECTIVES``.
-      optimizer: A name in ``OPTIMIZERS``, or of optax's with its settings.
-      learning_rate: Learning rate of the generator; a list.
+      optimizer: A name in ``OPTIMIZERS``, or an optimizer of optax with its settings.
+      learning_rate: Learning rate of the generator, or a list of several to try; by default
+        it depends on the variant and the optimizer.
       critic_learning_rate: Learning rate of the critic; by default the generator's.
       schedule: Schedule of the learning rates, a name in ``SCHEDULES``.
-      betas: Decay rates of Adam and its kin, two numbers; of optax's optimizers their own.
+      betas: Decay rates b1,b2 of Adam and similar optimizers, two numbers from 0 to below 1.
+        Optax's optimizers have defaults of their own.
       critic_steps: Critic updates per generator update.
       penalty: A name in ``PENALTIES``.
-      penalty_weight: Weight of the penalty; a list.
-      clip: Bound on the critic's weights, for variants that clip; a list.
-      ema: Decay of the generator's moving average per update; 0 is none.
-      latent_dim: Latent dimensions.
-      batch_size: Examples in a batch.
-      epochs: Passes over the training data.
+      penalty_weight: Weight of the penalty, or a list of several to try; by default it
+        depends on the variant.
+      clip: Bound on the size of the critic's weights, or a list of several to try; only for
+        variants that clip weights (wgan).
+      ema: Decay per update of the generator's moving average (EMA), from 0 to below 1; 0 turns
+        the average off.
+      latent_dim: Number of latent dimensions.
+      batch_size: Examples per batch.
+      epochs: Number of epochs, which are passes over the training data.
       data: Built-in data or a path.
-      train_size: Examples to train on; others may be held out.
-      seed: First seed: of the weights and all draws.
-      seeds: Seeds per combination of settings.
-      frame_every: Epochs between two frames.
+      train_size: Number of examples to train on; others may be held out.
+      seed: First seed; it decides the initial weights and all random draws. Further seeds
+        count up from it.
+      seeds: Number of seeds per combination of settings. Each seed is a training run of its
+        own (a lane); all lanes run side by side.
+      frame_every: Epochs between two frames (pictures of the training).
       checkpoint_every: Epochs between two checkpoints.
-      pack: Examples that the critic judges together (PacGAN); divides the batch.
+      pack: Number of examples that the critic judges together (PacGAN); it must divide the
+        batch size. 1 is an ordinary GAN.
     """
 
     variant: str
@@ -68,16 +76,16 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Generator updates in one epoch."""
+        """Generator updates per epoch."""
         return steps_per_epoch(self.train_size, self.batch_size, self.critic_steps)
 
     @property
     def updates(self) -> int:
-        """Generator updates in all."""
+        """Total number of generator updates."""
         return self.epochs * self.steps_per_epoch
 
     def combinations(self) -> list[dict[str, float]]:
-        """List the combinations of traced values, each shared by ``seeds`` lanes."""
+        """List the combinations of traced settings; each is shared by ``seeds`` lanes."""
         values: dict[str, tuple[float, ...]] = {"learning_rate": self.learning_rate}
         if self.critic_learning_rate is not None:
             values["critic_learning_rate"] = (self.critic_learning_rate,)
@@ -90,21 +98,21 @@ class Training:
 
 
 def identity(config: Training) -> dict[str, Any]:
-    """Settings that tell a run from others; one at its class's default is left out."""
+    """Return the settings that identify a run, without those at their class's default."""
     fields = {field.name: field.default for field in dataclasses.fields(config)}
     values = dataclasses.asdict(config)
     return {name: values[name] for name in fields if values[name] != fields[name]}
 
 
 class Recipe(NamedTuple):
-    """A report's own values, and those that it uses with one optimizer only."""
+    """Settings of a report, and those that it uses with only one optimizer."""
 
     settings: dict[str, Any]
     by_optimizer: dict[str, dict[str, Any]] = {}
 
 
 def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
-    """Look a recipe up; without a name it is empty.
+    """Look up a recipe; without a name, return an empty one.
 
     Raises:
       InputError: If there is no such recipe.
@@ -113,13 +121,13 @@ def recipe_of(name: str | None, recipes: Mapping[str, Recipe]) -> Recipe:
 
 
 class Defaults(NamedTuple):
-    """Values of the settings that are not given.
+    """Defaults of the settings.
 
     Attributes:
-      common: Setting to value. ``variant`` is a tuple of names.
-      by_optimizer: Optimizer to settings.
-      by_variant: Variant to settings; its ``optimizer`` is the one it works best with,
-        and its learning rates hold for that one only.
+      common: Values by setting; ``variant`` is a tuple of names.
+      by_optimizer: Settings by optimizer.
+      by_variant: Settings by variant. ``optimizer`` is the one that the variant works best
+        with; its learning rates hold only for this optimizer.
     """
 
     common: dict[str, Any]
@@ -132,15 +140,15 @@ def resolve(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Resolve the settings of each program: one per variant and optimizer.
 
-    Overrides win over the recipe, the recipe over the defaults of the variant,
-    those over the defaults of the optimizer, those over the common defaults. A penalty
-    weight or clip bound goes to the variants that have one.
+    The order of precedence is: overrides, recipe, defaults of the variant, defaults of the
+    optimizer, common defaults. A penalty weight or clip bound applies only to variants that
+    have one.
 
     Returns:
-      The settings, and notes to say once everything is checked; one may be there twice.
+      The settings, and notes to print once everything is checked; notes may repeat.
 
     Raises:
-      InputError: If a name is unknown or missing, or a setting goes to no variant.
+      InputError: If a name is unknown or missing, or a setting applies to no variant.
     """
     explicit = {**recipe.settings, **overrides}
     for name in ("variant", "optimizer"):
@@ -162,7 +170,7 @@ def resolve(
                 settings |= usual
             if optimizer != favourite or "learning_rate" in stronger:
                 settings["critic_learning_rate"] = (
-                    None  # the default belongs to the other optimizer
+                    None  # the default is for the other optimizer
                 )
             if optimizer not in OPTIMIZERS and "learning_rate" not in stronger:
                 (rate,) = settings["learning_rate"]
@@ -187,14 +195,14 @@ def resolve(
 
 
 def _of_optimizer(defaults: Defaults, optimizer: str) -> dict[str, Any]:
-    """Defaults of an optimizer; optax's have Adam's learning rate, and betas of their own."""
+    """Return the defaults of an optimizer; optax's get Adam's learning rate, not its betas."""
     if optimizer in OPTIMIZERS:
         return defaults.by_optimizer[optimizer]
     return defaults.by_optimizer["adam"] | {"betas": ()}
 
 
 def fit_batch(settings: dict[str, Any], given: Mapping[str, Any], examples: str) -> list[str]:
-    """Make a default batch that is too large for the data fit; return a line that says it."""
+    """Reduce a default batch size that is too large for the data; return a note about it."""
     room = room_for_batch(settings)
     if "batch_size" in given or not 0 < room < settings["batch_size"]:
         return []
@@ -207,18 +215,18 @@ def fit_batch(settings: dict[str, Any], given: Mapping[str, Any], examples: str)
 
 
 def room_for_batch(settings: Mapping[str, Any]) -> int:
-    """The largest batch that the data have room for; 0 if there is none."""
+    """Return the largest batch size that the data allow; 0 if there is none."""
     room = _in_epoch(settings) // max(1, settings["critic_steps"])
     return room - room % max(1, settings.get("pack", 1))
 
 
 def _in_epoch(settings: Mapping[str, Any]) -> int:
-    """Examples in an epoch: all, or as many as its size says."""
+    """Return the number of examples in an epoch."""
     return settings.get("epoch_size") or settings["train_size"]
 
 
 def require_distinct(configs: list[Any]) -> list[Any]:
-    """Return the configurations.
+    """Return the configurations, after a check for repeats.
 
     Raises:
       InputError: If one appears twice.
@@ -231,14 +239,14 @@ def require_distinct(configs: list[Any]) -> list[Any]:
 def with_updates(config: Training, values: Mapping[str, Any]) -> dict[str, Any]:
     """Add the number of updates to the values ``[S]`` of all lanes.
 
-    It is traced with them, so that any number of epochs is one program.
+    It is traced like them, so that one program serves any number of epochs.
     """
     lanes = len(values["learning_rate"])
     return {**values, "updates": np.full(lanes, config.updates, np.int32)}
 
 
 def parts(config: Training, values: Mapping[str, Any]) -> tuple[Objective, Optimizers]:
-    """Build objective and optimizers of one lane, from values that may be traced."""
+    """Build objective and optimizers of one lane from values, which may be traced."""
     rate = values["learning_rate"]
     updates = values.get("updates", config.updates)
     loss = objective(

@@ -1,4 +1,4 @@
-"""Flags of every laboratory that trains a GAN; ``flags`` has the rest."""
+"""Flags of all laboratories that train a GAN, in addition to those of ``flags``."""
 
 import dataclasses
 import types
@@ -14,25 +14,25 @@ from jaxgan.training.objectives import OBJECTIVES, PENALTIES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
 _CHOICES = {
-    "variant": f"Loss and penalty: {', '.join(OBJECTIVES)}; a list.",
-    "optimizer": f"Optimizer: {', '.join(OPTIMIZERS)}, or one of optax's, such as optax.lion "
-    "or optax.adamw:b1=0.5,weight_decay=1e-3, with the learning rate of adam unless one is "
-    "given, and its own b1 and b2 unless they, --betas or those of a recipe are; a list.",
-    "schedule": f"Schedule of the learning rates: {', '.join(SCHEDULES)} (of both networks).",
-    "penalty": f"Penalty instead of the variant's own: {', '.join(PENALTIES)}.",
+    "variant": f"Variant of the GAN (loss and penalty), or a list of: {', '.join(OBJECTIVES)}.",
+    "optimizer": f"Optimizer of both networks, or a list of: {', '.join(OPTIMIZERS)}, or one "
+    "of optax, such as optax.lion or optax.adamw:b1=0.5,weight_decay=1e-3. Optax's optimizers "
+    "use the learning rate of adam and their own b1 and b2, unless these are given.",
+    "schedule": f"Schedule of both networks' learning rates: {', '.join(SCHEDULES)}.",
+    "penalty": f"Penalty to use instead of the variant's own: {', '.join(PENALTIES)}.",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Extras:
-    """Flags of what a training also writes.
+    """Flags of further outputs of a training.
 
     Attributes:
-      tensorboard: Also write the numbers and pictures for TensorBoard.
-      wandb: Also for Weights & Biases, offline unless $WANDB_MODE says otherwise.
-      aim: Also for Aim, in a repository in the folder above the run's.
-      export: Also write the generator for others' tools, to the folder export of its run, as
-        experiments.export does.
+      tensorboard: Also write numbers and pictures for TensorBoard.
+      wandb: Also log to Weights & Biases, offline unless $WANDB_MODE says otherwise.
+      aim: Also log to Aim, in a repository in the folder above the run's.
+      export: Also export the generator to the folder export of its run, as experiments.export
+        does.
     """
 
     tensorboard: bool = False
@@ -52,7 +52,7 @@ class _RecipeFlag:
     """The flag of a recipe.
 
     Attributes:
-      recipe: Use a report's own values.
+      recipe: Use the settings of a report.
     """
 
     recipe: str | None = None
@@ -72,15 +72,15 @@ def define(
 
     Args:
       line: The laboratory's command line.
-      config: The laboratory's configuration.
-      defaults: Shown in the flags' help.
+      config: The laboratory's configuration class.
+      defaults: Defaults to show in the help.
       recipes: Choices of ``--recipe``.
       texts: Help texts that replace those of the configuration's docstring.
-      without: Settings that have no flag.
-      choices: Values of further settings that a shell may complete.
+      without: Settings that get no flag.
+      choices: Values of further settings, for completion in a shell.
 
     Returns:
-      Reads the flags that are given.
+      A function that returns the given flags by name.
     """
     settings = line.define(
         config,
@@ -96,13 +96,13 @@ def define(
             **choices,
         },
     )
-    names = f"Use the settings of a report, a paper or a purpose: {', '.join(recipes)}."
+    names = f"Start from the settings of a report, a paper or a purpose: {', '.join(recipes)}."
     recipe = line.define(_RecipeFlag, texts={"recipe": names}, choices={"recipe": recipes})
     return lambda: _with_whole_names(settings()) | recipe()
 
 
 def _with_whole_names(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Join the settings of an optimizer, which commas part as they do a list, to its name."""
+    """Join the settings of an optimizer to its name: commas separate them, too."""
     names: list[str] = []
     for word in overrides.get("optimizer", ()):
         if names and ":" in names[-1] and "=" in word and ":" not in word:
@@ -113,11 +113,11 @@ def _with_whole_names(overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_name(overrides: Mapping[str, Any], variant: Sequence[str]) -> str:
-    """Make a folder's name from the settings that are given.
+    """Make a folder's name from the given settings.
 
     Args:
-      overrides: Flags as read.
-      variant: Trained where neither a variant nor a recipe is given.
+      overrides: The given flags.
+      variant: Default variants, for commands without a variant and a recipe.
     """
     parts = [overrides.get("recipe")]
     if "data" in overrides:

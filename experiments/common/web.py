@@ -1,4 +1,4 @@
-"""Pages for this machine alone: who is let in, and how they are served. Needs uvicorn."""
+"""Serve pages to browsers on this machine only. Needs uvicorn."""
 
 import contextlib
 import re
@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 from jaxgan.errors import InputError
 
 HOST = "127.0.0.1"
-CONNECTIONS = 64  # requests at once
+CONNECTIONS = 64  # most simultaneous requests
 
 
 class Site(NamedTuple):
-    """What a page asks for.
+    """The requests and answers of a page.
 
     Attributes:
-      paths: All paths there are.
-      headers: Sent with every answer.
-      longest: Bytes that a request may send.
-      wrong_body: Status with which a request's body is refused, or ``None``.
+      paths: Pattern of all valid paths.
+      headers: Headers of every answer.
+      longest: Most bytes that a request may send.
+      wrong_body: Function that returns a status to refuse a request's body, or ``None``.
     """
 
     paths: re.Pattern[str]
@@ -33,10 +33,10 @@ COMMON_HEADERS = {"referrer-policy": "no-referrer", "x-content-type-options": "n
 
 
 def check_port(port: int) -> None:
-    """Refuse a number that is no port.
+    """Check a port number.
 
     Raises:
-      InputError: If it is none.
+      InputError: If it is out of range.
     """
     if not 0 <= port <= 65535:
         raise InputError(f"--port={port} must be 0 to 65535")
@@ -45,10 +45,10 @@ def check_port(port: int) -> None:
 def refusal(
     paths: re.Pattern[str], path: str, headers: Iterable[tuple[bytes, bytes]]
 ) -> int | None:
-    """Status with which a request is refused; None lets it in.
+    """Return the status to refuse a request with; None accepts it.
 
-    Pages of other sites reach this machine's ports too, and may take on the server's name
-    (DNS rebinding). The headers that browsers send give them away.
+    Pages of other sites can reach this machine's ports, too, and can pretend to be the server
+    (DNS rebinding). The headers that browsers send reveal them.
     """
     fields = {name.lower(): value.decode("latin-1").lower() for name, value in headers}
     host = fields.get(b"host", "")
@@ -61,7 +61,7 @@ def refusal(
 
 
 async def _body(receive: Any, longest: int) -> bytes | None:
-    """The body of a request, or somewhat more of it than is allowed; None if it broke off."""
+    """Read a request's body, just beyond the limit at most; None if it is interrupted."""
     body, more = b"", True
     while more and len(body) <= longest:
         message = await receive()
@@ -73,7 +73,7 @@ async def _body(receive: Any, longest: int) -> bytes | None:
 
 
 def guarded(app: Any, site: Site) -> Any:
-    """An ASGI application that refuses, and sends the site's headers with all it answers."""
+    """Wrap an ASGI application: check its requests, and add the site's headers to answers."""
     extra = [(name.encode(), text.encode()) for name, text in site.headers.items()]
 
     async def application(scope, receive, send):
@@ -98,7 +98,7 @@ def guarded(app: Any, site: Site) -> Any:
         if status is not None:
             await answer({"type": "http.response.start", "status": status})
             await answer({"type": "http.response.body", "body": b"refused\n"})
-        elif http or scope["type"] == "lifespan":  # no WebSocket
+        elif http or scope["type"] == "lifespan":  # no WebSockets
             await app(scope, replay, answer)
 
     return application
@@ -106,7 +106,7 @@ def guarded(app: Any, site: Site) -> Any:
 
 @contextlib.contextmanager
 def _listening(app: Any, site: Site, port: int) -> Iterator[tuple[Any, socket.socket]]:
-    """A server of uvicorn and the socket of its port, whose address is printed."""
+    """Make a uvicorn server and the socket of its port; print the address."""
     import uvicorn
 
     with socket.socket() as sock:
@@ -129,10 +129,10 @@ def _listening(app: Any, site: Site, port: int) -> Iterator[tuple[Any, socket.so
 
 
 def serve(app: Any, site: Site, port: int) -> None:
-    """Answer on a port of this machine, until a signal comes.
+    """Serve on a port of this machine until a signal comes.
 
     Raises:
-      InputError: If the port cannot be had.
+      InputError: If the port is not available.
     """
     with _listening(app, site, port) as (server, sock):
         server.run([sock])
@@ -140,10 +140,10 @@ def serve(app: Any, site: Site, port: int) -> None:
 
 @contextlib.contextmanager
 def serving(app: Any, site: Site, port: int) -> Iterator[None]:
-    """Answer on a port of this machine from another thread, until the body ends.
+    """Serve on a port of this machine from another thread during the ``with`` block.
 
     Raises:
-      InputError: If the port cannot be had.
+      InputError: If the port is not available.
     """
     with _listening(app, site, port) as (server, sock):
         thread = threading.Thread(target=server.run, args=([sock],), daemon=True)

@@ -1,1 +1,1 @@
-"""Export: a trained generator for other people's tools."""
+"""Export a trained generator for other tools."""

@@ -1,12 +1,12 @@
-"""Export: write a trained generator in others' formats.
+"""Export: write a trained generator as safetensors, ONNX and a JAX program.
 
     python -m experiments.export runs/faces/gan --out=my-faces
     python -m experiments.export mobilestylegan-ffhq --out=faces --formats=safetensors,onnx
 
-It takes a complete run of any laboratory, or whatever generator ``jaxgan.load`` opens. The
-folder has the layout of a Hugging Face repository: ``model.safetensors``, ``config.json``, a
-model card and a picture, and programs that need no jaxgan: ``generator.onnx`` and
-``sampler.jax``. jaxgan reads it back: ``jaxgan.load(FOLDER)``.
+The argument is a complete run of any laboratory, or any generator that ``jaxgan.load`` can
+load. The folder has the layout of a Hugging Face repository: ``model.safetensors``,
+``config.json``, a model card and a picture. ``generator.onnx`` and ``sampler.jax`` are programs
+that run without jaxgan. ``jaxgan.load(FOLDER)`` loads the generator again.
 """
 
 import dataclasses
@@ -27,11 +27,11 @@ class Options:
     """Flags of the command.
 
     Attributes:
-      formats: What to write, a list: safetensors, onnx, jax; by default all whose libraries
-        are installed.
-      weights: Name of the generator in a file that holds several, or the end of its name.
-      settings: Settings of the network that its file does not show: name=value,... or a .json
-        file of a training run's settings.
+      formats: Formats to write, a list of: safetensors, onnx, jax. By default all whose
+        libraries are installed.
+      weights: Which generator to use from a file with several: its name or the end of it.
+      settings: Settings of the network that do not show in its file: name=value,... or a .json
+        file with the settings of a training run.
     """
 
     formats: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     texts = {
-        "out": "Folder to write; by default exports/NAME, after the run or the file.",
+        "out": "Folder to write; by default exports/NAME, with the name of the run or file.",
         "fresh": "Replace an earlier export.",
     }
     without = ("name", "dry_run", "devices")
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command(check: Callable[[], None]) -> None:
         if not line.arguments:
-            raise InputError("which generator? a run's folder, a file, or a name on offer")
+            raise InputError("which generator? Give a run's folder, a file or a name")
         options, source = Options(**read()), line.arguments[0]
         named = line.shared.out or str(Path("exports") / Path(source).resolve().name)
         if not named.isprintable():
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 generator, out, story, formats, say=progress.say, fresh=fresh, between=check
             )
         except runs.Stopped as error:
-            error.add_note("nothing is written; the same command starts over")
+            error.add_note("nothing is written; run the same command to start over")
             raise
         print(out)
 

@@ -1,4 +1,4 @@
-"""A generator to export, and what its run says of it."""
+"""Load a generator to export, with the settings and measures of its run."""
 
 import json
 import os
@@ -15,16 +15,16 @@ from jaxgan.export.folder import Story
 from jaxgan.runs.progress import say
 
 _RUN_FILES = ("config.json", "metrics.jsonl")
-_MOST_BYTES = 2**26  # of a JSON file of a run
+_MOST_BYTES = 2**26  # most bytes of a JSON file of a run
 
 
 def open_generator(
     source: str, weights: str | None, settings: str | None
 ) -> Pretrained | Cloud:
-    """Open a run, a file, or a generator that is on offer.
+    """Load a run, a file, or a generator by name.
 
     Raises:
-      InputError: If it cannot be opened, or is a run that is not complete.
+      InputError: If it cannot be loaded, or is an incomplete run.
     """
     path = Path(source)
     run = path.is_dir() and all((path / name).is_file() for name in _RUN_FILES)
@@ -43,7 +43,7 @@ def open_generator(
 
 
 def of(source: str, generator: Pretrained | Cloud) -> Story:
-    """What a card says of a generator: of a run its settings, of its last one the measures."""
+    """Collect the card's settings and measures; the latter are of the last generator."""
     path = Path(source)
     if source in zoo.GENERATORS and not os.path.exists(source):
         return Story(source, licence=zoo.SOURCES[source].licence)
@@ -51,7 +51,9 @@ def of(source: str, generator: Pretrained | Cloud) -> Story:
     if not all((folder / name).is_file() for name in _RUN_FILES):
         return Story(path.resolve().stem)
     picture = folder / "samples.png"
-    last = path.is_dir() or path.name == clouds.FILE  # the summary is not of generator_best
+    last = (
+        path.is_dir() or path.name == clouds.FILE
+    )  # the summary does not describe generator_best
     return Story(
         folder.resolve().name,
         card.settings_of(_json(folder / "config.json")),
@@ -61,11 +63,11 @@ def of(source: str, generator: Pretrained | Cloud) -> Story:
 
 
 def _json(path: Path) -> Any:
-    """Read a JSON file of a run; None if it cannot be, which is said."""
+    """Read a JSON file of a run; None, with a message, if this fails."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
-        say(f"{path} cannot be read: the card lacks what it says")
+        say(f"{path} cannot be read: the card lacks its content")
         return None

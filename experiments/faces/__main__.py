@@ -4,9 +4,9 @@
     python -m experiments.faces --data=FOLDER_OR_ARCHIVE --variant=gan,wgan_gp --epochs=30
     python -m experiments.faces --recipe=report_d_gan --data=FOLDER_OR_ARCHIVE
 
-Without ``--data`` the faces are cartoons drawn from known factors. Images are cut to
-centred squares of ``--size`` pixels and packed once; files that are left out are listed in
-``skipped.txt``. Report D's networks are ``--width=64``; the default of 32 is for a CPU.
+Without ``--data`` the faces are cartoons drawn from known factors. Images are cropped to
+centred squares of ``--size`` pixels and stored once in the cache; ``skipped.txt`` lists files
+that could not be used. Report D's networks have ``--width=64``; the default 32 is for CPUs.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Measures of faces, and variants side by side."""
+"""Measure generated faces, and draw variants side by side."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,17 +11,17 @@ from experiments.images.program import LatentSet, fixed_latents
 from jaxgan.metrics import colour, frechet, pyramid
 from jaxgan.plots import raster
 
-COMPARED_EPOCHS = (6, 22, 26, 30)  # the report's
+COMPARED_EPOCHS = (6, 22, 26, 30)  # those of the report
 MEASURED = 1000
 
 
 def finish(
     dataset: Dataset, features: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> run.Finish:
-    """Make the measures of every lane's samples against the data.
+    """Make a function that measures every lane's samples against the data.
 
-    Without ``features`` no trained network takes part. With those of the FID's
-    Inception-v3 there is a ``fid``, of ``MEASURED`` images only: compare at one number.
+    Without ``features`` no trained network is involved. With FID's Inception-v3 there is also
+    a ``fid`` of ``MEASURED`` images; compare it only with FIDs of as many images.
     """
 
     def measure(config, sample, state, directory):
@@ -52,7 +52,7 @@ def finish(
 
 
 def compare(folders: Mapping[Path, Config], directory: Path) -> None:
-    """Draw programs side by side at the report's epochs, and their training as one GIF."""
+    """Draw programs side by side at the report's epochs, and all frames as a GIF."""
     models, optimizers = (
         {getattr(config, name) for config in folders.values()}
         for name in ("model", "optimizer")

@@ -47,8 +47,8 @@ _REPORT_D = {"batch_size": 512, "epochs": 30, "latent_dim": 200, "width": 64, "s
 MODELS = {name: pair for name, pair in PAIRS.items() if DEFAULTS.common["size"] in pair.sizes}
 SIZES = tuple(sorted({size for pair in MODELS.values() for size in pair.sizes}))
 RECIPES = {
-    # The report sums its losses over the batch and halves the critic's; here they are
-    # means, so the rates are 512 times the report's 0.005, and half of that.
+    # The report sums its losses over the batch and halves the critic's; here they are means.
+    # So the rates are 512 times the report's 0.005, and half of this for the critic.
     "report_d_gan": Recipe(
         _REPORT_D
         | {
@@ -58,7 +58,7 @@ RECIPES = {
             "critic_learning_rate": 512 * 0.005 / 2,
         }
     ),
-    # The report's text. Its listing is --variant=gan --penalty=gradient beside this recipe.
+    # As in the report's text. Its listing corresponds to --variant=gan --penalty=gradient.
     "report_d_wgan_gp": Recipe(
         _REPORT_D
         | {
@@ -72,21 +72,22 @@ RECIPES = {
     ),
 }
 TEXTS = {
-    "data": "Folder, tar or zip of images; cartoons are drawn.",
-    "model": f"Pair of networks: {', '.join(MODELS)}; a list.",
-    "size": f"Pixels along a side: {', '.join(map(str, SIZES))}; not all pairs make all.",
-    "width": "Channels of the stage nearest to the image; 64 in the report.",
-    "train_size": "Images to train on, the first ones; by default all.",
+    "data": "Folder, tar or zip of images, or cartoons, faces that the laboratory draws.",
+    "model": f"Pair of networks, or a list of: {', '.join(MODELS)}.",
+    "size": f"Side of the images in pixels: {', '.join(map(str, SIZES))}. Not all pairs of "
+    "networks support all sizes.",
+    "width": "Number of channels in the layers nearest to the image; 64 in the report.",
+    "train_size": "Train only on the first so many images; by default on all.",
 }
 
 
 class Loaded(NamedTuple):
-    """Images, and what to say of them.
+    """Images to train on, with remarks.
 
     Attributes:
       dataset: The images.
-      skipped: ``(name, reason)`` of each file that is not among them.
-      lines: About how many there are, and what was done to them.
+      skipped: ``(name, reason)`` of each file that was left out.
+      lines: Remarks about the number of images and their processing.
     """
 
     dataset: Dataset
@@ -95,10 +96,10 @@ class Loaded(NamedTuple):
 
 
 def check_place(source: str, directory: Path) -> None:
-    """Refuse a folder of images that holds the run's, whose pictures would be among them.
+    """Check that the run's folder is outside the data: its pictures would become data.
 
     Raises:
-      InputError: If it does.
+      InputError: If the folder of images contains it.
     """
     if os.path.isdir(source) and directory.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(
@@ -107,7 +108,7 @@ def check_place(source: str, directory: Path) -> None:
 
 
 def load(source: str, size: int) -> Loaded:
-    """Load the images of a folder or an archive, or draw them."""
+    """Load the images of a folder or an archive, or draw cartoons."""
     if size not in SIZES:
         raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
     if source == "cartoons":

@@ -1,12 +1,12 @@
-"""Fashion-MNIST: dense against convolutional, and what one latent dimension moves.
+"""Fashion-MNIST: dense and convolutional GANs, and the effect of single latent dimensions.
 
     python -m experiments.fashion_mnist --model=report_dense --epochs=10
     python -m experiments.fashion_mnist --recipe=report_e
 
-The images come from ``--data``, which may hold MNIST or EMNIST as well, ``$JAXGAN_DATA``,
-Debian's package ``dataset-fashion-mnist``, or a download. After training, each latent
-dimension of ``--traverse`` is lowered and raised: a figure each, and what it does to the
-classes, in the judgement of a classifier that is trained once on the real images.
+The images come from ``--data`` (which may also hold MNIST or EMNIST), ``$JAXGAN_DATA``,
+Debian's package ``dataset-fashion-mnist``, or a download. After training, the run lowers and
+raises each latent dimension of ``--traverse``, draws the images, and measures how their
+classes change with a classifier that is trained once on the real images.
 """
 
 import dataclasses
@@ -36,10 +36,10 @@ class Traversal:
     """Flags of the traversal after training.
 
     Attributes:
-      traverse: Latent dimensions to move; a list.
-      traverse_by: Distance to move them.
-      class_names: File of the classes' names, one on each line, in the order of the labels;
-        by default the data set's, or numbers.
+      traverse: Latent dimensions to lower and raise after training, a list of numbers from 0.
+      traverse_by: How far to lower and raise them.
+      class_names: File of the classes' names, one per line, in the order of the labels; by
+        default those of the data set, or numbers.
     """
 
     traverse: tuple[int, ...] = traverse.TRAVERSE

@@ -1,4 +1,4 @@
-"""Whether images that were asked for by a class are of that class."""
+"""Measure whether conditional samples belong to the class that was asked for."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from jaxgan.judges import fashion
 from jaxgan.runs.directory import write_csv
 from jaxgan.training.gan import GanState
 
-EACH = 200  # images of a class, for which all classes have the same latents
+EACH = 200  # images per class, with the same latents for all classes
 
 
 def measure(
@@ -29,23 +29,23 @@ def measure(
     data: Images,
     classifier: fashion.GarmentClassifier,
 ) -> dict[str, Any]:
-    """Shares of generated images whose class the classifier reads as it was asked for.
+    """Measure the share of generated images that the classifier assigns to their class.
 
-    Writes ``classes.csv``: a line per lane and class, with the share of the generator, that
-    of its moving average, and that of the real test images of the class.
+    Writes ``classes.csv``: one line per lane and class, with the shares of the generator, of
+    its moving average, and of the real test images of the class.
 
     Args:
-      config: Of a conditional run.
-      sample: Of the moving averages.
-      state: Of all lanes.
-      directory: Of the run.
+      config: Configuration of a conditional run.
+      sample: Sampler of the moving averages.
+      state: State of all lanes.
+      directory: Directory of the run.
       data: The real images.
-      classifier: Tells the classes of images; its accuracy on test images is the measure of
-        what a perfect generator reaches.
+      classifier: Classifies images; its accuracy on test images is what a perfect generator
+        would reach.
 
     Returns:
-      ``class_accuracy`` and ``class_accuracy_average``, of the generator and its moving
-      average: numbers per lane, means over classes.
+      ``class_accuracy`` and ``class_accuracy_average`` of the generator and its moving
+      average: one number per lane, means over classes.
     """
     z, labels = by_class(fixed_latents(config, EACH, LatentSet.CLASSES), len(data.classes))
 
@@ -74,7 +74,7 @@ def measure(
 
 
 def _read(classifier: fashion.GarmentClassifier, images: np.ndarray) -> np.ndarray:
-    """The most probable class of each image."""
+    """Return the most probable class of each image."""
     return fashion.classify(classifier.params, images)[0].argmax(axis=1)
 
 

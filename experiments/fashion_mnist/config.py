@@ -53,19 +53,19 @@ RECIPES = {
     )
 }
 TEXTS = {
-    "data": "Folder of four IDX files: Fashion-MNIST, MNIST or EMNIST; fashion-mnist finds or "
-    "downloads its own.",
-    "model": f"Pair of networks: {', '.join(MODELS)}; a list.",
-    "width": "Channels or units, as each pair counts them: of the reports' widest layers, of "
-    "the layers of dcgan and sngan that are nearest to the image.",
-    "train_size": "Images to train on, the first ones; by default all.",
+    "data": "Folder with the four IDX files of Fashion-MNIST, MNIST or EMNIST; fashion-mnist "
+    "finds or downloads its own.",
+    "model": f"Pair of networks, or a list of: {', '.join(MODELS)}.",
+    "width": "Width of the networks: channels or units of the widest layers in the reports' "
+    "pairs, channels of the layers nearest to the image in dcgan and sngan.",
+    "train_size": "Train only on the first so many images; by default on all.",
 }
 
 
 def load(source: str) -> tuple[fashion_mnist.Images, Dataset]:
-    """Load the data set, and its training images."""
+    """Load the data set and its training images."""
     data = fashion_mnist.load(None if source == "fashion-mnist" else source)
     if len(data.test_images) < 2:
-        raise InputError("there is 1 test image; 2 are the fewest that can be compared with")
+        raise InputError("there is 1 test image; at least 2 are needed")
     key = hashlib.sha256(data.train_images.tobytes()).hexdigest()
     return data, Dataset(data.train_images, key, data.train_labels, data.classes)

@@ -1,4 +1,4 @@
-"""Traversal: what each latent dimension does to the classes."""
+"""Traversal: how each latent dimension changes the classes of samples."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,17 +26,17 @@ from jaxgan.metrics import frechet, intervals, kernels, neighbours
 from jaxgan.plots import figures, raster
 from jaxgan.runs import jobs
 
-SHOWN, MOVED = 10, 100  # samples in a figure, and in a measurement
+SHOWN, MOVED = 10, 100  # samples per figure, and per measurement
 RESAMPLES = 400
-TRAVERSE = (20, 50, 60, 70, 90)  # the report's
+TRAVERSE = (20, 50, 60, 70, 90)  # those of the report
 
 
 def finish(
     data: Images, dataset: Dataset, classifier: fashion.GarmentClassifier, count: int = 2000
 ) -> run.Finish:
-    """Make the measures of every lane's samples on the classifier's features.
+    """Make a function that measures every lane's samples with the classifier's features.
 
-    ``classifier_frechet`` is a Frechet distance between these features, not a FID.
+    ``classifier_frechet`` is a Fréchet distance between these features; it is not a FID.
     """
     _, real = fashion.classify(classifier.params, data.test_images[:count])
     k = min(5, len(real) - 1)
@@ -63,7 +63,7 @@ def finish(
 
 
 class Move(NamedTuple):
-    """Samples with one latent dimension lowered and raised, and their class probabilities.
+    """Samples with a latent dimension lowered and raised, and their class probabilities.
 
     Attributes:
       low: Images ``[N, 28, 28, 1]`` uint8.
@@ -88,25 +88,25 @@ def traverse(
     names: Sequence[str],
     machine: Machine = DEFAULT,
 ) -> dict[str, Any]:
-    """Move one latent dimension at a time, and see what becomes of the classes.
+    """Move one latent dimension at a time and measure how the classes change.
 
     Writes ``traversal/dimension_020.png`` for each dimension, ``traversal/classes.png``
     and ``traversal/traversal.json``.
 
     Args:
-      config: Of the run.
-      directory: Of the run, which must be complete.
-      dataset: What the run was trained on.
-      classifier: Tells the classes of images.
-      dimensions: To draw; all are ranked.
-      by: Added and subtracted.
-      names: K names of the classes.
-      machine: As ``make_program`` takes it.
+      config: Configuration of the run.
+      directory: Directory of the complete run.
+      dataset: Images that the run was trained on.
+      classifier: Classifies images.
+      dimensions: Dimensions to draw; all are ranked.
+      by: Distance to lower and raise a dimension.
+      names: Names of the K classes.
+      machine: Devices, as in ``make_program``.
 
     Returns:
-      The content of the JSON file: the classes' shares with each dimension lowered, as drawn
-      and raised, and all dimensions ranked by the total variation distance between the
-      shares lowered and raised, with a bootstrap 95 % interval over samples.
+      The content of the JSON file: the classes' shares with each dimension lowered, unmoved
+      and raised, and a ranking of all dimensions by the total variation distance between the
+      shares when lowered and when raised, with a bootstrap 95 % interval over samples.
     """
     folder, title = directory / "traversal", run.title_of(config)
     functions = make_program(config, dataset, machine=machine)
@@ -164,7 +164,7 @@ def traverse(
 
 
 def _effect(move: Move, names: Sequence[str]) -> dict[str, Any]:
-    """Total variation distance between the shares lowered and raised, with its interval."""
+    """Return the total variation distance between both shares, with its interval."""
     shift = move.raised - move.lowered
     distance = np.abs(shift.mean(axis=0)).sum() / 2
     resamples = np.random.default_rng(0).integers(0, len(shift), (RESAMPLES, len(shift)))
@@ -178,7 +178,7 @@ def _effect(move: Move, names: Sequence[str]) -> dict[str, Any]:
 
 
 def dimensions_of(dimensions: Sequence[int] | None, by: float, size: int) -> tuple[int, ...]:
-    """Check which of ``size`` latent dimensions to move; by default the report's.
+    """Return which of ``size`` latent dimensions to move, by default those of the report.
 
     Raises:
       InputError: If a dimension or the distance is out of range.
@@ -194,7 +194,7 @@ def dimensions_of(dimensions: Sequence[int] | None, by: float, size: int) -> tup
 
 
 def show(title: str, result: Mapping[str, Any]) -> None:
-    """Print the dimensions that move the classes most."""
+    """Print the dimensions that change the classes most."""
     accuracy = result["classifier_accuracy"]
     print(f"{title}: dimensions that move the classes most (classifier {accuracy:.1%} right)")
     for row in result["ranking"][:5]:

@@ -1,1 +1,1 @@
-"""More from a finished run, or from a pretrained generator."""
+"""Generate samples and more from a finished run or a pretrained generator."""

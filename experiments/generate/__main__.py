@@ -1,4 +1,4 @@
-"""Generate: more from a finished run, or from a pretrained generator.
+"""Generate: samples and more from a finished run or a pretrained generator.
 
     python -m experiments.generate RUN --count=50000 --seed=1 --out=FOLDER
     python -m experiments.generate RUN --count=50000 --out=samples.npz
@@ -8,36 +8,36 @@
     python -m experiments.generate RUN --neighbours
 
 RUN is the folder of a run of any laboratory, a file of a generator, or the name of one that is
-downloaded once. A folder gets a PNG file for each image, numbered from 0, as tools for FID
-take them; an .npz gets one array; a .png a grid. ``--walk`` writes a closed walk through
-latent space as a GIF and an mp4, ``--mix`` tables in which columns give some layers of the
-styles of rows, ``--neighbours`` samples beside the real images that are nearest to them,
-and whether they are nearer than images that were held out.
+downloaded once. A folder gets one numbered PNG file per image, as tools for FID expect; an .npz
+gets one array; a .png gets a grid. ``--walk`` writes a closed walk through latent space as a
+GIF and an mp4. ``--mix`` writes tables that mix the styles of two sets of samples.
+``--neighbours`` shows samples beside the nearest real images, and tests whether they are nearer
+than held-out images are.
 
-A command that was stopped goes on when it is given again. Sample i follows from ``--seed``
-and i alone.
+Run the same command again to resume an interrupted one. Sample i depends only on ``--seed`` and
+i.
 """
 
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from experiments.common import flags
 from experiments.faces.config import check_place
 from experiments.generate import films, neighbours, real, record, samples
-from experiments.generate.config import Config, command_of, define, place_of, with_values
 from experiments.generate.config import check as check_config
-from experiments.generate.source import Source, open_source
+from experiments.generate.config import command_of, define, place_of, with_values
+from experiments.generate.source import open_source
 from jaxgan import runtime
 from jaxgan.errors import InputError
 from jaxgan.runs.progress import duration, say
 
 _TEXTS = {
-    "out": "What to write: a folder; of samples also an .npz or a .png. By default a folder in "
-    "RUN/generated, or in runs/generate.",
-    "dry_run": "Print the settings and what would be written; write nothing.",
-    "devices": "Devices that share each batch of images; by default all but cores of a CPU.",
+    "out": "Output: a folder, or for samples also an .npz or .png file. By default a folder in "
+    "RUN/generated or runs/generate.",
+    "dry_run": "Print the settings and what would be written, without writing.",
+    "devices": "Number of devices that share each batch of images; by default all. CPU cores "
+    "share batches only if this flag is given.",
 }
 
 
@@ -66,53 +66,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = dataclasses.replace(config, batch_size=source.batch_size, weights=weights)
         if config.kind in ("samples", "neighbours"):
             config = dataclasses.replace(config, count=samples.count_of(config, place))
-        if config.kind == "samples":
-            _samples(line.shared, config, source, place, check)
-        else:
-            _folder(line.shared, config, source, place, check)
+        output = record.Output(config, source, place, line.shared.fresh, check)
+        make = _samples if config.kind == "samples" else _folder
+        make(output, line.shared.dry_run)
 
     return line.run(command, with_values(sys.argv[1:] if argv is None else argv))
 
 
-def _samples(
-    shared: flags.Shared,
-    config: Config,
-    source: Source,
-    place: Path,
-    check: Callable[[], None],
-) -> None:
+def _samples(output: record.Output, dry_run: bool) -> None:
+    """Write samples to a folder or a file."""
+    config, source, place = output.config, output.source, output.place
     count = samples.count_of(config, place)
     samples.require_fit(source, place, count)
-    settings = record.settings(config, source)
-    samples.compare(place, settings, fresh=shared.fresh)
-    if shared.dry_run:
+    output = output.identified()
+    samples.compare(place, output.settings, fresh=output.fresh)
+    if dry_run:
         flags.show_plan({place: config})
         say(f"{place}: {samples.cost(source, place, count)}")
         return
     pace = samples.Pace()
-    made = samples.make(
-        config, source, place, settings, fresh=shared.fresh, pace=pace, check=check
-    )
+    made = samples.make(output, pace)
     if pace.seconds:
         rate = pace.count / pace.seconds
         say(f"{rate:.3g} samples a second, {pace.count} in {duration(pace.seconds)}")
     say(f"wrote {count} samples to {place}" if made else f"{place}: already complete")
     if source.generator:
         flags_of = ["--neighbours"] + ["--data=FOLDER"] * (source.run is None)
-        if source.run and config.weights == "average":  # the default of runs
+        if source.run and config.weights == "average":  # the default for runs
             config = dataclasses.replace(config, weights=None)
         say(f"next: {command_of(config, *flags_of)}")
     print(place)
 
 
-def _folder(
-    shared: flags.Shared,
-    config: Config,
-    source: Source,
-    place: Path,
-    check: Callable[[], None],
-) -> None:
-    """Fill a folder with what is no samples."""
+def _folder(output: record.Output, dry_run: bool) -> None:
+    """Write a walk, tables or neighbours to a folder."""
+    config, source, place = output.config, output.source, output.place
     if place.suffix in samples.FILES:
         raise InputError(f"--out={place}: --{config.kind} needs the name of a folder")
     contents = {}
@@ -122,22 +110,19 @@ def _folder(
         contents["data_sha256"] = images.key
     else:
         films.require(config, source)
-    settings = record.settings(config, source, contents)
-    record.compare(place, settings, fresh=shared.fresh)
-    if shared.dry_run:
+    output = output.identified(contents)
+    record.compare(place, output.settings, fresh=output.fresh)
+    if dry_run:
         flags.show_plan({place: config})
         cost = neighbours.cost(config, images) if images else films.cost(config, source)
         say(f"{place}: {cost}")
         return
     if images:
-        summary = neighbours.run(
-            config, source, images, place, settings, fresh=shared.fresh, check=check
-        )
+        summary = neighbours.run(output, images)
         print("\n".join([*summary["lines"], summary["verdict"]]))
         say(f"wrote {', '.join(neighbours.PICTURES)}, neighbours.csv in {place}")
     else:
-        make = films.walk if config.kind == "walk" else films.mix
-        paths = make(config, source, place, settings, fresh=shared.fresh, check=check)
+        paths = films.walk(output) if config.kind == "walk" else films.mix(output)
         names = ", ".join(path.name for path in paths or ())
         say(f"wrote {names} in {place}" if paths else f"{place}: already complete")
     print(place)

@@ -1,4 +1,4 @@
-"""Settings of the command, and their flags."""
+"""Settings of the command and their flags."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from jaxgan.convert.sampling import MOST
 from jaxgan.errors import InputError
 
 WEIGHTS = ("average", "raw")
-WALK, MIX, NEIGHBOURS = 10.0, "4x6", 10  # of flags that are given without a value
+WALK, MIX, NEIGHBOURS = 10.0, "4x6", 10  # values of flags that are given without one
 MOST_SAMPLES = 10**7
 LIMITS = {"count": MOST_SAMPLES, "batch_size": 4096, "nearest": 20, "fps": 60, "stops": 1000}
 LAYERS = ("coarse", "middle", "fine")
@@ -23,7 +23,7 @@ _USUAL = {"walk": WALK, "mix": MIX, "neighbours": NEIGHBOURS}
 _NUMBER = re.compile(r"\d[\d.]*(x\d+)?")
 _PATHS = ("labels", "settings", "data", "inception")
 _GENERATOR = ("truncation", "weights", "lane", "epoch", "label", "labels", "settings")
-# Flags that one kind of output alone reads.
+# Flags that only one kind of output uses.
 _ONLY = {
     "stops": ("walk",),
     "fps": ("walk",),
@@ -41,29 +41,30 @@ class Config:
 
     Attributes:
       run: The run's folder, a file of a generator, or the name of one that is downloaded.
-      count: Samples; of --neighbours those that are compared. By default 100, in a grid 64, of
-        --neighbours 1000.
-      seed: Seed of the latents: sample i follows from the seed and i alone.
-      truncation: Share of the way from the mean code that is left, of generators with codes w.
-      weights: average or raw: the generator's moving average or its own weights; of a file of
-        several generators a name, or the end of one.
-      lane: Of a run: which of its lanes, from 0.
-      epoch: Of a run: the epoch of a checkpoint that is kept; by default the last.
-      label: Labels that the samples of a conditional generator take in turn; by default all.
-        A list.
-      labels: File of such labels: .npy, a text file with a row per line, or dataset.json.
-      settings: Settings of a network that its file does not show: name=value,... or a .json.
-      batch_size: Samples made at once; by default as many as have 4 million pixels, 1 to 256.
-      walk: Seconds of a closed walk through latent space.
-      stops: Latents on the walk; by default one a second.
-      fps: Pictures in a second of the walk.
-      mix: Rows x columns of a table that mixes the styles of two sets of samples.
-      mix_layers: Layers that the columns give: coarse, middle, fine, or numbers such as
-        0-3,6; by default a table each of the first three.
-      neighbours: Samples that are shown beside the images nearest to them.
-      nearest: Images shown beside a sample.
-      data: Images to compare with: a folder or an archive; by default those of the run.
-      inception: File of the weights of Inception-v3, for neighbours by its features.
+      count: Number of samples to write, or to compare with --neighbours. The default is 100, 64
+        in a grid, and 1000 with --neighbours.
+      seed: Seed of the latents; sample i depends only on the seed and i.
+      truncation: Truncation psi: factor of the distance from the mean code. 1 is none. Only for
+        generators with codes w.
+      weights: For a run, average (the generator's moving average) or raw (its own weights). For
+        a file with several generators, the name of one or the end of it.
+      lane: Which lane of a run to use, a number from 0.
+      epoch: Use the checkpoint of this epoch of a run, if it was kept; by default the last.
+      label: Labels that the samples of a conditional generator take in turn, a list; by
+        default all.
+      labels: File of such labels: .npy, a text file with one label per line, or dataset.json.
+      settings: Settings of a network that do not show in its file: name=value,... or a .json.
+      batch_size: Samples per batch, 1 to 256; by default as many as have 4 million pixels.
+      walk: Length in seconds of a closed walk through latent space.
+      stops: Number of random latents on the walk; by default one per second.
+      fps: Pictures per second of the walk.
+      mix: Rows x columns of a table that mixes the styles of two sets of samples, such as 4x6.
+      mix_layers: Layers to take from the columns: coarse, middle, fine, or numbers such as
+        0-3,6. By default one table each for coarse, middle and fine.
+      neighbours: Number of samples to show beside the real images nearest to them.
+      nearest: Number of real images to show beside a sample.
+      data: Real images to compare with, a folder or an archive; by default those of the run.
+      inception: File with the weights of Inception-v3, to compare by its features, too.
     """
 
     run: str = ""
@@ -89,14 +90,15 @@ class Config:
 
     @property
     def kind(self) -> str:
-        """What is made: ``samples``, or one of ``KINDS``."""
+        """Kind of output: ``samples``, or one of ``KINDS``."""
         return next((name for name in KINDS if getattr(self, name) is not None), "samples")
 
 
 def with_values(argv: Sequence[str]) -> list[str]:
-    """The words of a command, of which some flags may be given without a value.
+    """Add default values to flags that were given without one.
 
-    A number after such a flag is its value, unless nothing else would say of which run.
+    A number after such a flag is its value, unless it is the only argument that can name a
+    run.
     """
     usual = {f"--{name}": value for name, value in _USUAL.items()}
     several = sum(not word.startswith("-") for word in argv) > 1
@@ -110,13 +112,13 @@ def with_values(argv: Sequence[str]) -> list[str]:
 
 
 def check(config: Config) -> None:
-    """Refuse values that are out of range, or that nothing reads.
+    """Check that values are in range and have a use.
 
     Raises:
-      InputError: Names the flag, its value and what is allowed.
+      InputError: If one is not; it names the flag, its value and what is allowed.
     """
     if not config.run:
-        raise InputError("of which run or generator? Give a run's folder, a file or a name")
+        raise InputError("which run or generator? Give a run's folder, a file or a name")
     given = [name for name in KINDS if getattr(config, name) is not None]
     if len(given) > 1:
         raise InputError(f"--{given[0]} and --{given[1]} exclude each other")
@@ -147,7 +149,7 @@ def check(config: Config) -> None:
 
 
 def table(text: str) -> tuple[int, int]:
-    """Rows and columns of a table such as ``4x6``.
+    """Return rows and columns of a table such as ``4x6``.
 
     Raises:
       InputError: If they are not 1 to 20 each.
@@ -159,7 +161,7 @@ def table(text: str) -> tuple[int, int]:
 
 
 def default_name(config: Config) -> str:
-    """Name of the folder or file of a command without ``--out``."""
+    """Return the name of the output of a command without ``--out``."""
     words = [config.kind]
     for name, value in _given(config).items():
         if name in ("run", "batch_size") or (name, value) in _USUAL.items():
@@ -172,13 +174,13 @@ def default_name(config: Config) -> str:
 
 
 def _given(config: Config) -> dict[str, Any]:
-    """Settings that are not their defaults, in the order of the flags."""
+    """Return the settings that differ from their defaults, in the order of the flags."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     return {name: x for name, x in values.items() if x != getattr(Config, name)}
 
 
 def command_of(config: Config, *more: str) -> str:
-    """A command on the same generator, as it is set."""
+    """Return a command for the same generator with the same settings."""
     words = ["python -m experiments.generate", shlex.quote(config.run)]
     for name, value in _given(config).items():
         if name in _GENERATOR:
@@ -188,14 +190,14 @@ def command_of(config: Config, *more: str) -> str:
 
 
 def place_of(config: Config, out: str) -> Path:
-    """The folder or file to write.
+    """Return the folder or file to write.
 
     Args:
       config: The settings.
-      out: Of ``--out``; empty if it is not given.
+      out: Value of ``--out``; empty if it is not given.
 
     Raises:
-      InputError: If it is no path.
+      InputError: If it is not a valid path.
     """
     if out:
         if not out.isprintable():
@@ -209,7 +211,7 @@ def place_of(config: Config, out: str) -> Path:
 
 
 def define(line: CommandLine) -> Callable[[], Config]:
-    """Define the flags; the function reads them."""
+    """Define the flags; return a function that reads them."""
     generator = dict.fromkeys(("label", "labels"), "generator")
     read = line.define(
         Config,

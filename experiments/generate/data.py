@@ -1,4 +1,4 @@
-"""The data of a run: what it was trained on, and what was held out."""
+"""Load the data of a run: training data and held-out data."""
 
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ class RunData(NamedTuple):
     """The images of a run.
 
     Attributes:
-      dataset: All images, of which the first ones were trained on.
-      labelled: The data set behind them, where it is one of labelled images.
+      dataset: All images; the first ones were trained on.
+      labelled: The labelled data set behind them, if there is one.
     """
 
     dataset: Dataset
@@ -30,10 +30,10 @@ class RunData(NamedTuple):
 
 
 def load(run: OwnRun) -> RunData:
-    """Load the images that a run of an image laboratory names.
+    """Load the images that a run of an image laboratory was trained on.
 
     Raises:
-      InputError: If they cannot be read, or are not those that it was trained on.
+      InputError: If they cannot be read, or have changed since.
     """
     config = run.config
     try:
@@ -53,15 +53,15 @@ def load(run: OwnRun) -> RunData:
 
 
 def form_of(run: OwnRun) -> tuple[int, int]:
-    """Channels of a run's images, and the number of their classes."""
+    """Return the number of channels and of classes of a run's images."""
     dataset = load(run).dataset
     return dataset.images.shape[-1], len(dataset.classes)
 
 
 def points_of(run: OwnRun, lane: int) -> tuple[np.ndarray, Units]:
-    """The points ``[N, 2]`` that a lane was trained on, and their units.
+    """Return the points ``[N, 2]`` that a lane was trained on, and their units.
 
-    They are in the run's samples, or else they are taken from its data again.
+    They are read from the run's samples, or else from its data.
 
     Raises:
       InputError: If neither can be read.
@@ -70,7 +70,7 @@ def points_of(run: OwnRun, lane: int) -> tuple[np.ndarray, Units]:
     try:
         with np.load(run.directory / "samples.npz") as file:
             train = np.asarray(file["train"][lane], float)
-    except Exception:  # of a run that is not complete; a damaged file raises nearly anything
+    except Exception:  # missing in an incomplete run; a damaged file can raise any error
         cloud = points.load(config.data, config.data_key, config.columns)
         content = points.digest(cloud.points)
         if content != run.settings.get("data_sha256", content):

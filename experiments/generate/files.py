@@ -1,4 +1,4 @@
-"""Files of samples: PNG, npz and pictures, and the settings in them."""
+"""Write samples as PNG, npz and pictures, with the settings inside."""
 
 import io
 import json
@@ -16,17 +16,17 @@ from jaxgan.plots import figures, raster
 from jaxgan.runs.progress import say
 from jaxgan.runtime import replacing
 
-_SETTINGS = "jaxgan"  # the entry of a file with its settings
-_CHUNK = 2**24  # bytes that are copied at once
+_SETTINGS = "jaxgan"  # entry of a file for its settings
+_CHUNK = 2**24  # bytes per copy
 
 
 def bytes_of(source: Source, count: int) -> int:
-    """Bytes of samples that are not compressed."""
+    """Return the size of uncompressed samples in bytes."""
     return count * math.prod(source.shape) * source.dtype.itemsize
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write an image ``[H, W, C]``, whole."""
+    """Write an image ``[H, W, C]`` atomically."""
     with replacing(path) as temporary:
         _picture(image).save(temporary, format="PNG")
 
@@ -36,13 +36,13 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 
 def label_rows(source: Source, count: int) -> np.ndarray | None:
-    """The label of every sample."""
+    """Return the label of every sample; ``None`` without labels."""
     labels = source.labels
     return None if labels is None else labels[np.arange(count) % len(labels)]
 
 
 def write_npz(path: Path, source: Source, samples: np.ndarray, about: str) -> None:
-    """Write samples as an .npz that is not compressed, a part at a time."""
+    """Write samples as an uncompressed .npz in chunks."""
     name = "images" if source.generator else "points"
     others = {_SETTINGS: np.array(about)}
     labels = label_rows(source, len(samples))
@@ -66,7 +66,7 @@ def write_npz(path: Path, source: Source, samples: np.ndarray, about: str) -> No
 def write_picture(
     path: Path, source: Source, samples: np.ndarray, config: Config, about: str
 ) -> None:
-    """Write a grid of images, or a picture of points, with the settings in it."""
+    """Write a grid of images or a picture of points, with the settings inside."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         if source.generator:
@@ -74,7 +74,7 @@ def write_picture(
             raster.image_grid(temporary, samples, scale=scale)
         else:
             real = np.asarray(source.real)
-            finite = samples[np.isfinite(samples).all(axis=1)]  # a lane may have diverged
+            finite = samples[np.isfinite(samples).all(axis=1)]  # the lane may have diverged
             panels = {"real": (real, figures.REAL), "generated": (finite, figures.FAKE)}
             extent = figures.extent_of(np.concatenate([real, finite]))
             title = f"{len(samples)} points of {Path(config.run).name}"
@@ -90,7 +90,7 @@ def write_picture(
 
 
 def settings_in(path: Path) -> dict[str, Any] | None:
-    """The settings in a file that this command wrote; ``None`` if it did not."""
+    """Return the settings in an output of this command; ``None`` for other files."""
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
@@ -99,6 +99,6 @@ def settings_in(path: Path) -> dict[str, Any] | None:
             with Image.open(path) as image:
                 text = image.info[_SETTINGS]
         settings = json.loads(text)
-    except Exception:  # a file of another kind raises nearly anything
+    except Exception:  # a file of another kind can raise any error
         return None
     return settings if isinstance(settings, dict) else None

@@ -1,6 +1,6 @@
-"""A walk through latent space as a GIF and an mp4, and tables of mixed styles."""
+"""Make a walk through latent space as a GIF and an mp4, and tables of mixed styles."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -8,36 +8,34 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from experiments.generate import record
 from experiments.generate.config import LAYERS, Config, table
+from experiments.generate.record import Check, Output
 from experiments.generate.source import Source
 from jaxgan import sefa
 from jaxgan.convert import sampling
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.plots import raster, video
-from jaxgan.runs import Run
 from jaxgan.runs.progress import progress, say
 from jaxgan.sefa.render import reduce
 
-SMALLEST, GIF_SIDE, TABLE_SIDE = 256, 256, 192  # pixels of a side
+SMALLEST, GIF_SIDE, TABLE_SIDE = 256, 256, 192  # sides in pixels
 _GIF_FPS, _GIF_FRAMES = 15, 300
-_TITLE = 340  # pixels that the title of a table takes
-Check = Callable[[], None]
+_TITLE = 340  # pixels that the title of a table needs
 
 
 def frames_of(config: Config) -> int:
-    """Pictures of a walk."""
+    """Return the number of pictures of a walk."""
     return max(2, round((config.walk or 0) * config.fps))
 
 
 def stops_of(config: Config) -> int:
-    """Latents on a walk."""
+    """Return the number of latents on a walk."""
     return config.stops or max(2, round(config.walk or 0))
 
 
 def require(config: Config, source: Source) -> None:
-    """Refuse what a generator cannot show.
+    """Check that the generator supports the walk or the table.
 
     Raises:
       InputError: If it has no images, no sphere to walk on, or no layers to mix.
@@ -50,7 +48,7 @@ def require(config: Config, source: Source) -> None:
 
 
 def cost(config: Config, source: Source) -> str:
-    """Say what is made, for ``--dry_run``."""
+    """Describe the output, for ``--dry_run``."""
     generator = source.images(f"--{config.kind}")
     if config.kind == "walk":
         count, stops = frames_of(config), stops_of(config)
@@ -58,40 +56,25 @@ def cost(config: Config, source: Source) -> str:
     rows, columns = table(config.mix or "")
     sets = layer_sets(config, generator)
     count = rows + columns + rows * columns * len(sets)
-    return f"{count} images, in a table for {', '.join(sets)}"
+    return f"{count} images, in one table each for {', '.join(sets)}"
 
 
-def walk(
-    config: Config,
-    source: Source,
-    folder: Path,
-    settings: Mapping[str, Any],
-    *,
-    fresh: bool,
-    check: Check,
-) -> list[Path] | None:
-    """Write ``walk.gif`` and, where PyAV is installed, ``walk.mp4``.
-
-    Args:
-      config: The settings.
-      source: Makes the images.
-      folder: Gets the files.
-      settings: What identifies the output.
-      fresh: Start over.
-      check: Called between batches; raises ``Stopped`` to stop.
+def walk(output: Output) -> list[Path] | None:
+    """Write ``walk.gif`` and, if PyAV is installed, ``walk.mp4``.
 
     Returns:
-      The files; ``None`` if they were there.
+      The files; ``None`` if they existed already.
 
     Raises:
-      InputError: If the generator has no walk, or the folder holds something else.
+      InputError: If the generator supports no walk, or the folder holds something else.
     """
+    config, source, folder = output.config, output.source, output.place
     generator = source.images("--walk")
     z = np.asarray(sampling.latents(config.seed, 0, stops_of(config), source.dim))
     places = sefa.closed_walk(z, frames_of(config))
     if source.labels is not None:
         generator = generator.with_labels(source.labels[:1])
-    with Run(folder, settings, fresh=fresh, ways=record.WAYS) as run:
+    with output.run(folder) as run:
         paths = [folder / "walk.gif", folder / "walk.mp4"][: 1 + video.available()]
         if run.summary() and all(path.exists() for path in paths):
             return None
@@ -109,7 +92,7 @@ def walk(
         with film as add:
 
             def small() -> Iterator[np.ndarray]:
-                images = _images(source, generator, len(places), codes_of, check)
+                images = _images(source, generator, len(places), codes_of, output.check)
                 for number, image in enumerate(images):
                     frame = _enlarged(image, side)
                     add(frame)
@@ -122,12 +105,12 @@ def walk(
 
 
 def _shown(side: int) -> int:
-    """Pixels of a frame: small images are enlarged by a whole factor."""
+    """Return the side of a frame in pixels: small images are enlarged by a whole factor."""
     return side * max(1, SMALLEST // side)
 
 
 def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
-    """An image as ``[side, side, 3]``."""
+    """Enlarge an image to ``[side, side, 3]``."""
     wide = np.broadcast_to(image, (*image.shape[:2], 3))
     factor = side // len(image)
     return wide.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -140,7 +123,7 @@ def _images(
     codes_of: Callable[[np.ndarray], Any],
     check: Check,
 ) -> Iterator[np.ndarray]:
-    """Images ``[H, W, C]``, in batches of one size, of the codes of some numbers."""
+    """Yield images ``[H, W, C]`` of codes 0 to ``count - 1``, drawn in batches of one size."""
     size = min(source.batch_size, count)
     size += -size % (generator.mesh.size if generator.mesh else 1)
 
@@ -156,18 +139,18 @@ def _images(
 
 
 def layer_sets(config: Config, generator: Pretrained) -> dict[str, tuple[int, ...]]:
-    """The layers that columns give, by name: those that are asked for, or all three parts.
+    """Return the layers to take from columns, by name; by default coarse, middle and fine.
 
-    The coarse ones are those of the first two resolutions, the middle ones those of the next
-    two, as in the paper on StyleGAN.
+    Coarse layers are those of the first two resolutions, middle layers those of the next two,
+    as in the StyleGAN paper.
 
     Raises:
-      InputError: If the generator has no layers, or not these.
+      InputError: If the generator has no layers, or lacks the given ones.
     """
     count = generator.num_layers
     if not count:
         raise InputError(
-            f"--mix is for generators with a code for each layer, and the {generator.flavour} "
+            f"--mix is for generators with a code per layer, and the {generator.flavour} "
             "has one latent for all"
         )
     resolutions = max(1, round(np.log2(generator.resolution)) - 1)
@@ -180,29 +163,22 @@ def layer_sets(config: Config, generator: Pretrained) -> dict[str, tuple[int, ..
         if config.mix_layers not in sets:
             raise InputError(
                 f"--mix_layers={config.mix_layers}: images of {generator.resolution} pixels "
-                f"have {', '.join(sets)} layers alone"
+                f"have only {', '.join(sets)} layers"
             )
         return {config.mix_layers: sets[config.mix_layers]}
     return {"layers": sefa.select_layers(config.mix_layers, count)}
 
 
-def mix(
-    config: Config,
-    source: Source,
-    folder: Path,
-    settings: Mapping[str, Any],
-    *,
-    fresh: bool,
-    check: Check,
-) -> list[Path] | None:
-    """Write a table for each set of layers; the arguments are as for ``walk``.
+def mix(output: Output) -> list[Path] | None:
+    """Write one table of mixed styles per set of layers; results are as for ``walk``.
 
     Rows are samples 0 to R - 1 and columns samples R to R + C - 1.
     """
+    config, source, folder = output.config, output.source, output.place
     generator = source.images("--mix")
     sets = layer_sets(config, generator)
     rows, columns = table(config.mix or "")
-    with Run(folder, settings, fresh=fresh, ways=record.WAYS) as run:
+    with output.run(folder) as run:
         paths = [folder / f"mix_{name}.png" for name in sets]
         if run.summary() and all(path.exists() for path in paths):
             return None
@@ -211,7 +187,7 @@ def mix(
         mixed = [sefa.mix(codes[:rows], codes[rows:], layers) for layers in sets.values()]
         parts = [codes, *(x.reshape(-1, *codes.shape[1:]) for x in mixed)]
         every = np.concatenate([np.asarray(part) for part in parts])
-        drawn = _images(source, generator, len(every), every.__getitem__, check)
+        drawn = _images(source, generator, len(every), every.__getitem__, output.check)
         images = np.stack([_reduced(image) for image in drawn])
         own, tables = images[: rows + columns], images[rows + columns :]
         blank = np.full_like(images[:1], 255)
@@ -222,7 +198,7 @@ def mix(
             lines = [np.concatenate([own[i : i + 1], cells[i]]) for i in range(rows)]
             page = np.concatenate([blank, own[rows:], *lines])
             what = f"{name} layers" if name in LAYERS else name
-            title = f"columns give {what} {sefa.spell_layers(layers)}, rows the others"
+            title = f"{what} {sefa.spell_layers(layers)} from columns, the others from rows"
             width = images.shape[1] * (columns + 1)
             scale = max(1, -(-_TITLE // width))
             raster.image_grid(path, page, title, columns=columns + 1, scale=scale)

@@ -1,4 +1,4 @@
-"""Samples beside the real images that are nearest to them: does a generator repeat these?"""
+"""Compare samples with the nearest real images: does a generator repeat its data?"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,37 +7,37 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from experiments.generate import record, samples
+from experiments.generate import samples
 from experiments.generate.config import Config
 from experiments.generate.real import Real
+from experiments.generate.record import Check, Output
 from experiments.generate.source import Source
 from jaxgan.convert import sampling
 from jaxgan.errors import InputError
 from jaxgan.metrics import neighbours as metrics
 from jaxgan.metrics.intervals import Interval
 from jaxgan.plots import raster
-from jaxgan.runs import Run, to_json, write_json
+from jaxgan.runs import to_json, write_json
 from jaxgan.runs.directory import write_csv
 from jaxgan.runs.progress import duration, progress
 
-BASELINE = 4  # held-out images on a page
-_TILE = 64  # pixels of a small image on a page, at least
-_UNCHECKED = 50  # images between two looks at signals
-_SECONDS = 0.12  # that Inception-v3 takes for an image on two idle cores
-_MOST_CLOSE = 3 * metrics.CLOSE  # share that some repeated images would make
-_FEWEST = 20  # images that can be held out
+BASELINE = 4  # held-out images in a picture
+_TILE = 64  # least side in pixels of an image in a picture
+_UNCHECKED = 50  # images between two checks for signals
+_SECONDS = 0.12  # seconds per image of Inception-v3 on two idle cores
+_MOST_CLOSE = 3 * metrics.CLOSE  # share of close samples above which some images are repeated
+_FEWEST = 20  # fewest images to hold out
 PICTURES = ("neighbours.png", "nearest.png")
 FILES = (*PICTURES, "neighbours.csv", "neighbours.json")
-Check = Callable[[], None]
 
 
 class Found(NamedTuple):
-    """What is nearest by one kind of features.
+    """Nearest real images by one kind of features.
 
     Attributes:
-      samples: Of the samples.
-      held_out: Of the images that were held out.
-      nearness: Samples against images held out.
+      samples: Nearest images of the samples.
+      held_out: Nearest images of held-out images.
+      nearness: Comparison of the samples with the held-out images.
     """
 
     samples: metrics.Nearest
@@ -45,26 +45,8 @@ class Found(NamedTuple):
     nearness: metrics.Nearness
 
 
-def run(
-    config: Config,
-    source: Source,
-    real: Real,
-    folder: Path,
-    settings: Mapping[str, Any],
-    *,
-    fresh: bool,
-    check: Check,
-) -> dict[str, Any]:
-    """Compare samples with real images, and fill a folder with pictures and numbers.
-
-    Args:
-      config: The settings.
-      source: Makes the samples.
-      real: What they are compared with.
-      folder: Gets the files.
-      settings: What identifies the output.
-      fresh: Start over.
-      check: Called between parts; raises ``Stopped`` to stop.
+def run(output: Output, real: Real) -> dict[str, Any]:
+    """Compare samples with real images, and write pictures and numbers to a folder.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -72,17 +54,17 @@ def run(
     Raises:
       InputError: If there are too few images, or the folder holds something else.
     """
+    config, folder, check = output.config, output.place, output.check
     if len(real.train) <= config.nearest + _FEWEST:
         raise InputError(
-            f"{real.about} are {len(real.train)} images, too few for the {config.nearest} "
-            "nearest of some"
+            f"{real.about} are {len(real.train)} images, too few for --nearest={config.nearest}"
         )
     count, features = samples.count_of(config, folder), real.features()
-    with Run(folder, settings, fresh=fresh, ways=record.WAYS) as output:
-        summary = output.summary()
+    with output.run(folder) as record:
+        summary = record.summary()
         if summary and all((folder / name).exists() for name in FILES):
             return summary
-        fakes = _draw(source, real.train.shape[1:], count, check)
+        fakes = _draw(output.source, real.train.shape[1:], count, check)
         held, itself = _held_out(real, count, config.seed)
         found = {
             name: _find(config, real, each, fakes, held, itself, name, check)
@@ -103,12 +85,12 @@ def run(
             }
         )
         write_json(folder / "neighbours.json", summary)
-        output.finish(summary)
+        record.finish(summary)
     return summary
 
 
 def cost(config: Config, real: Real) -> str:
-    """Say what is compared, for ``--dry_run``."""
+    """Describe the comparison, for ``--dry_run``."""
     text = (
         f"{config.count} samples against {len(real.train)} real images and {real.baseline}, by "
         f"{' and '.join(real.makers)}"
@@ -120,7 +102,7 @@ def cost(config: Config, real: Real) -> str:
 
 
 def _draw(source: Source, shape: Sequence[int], count: int, check: Check) -> np.ndarray:
-    """Samples ``[N, h, w, C]``, reduced to the size of the real images."""
+    """Draw samples ``[N, h, w, C]``, resized to the real images."""
     images = np.empty((count, *shape), np.uint8)
     size = source.batch_size
     with progress(0, count, unit="sample") as bar:
@@ -133,7 +115,7 @@ def _draw(source: Source, shape: Sequence[int], count: int, check: Check) -> np.
 
 
 def _fitted(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """An image of the shape of the real ones, made as those of a folder are."""
+    """Resize an image to the shape of the real ones, like images of a folder."""
     if image.shape[2] != shape[2]:
         image = np.broadcast_to(image, (*image.shape[:2], shape[2]))
     if image.shape == tuple(shape):
@@ -144,7 +126,7 @@ def _fitted(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def _held_out(real: Real, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images to compare samples with ``[M, ...]``, and which of the real images each is."""
+    """Return images ``[M, ...]`` for the baseline, and the index of each in the real ones."""
     rng = np.random.default_rng(seed)
     if real.held_out is not None:
         chosen = np.sort(rng.permutation(len(real.held_out))[:count])
@@ -194,7 +176,7 @@ def _find(
 
 
 def passed(found: Found) -> np.ndarray:
-    """Share of held-out images that are nearer to their nearest than each sample is."""
+    """Return, per sample, the share of held-out images that are nearer to a real image."""
     held = np.sort(found.held_out.distances[:, 0])
     return np.searchsorted(held, found.samples.distances[:, 0]) / len(held)
 
@@ -221,7 +203,7 @@ def _write_pages(
     fakes: np.ndarray,
     held: np.ndarray,
 ) -> None:
-    """Two pages: the first samples, and those that are nearest of all."""
+    """Write two pictures: the first samples, and the samples that are nearest of all."""
     shares = {name: passed(x) for name, x in found.items()}
     count = min(config.neighbours or 1, len(fakes))
     suspicious = np.argsort(np.min(list(shares.values()), axis=0), kind="stable")[:count]
@@ -265,16 +247,16 @@ def _lines(name: str, found: Found, real: Real) -> list[str]:
     nearer, close = found.nearness
     return [
         f"by {name}: in {_share(nearer)} of pairs the sample is nearer to a real image than "
-        f"{real.baseline} is; 50 % if both are drawn alike",
-        f"by {name}: {_share(close)} of samples are nearer than 95 % of these; 5 % if alike",
+        f"{real.baseline} is; 50 % if both have the same distribution",
+        f"by {name}: {_share(close)} of samples are nearer than 95 % of these; 5 % is expected",
     ]
 
 
 def verdict(nearness: Mapping[str, metrics.Nearness]) -> str:
-    """Say in one line whether samples repeat real images.
+    """Return one line about whether samples repeat real images.
 
     The share of close samples decides: a generator that repeats some images has more of them,
-    however far its other samples are.
+    however far away its other samples are.
     """
     near = "of samples are as near to a real image as the nearest 5 % of images held out"
     by = {name: x.close for name, x in nearness.items() if x.close.low > metrics.CLOSE}

@@ -1,4 +1,4 @@
-"""Runs of the laboratories: their settings, and the generators in their checkpoints."""
+"""Read runs of the laboratories: settings, and generators from checkpoints."""
 
 import dataclasses
 import json
@@ -23,8 +23,8 @@ from jaxgan.runs.progress import say
 from jaxgan.training.gan import Gan, averaged
 
 POINTS, FACES, FASHION, STACKED = "points", "faces", "fashion_mnist", "stacked_mnist"
-_HANDWRITTEN = 28  # pixels of the garments' and digits' laboratories
-_MOST_BYTES = 2**24  # of a run's configuration
+_HANDWRITTEN = 28  # pixels of images in fashion_mnist and stacked_mnist
+_MOST_BYTES = 2**24  # most bytes of a run's configuration
 _MOST = {"latent_dim": 65536, "seeds": 65536, "size": 128, "width": 1024}
 
 
@@ -35,7 +35,7 @@ class OwnRun(NamedTuple):
       directory: Its folder.
       laboratory: ``points``, ``faces``, ``fashion_mnist`` or ``stacked_mnist``.
       config: Its settings.
-      settings: The same as they stand in ``config.json``, with the content of its data.
+      settings: The settings in ``config.json``, which also identify the data.
     """
 
     directory: Path
@@ -50,7 +50,7 @@ class OwnRun(NamedTuple):
 
 
 class Picked(NamedTuple):
-    """Which generator of a run: of which lane, averaged or not, after which epoch."""
+    """Which generator of a run: lane, averaged or not, and epoch."""
 
     lane: int = 0
     raw: bool = False
@@ -58,10 +58,10 @@ class Picked(NamedTuple):
 
 
 def content_of(path: Path) -> dict[str, Any] | None:
-    """What a run's ``config.json`` holds; ``None`` if a folder is no run of jaxgan.
+    """Return the content of a run's ``config.json``; ``None`` if there is no such file.
 
     Raises:
-      InputError: If the file cannot be read, or is no JSON.
+      InputError: If the file cannot be read, or is not JSON.
     """
     file = path / "config.json"
     if not file.is_file():
@@ -83,10 +83,10 @@ def _no_settings(file: Path) -> InputError:
 
 
 def read(path: Path) -> OwnRun | None:
-    """Read what a folder is a run of; ``None`` if it is no run of a laboratory.
+    """Read the run in a folder; ``None`` if it is not a run of a laboratory.
 
     Raises:
-      InputError: If it holds several runs, or settings that are none.
+      InputError: If it holds several runs, or invalid settings.
     """
     content = content_of(path)
     if content is None:
@@ -109,7 +109,7 @@ def read(path: Path) -> OwnRun | None:
 
 
 def _config(kind: type[Training], settings: dict[str, Any]) -> Any:
-    """The configuration, whose settings at their classes' defaults are not written."""
+    """Restore a configuration; settings at their class's default are not in the file."""
     names = {field.name for field in dataclasses.fields(kind)} & settings.keys()
     values: dict[str, Any] = {name: settings[name] for name in names}
     values = {n: tuple(x) if isinstance(x, list) else x for n, x in values.items()}
@@ -135,7 +135,7 @@ def _laboratory(path: Path, config: Any, command: str) -> str:
 
 
 def _written(path: Path) -> dict[str, Any]:
-    """The settings in a run's ``generator.npz``; none where there is no such file."""
+    """Return the settings in a run's ``generator.npz``; empty if there is no such file."""
     file = path / own.FILE
     return own.settings_of(file) if file.is_file() else {}
 
@@ -143,16 +143,16 @@ def _written(path: Path) -> dict[str, Any]:
 def image_generator(
     run: OwnRun, picked: Picked, form: Callable[[], tuple[int, int]]
 ) -> Pretrained:
-    """The generator of an image laboratory's run.
+    """Load a generator from an image laboratory's run.
 
     Args:
       run: The run.
       picked: Which of its generators.
-      form: Called for a run without ``generator.npz``: the channels of its images, and the
-        number of their classes.
+      form: Returns the number of channels and of classes of the images; called only for a run
+        without ``generator.npz``.
 
     Raises:
-      InputError: If there is no such generator, or no checkpoint that can be read.
+      InputError: If there is no such generator, or no readable checkpoint.
     """
     config: ImageConfig = run.config
     written = _written(run.directory)
@@ -176,7 +176,7 @@ def image_generator(
 
 
 def point_variables(run: OwnRun, picked: Picked) -> Any:
-    """The variables of the generator of a points run; arguments as for images."""
+    """Load the variables of a generator from a points run; arguments as for images."""
 
     def build(values):
         return points.build(run.config, values)
@@ -187,12 +187,12 @@ def point_variables(run: OwnRun, picked: Picked) -> Any:
 def _variables(
     run: OwnRun, picked: Picked, build: Callable[[dict[str, Any]], Gan], *example: Any
 ) -> Any:
-    """The variables of one lane's generator, from the newest checkpoint or an epoch's."""
+    """Load the variables of one lane's generator from the newest or a given checkpoint."""
     try:
         gan = build(run.config.combinations()[0])
         one = jax.eval_shape(gan.init, jax.eval_shape(jax.random.key, 0), *example)
         lanes = run.lanes
-    except Exception as error:  # settings that were damaged raise nearly anything
+    except Exception as error:  # damaged settings can raise any error
         raise _no_settings(run.directory / "config.json") from error
     if not 0 <= picked.lane < lanes:
         raise InputError(
@@ -217,6 +217,6 @@ def _variables(
 
 
 def _epochs(folder: Path) -> list[int]:
-    """Epochs of the checkpoints in a folder, whole or not."""
+    """Return the epochs of all checkpoints in a folder, including damaged ones."""
     names = [path.name for path in folder.glob("step_*")]
     return sorted(int(name[5:]) for name in names if name[5:].isdigit())

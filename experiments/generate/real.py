@@ -1,4 +1,4 @@
-"""Real images to compare samples with, and the features by which they are compared."""
+"""Real images to compare samples with, and the features for the comparison."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from jaxgan.judges import fashion
 from jaxgan.metrics import images, pyramid
 from jaxgan.runs.progress import counting, say
 
-LARGEST = 64  # pixels at which the images of --data are compared, at most
-_FRESH = 7  # seed of cartoons that no run has seen: theirs have seed 0, those of judges 101
-_MEASURED = 1000  # images whose levels give the units of features
+LARGEST = 64  # largest side in pixels at which images of --data are compared
+_FRESH = 7  # seed of unseen cartoons: runs use seed 0, judges 101 and 102
+_MEASURED = 1000  # images to measure the units of features on
 Features = Callable[[np.ndarray], Any]
 
 
@@ -26,12 +26,12 @@ class Real(NamedTuple):
     """Real images.
 
     Attributes:
-      train: ``[N, h, w, C]`` uint8: those that a generator may repeat.
-      held_out: ``[M, h, w, C]``: others of the same kind; ``None`` if there are none.
-      about: What the images are.
-      baseline: What is compared with them in place of a sample.
+      train: Training images ``[N, h, w, C]`` uint8, which a generator may repeat.
+      held_out: Other images ``[M, h, w, C]`` of the same kind; ``None`` if there are none.
+      about: Description of the images.
+      baseline: Description of what is compared with them for reference.
       key: Identifies their content.
-      makers: By name: each makes features, which may take long.
+      makers: Functions by name that make features; they may take long.
     """
 
     train: np.ndarray
@@ -42,15 +42,15 @@ class Real(NamedTuple):
     makers: Mapping[str, Callable[[], Features]]
 
     def features(self) -> dict[str, Features]:
-        """By name: ``[n, h, w, C]`` uint8 to numbers ``[n, ...]``."""
+        """Make the features by name: functions from ``[n, h, w, C]`` uint8 to ``[n, ...]``."""
         return {name: make() for name, make in self.makers.items()}
 
 
 def load(config: Config, source: Source) -> Real:
-    """Load what samples are compared with.
+    """Load the images to compare samples with.
 
     Raises:
-      InputError: If it cannot be read, or there is nothing to compare with.
+      InputError: If they cannot be read, or there are none.
     """
     generator = source.images("--neighbours")
     if config.data is not None:
@@ -83,7 +83,7 @@ def load(config: Config, source: Source) -> Real:
 
 
 def _held_out(run: own_runs.OwnRun, rest: np.ndarray, labelled: Any) -> np.ndarray | None:
-    """Images like those that were trained on, which were not."""
+    """Return images of the same kind that the run was not trained on."""
     if len(rest) >= _MEASURED:
         return rest
     if run.laboratory == own_runs.FASHION:
@@ -96,7 +96,7 @@ def _held_out(run: own_runs.OwnRun, rest: np.ndarray, labelled: Any) -> np.ndarr
 
 
 def _pixels(batch: np.ndarray) -> np.ndarray:
-    """Levels from 0 to 255, over the root of their number: distances are mean differences."""
+    """Pixel levels divided by the root of their number: distances are RMS differences."""
     flat = np.asarray(batch, np.float32).reshape(len(batch), -1)
     return flat / np.sqrt(flat.shape[1])
 
@@ -104,7 +104,7 @@ def _pixels(batch: np.ndarray) -> np.ndarray:
 def _makers(
     config: Config, train: np.ndarray, labelled: Any
 ) -> dict[str, Callable[[], Features]]:
-    """Features other than pixels, and what they are called."""
+    """Return functions that make features other than pixels, by name."""
     if config.inception is not None:
         weights = config.inception
         return {"Inception": lambda: images.inception_features(weights, say=say)}
@@ -120,16 +120,16 @@ def _classifier(labelled: Any) -> Features:
 
 
 def _classified(params: Any, batch: np.ndarray) -> np.ndarray:
-    """The last hidden layer of the garments' classifier, of each channel."""
+    """Return the last hidden layer of the classifier for each channel."""
     channels = np.moveaxis(batch, -1, 1)
     single = np.ascontiguousarray(channels).reshape(-1, *batch.shape[1:3], 1)
     return fashion.classify(params, single)[1].reshape(len(batch), -1)
 
 
 def _pyramid(train: np.ndarray) -> Features:
-    """Levels of Laplacian pyramids, of which each counts alike.
+    """Return features that weight all levels of a Laplacian pyramid equally.
 
-    In pixels the coarse ones count nearly alone, so that whatever is smooth is near to all.
+    In pixels, coarse levels dominate, so that smooth images are near to every image.
     """
     chosen = np.random.default_rng(0).permutation(len(train))[:_MEASURED]
     some = pyramid.levels(train[np.sort(chosen)])

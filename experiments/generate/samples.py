@@ -1,4 +1,4 @@
-"""Samples: a folder of PNG files, an .npz file or a grid; one that is stopped goes on."""
+"""Write samples as a folder of PNG files, an .npz file or a grid; resume if interrupted."""
 
 import contextlib
 import dataclasses
@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.generate import files, record
 from experiments.generate.config import Config
+from experiments.generate.record import Check, Output
 from experiments.generate.source import Source
 from jaxgan.convert import sampling
 from jaxgan.errors import InputError
@@ -24,18 +25,17 @@ from jaxgan.runs.progress import progress, say
 from jaxgan.runtime import cores
 
 FILES = (".npz", ".png")
-_RAW = "samples.raw"  # the samples so far, one after another
+_RAW = "samples.raw"  # the samples so far
 _GRID_PIXELS = 2**26
-Check = Callable[[], None]
 
 
 @dataclasses.dataclass
 class Pace:
-    """How fast samples are made.
+    """The speed of drawing samples.
 
     Attributes:
-      count: Samples that were made since the first batch, which waits for compilation.
-      seconds: The time that took.
+      count: Number of samples after the first batch, which includes compilation.
+      seconds: Time for these samples.
     """
 
     count: int = 0
@@ -43,13 +43,13 @@ class Pace:
 
 
 def count_of(config: Config, place: Path) -> int:
-    """Number of samples."""
+    """Return the number of samples."""
     usual = 64 if place.suffix == ".png" else 100 if config.kind == "samples" else 1000
     return usual if config.count is None else config.count
 
 
 def cost(source: Source, place: Path, count: int) -> str:
-    """Say what is written, for ``--dry_run``."""
+    """Describe the output, for ``--dry_run``."""
     size = f"{files.bytes_of(source, count) / 2**20:.1f} MiB"
     what = (
         f"{count} samples of {' x '.join(map(str, source.shape))}, {source.batch_size} at once"
@@ -62,25 +62,25 @@ def cost(source: Source, place: Path, count: int) -> str:
 
 
 def require_fit(source: Source, place: Path, count: int) -> None:
-    """Refuse a grid that is too large for a picture.
+    """Check that a grid of samples fits into a picture.
 
     Raises:
-      InputError: If it is.
+      InputError: If it is too large.
     """
     pixels = count * math.prod(source.shape[:2])
     if place.suffix == ".png" and source.generator and pixels > _GRID_PIXELS:
         most = _GRID_PIXELS // math.prod(source.shape[:2])
         raise InputError(
             f"--count={count}: a grid has room for {most} images of {source.shape[0]} pixels; "
-            "--out=FOLDER has for all"
+            "--out=FOLDER takes any number"
         )
 
 
 def compare(place: Path, settings: Mapping[str, Any], *, fresh: bool) -> None:
-    """Refuse a place that holds something else; reads only.
+    """Check that a place holds nothing else, without writing.
 
     Raises:
-      InputError: If it does.
+      InputError: If it holds something else.
     """
     if place.suffix not in FILES:
         record.compare(place, settings, fresh=fresh)
@@ -92,58 +92,43 @@ def compare(place: Path, settings: Mapping[str, Any], *, fresh: bool) -> None:
     record.compare(_part(place), settings, fresh=fresh)
 
 
-def make(
-    config: Config,
-    source: Source,
-    place: Path,
-    settings: Mapping[str, Any],
-    *,
-    fresh: bool,
-    pace: Pace,
-    check: Check,
-) -> bool:
-    """Make samples, or those that an earlier start has not made.
+def make(output: Output, pace: Pace) -> bool:
+    """Write samples, or those that are still missing.
 
     Args:
-      config: The settings.
-      source: Where samples come from.
-      place: A folder, an ``.npz`` or a ``.png``.
-      settings: What identifies the output.
-      fresh: Start over.
-      pace: Gets how fast it was.
-      check: Called between batches; raises ``Stopped`` to stop.
+      output: The output; its place is a folder, an ``.npz`` or a ``.png``.
+      pace: Where to record the speed.
 
     Returns:
-      False if all was there.
+      False if the output was complete already.
 
     Raises:
       InputError: If the place holds something else.
     """
-    compare(place, settings, fresh=fresh)
+    config, source, place, check = output.config, output.source, output.place, output.check
+    compare(place, output.settings, fresh=output.fresh)
     count = count_of(config, place)
     if place.suffix not in FILES:
-        with Run(place, settings, fresh=fresh, ways=record.WAYS) as run:
+        with output.run(place) as run:
             return _fill_folder(source, run, count, config, pace, check)
     part = _part(place)
-    if not fresh and place.exists():
+    if not output.fresh and place.exists():
         _remove(part)
         return False
-    with Run(part, settings, fresh=fresh, ways=record.WAYS) as run:
-        samples, about = (
-            _fill(source, part / _RAW, count, pace, check),
-            json.dumps(run.settings),
-        )
+    with output.run(part) as run:
+        samples = _fill(source, part / _RAW, count, pace, check)
+        about = json.dumps(run.settings)
         if place.suffix == ".npz":
             files.write_npz(place, source, samples, about)
         else:
             files.write_picture(place, source, samples, config, about)
-        del samples  # it is mapped from a file that goes
+        del samples  # it is a view of a file that is deleted next
     _remove(part)
     return True
 
 
 def _part(place: Path) -> Path:
-    """The folder in which a file is made."""
+    """Return the temporary folder of a file."""
     return place.with_name(place.name + ".part")
 
 
@@ -157,7 +142,7 @@ def _remove(part: Path) -> None:
 def _batches(
     source: Source, starts: list[int], count: int, done: int, pace: Pace, check: Check
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Batches of samples, with the number of each one's first sample."""
+    """Yield batches of samples, each with the number of its first sample."""
     if starts and done:
         say(f"goes on after {done} of {count} samples")
     began = None
@@ -174,10 +159,10 @@ def _batches(
 
 
 def _fill(source: Source, path: Path, count: int, pace: Pace, check: Check) -> np.ndarray:
-    """Append samples to a file until it has all; returns them, mapped from it.
+    """Append samples to a file until it has all; return them as a memory map.
 
-    What a stopped process has written of a batch is cut off, so that batches are those of one
-    that was not stopped.
+    An incomplete batch of an interrupted process is cut off, so that batches are the same as
+    without interruption.
     """
     row, batch_size = files.bytes_of(source, 1), source.batch_size
     size = path.stat().st_size if path.exists() else 0
@@ -197,7 +182,7 @@ def _fill(source: Source, path: Path, count: int, pace: Pace, check: Check) -> n
 def _fill_folder(
     source: Source, run: Run, count: int, config: Config, pace: Pace, check: Check
 ) -> bool:
-    """Fill a folder, as ``make`` does: a PNG for each image, or an array and a picture."""
+    """Fill a folder as ``make`` does: one PNG per image, or an array and a picture."""
     folder = run.directory
     if source.generator is None:
         paths = [folder / "samples.npz", folder / "samples.png"]
@@ -222,7 +207,7 @@ def _fill_folder(
     written: Iterator[None] = iter(())
     with ThreadPoolExecutor(cores()) as pool:
         for start, batch in _batches(source, starts, count, done, pace, check):
-            list(written)  # raises what went wrong with the batch before
+            list(written)  # raises an error of the batch before
             paths = [folder / name for name in names[start : start + len(batch)]]
             written = pool.map(files.write_png, paths, batch)
         list(written)

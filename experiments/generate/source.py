@@ -1,4 +1,4 @@
-"""What samples come from: a run of a laboratory, or any generator that jaxgan opens."""
+"""The source of samples: a run of a laboratory, or any generator that jaxgan can load."""
 
 import dataclasses
 import hashlib
@@ -22,26 +22,26 @@ from jaxgan.networks import mlp
 from jaxgan.runs.progress import say
 from jaxgan.training import devices
 
-_PIXELS = 2**22  # of a batch, by default
+_PIXELS = 2**22  # pixels of a batch, by default
 _MOST_AT_ONCE = 256
 _POINTS_AT_ONCE = 4096
 
 
 class Source(NamedTuple):
-    """Where samples come from.
+    """A source of samples.
 
     Attributes:
-      draw: ``(start, count) -> [count, ...]`` on a device: samples by their numbers.
-      shape: Shape of a sample: ``[H, W, C]`` of images, ``[2]`` of points.
-      dtype: Of the samples that ``finish`` returns.
+      draw: ``(start, count) -> [count, ...]``: draws samples by number on a device.
+      shape: Shape of a sample: ``[H, W, C]`` for images, ``[2]`` for points.
+      dtype: Type of the samples that ``finish`` returns.
       finish: Converts a batch on the host.
-      batch_size: Samples in a batch.
+      batch_size: Samples per batch.
       digest: SHA-256 of all parameters.
       dim: Length of a latent.
-      generator: The generator, of images.
-      run: The run that it is of.
+      generator: The generator, if it makes images.
+      run: The run that the generator belongs to, if any.
       labels: Labels that samples take in turn, ``[M]`` classes or ``[M, K]`` rows.
-      real: Of points: those ``[N, 2]`` that were trained on.
+      real: For points, the training points ``[N, 2]``.
     """
 
     draw: Draw
@@ -57,10 +57,10 @@ class Source(NamedTuple):
     real: np.ndarray | None = None
 
     def images(self, what: str) -> Pretrained:
-        """The generator, for what points have none of.
+        """Return the generator, for features that exist only for images.
 
         Raises:
-          InputError: If it makes points.
+          InputError: If the generator makes points.
         """
         if self.generator is None:
             raise InputError(f"{what} is for generators of images, and this one makes points")
@@ -68,7 +68,7 @@ class Source(NamedTuple):
 
 
 def open_source(config: Config, mesh: Mesh | None) -> Source:
-    """Open what the settings name.
+    """Open the run or generator in the settings.
 
     Raises:
       InputError: If there is no such run or generator, or a setting does not fit it.
@@ -97,7 +97,7 @@ def _picked(config: Config, run: OwnRun | None) -> Picked:
     if config.weights not in (None, *WEIGHTS):
         raise InputError(f"--weights={config.weights}: of a run must be average or raw")
     if config.settings is not None:
-        raise InputError("--settings has no meaning for a run, which shows its own")
+        raise InputError("--settings has no meaning for a run, which has its own")
     return Picked(config.lane, config.weights == "raw", config.epoch)
 
 
@@ -131,7 +131,7 @@ def _of_images(
 
 
 def _labels(config: Config, generator: Pretrained) -> np.ndarray | None:
-    """Labels in turn: those that are given, or all."""
+    """Return the labels to take in turn: the given ones, or all."""
     if config.labels is not None:
         return options.read_labels(config.labels)
     if config.label:

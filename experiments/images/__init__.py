@@ -1,1 +1,1 @@
-"""The parts that the image laboratories share."""
+"""Code that the image laboratories share."""

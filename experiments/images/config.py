@@ -18,8 +18,8 @@ from jaxgan.runs.progress import say
 from jaxgan.training.augment import augment
 from jaxgan.training.epochs import steps_per_epoch
 
-FEWEST = 4  # images, for measures that compare two halves of them
-SPREAD_IMAGES = 2048  # the first ones, whose spread is the data's
+FEWEST = 4  # fewest images: measures compare two halves
+SPREAD_IMAGES = 2048  # number of images to measure the data's spread from
 
 
 class Dataset(NamedTuple):
@@ -28,7 +28,7 @@ class Dataset(NamedTuple):
     Attributes:
       images: ``[N, H, W, C]`` uint8.
       key: Identifies their content.
-      labels: ``[N]`` int32, numbers of classes, where they are known.
+      labels: ``[N]`` int32 classes, if they are known.
       classes: Names of the classes.
     """
 
@@ -45,19 +45,19 @@ class Config(Training):
     Attributes:
       model: Pair of networks, a name in ``networks.pairs.PAIRS``.
       size: Side of the images in pixels.
-      width: Width of the networks, as each counts it.
-      norm: Norm of the generator: batch, layer or none.
-      critic_norm: Norm of the critic: batch, layer, none, or spectral, which the reports' pairs
-        lack; by default spectral of sngan, batch of others, and none with a penalty.
+      width: Width of the networks; its unit depends on the pair.
+      norm: Normalisation in the generator: batch, layer or none.
+      critic_norm: Normalisation in the critic: batch, layer, none, or spectral (not for pairs
+        of the reports). By default none with a penalty, else spectral for sngan, else batch.
       critic_width: Width of the critic; by default that of the generator.
-      conditional: Train by labels: both networks get the class of every image.
-      augment: Differentiable changes of all images before the critic (DiffAugment): color,
-        translation, cutout; a list.
-      flip: Mirror real images at random, left to right.
-      precision: Numbers that the networks compute with: float32 or bfloat16. Weights and losses
-        are float32, and a saved generator computes in float32.
-      epoch_size: Images in an epoch; by default those of a pass over train_size. With fewer, a
-        pass takes several epochs, and a long one is saved, measured and stopped within.
+      conditional: Train a conditional GAN: both networks get the class of every image.
+      augment: Differentiable augmentation of all images that the critic sees (DiffAugment), a
+        list of: color, translation, cutout.
+      flip: Mirror real images left to right at random.
+      precision: Number format of the networks' computations: float32 or bfloat16. Weights,
+        losses and saved generators are always float32.
+      epoch_size: Number of images per epoch; by default train_size, which is a full pass over
+        the data. With fewer, a pass takes several epochs, with metrics and checkpoints between.
     """
 
     model: str
@@ -74,7 +74,7 @@ class Config(Training):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Generator updates in one epoch."""
+        """Generator updates per epoch."""
         images = self.train_size if self.epoch_size is None else self.epoch_size
         return steps_per_epoch(images, self.batch_size, self.critic_steps)
 
@@ -83,10 +83,12 @@ PRECISIONS: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """Settings that tell a run from others."""
+    """Return the settings that identify a run."""
     settings = common_settings.identity(config)
     if config.model == "dcgan" and config.size in PAIRS["report_dcgan"].sizes:
-        settings["networks"] = 2  # an older run of that name and size has the report's
+        settings["networks"] = (
+            2  # older runs with this name and size have the networks of the report
+        )
     return settings
 
 
@@ -95,10 +97,10 @@ def configure(
 ) -> list[Config]:
     """Resolve settings into programs: one per model, variant and optimizer.
 
-    A default batch that is too large for the data is made to fit, and a line says it.
+    A default batch size that is too large for the data is reduced, and a line says so.
 
     Raises:
-      InputError: If a name is unknown, a number is out of range, or all images are alike.
+      InputError: If a name is unknown, a number is out of range, or all images are equal.
     """
     models = overrides.get("model", recipe.settings.get("model", defaults.common["model"]))
     if not models:
@@ -112,7 +114,7 @@ def configure(
         for model in models:
             norm = _critic_norm(model, settings["penalty"])
             config = Config(**{"critic_norm": norm, **settings, "model": model})
-            if config.critic_width == config.width:  # the same run as without
+            if config.critic_width == config.width:  # the default, so the run is the same
                 config = dataclasses.replace(config, critic_width=None)
             if config.epoch_size == config.train_size:
                 config = dataclasses.replace(config, epoch_size=None)
@@ -130,16 +132,18 @@ def configure(
 
 
 def _critic_norm(model: str, penalty: str) -> str:
-    """The default norm of a pair's critic: none with a penalty, which batch norm forbids."""
+    """Return the default norm of a pair's critic; penalties do not allow batch norm."""
     norms = lookup("model", model, PAIRS).critic_norms
     return "none" if penalty != "none" and "none" in norms else norms[0]
 
 
 def _require_different(images: np.ndarray) -> None:
-    """Refuse images without a spread, against which the generator's is measured."""
+    """Check that images differ: the spread of the generator is relative to theirs."""
     first = images[:SPREAD_IMAGES]
     if len(images) < FEWEST:
-        raise InputError(f"there are {len(images)} images to train on; {FEWEST} are the fewest")
+        raise InputError(
+            f"there are {len(images)} images to train on; at least {FEWEST} are needed"
+        )
     if all(np.array_equal(first[0], image) for image in first[1:]):
         which = "all" if len(first) == len(images) else "the first"
         raise InputError(
@@ -183,7 +187,7 @@ def _check(config: Config, dataset: Dataset) -> None:
 
 
 def _check_labels(config: Config, dataset: Dataset) -> None:
-    """Refuse to train by labels that there are not, or by networks that take none."""
+    """Check that a conditional run has labels, and networks that take them."""
     no_labels = f"the networks of --model={config.model} take no labels; {_with_forms()}"
     for holds, reason in (
         (dataset.labels is not None, "no labels of these images are known"),
@@ -196,6 +200,6 @@ def _check_labels(config: Config, dataset: Dataset) -> None:
 
 
 def _with_forms() -> str:
-    """Say which networks take labels and compute with other numbers."""
+    """Return a hint to the networks that take labels and other number formats."""
     names = [f"--model={name}" for name, pair in PAIRS.items() if pair.conditional]
     return f"use {' or '.join(names)}"

@@ -1,4 +1,4 @@
-"""What ``--dry_run`` of an image laboratory shows: settings, and the share of every device."""
+"""The output of ``--dry_run`` in an image laboratory: settings and device memory."""
 
 import functools
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def show(
     *,
     fresh: bool = False,
 ) -> None:
-    """Refuse what ``run_all`` refuses, and print what it would do."""
+    """Check a command as ``run_all`` does, and print what it would do."""
     identify = functools.partial(run.settings, dataset)
     jobs.check_all(folders, directory, identify, fresh=fresh)
     check_machine(list(folders.values()), dataset, machine)
@@ -36,7 +36,7 @@ def show(
 
 
 def describe(config: Config, dataset: Dataset, machine: Machine) -> str:
-    """Say what every device holds, and what the devices send one another in a step."""
+    """Describe what each device holds, and the communication per step."""
     lanes = len(lanes_of(config).seed)
     shared = shared_by(config, lanes, machine)
     count = (shared or machine.mesh or devices.make_mesh()).size
@@ -66,7 +66,7 @@ def describe(config: Config, dataset: Dataset, machine: Machine) -> str:
 
 
 def _shapes(config: Config, dataset: Dataset) -> Any:
-    """The shapes of one lane's state."""
+    """Return the shapes of one lane's state."""
     gan = build(
         config, config.combinations()[0], dataset.images.shape[-1], len(dataset.classes)
     )
@@ -80,6 +80,6 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _spell(size: int) -> str:
-    """Spell a number of bytes."""
+    """Format a number of bytes."""
     unit = "KiB" if size < 2**20 else "MiB"
     return f"{size / (2**10 if unit == 'KiB' else 2**20):.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The training of an image laboratory as compiled functions."""
+"""Training and sampling of the image laboratories as compiled functions."""
 
 import dataclasses
 import enum
@@ -29,22 +29,22 @@ SPREAD_SAMPLES = 256
 
 
 class Machine(NamedTuple):
-    """The devices to train on, and where the images are.
+    """The devices to train on, and where the images are kept.
 
     Attributes:
-      mesh: Devices, which share the lanes, or each batch if they are more than the lanes; by
-        default all, though cores of a CPU share no batches.
-      stream: Whether images stay on the host; by default where a device has no room for them.
+      mesh: Devices, which share the lanes, or each batch if there are more devices than lanes.
+        By default all, except that CPU cores do not share batches.
+      stream: Whether images stay on the host; by default only if a device has no room.
     """
 
     mesh: Mesh | None = None
     stream: bool | None = None
 
     def streams(self, images: np.ndarray) -> bool:
-        """Whether these images stay on the host.
+        """Return whether these images stay on the host.
 
         Raises:
-          InputError: If they do, and grain is not installed.
+          InputError: If they do and grain is not installed.
         """
         streams = stream.needed(images) if self.stream is None else self.stream
         if streams:
@@ -56,30 +56,30 @@ DEFAULT = Machine()
 
 
 class Lane(NamedTuple):
-    """Seed and traced settings of a run; over lanes every leaf has a leading axis S."""
+    """Seed and traced settings of a run; several lanes have a leading axis S."""
 
     seed: Any
     values: dict[str, Any]
 
 
 def stack(lanes: Sequence[Lane]) -> Lane:
-    """Join lanes: leaves ``[S]``."""
+    """Stack lanes: leaves ``[S]``."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
 
 
 def lane_of(values: Mapping[str, float], seed: int) -> Lane:
-    """Make the lane of a combination of settings with a seed."""
+    """Make the lane of a combination of settings and a seed."""
     return Lane(np.int32(seed), {name: np.float32(x) for name, x in values.items()})
 
 
 def lanes_of(config: Config) -> Lane:
-    """All lanes of a program: every combination of settings with every seed."""
+    """Return all lanes of a program: every combination of settings with every seed."""
     seeds = range(config.seed, config.seed + config.seeds)
     return stack([lane_of(values, seed) for values in config.combinations() for seed in seeds])
 
 
 def build(config: Config, values: Mapping[str, Any], channels: int, classes: int = 0) -> Gan:
-    """Build the GAN of one lane from its traced settings; ``classes`` are of labels."""
+    """Build the GAN of one lane from its traced settings; 0 classes mean no labels."""
     pair = PAIRS[config.model]
     form: dict[str, Any] = {"classes": classes} if config.conditional else {}
     if config.precision != "float32":
@@ -99,20 +99,20 @@ def build(config: Config, values: Mapping[str, Any], channels: int, classes: int
 
 
 def shared_by(config: Config, lanes: int, machine: Machine) -> Mesh | None:
-    """The devices that share the batches of each lane, if they do not share the lanes.
+    """Return the devices that share each batch; None if devices share the lanes instead.
 
     Raises:
-      InputError: If they cannot share them equally.
+      InputError: If the batch does not divide equally.
     """
     return devices.for_batches(lanes, machine.mesh, config.batch_size // config.pack)
 
 
 def check_machine(configs: Sequence[Config], dataset: Dataset, machine: Machine) -> None:
-    """Refuse what devices or other processes cannot do, before anything is written.
+    """Check devices and other processes before anything is written.
 
     Raises:
-      InputError: If devices cannot share a batch equally, images that stay on the host need
-        what is not installed, or another process trains something else.
+      InputError: If a batch does not divide equally among devices, grain is missing for
+        images on the host, or another process trains something else.
     """
     same = []
     for config in configs:
@@ -131,10 +131,10 @@ def make_program(
     """Build the functions of a run.
 
     Args:
-      config: What to train.
-      dataset: What to train on.
-      lanes: By default ``lanes_of(config)``.
-      machine: The devices, and where the images are.
+      config: Configuration of the program.
+      dataset: Images to train on.
+      lanes: Lanes; by default ``lanes_of(config)``.
+      machine: Devices, and where the images are kept.
     """
     images = dataset.images[: config.train_size]
     real_spread = _spread(to_float(jnp.asarray(images[:SPREAD_IMAGES])))
@@ -176,9 +176,10 @@ def _spread(images: jax.Array) -> jax.Array:
 
 
 def _few(images: np.ndarray) -> np.ndarray:
-    """A few images, of which even a perfect generator rarely draws one twice.
+    """Return a few images to compare distances with, to detect repeated samples.
 
-    None where they are too few, or repeat, so that their distances say little.
+    There are none if the images are too few or repeat themselves: even a perfect generator
+    would then repeat images.
     """
     count = min(SPREAD_SAMPLES, len(images) // 4)
     chosen = images[np.random.default_rng(0).permutation(len(images))[: 2 * count]]
@@ -190,7 +191,7 @@ def _few(images: np.ndarray) -> np.ndarray:
 class LatentSet(enum.IntEnum):
     """Independent sets of fixed latents."""
 
-    GRID = 1  # the frames, and the curves of a study
+    GRID = 1  # frames, and the curves of a study
     SAMPLES = 2  # samples.npz, and the edits of a study
     MEASURES = 3
     TRAVERSAL = 4
@@ -198,13 +199,13 @@ class LatentSet(enum.IntEnum):
 
 
 def fixed_latents(config: Config, count: int, which: LatentSet) -> jax.Array:
-    """Draw latents ``[count, D]`` that depend on the first seed and the set alone."""
+    """Draw latents ``[count, D]`` that depend only on the first seed and the set."""
     key = draw_key(jax.random.key(config.seed), EVALUATE, which)
     return latents(key, count, config.latent_dim)
 
 
 def _labels(config: Config, dataset: Dataset) -> np.ndarray | None:
-    """Labels ``[train_size]`` of the images to train on, if training goes by them."""
+    """Return labels ``[train_size]`` of the training images, if the run is conditional."""
     if not config.conditional or dataset.labels is None:
         return None
     return np.asarray(dataset.labels[: config.train_size], np.int32)
@@ -213,9 +214,9 @@ def _labels(config: Config, dataset: Dataset) -> np.ndarray | None:
 def fixed_labels(
     config: Config, dataset: Dataset, count: int, which: LatentSet
 ) -> np.ndarray | None:
-    """Draw labels ``[count]`` from the data's, if training goes by labels.
+    """Draw labels ``[count]`` from those of the data, if the run is conditional.
 
-    They go with ``fixed_latents``, and are without replacement while there are enough.
+    They belong to ``fixed_latents`` and are drawn without replacement if there are enough.
     """
     labels = _labels(config, dataset)
     if labels is None:
@@ -224,29 +225,29 @@ def fixed_labels(
 
 
 def by_class(z: jax.Array, classes: int) -> tuple[jax.Array, np.ndarray]:
-    """Every class with the same latents ``[N, D]``: ``[classes N, D]``, and their labels."""
+    """Repeat latents ``[N, D]`` for every class: ``[classes * N, D]``, with labels."""
     labels = np.repeat(np.arange(classes, dtype=np.int32), len(z))
     return jnp.tile(z, (classes, 1)), labels
 
 
 def without_average(state: GanState) -> GanState:
-    """The state with the moving average replaced by the generator itself."""
+    """Return the state with the generator itself in place of its moving average."""
     return dataclasses.replace(state, average=state.generator.variables)
 
 
 class Sampler(Protocol):
-    """Makes images ``[S, N, H, W, C]`` uint8 of all lanes, by the moving averages.
+    """Draws images ``[S, N, H, W, C]`` uint8 with the moving averages of all lanes.
 
-    It takes a state, latents ``[N, D]`` and, where training goes by labels, labels ``[N]``.
+    It takes a state, latents ``[N, D]`` and, for conditional runs, labels ``[N]``.
     """
 
     def __call__(self, state: GanState, z: Any, labels: np.ndarray | None = None) -> np.ndarray:
-        """Make the images."""
+        """Draw the images."""
         ...
 
 
 def make_sampler(functions: program.Program, batch: int = 250) -> Sampler:
-    """Make the sampler of the generators' moving averages, ``batch`` images at once."""
+    """Make the sampler of the generators' moving averages with ``batch`` images per call."""
     generate = functions.each(
         lambda gan, state, lane, z, labels: gan.sample(averaged(state), z, labels)
     )

@@ -1,7 +1,7 @@
-"""FID and KID of an image laboratory's generators, at the end of a run and on the way.
+"""FID and KID of an image laboratory's generators, at the end of a run and during it.
 
-They change no training, so they identify no run: a complete one is measured as it is. What
-is measured stays in ``fid.csv``, a line per epoch, lane, number of images and convention.
+They do not affect the training, so a complete run can be measured later. ``fid.csv`` has one
+line per epoch, lane, number of images and convention.
 """
 
 import csv
@@ -30,9 +30,9 @@ from jaxgan.training.gan import GanState
 
 BEST = "generator_best.npz"
 FEWEST = 2
-_AT_ONCE = 1000  # images that are drawn, and in a line of progress
-_UNCHECKED = 20  # images between two looks at signals
-_SECONDS = 0.12  # per image, on two idle cores
+_AT_ONCE = 1000  # images per call, and per line of progress
+_UNCHECKED = 20  # images between two checks for signals
+_SECONDS = 0.12  # seconds per image on two idle cores
 _NAMES = ("fid", "kid", "kid_deviation")
 
 Row = dict[str, Any]
@@ -44,13 +44,13 @@ class Quality:
     """Flags of FID and KID.
 
     Attributes:
-      fid: Images, real ones and generated ones, of which FID and KID are taken at the end,
-        for every lane; 0 measures none. A complete run is measured without training.
-      fid_every: Epochs between two measurements of the first lane on the way, a multiple
-        of --checkpoint_every; its best generator is kept. 0 measures the end only.
-      fid_convention: How images are brought to Inception-v3: tensorflow (torch-fidelity,
-        StyleGAN), clean (clean-fid) or pytorch (pytorch-fid).
-      inception: File of the weights of Inception-v3; by default they are downloaded once.
+      fid: Number of real and of generated images for FID and KID at the end of every lane; 0
+        measures nothing. A complete run is measured without further training.
+      fid_every: Epochs between two measurements of the first lane during training, a multiple
+        of --checkpoint_every; the best generator is kept. 0 measures only at the end.
+      fid_convention: How images are prepared for Inception-v3: tensorflow (as in
+        torch-fidelity and StyleGAN), clean (as in clean-fid) or pytorch (as in pytorch-fid).
+      inception: File with the weights of Inception-v3; by default they are downloaded once.
     """
 
     fid: int = 0
@@ -59,11 +59,10 @@ class Quality:
     inception: str | None = None
 
     def check(self, configs: Sequence[Config]) -> None:
-        """Refuse values out of range.
+        """Check the values of the flags.
 
         Raises:
-          InputError: Names the flag, its value and what is allowed; or the file of weights
-            that does not fit.
+          InputError: If a value is out of range, or the file of weights does not fit.
         """
         lookup("fid_convention", self.fid_convention, inception.CONVENTIONS)
         if self.fid < 0 or 0 < self.fid < FEWEST:
@@ -84,7 +83,7 @@ class Quality:
             convert_inception.load(self.inception)
 
     def show_cost(self, configs: Sequence[Config], real: int) -> None:
-        """Say how many images go through Inception-v3, and how long that takes."""
+        """Report how many images go through Inception-v3, and how long this takes."""
         if not self.fid:
             return
         count, first = 0, min(self.fid, real)
@@ -99,7 +98,7 @@ class Quality:
         )
 
     def judge(self, real: np.ndarray, about: str, check: Callable[[], None]) -> "Judge | None":
-        """Make what measures, as ``Judge`` does, if something is to be measured."""
+        """Make a ``Judge``; None if the flags ask for no measurement."""
         return Judge(self, real, about, check) if self.fid else None
 
 
@@ -108,9 +107,9 @@ class Judge:
 
     Args:
       quality: The flags.
-      real: All real images ``[N, H, W, C]`` uint8; as many as the flags say are drawn.
-      about: What the real images are, in a word or two.
-      check: Called between a few images; may raise ``Stopped``.
+      real: All real images ``[N, H, W, C]`` uint8; the number in the flags is drawn from them.
+      about: A word or two that describe the real images.
+      check: Called after every few images; it may raise ``Stopped``.
 
     Raises:
       InputError: If the weights cannot be downloaded, or there are too few images.
@@ -123,13 +122,13 @@ class Judge:
         self._weights = Path(quality.inception or zoo.inception(say))
         count = min(quality.fid, len(real))
         if count < FEWEST:
-            raise InputError(f"--fid: there are {len(real)} {about}; {FEWEST} are the fewest")
+            raise InputError(f"--fid: there are {len(real)} {about}; {FEWEST} are needed")
         say(f"FID against {count} {about}, as by {quality.fid_convention}")
         rows = np.random.default_rng(0).permutation(len(real))[:count]
         self._images = np.asarray(real[np.sort(rows)])
 
     def measure(self, draw: Draw) -> Row:
-        """FID and KID of a generator's images, with the deviation of the latter."""
+        """Measure FID and KID of a generator's images, with the standard deviation of KID."""
         fake = self._features("generated", self.quality.fid, draw)
         kid = kernels.kernel_distance(self._real, fake)
         return {
@@ -140,7 +139,7 @@ class Judge:
 
     @functools.cached_property
     def _real(self) -> np.ndarray:
-        """Features of the real images, from the cache if they were computed before."""
+        """Return features of the real images, from the cache if they are there."""
         shape = f"{self._images.shape}"
         weights = hashlib.sha256(self._weights.read_bytes()).digest()
         parts = (self._images.tobytes(), shape, self.quality.fid_convention, weights)
@@ -173,10 +172,10 @@ class Judge:
 
 
 class Records:
-    """The lines of a run's ``fid.csv`` that were measured in one way.
+    """The lines of a run's ``fid.csv`` for one number of images and one convention.
 
     Args:
-      directory: Of the run.
+      directory: Directory of the run.
       quality: The flags.
     """
 
@@ -186,7 +185,7 @@ class Records:
         self._all = _read(self.path)
 
     def lane(self, lane: int) -> dict[int, Row]:
-        """Epoch to row of a lane."""
+        """Return the rows of a lane by epoch."""
         rows = [
             row for row in self._all if row["lane"] == lane and self._key.items() <= row.items()
         ]
@@ -199,7 +198,7 @@ class Records:
         write_csv(self.path, self._all)
 
     def summary(self, epoch: int, lanes: int) -> dict[str, Any]:
-        """Numbers of all lanes at the end, and the best of several of the first lane."""
+        """Return the final results of all lanes, and the best epoch of the first lane."""
         rows = [self.lane(lane)[epoch] for lane in range(lanes)]
         values: dict[str, Any] = {name: [row[name] for row in rows] for name in _NAMES}
         values |= {f"fid_{name}": value for name, value in self._key.items()}
@@ -227,25 +226,25 @@ def _read(path: Path) -> list[Row]:
 
 
 class Follower:
-    """Measures the generators of one run, each once.
+    """Measures the generators of a run, each of them once.
 
     Args:
-      judge: Measures.
-      config: Of the run.
-      directory: Of the run.
-      dataset: What it is trained on.
+      judge: Measures images.
+      config: Configuration of the run.
+      directory: Directory of the run.
+      dataset: Images that the run is trained on.
     """
 
     def __init__(self, judge: Judge, config: Config, directory: Path, dataset: Dataset):
         self._judge, self._config, self._directory = judge, config, directory
         self._dataset = dataset
 
-    @functools.cached_property  # read when an earlier run's files are deleted
+    @functools.cached_property  # read later, after an earlier run's files are deleted
     def _records(self) -> Records:
         return Records(self._directory, self._judge.quality)
 
     def look(self, sample: Sampler, state: GanState) -> None:
-        """Measure the first lane, if it is due after the state's epoch."""
+        """Measure the first lane, if it is due in the state's epoch."""
         epoch = int(np.asarray(state.step)[0]) // self._config.steps_per_epoch
         every = self._judge.quality.fid_every
         if every and epoch and epoch % every == 0:
@@ -254,11 +253,11 @@ class Follower:
     def finish(
         self, start: Callable[[], tuple[Sampler, GanState]], summary: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Measure every lane of the last state; returns the summary with the numbers.
+        """Measure every lane of the last state; return the summary with the results.
 
         Args:
-          start: Makes the sampler and the last state; called if anything is to be measured.
-          summary: Of the run.
+          start: Returns the sampler and the last state; called only if needed.
+          summary: Summary of the run.
         """
         epoch, lanes = self._config.epochs, len(lanes_of(self._config).seed)
         if any(epoch not in self._records.lane(lane) for lane in range(lanes)):
@@ -273,7 +272,7 @@ class Follower:
     def _measure(
         self, sample: Sampler, state: GanState, epoch: int, lane: int, *, keep: bool
     ) -> None:
-        """Measure a lane, and keep its generator if it is to be kept and the best so far."""
+        """Measure a lane; with ``keep``, save its generator if it is the best so far."""
         if epoch in self._records.lane(lane):
             return
         quality = self._judge.quality
@@ -290,7 +289,7 @@ class Follower:
         earlier = self._records.lane(0)
         best = lane == 0 and all(row["fid"] < old["fid"] for old in earlier.values())
         if keep and best:
-            # Before the row: what is killed in between is measured again.
+            # Before the row is written: after a kill in between, it is measured again.
             path = self._directory / BEST
             program.save_generator(path, self._config, self._dataset, state)
         self._records.add(epoch, lane, row)

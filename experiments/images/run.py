@@ -1,4 +1,4 @@
-"""A run of an image laboratory, from start to end."""
+"""A complete run of an image laboratory."""
 
 import functools
 import hashlib
@@ -32,11 +32,11 @@ from jaxgan.runs.directory import write_arrays
 from jaxgan.runs.progress import say
 from jaxgan.training.gan import GanState
 
-GRID = 64  # samples in a frame
-COLUMNS = 8  # of every class, where training goes by labels
+GRID = 64  # samples per frame
+COLUMNS = 8  # samples of each class in conditional runs
 SAMPLES = 1000  # images in samples.npz
 
-# Measures and draws what is a laboratory's own, for the summary.
+# Adds a laboratory's own measures and pictures to the summary.
 Finish = Callable[[Config, Sampler, GanState, Path], Mapping[str, Any]]
 
 
@@ -50,35 +50,35 @@ def settings(dataset: Dataset, config: Config) -> dict[str, Any]:
 
 
 def frame_path(directory: Path, epoch: int) -> Path:
-    """Path of the sample grid of an epoch."""
+    """Return the path of the sample grid of an epoch."""
     return directory / "frames" / f"epoch_{epoch:04d}.png"
 
 
 def samples_path(directory: Path, epoch: int) -> Path:
-    """Path of the samples of that grid, as ``images``."""
+    """Return the path of the samples in this grid, as the array ``images``."""
     return frame_path(directory, epoch).with_suffix(".npz")
 
 
 def read_samples(directory: Path, epoch: int) -> np.ndarray | None:
-    """Read the samples of an epoch; ``None`` if they are missing, or damaged, which it says."""
+    """Read the samples of an epoch; ``None`` if they are missing or damaged."""
     path = samples_path(directory, epoch)
     try:
         with np.load(path) as file:
             return file["images"]
     except FileNotFoundError:
         return None
-    except Exception as error:  # a damaged file raises nearly anything
+    except Exception as error:  # a damaged file can raise any error
         say(f"{path} is damaged and left out ({type(error).__name__})")
         return None
 
 
 def title_of(config: Config) -> str:
-    """Title of a program's pictures."""
+    """Return the title of a program's pictures."""
     return f"{config.model}, {config.variant}, {config.optimizer}"
 
 
 def name_of(config: Config) -> str:
-    """Name of a program's folder in a sweep."""
+    """Return the name of a program's folder in a sweep."""
     return f"{config.model}-{config.variant}-{config.optimizer}"
 
 
@@ -96,14 +96,14 @@ def run(
     """Train every lane of a program and fill its run directory.
 
     Args:
-      config: What to train.
-      directory: Made if missing; a run that it holds goes on.
-      dataset: What to train on.
+      config: Configuration of the program.
+      directory: Run directory; it is created if missing, and a run in it is resumed.
+      dataset: Images to train on.
       finish: Adds a laboratory's own measures and pictures.
-      samples: Images in ``samples.npz``.
-      judge: Measures FID and KID; of a complete run too.
-      machine: As ``make_program`` takes it.
-      **options: As ``jobs.run`` takes them; it says what is raised.
+      samples: Number of images in ``samples.npz``.
+      judge: Measures FID and KID, also of a complete run.
+      machine: Devices, as in ``make_program``.
+      **options: Options of ``jobs.run``, which also documents the errors.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -194,7 +194,7 @@ def job(
 
 
 def _grid(config: Config, dataset: Dataset) -> tuple[Any, np.ndarray | None]:
-    """Latents and labels of a frame: of a conditional run every class, a row each."""
+    """Return latents and labels of a frame; a conditional run has one row per class."""
     if not config.conditional:
         return fixed_latents(config, GRID, LatentSet.GRID), None
     return by_class(fixed_latents(config, COLUMNS, LatentSet.GRID), len(dataset.classes))
@@ -203,7 +203,7 @@ def _grid(config: Config, dataset: Dataset) -> tuple[Any, np.ndarray | None]:
 def _draw_grid(
     path: Path, images: np.ndarray, title: str, config: Config, dataset: Dataset
 ) -> None:
-    """Draw the images of ``_grid``."""
+    """Draw a frame: the images of ``_grid``."""
     if config.conditional:
         rows = np.split(images, len(dataset.classes))
         raster.image_rows(path, dict(zip(dataset.classes, rows, strict=True)), title)
@@ -212,7 +212,7 @@ def _draw_grid(
 
 
 def draw_curves(path: Path, title: str, records: Sequence[Mapping[str, Any]]) -> None:
-    """Draw both losses in one panel, and the spread in another."""
+    """Draw the losses in one panel and the spread of samples in another."""
 
     def column(name):
         return np.array([record[name] for record in records], float)
@@ -243,12 +243,12 @@ def run_all(
     """Run every program, in ``directory`` itself or in folders below it.
 
     Args:
-      configs: What to train.
-      directory: Of the command.
-      dataset: What to train on.
+      configs: Configurations of the programs.
+      directory: Folder of the command.
+      dataset: Images to train on.
       fresh: Start every program over.
-      machine: As ``make_program`` takes it.
-      **options: As ``run`` takes them.
+      machine: Devices, as in ``make_program``.
+      **options: Options of ``run``.
 
     Returns:
       The summaries of the programs that did not diverge.

@@ -1,1 +1,1 @@
-"""Packing of image folders ahead of training."""
+"""Pack folders of images before training."""

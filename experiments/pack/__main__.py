@@ -1,11 +1,11 @@
-"""Pack: the images of a folder or an archive, cut to squares, as one array on disk.
+"""Pack: crop the images of a folder or an archive to squares, as one array on disk.
 
     python -m experiments.pack FOLDER_OR_ARCHIVE --size=64
 
-``experiments.faces --data=FOLDER_OR_ARCHIVE --size=64`` packs by itself, and finds what this
-command has packed: it is for large folders, ahead of training. It uses all cores and little
-memory. One that is killed goes on where it was. The array, one byte per colour, goes to the
-cache; the command prints its path.
+``experiments.faces --data=FOLDER_OR_ARCHIVE --size=64`` packs by itself and uses what this
+command has packed. The command is for large folders, before training: it uses all cores and
+little memory, and resumes after an interruption. The array has one byte per colour value and
+goes to the cache; the command prints its path.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
-    # Each process that decodes imports this module, and should not import JAX.
+    # Each decoding process imports this module and should not import JAX.
     from experiments.common import flags
     from jaxgan.data import image_folder
     from jaxgan.errors import InputError
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         """Flags of the command.
 
         Attributes:
-          size: Pixels along a side.
+          size: Side of the images in pixels.
         """
 
         size: int = 64

@@ -1,1 +1,1 @@
-"""The points laboratory: GANs of points in the plane."""
+"""The points laboratory: GANs learn points in the plane."""

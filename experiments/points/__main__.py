@@ -1,16 +1,15 @@
 """Points: a GAN learns a cloud of points in the plane, and you watch.
 
     python -m experiments.points --variant=wgan_gp
-    python -m experiments.points --variant=gan,wgan,wgan_gp --optimizer=sgd,adam,rmsprop \
-        --seeds=8 --epochs=50
+    python -m experiments.points --variant=gan,wgan_gp --optimizer=adam,rmsprop --seeds=8
     python -m experiments.points --recipe=report_b --data=points.mat
     python -m experiments.points --live
 
-The first command takes one to two minutes on two CPU cores and ends with a fit
-ratio (see ``jaxgan.metrics.fit_ratio``) near 1, which a perfect generator scores. The run
-directory holds the settings, the metrics, the samples, the pictures and the checkpoints.
-The same command again goes on where it stopped. The last is a page in the browser on which
-one training is watched and played with (docs/live.md).
+The first command takes one to two minutes on two CPU cores and ends with a fit ratio near 1,
+the score of a perfect generator (see ``jaxgan.metrics.fit_ratio``). The run's folder holds
+settings, metrics, samples, pictures and checkpoints. Run the same command again to resume an
+interrupted training. The last command opens a page in the browser where you watch and steer
+one training (docs/live.md).
 """
 
 import dataclasses
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         extras = training_flags.Extras(**read_extras())
         overrides, options = read(), live.Options(**read_live())
         if not options.live and read_live().keys() - {"live"}:
-            raise InputError("--port is that of --live")
+            raise InputError("--port needs --live")
 
         @functools.cache
         def load(data, key, columns):

@@ -1,4 +1,4 @@
-"""Settings of the points laboratory: configurations and defaults."""
+"""Settings of the points laboratory and their defaults."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -21,13 +21,13 @@ class Config(Training):
     """Settings of the points laboratory.
 
     Attributes:
-      generator_widths: Hidden widths of the generator; a list.
-      critic_widths: Hidden widths of the critic; a list.
-      data_key: Variable of a ``.mat`` file.
-      standardize: Train on points of mean 0 and standard deviation 1.
-      columns: Two columns of a ``.csv`` file: names, or numbers from 0; a list.
-      latent: Law of the latents, a name in ``LATENTS``.
-      modes: File of the modes' centres, of the kinds of ``data``.
+      generator_widths: Widths of the generator's hidden layers, a list.
+      critic_widths: Widths of the critic's hidden layers, a list.
+      data_key: Name of the variable to read from a ``.mat`` file.
+      standardize: Scale the points to mean 0 and standard deviation 1 for training.
+      columns: The two columns to read from a ``.csv`` file: names, or numbers from 0.
+      latent: Distribution of the latents, a name in ``LATENTS``.
+      modes: File of the modes' centres, in a format of ``data``.
     """
 
     generator_widths: tuple[int, ...]
@@ -40,11 +40,11 @@ class Config(Training):
 
 
 TEXTS = {
-    "data": f"One of {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
-    "train_size": "Points to train on; the others are held out.",
-    "modes": "File of the modes' centres (.mat, .npy or .csv); by default those that a "
-    "built-in cloud has, or clusters of the points.",
-    "latent": f"Law of the latents: {', '.join(LATENTS)} (uniform from -1 to 1).",
+    "data": f"Points to learn: {', '.join(points.POINT_CLOUDS)}, or a .mat, .npy or .csv file.",
+    "train_size": "Number of points to train on; the others are held out.",
+    "modes": "File of the modes' centres (.mat, .npy or .csv). By default those of a built-in "
+    "cloud, or the centres of clusters in the points.",
+    "latent": f"Distribution of the latents: {', '.join(LATENTS)} (from -1 to 1).",
 }
 
 _COMMON: dict[str, Any] = {
@@ -69,19 +69,18 @@ _COMMON: dict[str, Any] = {
     "checkpoint_every": 20,
 }
 
-USUAL_SIZE = 7000  # points to train on, for which the defaults were chosen
-# Of 80 points of the M, and with wgan_gp of 400 and of the moons too, wgan and wgan_gp make
-# closer fits with five times the epochs, and no closer ones with 21. Those of gan mostly get
-# worse.
+USUAL_SIZE = 7000  # number of training points that the defaults were chosen for
+# On 80 points of the M (and with wgan_gp on 400 points and on the moons), wgan and wgan_gp fit
+# closer with five times the epochs, and no closer with 21 times. gan mostly fits worse.
 MORE_EPOCHS = 5
 _PACE = ("epochs", "frame_every", "checkpoint_every")
 
-# The values of penalised variants were chosen on a hexagon of 37 Gaussians, 60 scattered ones
-# and the M with seeds 200 to 203: other clouds and seeds than those of the tables. A wide
-# generator makes steeper passages from mode to mode, and so do two latents rather than four;
-# but with two, and with fewer critic steps, wgan_gp fitted the M less closely (1.24 for 1.16);
-# wgan_lp, dragan and r1 share the values of others, and were not measured.
-# Those of gan and wgan were chosen on the M alone. The learning rate holds for that optimizer.
+# The values of penalised variants were chosen on a hexagon of 37 Gaussians, 60 scattered
+# Gaussians and the M with seeds 200 to 203, not on the clouds and seeds of the tables. A wide
+# generator makes steeper transitions between modes, and so do two latent dimensions instead of
+# four; but with two, and with fewer critic steps, wgan_gp fits the M less closely (1.24 instead
+# of 1.16). wgan_lp, dragan and r1 share these values without measurements of their own. The
+# values of gan and wgan were chosen on the M alone. Learning rates are for that optimizer.
 _PENALISED = {
     "optimizer": "adam",
     "learning_rate": (1e-3,),
@@ -104,10 +103,9 @@ _CLOSE = _PENALISED | {
     "ema": 0.9995,
 }
 _BY_VARIANT: dict[str, dict[str, Any]] = {
-    # Of ten seeds, closer fits than with RMSprop; Adam without optimism was not measured.
-    # With clip 0.1 and the critic at 2e-4, one seed of ten was lost in the first epochs. With
-    # these rates rings of Gaussians are not learnt; with 5e-4 they are, and one of four seeds
-    # of the M is lost.
+    # On ten seeds this fits closer than RMSprop; Adam without optimism was not measured. With
+    # clip 0.1 and a critic rate of 2e-4, one of ten seeds fails in the first epochs. These
+    # rates do not learn rings of Gaussians; 5e-4 does, but one of four seeds of the M fails.
     "wgan": {
         "optimizer": "optimistic_adam",
         "learning_rate": (2e-4,),
@@ -122,7 +120,7 @@ _BY_VARIANT: dict[str, dict[str, Any]] = {
     "wgan_lp": _CLOSE,
     "dragan": _PENALISED,
     "r1": _PENALISED,
-    # With 1 or 2 critic steps, or more weight, fits of the M were two to three times worse.
+    # With 1 or 2 critic steps, or more weight, the M fits two to three times worse.
     "rpgan": _PENALISED | {"penalty_weight": (0.01,), "critic_steps": 3},
 }
 _BY_OPTIMIZER: dict[str, dict[str, Any]] = {
@@ -144,19 +142,19 @@ def configure(
 ) -> list[Config]:
     """Resolve settings into programs: one per variant and optimizer.
 
-    Overrides win over the recipe, the recipe over the defaults of the variant,
-    those over the defaults of the optimizer, those over the common defaults. Where the
-    data are few, default batches and epochs are made to fit, and a line says it.
+    The order of precedence is: overrides, recipe, defaults of the variant, defaults of the
+    optimizer, common defaults. For few points, default batch sizes and epochs are adapted,
+    and a line says so.
 
     Args:
       recipe: A name in ``RECIPES``.
-      load: Reads the data.
+      load: Function that reads the data.
       **overrides: Fields of ``Config``; ``variant`` and ``optimizer`` are lists of names.
-        ``None`` means not given. A penalty weight or clip bound goes to the variants
+        ``None`` means not given. A penalty weight or clip bound applies only to variants
         that have one.
 
     Raises:
-      InputError: If a name is unknown, a number out of range, the data unreadable.
+      InputError: If a name is unknown, a number is out of range, or the data are unreadable.
     """
     configs, notes = resolve(recipe, load=load, **overrides)
     for note in notes:
@@ -170,7 +168,7 @@ def resolve(
     load: Callable[[str, str, tuple[str, ...]], points.PointCloud] = points.load,
     **overrides: Any,
 ) -> tuple[list[Config], list[str]]:
-    """Resolve settings as ``configure`` does, and return its notes with them."""
+    """Resolve settings like ``configure``; return its notes, too."""
     overrides = {name: value for name, value in overrides.items() if value is not None}
     own = common_settings.recipe_of(recipe, RECIPES)
     programs, notes = common_settings.resolve(DEFAULTS, own, overrides)
@@ -193,7 +191,7 @@ def resolve(
 
 
 def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Fit default batches, and the epochs of Wasserstein variants, to few points; say so."""
+    """Adapt default batch sizes, and epochs of Wasserstein variants, to few points."""
     size, batch = settings["train_size"], settings["batch_size"]
     steps = max(1, settings["critic_steps"])
     notes = common_settings.fit_batch(settings, given, "points")
@@ -213,12 +211,12 @@ def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
 
 
 def train_size_of(count: int) -> int:
-    """Points of ``count`` that are trained on by default."""
+    """Return how many of ``count`` points are trained on by default."""
     return USUAL_SIZE if count >= 8000 else int(0.8 * count)
 
 
 def _remedy(configs: list[Config], overrides: Mapping[str, Any], count: int) -> str:
-    """Name the flags with which a recipe fits few points; empty if it is not too large."""
+    """Return the flags that fit a recipe to few points; empty if it fits already."""
     flags, size = [], configs[0].train_size
     if "train_size" not in overrides and size >= count:
         size = train_size_of(count)
@@ -230,10 +228,10 @@ def _remedy(configs: list[Config], overrides: Mapping[str, Any], count: int) -> 
 
 
 def check(config: Config, count: int) -> None:
-    """Refuse settings that cannot be trained with on ``count`` points.
+    """Check that a program can be trained on ``count`` points.
 
     Raises:
-      InputError: Names the setting, its value and what is allowed.
+      InputError: If a setting is invalid; it names the setting, its value and what is allowed.
     """
     for name in ("generator_widths", "critic_widths"):
         widths = getattr(config, name)

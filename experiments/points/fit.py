@@ -1,4 +1,4 @@
-"""Measures of the final samples of the points laboratory."""
+"""Measure the final samples of the points laboratory."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from jaxgan.runtime import cores
 
 MODE_SAMPLES = 2500  # as in VEEGAN's and PacGAN's tables
 
-# Of every lane, on any data.
+# Measured for every lane on any data.
 _MEASURES = ("w1", "fit_ratio", "p_value", "classifier_p_value")
 RESULTS = ("floor", *(f"{name}{suffix}" for name in _MEASURES for suffix in ("", "_ema")))
 
@@ -28,13 +28,13 @@ def evaluate(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure final samples ``[S, DRAWS, N, 2]``, given in units of training.
 
-    All measures are in the data's own units. The energy test is that of the first draw, the
-    classifier's of all draws; modes are those of ``MODE_SAMPLES`` samples of several draws,
-    if there are as many.
+    All measures are in the data's own units. The energy test uses the first draw, the
+    classifier test all draws. Modes are counted in ``MODE_SAMPLES`` samples of several draws,
+    or in all samples if they are fewer.
 
     Returns:
-      Results ``{name: [S]}``, and what ``samples.npz`` holds: ``train``, ``test``,
-      ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced values
+      Results ``{name: [S]}``, and the content of ``samples.npz``: ``train``, ``test``,
+      ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced settings
       of every lane.
     """
     versions = dict(zip(("", "_ema"), generated, strict=True))
@@ -78,9 +78,9 @@ def evaluate(
 
 
 def floor_of(lane: Lane) -> float:
-    """Measure the distance of training points to the reference, once for all runs."""
+    """Measure the distance of training points to the reference; later runs reuse it."""
     train, reference, seed = lane.train, lane.reference, int(lane.seed)
-    # The lengths too: another split of the same points has the same bytes in a row.
+    # With the lengths: another split of the same points has the same bytes in sequence.
     lengths = len(train), len(reference), fit_ratio.DRAWS
     key = cache.digest(train.tobytes(), reference.tobytes(), *lengths, seed)
     return float(
@@ -93,9 +93,9 @@ def floor_of(lane: Lane) -> float:
 def classify(
     clouds: np.ndarray, train: np.ndarray, reference: np.ndarray, seed: int
 ) -> two_sample.ClassifierTest:
-    """Test whether a classifier tells a generator's samples from held-out points.
+    """Test whether a classifier can tell a generator's samples from held-out points.
 
-    It learns half of the draws and as many training points, and is tested on the others.
+    It is trained on half of the draws and as many training points, and tested on the rest.
 
     Args:
       clouds: Samples ``[DRAWS, N, 2]``.
@@ -110,7 +110,7 @@ def classify(
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Say which lanes are finite in the last record: ``[S]``."""
+    """Return which lanes are finite in the last record: ``[S]``."""
     watched = ("critic_loss", "generator_loss", "spread")
     finite = ~np.any([[x is None for x in history[-1][name]] for name in watched], axis=0)
     return np.asarray(finite)
@@ -119,12 +119,12 @@ def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
 def summarize(
     config: Config, results: Mapping[str, np.ndarray], finite: np.ndarray
 ) -> list[dict[str, Any]]:
-    """One entry per cell: its settings, results by seed, and means with intervals.
+    """Return one entry per cell (setting): settings, results by seed, means with intervals.
 
     Args:
-      config: Of the program.
-      results: By name, ``[S]``; ``fit_ratio`` and ``fit_ratio_ema`` among them.
-      finite: Which lanes did not diverge, ``[S]``.
+      config: Configuration of the program.
+      results: ``[S]`` by name, including ``fit_ratio`` and ``fit_ratio_ema``.
+      finite: ``[S]``, which lanes did not diverge.
     """
     table = []
     for i, cell in enumerate(config.combinations()):

@@ -1,4 +1,4 @@
-"""The lanes of the points laboratory: what each run starts from, and in which units."""
+"""The lanes of the points laboratory: data split, units and settings of each run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,20 +11,20 @@ from jaxgan.data import points
 from jaxgan.data.points import Units
 from jaxgan.metrics import clusters, fit_ratio, transport
 
-MAX_COMPARED = 2000  # points in an exact transport problem, whose cost is cubic
-DIRECTIONS = 16  # of a sliced distance
+MAX_COMPARED = 2000  # most points in an exact transport problem, whose cost is cubic
+DIRECTIONS = 16  # projections of a sliced distance
 
 
 class Lane(NamedTuple):
-    """The start of a run; over lanes every leaf has a leading axis S.
+    """The start of a run; for several lanes every leaf has a leading axis S.
 
     Attributes:
       seed: Seed of the split, the weights and all draws.
       train: Points to train on, in the data's own units.
-      test: Points held out.
-      reference: Those of them that samples are compared with, as many as there are samples.
-      units: The units of points.
-      floor: Mean sliced distance of equally large samples of ``train`` to ``reference``,
+      test: Held-out points.
+      reference: The held-out points that samples are compared with, as many as samples.
+      units: Conversions between the units of data, training and measures.
+      floor: Mean sliced distance from samples of ``train`` of the same size to ``reference``,
         in units of measures.
       clusters: Points of each of the data's clusters, ``[K, L, 2]``, the same in all lanes.
       values: Traced settings by name.
@@ -41,7 +41,7 @@ class Lane(NamedTuple):
 
 
 def start(config: Config, cloud: np.ndarray, seed: int) -> Lane:
-    """Split the points ``[N, 2]`` and measure them: what every run with a seed starts from."""
+    """Split the points ``[N, 2]`` by seed and measure them."""
     train, test = points.split(cloud, config.train_size, seed)
     units = points.units_of(train, standardize=config.standardize)
     reference = test[: min(len(train), len(test), MAX_COMPARED)]
@@ -63,12 +63,12 @@ _sliced = jax.jit(transport.sliced_wasserstein)
 
 
 def stack(lanes: Sequence[Lane]) -> Lane:
-    """Join lanes: leaves ``[S, ...]``."""
+    """Stack lanes: leaves ``[S, ...]``."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *lanes)
 
 
 def lanes_of(config: Config, cloud: np.ndarray) -> Lane:
-    """All lanes of a program: every combination of settings with every seed."""
+    """Return all lanes of a program: every combination of settings with every seed."""
     seeds = range(config.seed, config.seed + config.seeds)
     starts = [start(config, cloud, seed) for seed in seeds]
     return stack([with_values(x, values) for values in config.combinations() for x in starts])
@@ -80,5 +80,5 @@ def with_values(lane: Lane, values: Mapping[str, float]) -> Lane:
 
 
 def at(lanes: Lane, index: int) -> Lane:
-    """Take one lane out of all."""
+    """Return one of several lanes."""
     return jax.tree.map(lambda x: x[index], lanes)

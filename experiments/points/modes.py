@@ -1,4 +1,4 @@
-"""Modes of a cloud that does not say its own: from a file, or clusters of its points."""
+"""Find the modes of a cloud without known modes: from a file, or by clustering."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +12,26 @@ from jaxgan.errors import InputError
 from jaxgan.metrics import clusters
 from jaxgan.metrics.coverage import coverage
 
-FEWEST = 2  # modes of a file
-DEVIATIONS = 3.0  # from a mode within which a sample belongs to it
-_MEDIAN = np.sqrt(2 * np.log(2))  # distance from a Gaussian's centre, in deviations
+FEWEST = 2  # fewest modes in a file
+DEVIATIONS = 3.0  # distance from a mode within which a sample belongs to it
+_MEDIAN = np.sqrt(2 * np.log(2))  # median distance from a Gaussian's centre, in deviations
 
 
 def add(
     cloud: PointCloud, source: str = "", key: str = "xx", columns: Sequence[str] = ()
 ) -> PointCloud:
-    """Give a cloud its modes, and notes that say where they come from.
+    """Add modes to a cloud, with notes about their origin.
 
-    A mode's radius is three of its deviations, which the median distance of the points that
-    are nearest to it tells.
+    The radius of a mode is three standard deviations, estimated from the median distance of
+    its nearest points.
 
     Args:
       cloud: Points, perhaps with modes.
-      source: File of the centres, of a kind that ``points.load`` reads. Without one a cloud
-        keeps its own modes; where it has none, they are the centres of clusters that empty
-        or thin space separates, if there are several.
-      key: The variable of a ``.mat`` file.
-      columns: Two columns of a ``.csv`` file, as ``points.load`` takes them.
+      source: File of the centres, in a format of ``points.load``. Without it, a cloud keeps
+        its own modes. If it has none, they are the centres of clusters that are separated by
+        empty or sparse space, if there are several.
+      key: Variable of a ``.mat`` file.
+      columns: Two columns of a ``.csv`` file, as in ``points.load``.
 
     Raises:
       InputError: If the file cannot be read, or no points are nearest to one of its centres.

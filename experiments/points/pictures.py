@@ -1,4 +1,4 @@
-"""Pictures of a run of the points laboratory: its curves and its final samples."""
+"""Draw the curves and the final samples of a run of the points laboratory."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def draw_curves(
       path: Path of the PNG.
       config: Configuration of the run.
       lanes: Number of lanes.
-      records: Those of ``metrics.jsonl``.
+      records: Records of ``metrics.jsonl``.
     """
 
     def column(name):
@@ -54,20 +54,20 @@ def draw_samples(
     results: Mapping[str, np.ndarray],
     extent: figures.Extent,
 ) -> None:
-    """Draw the first lane's samples beside the points held out.
+    """Draw the first lane's samples beside the held-out points.
 
     Args:
       path: Path of the PNG.
       config: Configuration of the run.
       lanes: Lanes of the run.
-      samples: As ``fit.evaluate`` returns them.
-      results: As ``fit.evaluate`` returns them.
+      samples: Samples from ``fit.evaluate``.
+      results: Results from ``fit.evaluate``.
       extent: Extent of every panel.
     """
 
     def title(version, suffix=""):
         text = f"{version}: fit {results[f'fit_ratio{suffix}'][0]:.2f}"
-        quality = results.get(f"quality{suffix}")  # where modes are known
+        quality = results.get(f"quality{suffix}")  # only if modes are known
         return text if quality is None else f"{text}, quality {quality[0]:.1%}"
 
     average = title("moving average", "_ema")

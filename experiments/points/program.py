@@ -1,4 +1,4 @@
-"""The training of the points laboratory as compiled functions."""
+"""Training, measures and pictures of the points laboratory as compiled functions."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ from jaxgan.training.gan import gan as make_gan
 
 
 class Traced(NamedTuple):
-    """A lane on a device: ``stretch`` and ``shift`` take units of training to measures."""
+    """A lane on a device; ``stretch`` and ``shift`` convert training units to measures'."""
 
     seed: Any
     train: Any  # in units of training
@@ -37,7 +37,7 @@ class Traced(NamedTuple):
 
 
 def on_device(config: Config, lanes: Lane) -> Traced:
-    """Put lanes on a device, in the units in which they are computed with."""
+    """Put lanes on a device, in the units of the computation."""
     units = lanes.units
     traced = Traced(
         seed=lanes.seed,
@@ -58,9 +58,9 @@ def build(config: Config, values: Mapping[str, Any], still: str = "") -> Gan:
     """Build the GAN of one lane.
 
     Args:
-      config: What is static.
-      values: Its traced settings.
-      still: ``generator`` or ``critic``, if one of them is not to move.
+      config: Static settings.
+      values: Traced settings of the lane.
+      still: ``generator`` or ``critic``, to freeze one of them.
     """
     objective, optimizers = settings.parts(config, values)
     if still:
@@ -81,9 +81,9 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
     """Build the functions of a run.
 
     Args:
-      config: What is static. Seeds and traced settings are those of the lanes.
-      lanes: As ``stack`` makes them.
-      mesh: Devices to spread the lanes over; by default all.
+      config: Static settings. Seeds and traced settings come from the lanes.
+      lanes: Lanes, as ``stack`` returns them.
+      mesh: Devices to distribute the lanes over; by default all.
     """
     return program.make_program(
         lambda lane: build(config, lane.values),
@@ -96,13 +96,13 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
 
 
 def generate(gan: Gan, state: Any, lane: Traced, number: Any = 0) -> jax.Array:
-    """Sample as many points as the lane compares, ``[N, 2]`` in units of training."""
+    """Draw as many samples as the lane compares, ``[N, 2]`` in units of training."""
     key = draw_key(state.key, EVALUATE, number)
     return gan.sample(state, gan.latents(key, len(lane.reference)))
 
 
 def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
-    """Sliced distances over their floor, the spread over the data's, the clusters reached."""
+    """Measure sliced distance / floor, spread / that of the data, and clusters reached."""
     directions = jnp.asarray(transport.circle_directions(DIRECTIONS))
     metrics = {}
     for suffix, version in (("", state), ("_ema", averaged(state))):
@@ -118,7 +118,7 @@ def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
 
 
 def final_samples(gan: Gan, state: Any, lane: Traced) -> tuple[jax.Array, jax.Array]:
-    """Draw samples of the generator and of its moving average, each ``[DRAWS, N, 2]``."""
+    """Draw samples of the generator and its moving average, each ``[DRAWS, N, 2]``."""
 
     def draws(version):
         numbers = jnp.arange(1, DRAWS + 1)
@@ -144,15 +144,15 @@ def save_generator(path: Path, config: Config, lanes: Lane, state: Any) -> None:
 def make_view(
     config: Config, lanes: Lane, grid: np.ndarray
 ) -> Callable[[Any], tuple[np.ndarray, np.ndarray]]:
-    """Make the function from a state to what a frame shows of the first lane.
+    """Make a function that computes the content of a frame, for the first lane.
 
     Args:
-      config: Of the run.
-      lanes: Of the run.
-      grid: Points ``[P, 2]`` in the data's units, at which the critic scores.
+      config: Configuration of the run.
+      lanes: Lanes of the run.
+      grid: Points ``[P, 2]`` in the data's units, where the critic is evaluated.
 
     Returns:
-      ``state -> (generated [N, 2] in the data's units, scores [P])``.
+      Function ``state -> (generated [N, 2] in the data's units, scores [P])``.
     """
     units = at(lanes, 0).units
     places = jnp.asarray(units.to_training(grid), jnp.float32)

@@ -1,9 +1,9 @@
-"""Settings of reports and papers, and for a purpose, of the points laboratory."""
+"""Recipes of the points laboratory: settings of reports and papers, or for a purpose."""
 
 from experiments.common.settings import Recipe
 
-# Where a report is silent, the value is ours and says so. The reports print the formula of
-# gan_minimax; gan is the loss that is trained in practice (--variant=gan_minimax has the
+# Values that a report does not give are marked "ours". The reports print the formula of
+# gan_minimax; gan is the loss that is used in practice (--variant=gan_minimax selects the
 # other).
 _REPORT = {
     "variant": ("gan", "wgan", "wgan_gp"),
@@ -54,9 +54,9 @@ RECIPES: dict[str, Recipe] = {
         }
     ),
     # Lin et al., arXiv 1712.04086, section 4.1, and their published program: 100 packs of
-    # --pack points in an update (so --batch_size=200 for --pack=2), 400 epochs of 100,000
-    # points that are not standardised. Here an epoch is of 7,000 points, a fourteenth of the
-    # updates, and there are neither batch norm in the generator nor maxout in the critic.
+    # --pack points per update (so --batch_size=200 for --pack=2), 400 epochs of 100,000
+    # points that are not standardised. Here an epoch has 7,000 points, a fourteenth of the
+    # updates, and there is no batch norm in the generator and no maxout in the critic.
     "pacgan": Recipe(
         {
             "variant": ("gan",),

@@ -1,4 +1,4 @@
-"""A run of the points laboratory, from start to end."""
+"""A complete run of the points laboratory."""
 
 import functools
 import math
@@ -35,10 +35,10 @@ def run(
     """Train every lane of a program, measure it, and fill its run directory.
 
     Args:
-      config: What to train.
-      directory: Made if missing; a run that it holds goes on.
-      cloud: What to train on.
-      **options: As ``jobs.run`` takes them; it says what is raised.
+      config: Configuration of the program.
+      directory: Run directory; it is created if missing, and a run in it is resumed.
+      cloud: Data to train on.
+      **options: Options of ``jobs.run``, which also documents the errors.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -89,7 +89,7 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
 
 
 def frame(directory: Path, epoch: int) -> Path:
-    """Path of the frame of an epoch."""
+    """Return the path of the frame of an epoch."""
     return directory / "frames" / f"epoch_{epoch:04d}.png"
 
 
@@ -106,11 +106,11 @@ def draw_frame(
     """Draw the frame of an epoch.
 
     Args:
-      directory: Of the run.
-      config: Of the run.
-      cloud: What is trained on.
+      directory: Directory of the run.
+      config: Configuration of the run.
+      cloud: Data of the run.
       epoch: Number of the epoch.
-      real: Points ``[N, 2]`` held out.
+      real: Held-out points ``[N, 2]``.
       fake: Samples ``[N, 2]`` in the data's units.
       scores: The critic's scores at ``figures.field_points`` of the cloud's extent.
     """
@@ -135,7 +135,7 @@ def describe(metrics: Mapping[str, np.ndarray]) -> str:
 
 
 def name_of(config: Config) -> str:
-    """Name of a program's folder in a sweep."""
+    """Return the name of a program's folder in a sweep."""
     return f"{config.variant}-{config.optimizer}"
 
 
@@ -152,16 +152,16 @@ def run_all(
     """Run every program and join their results in one table and one figure.
 
     Args:
-      configs: One is run in ``directory`` itself, several in folders below it.
-      directory: Gets ``summary.csv``, and ``clouds.png`` where there are several.
-      cloud: What to train on.
+      configs: A single program runs in ``directory`` itself, several in folders below it.
+      directory: Folder for ``summary.csv`` and, with several programs, ``clouds.png``.
+      cloud: Data to train on.
       fresh: Start every program over.
-      began: Start of the time to the first step of the first program.
-      check: As ``jobs.run`` takes it.
-      **options: As ``jobs.run`` takes them.
+      began: Start of the process, to measure the time to the first step.
+      check: As in ``jobs.run``.
+      **options: Options of ``jobs.run``.
 
     Returns:
-      The rows of the table. A program whose every lane diverged has rows too.
+      The rows of the table, including programs of which every lane diverged.
 
     Raises:
       InputError: Before anything is written, if a directory holds another run.
@@ -191,7 +191,7 @@ def run_all(
 
 
 def _cells(config: Config, result: dict[str, Any] | Diverged) -> list[dict[str, Any]]:
-    """Summaries of the cells of a program; infinitely bad where it diverged."""
+    """Return the summaries of a program's cells, with infinite values if it diverged."""
     if not isinstance(result, Diverged):
         return result["cells"]
     lanes = config.seeds * len(config.combinations())

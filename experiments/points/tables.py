@@ -1,4 +1,4 @@
-"""The table and the figure of a sweep, over all its cells."""
+"""The table and the figure of a sweep over all its cells (combinations of settings)."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ SETTINGS = (
     "penalty_weight",
     "clip",
 )
-# Further results, where they are measured: plain means over seeds.
+# Further results, if they are measured: means over seeds.
 MEANS = (
     "floor",
     "w1",
@@ -35,12 +35,12 @@ MEANS = (
     "classifier_accuracy",
     "classifier_accuracy_ema",
 )
-# Columns that count the seeds which a test cannot tell from held-out points, and its p-values.
+# Columns that count the seeds with p-values above 5 %, and the names of these p-values.
 TESTS = {"indistinguishable": "p_value", "indistinguishable_classifier": "classifier_p_value"}
 
 
 def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The cells of a sweep as rows of ``summary.csv``."""
+    """Return the cells of a sweep as rows of ``summary.csv``."""
     table = []
     for cell in cells:
         row = {name: cell.get(name, "") for name in SETTINGS}
@@ -65,20 +65,20 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 CAPTION = """\
 like held-out: seeds whose samples an energy test at 5 % cannot tell from held-out points.
 by classifier: seeds whose samples a classifier at 5 % cannot tell from held-out points.
-At the usual sizes the classifier detects 10 % of noise nearly always, and a missing mode of up
-to 25, but of 100 modes in 7 % only; the energy test mostly misses such noise, and half of the
-grid's missing modes (docs/power.md)."""
+At the usual sizes the classifier nearly always detects 10 % of noise and one missing mode of up
+to 25, but one of 100 modes in only 7 % of cases. The energy test mostly misses such noise, and
+half of the grid's missing modes (docs/power.md)."""
 
 
 def show(table: Sequence[Mapping[str, Any]]) -> None:
-    """Print the fit of every cell, aligned.
+    """Print the results of every cell as a table.
 
-    The floor is the distance of a perfect generator, in the data's units. Then means
-    of the fit ratio with their 95 % interval and medians; on a cloud with known modes the
-    share of samples that belong to one, how many are captured, and the reverse divergence
-    over modes; the accuracy of a classifier that tells samples from held-out points; and
-    the number of seeds whose samples an energy test and the classifier cannot tell from
-    them at 5 %; of the generator and of its moving average.
+    The columns are: the floor, which is the distance of a perfect generator, in the data's
+    units; mean fit ratio with its 95 % interval, and median; for clouds with known modes the
+    share of samples on a mode, the number of modes captured, and the reverse KL divergence
+    over modes; the accuracy of a classifier that tells samples from held-out points; the
+    number of seeds whose samples an energy test and the classifier cannot tell from held-out
+    points at 5 %. All are given for the generator and for its moving average.
     """
 
     def fit(row, name):
@@ -87,7 +87,7 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
             return "diverged"
         return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low != "" else "")
 
-    def both(row, name, end="", digits=0):  # rows of older runs, and of lost ones, lack some
+    def both(row, name, end="", digits=0):  # older and diverged runs lack some
         pair = [row.get(f"{name}{suffix}{end}", math.nan) for suffix in ("", "_ema")]
         return ", ".join(f"{x:.{digits}f}" for x in pair)
 
@@ -118,8 +118,8 @@ def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
     """Draw the final clouds of all cells, variants by optimizers and further settings.
 
     Args:
-      path: Of the PNG.
-      folders: Run directories that are complete, and what they ran.
+      path: Path of the PNG.
+      folders: Configurations by complete run directory.
     """
     panels, cloud = {}, np.zeros((0, 2))
     for folder, config in folders.items():

@@ -1,4 +1,4 @@
-"""SeFa: semantic directions of a pretrained face generator, found in its weights alone.
+"""SeFa: semantic directions of a pretrained face generator, from its weights alone.
 
     python -m experiments.sefa
     python -m experiments.sefa --attributes --supervised=age,gender
@@ -8,17 +8,18 @@
     python -m experiments.sefa --checkpoint=FILE --weights=g --label=3
     python -m experiments.sefa --photo=me.jpg,FOLDER
 
-Without a checkpoint it downloads one of real faces, once. A checkpoint is of PyTorch,
-TensorFlow or OpenVINO, none of which is needed to read it, or a run of jaxgan's own image
-laboratories. Writes a picture of every direction, a GIF, ``directions.npz`` and ``sefa.html``,
-a page with a slider per direction that needs no network. With ``--attributes`` other networks
-score what each direction does to age, gender, pose and expression, and to whatever else there
-are labelled photographs of; names come from these scores. With ``--supervised`` there are
-directions that follow such scores, beside those that are found in the weights. With ``--photo``
-the people are those of your own photographs, which never leave this machine.
+Without ``--checkpoint``, it downloads a generator of real faces once. A checkpoint is a file of
+PyTorch, TensorFlow or OpenVINO (none of these needs to be installed), or a run of jaxgan's
+image laboratories. The outputs are a picture of every direction, a GIF, ``directions.npz`` and
+``sefa.html``, an offline page with a slider per direction.
 
-On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s and the
-MobileStyleGAN of 1024 pixels, which is the default, 2 min.
+With ``--attributes``, other networks score how each direction changes age, gender, pose,
+expression, and attributes of your own labelled photographs; directions get names from these
+scores. ``--supervised`` adds directions that are fitted to such scores. ``--photo`` edits the
+people in your own photographs, which never leave this machine.
+
+On 2 CPU cores, a DCGAN of 64 pixels takes 10 s, a StyleGAN2 of 256 pixels 160 s, and the
+default MobileStyleGAN of 1024 pixels 2 min.
 """
 
 import dataclasses

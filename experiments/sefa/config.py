@@ -1,4 +1,4 @@
-"""Settings of the SeFa laboratory, and their flags."""
+"""Settings of the SeFa laboratory and their flags."""
 
 import dataclasses
 import shlex
@@ -29,7 +29,7 @@ LIMITS = {
     "supervised_samples": 100_000,
     "photo_steps": invert.MAX_STEPS,
 }
-LEAST = {"steps": 3, "supervised_samples": supervised.FEWEST}  # of the others it is 1
+LEAST = {"steps": 3, "supervised_samples": supervised.FEWEST}  # 1 for the others
 
 
 FACTORISED = {
@@ -58,57 +58,59 @@ class Config:
 
     Attributes:
       checkpoint: Path of the generator, or name of one that is downloaded.
-      weights: Name of the generator in a file that holds several, or the end of its name;
-        by default the one that is averaged over training.
-      settings: Settings of the network that its file does not show: name=value,... or a .json
-        file of a training run's settings.
+      weights: Which generator to use from a file with several: its name or the end of it. By
+        default the one with averaged weights.
+      settings: Settings of the network that do not show in its file: name=value,... or a .json
+        file with the settings of a training run.
       label: Label of all people of a conditional generator, a number from 0.
       labels: File of labels of a conditional generator, which people take in turn: .npy, a
-        text file with a row per line, or dataset.json of NVlabs.
-      layers: Layers to factorise and to move: all, or such as 0-1,6; groups with / between.
-      directions: How many directions, of each group of layers.
-      like: The tool whose directions these are: a name in ``sefa.TOOLS``.
-      normalisation: Instead of that tool's: a name in ``NORMALISATIONS``.
-      to_rgb: Instead of that tool's: a name in ``TO_RGB``.
-      whiten: Measure steps by how far codes are spread; by default as the tool does.
-      least_spread: Leave out directions along which codes are spread less, as a share of
-        the mean.
-      directions_file: A directions.npz to use instead.
-      names: Names of the directions, a list; numbers stand for those that have none.
-      samples: Images to edit.
-      codes: A file of codes to edit instead: .npz, .npy, or one of PyTorch, with z, w or w+.
-      space: The codes' space, z, w or w+, where their names and shapes do not say it; of
-        photographs the space to search, w or w+.
-      photo: Photographs whose people are found and edited: files or folders, a list. Only
-        codes and pictures of the generator are kept.
-      noalign: Take the photographs' centred squares, not their faces framed as FFHQ's.
-      photo_steps: Updates of the search for each person.
-      keep_photo: Also show the framed photographs on the page and in the pictures.
-      distance: How far to go either way.
-      unit: Unit of distances. ``code``: of the code; ``std``: standard deviations of codes
-        along the direction; ``image``: of image change, ``measure.CHANGE`` each.
-      steps: Images along a direction, both ends included.
-      truncation: Share of the way from the mean code that is left.
-      truncation_layers: How many of the first layers are truncated; by default all.
+        text file with one label per line, or dataset.json of NVlabs.
+      layers: Layers to factorise and to move: all, or a list such as 0-1,6. A / separates
+        groups of layers; each group gets directions of its own.
+      directions: Number of directions of each group of layers.
+      like: The implementation to follow, a name in ``sefa.TOOLS``.
+      normalisation: A name in ``NORMALISATIONS``; by default that of ``like``.
+      to_rgb: A name in ``TO_RGB``; by default that of ``like``.
+      whiten: Measure steps in standard deviations of codes (whitening); by default as --like
+        does.
+      least_spread: Leave out directions along which codes have a standard deviation below this
+        share of the mean one; 0 keeps all.
+      directions_file: A directions.npz of an earlier run to use instead.
+      names: Names of the directions, a list; directions without a name get a number.
+      samples: Number of random people to edit.
+      codes: File of codes to edit instead of random ones: .npz, .npy, or a file of torch.save,
+        with z, w or w+.
+      space: Space of the codes, z, w or w+, if it is ambiguous; with --photo the space to
+        search, w or w+.
+      photo: Photographs of people to find and edit, a list of files or folders. Only codes and
+        images of the generator are stored.
+      noalign: Use the centred squares of photographs instead of cropping faces as FFHQ does.
+      photo_steps: Optimisation steps of the search for each person.
+      keep_photo: Also show the cropped photographs on the page and in the pictures.
+      distance: How far to move people to either side, in the unit of --unit.
+      unit: Unit of distances. ``code``: length of the code; ``std``: standard deviations of
+        codes along the direction; ``image``: image change, ``measure.CHANGE`` each.
+      steps: Number of images along a direction, including both ends; odd.
+      truncation: Truncation psi: factor of the distance from the mean code. 1 is none.
+      truncation_layers: Truncate only the first so many layers; by default all.
       seed: Seed of the samples.
-      size: Pixels of the page's images, at most.
-      batch_size: Images made at once.
-      attributes: Ask other networks what the directions do to age, gender, pose and
+      size: Largest side of the page's images in pixels.
+      batch_size: Images per batch.
+      attributes: Score with other networks how directions change age, gender, pose and
         expression.
-      attribute_samples: People that those networks see moved.
-      attribute_data: Labelled photographs for one more network, which also tells how alike
-        people stay.
-      attribute_labels: Labels of the photographs: a .csv of image,Attribute,... and 0 or 1, or
-        CelebA's own list_attr_celeba.
-      attribute_eyes: Where the eyes are in the photographs' centred squares: as --eyes.
-      eyes: Where the eyes are in the generator's images: x,y of the point between them, and
-        their distance, as shares of the image.
-      likeness: What tells how alike people stay: faces, a face recognition network that is
-        downloaded once, or labels, the network of the labelled photographs.
-      supervised: Attributes that get a direction of their own, beside SeFa's, fitted to the
-        oracles' scores of other people: a list of names, or all.
-      supervised_samples: People that are drawn and scored for these directions.
-      condition: Whether each of these directions leaves the linear scores of the others.
+      attribute_samples: Number of people to move and score with these networks.
+      attribute_data: Labelled photographs (folder or archive) to train one more network on.
+      attribute_labels: Labels of these photographs: a .csv with columns image,Attribute,... and
+        values 0 or 1, or CelebA's list_attr_celeba.
+      attribute_eyes: Position of the eyes in the photographs' centred squares, as in --eyes.
+      eyes: Position of the eyes in the generator's images: x,y,distance, which are the point
+        between the eyes and their distance, as shares of the image.
+      likeness: Network that measures how much people keep their identity: faces (face
+        recognition, downloaded once) or labels (the network of the labelled photographs).
+      supervised: Attributes to find supervised directions for, in addition to SeFa's: a list of
+        attribute names, or all.
+      supervised_samples: Number of people to draw and score for supervised directions.
+      condition: Make each supervised direction keep the linear scores of the others.
     """
 
     checkpoint: str = "mobilestylegan-ffhq"
@@ -161,7 +163,7 @@ class Config:
 
 
 def check_ranges(config: Config) -> None:
-    """Raise ``InputError`` if a value is out of its range."""
+    """Raise ``InputError`` if a value is out of range."""
     if not config.checkpoint:
         raise InputError("--checkpoint needs the path or name of a generator")
     for name, most in LIMITS.items():
@@ -194,7 +196,7 @@ def check_ranges(config: Config) -> None:
 
 
 def check_flags(config: Config) -> None:
-    """Raise ``InputError`` if a value is given that nothing reads, beside the others."""
+    """Raise ``InputError`` if a flag is given that has no use with the others."""
     if config.label is not None and config.labels is not None:
         raise InputError("--label and --labels exclude each other")
     if (config.attribute_data is None) != (config.attribute_labels is None):
@@ -208,9 +210,9 @@ def check_flags(config: Config) -> None:
         if getattr(config, field.name) == field.default:
             continue
         if field.name == "samples" and config.photo:
-            raise InputError("--samples has no meaning with --photo: each photo is one")
+            raise InputError("--samples has no meaning with --photo: each photo is a sample")
         if field.name == "seed" and config.photo and not draws:
-            raise InputError("--seed has no meaning with --photo: nobody is drawn")
+            raise InputError("--seed has no meaning with --photo: there are no random people")
         if field.name in OF_PHOTOS and not config.photo:
             raise InputError(f"--{field.name} has no meaning without --photo")
         if field.name in FACTORISED and config.directions_file:
@@ -224,7 +226,7 @@ def check_flags(config: Config) -> None:
 
 
 def command_of(config: Config) -> list[str]:
-    """The words of the command that repeats a run, quoted for a shell."""
+    """Return the words of the command that repeats a run, quoted for a shell."""
     words = ["python -m experiments.sefa"]
     for field in dataclasses.fields(Config):
         value = getattr(config, field.name)
@@ -235,14 +237,17 @@ def command_of(config: Config) -> list[str]:
 
 
 def define(line: CommandLine) -> Callable[[], Config]:
-    """Define the flags; the function reads them."""
+    """Define the flags; return a function that reads them."""
     texts = {
-        "checkpoint": "Generator: a file of PyTorch, TensorFlow or OpenVINO, a run of "
-        f"jaxgan's, or one of {', '.join(zoo.GENERATORS)}, which is downloaded once.",
-        "like": f"Tool whose directions these are: {', '.join(sefa.TOOLS)}.",
-        "normalisation": f"Scale of rows, instead of the tool's: {', '.join(NORMALISATIONS)}.",
-        "to_rgb": f"Conversions to colours that take part: {', '.join(TO_RGB)}.",
-        "unit": f"Unit of distances: {', '.join(UNITS)}.",
+        "checkpoint": "Generator: a file of PyTorch, TensorFlow or OpenVINO, a run of jaxgan, "
+        f"or one of {', '.join(zoo.GENERATORS)}, which is downloaded once.",
+        "like": f"Implementation of SeFa to follow: {', '.join(sefa.TOOLS)}.",
+        "normalisation": "Normalisation of the matrices' rows: unit (length 1) or none; by "
+        "default as --like does.",
+        "to_rgb": f"Which toRGB layers to include: {', '.join(TO_RGB)}; by default as --like "
+        "does.",
+        "unit": "Unit of distances: code (length of the code), std (standard deviations of "
+        "codes along the direction) or image (root mean square change of pixels by 0.1).",
     }
     choices = {
         "checkpoint": zoo.GENERATORS,

@@ -1,4 +1,4 @@
-"""What identifies a run of the SeFa laboratory."""
+"""The identity of a run of the SeFa laboratory."""
 
 import dataclasses
 import hashlib
@@ -25,9 +25,9 @@ def settings(
     codes: np.ndarray,
     judges: Sequence[Oracle] = (),
 ) -> dict[str, Any]:
-    """Everything that decides a run: settings, the content of files, and oracles.
+    """Return everything that determines a run: settings, hashes of files, and oracles.
 
-    Where people are found in photographs, ``codes`` are the framed photographs.
+    With ``--photo``, ``codes`` are the cropped photographs.
     """
     params = _digest(*jax.tree.leaves(generator.params))
     digest = hashlib.sha256("".join(judge.source for judge in judges).encode())
@@ -46,7 +46,7 @@ def settings(
         digest.update(Path(config.settings).read_bytes())
         values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
     if config.attribute_data is not None and config.attribute_labels is not None:
-        images = image_folder.pack(config.attribute_data, PACKED)  # as the oracle reads them
+        images = image_folder.pack(config.attribute_data, PACKED)  # as the oracle does
         values["attribute_data_sha256"] = images.key
         names, words, answers = read_labels(config.attribute_labels)
         values["attribute_labels_sha256"] = _digest(np.array(names), np.array(words), answers)

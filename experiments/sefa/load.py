@@ -1,4 +1,4 @@
-"""The generator of a run of the SeFa laboratory, or of the explorer."""
+"""Load the generator of the SeFa laboratory or the explorer."""
 
 from experiments.sefa.config import Config
 from jaxgan import convert
@@ -9,10 +9,10 @@ from jaxgan.runs import progress
 
 
 def load(config: Config) -> Pretrained:
-    """Open the generator as the settings say.
+    """Load the generator in the settings.
 
     Raises:
-      InputError: If it cannot be opened, or it is conditional and has no label.
+      InputError: If it cannot be loaded, or it is conditional and has no label.
     """
     settings = None if config.settings is None else options.read_settings(config.settings)
     label = config.label if config.labels is None else options.read_labels(config.labels)

@@ -1,4 +1,4 @@
-"""People of the user's own photographs: framed, found by optimisation, kept as codes."""
+"""Find people of the user's photographs in the generator: crop, optimise, store codes."""
 
 import functools
 from collections.abc import Callable
@@ -21,21 +21,21 @@ from jaxgan.plots import raster
 from jaxgan.runs import progress
 from jaxgan.sefa import invert
 
-PICTURES = 5  # of the way to a person, the last included
-SHOWN = 128  # pixels of each of them
-SOURCE = "found in photographs"  # what the page says of them
-WIDE = 8  # shortest side of a photograph that is taken as it is
+PICTURES = 5  # pictures of the search for a person, including the last
+SHOWN = 128  # side of each in pixels
+SOURCE = "found in photographs"  # source of the samples, for the page
+WIDE = 8  # shortest side of a photograph with --noalign, pixels
 
 Say = Callable[[str], None]
 Framer = Callable[[np.ndarray, Say], np.ndarray]
 
 
 class Found(NamedTuple):
-    """People that were found.
+    """The people that were found.
 
     Attributes:
       codes: ``[N, L, D]`` or ``[N, D]``.
-      errors: ``[N]`` mean absolute errors of their pictures, of [-1, 1].
+      errors: ``[N]``, mean absolute errors of their pictures, for pixels in [-1, 1].
     """
 
     codes: np.ndarray
@@ -43,16 +43,16 @@ class Found(NamedTuple):
 
 
 def framer(generator: Pretrained, noalign: bool) -> Framer:
-    """A function from a photograph ``[H, W, 3]`` to the picture to find, ``[S, S, 3]``.
+    """Make a function that crops a photograph ``[H, W, 3]`` to a target ``[S, S, 3]``.
 
-    It also takes a function that gets a line about what was done to the photograph.
+    Its second argument is a function that receives lines about what was done.
 
     Args:
-      generator: Its pictures are compared at S pixels.
-      noalign: Take the centred square instead of the face.
+      generator: The generator; its pictures are compared at S pixels.
+      noalign: Use the centred square instead of the face.
 
     Raises:
-      InputError: If the networks that find faces are not there.
+      InputError: If the networks that find faces are not available.
     """
     side = invert.side_of(generator)
     find = None if noalign else faces.finder()
@@ -74,13 +74,13 @@ def framer(generator: Pretrained, noalign: bool) -> Framer:
 
 
 def targets(config: Config, generator: Pretrained) -> np.ndarray:
-    """Read and frame the photographs: ``[N, S, S, 3]`` uint8.
+    """Read and crop the photographs: ``[N, S, S, 3]`` uint8.
 
-    What the search takes is checked, too, so that nothing is written if it is not there.
+    This also checks the requirements of the search, before anything is written.
 
     Raises:
-      InputError: If one cannot be read, or has no face; the line names it. Or if the generator
-        lacks the space, or the network of the features cannot be had.
+      InputError: If a photograph cannot be read or has no face (the message names it), the
+        generator lacks the space, or the network of the features is not available.
     """
     invert.space_of(generator, config.space)
     paths = photographs.listed(config.photo)
@@ -100,12 +100,12 @@ def _say(path: Path, line: str) -> None:
 
 
 def fetch_features() -> Path:
-    """The file of the network whose features are compared; it is downloaded once."""
+    """Return the file of the network of features; it is downloaded once."""
     return zoo.inception(progress.say)
 
 
 def features() -> Any:
-    """Parameters of that network."""
+    """Load the parameters of the network of features."""
     return jax.device_put(inception.load(fetch_features()))
 
 
@@ -116,14 +116,14 @@ def find(
     pictures: np.ndarray,
     check: Callable[[], None],
 ) -> Found:
-    """Find the people of pictures; ``codes.npz`` keeps each, and an earlier start's go on.
+    """Find the people in pictures; ``codes.npz`` stores each, so that a run can resume.
 
     Args:
       config: The settings.
       directory: The run directory.
-      generator: Makes the pictures.
+      generator: The generator to search.
       pictures: Result of ``targets``.
-      check: Called where it is safe to stop.
+      check: Called where it is safe to stop; it may raise.
     """
     path = directory / "codes.npz"
     codes, errors = _kept(path, generator, len(pictures))
@@ -159,7 +159,7 @@ def find(
 def beside(images: np.ndarray, pictures: np.ndarray) -> np.ndarray:
     """Add the photographs ``[N, S, S, 3]`` to images ``[K, N, T, h, w, 3]``, as people.
 
-    They are the same along every direction.
+    They stay the same along every direction.
     """
     size = images.shape[3]
     small = np.stack([np.asarray(Image.fromarray(p).resize((size, size))) for p in pictures])
@@ -169,7 +169,7 @@ def beside(images: np.ndarray, pictures: np.ndarray) -> np.ndarray:
 
 
 def names(config: Config, count: int) -> list[str]:
-    """Names of the page's people; the photographs themselves come last."""
+    """Return the names of the people on the page; the photographs come last."""
     if not config.photo:
         return [f"sample {i + 1}" for i in range(count)]
     found = count // (1 + config.keep_photo)
@@ -196,7 +196,7 @@ def _keep(
 
 
 def _kept(path: Path, generator: Pretrained, most: int) -> tuple[list[np.ndarray], list[float]]:
-    """People that an earlier start of the run has found."""
+    """Return the people that an earlier start of the run found."""
     try:
         arrays = npz.read(path)
         if generator.num_layers:

@@ -1,4 +1,4 @@
-"""The scores of a run's directions: asked, read again, printed, and shown on the page."""
+"""The scores of a run's directions: compute, read, print and format for the page."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ FILE = "attributes.json"
 
 
 def panel(config: Config) -> list[Oracle]:
-    """The oracles to ask; none unless ``--attributes`` is given."""
+    """Return the oracles; none unless ``--attributes`` is given."""
     if not config.attributes:
         return []
     return scoring.panel(
@@ -38,7 +38,7 @@ def scores(
     units: np.ndarray,
     distances: np.ndarray,
 ) -> dict[str, Any] | None:
-    """Score the directions that an earlier start of the run has not; None without oracles."""
+    """Score the directions, resuming an earlier start; None without oracles."""
     if not audience.judges:
         return None
     report = read(directory)
@@ -58,7 +58,7 @@ def scores(
 
 
 def read(directory: Path) -> dict[str, Any] | None:
-    """Read the scores that an earlier start of the run wrote; None if there are none."""
+    """Read the scores of an earlier start of the run; None if there are none."""
     try:
         report = json.loads((directory / FILE).read_text())
     except (OSError, ValueError):
@@ -67,7 +67,7 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 
 def facts(entry: dict[str, Any]) -> dict[str, str]:
-    """The page's facts about a direction, from its entry in the report."""
+    """Return the page's facts about a direction from its entry in the report."""
     shown = {"measured": entry["measured"]} if "measured" in entry else {}
     shown["faces seen when moved"] = f"{entry['seen']:.0%}"
     if entry["name"]:
@@ -77,24 +77,24 @@ def facts(entry: dict[str, Any]) -> dict[str, str]:
         ends = " … ".join(_text(row[at]["mean"]) for at in ("first", "still", "last"))
         shown[f"{row['attribute']}, {row['unit']}"] = ends
     if entry["likeness"]:
-        shown["alike at the ends"] = _likeness(entry["likeness"])
+        shown["likeness at both ends"] = _likeness(entry["likeness"])
     return shown
 
 
 def show(report: dict[str, Any], names: Sequence[str]) -> None:
-    """Print what every direction does to people."""
+    """Print how every direction changes people."""
     for number, (name, entry) in enumerate(zip(names, report["directions"], strict=True), 1):
         print(f"\n{number}. {printable(name)}: {entry['seen']:.0%} of moved faces seen")
         if entry["name"]:
             print(f"   +: {entry['plus']}; -: {entry['minus']}")
         if entry["likeness"]:
-            print(f"   alike at the ends: {_likeness(entry['likeness'])}")
+            print(f"   likeness at both ends: {_likeness(entry['likeness'])}")
         for line in entry["lines"]:
             print(f"   {printable(line)}")
 
 
 def _likeness(entry: dict[str, Any]) -> str:
-    """Cosines of people at both ends to themselves, and of strangers."""
+    """Format the cosines of people at both ends to themselves, and those of strangers."""
     first, last = (_text(entry["means"][t]["mean"], ".2f") for t in (0, -1))
     return f"{first} and {last}; strangers {_text(entry['strangers'], '.2f')}"
 
@@ -104,7 +104,7 @@ def _text(number: float | None, form: str = ".3g") -> str:
 
 
 def of_direction(summary: Mapping[str, Any], k: int) -> dict[str, str]:
-    """The page's facts about a direction."""
+    """Return the page's facts about a direction."""
     told = supervise.facts(dict(summary), k)
     if summary["share"][k]:
         told["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"

@@ -1,4 +1,4 @@
-"""A run of the SeFa laboratory: directions, edited images, pictures, a page."""
+"""A complete run of the SeFa laboratory: directions, edited images, pictures, page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,19 +19,19 @@ from jaxgan.runs import progress
 from jaxgan.sefa import files, known, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
 
-CALIBRATED = 5  # codes that measure the length of an image unit
-# Folded into a seed for them: other than any seed, and than scoring and generators fold in.
+CALIBRATED = 5  # codes to measure the length of an image unit with
+# Folded into a seed for these codes. No seed, and no other use, has this number.
 _CALIBRATION = 2**31 + 2
-SCORED = 5  # distances at which a person is scored, 0 among them
-MAX_BYTES = 2**29  # of all images
-_SHOWN = {  # what a summary has that is shown
+SCORED = 5  # distances to score a person at, including 0
+MAX_BYTES = 2**29  # most bytes of all images
+_SHOWN = {  # entries of a summary to show
     *("name", "share", "change_per_unit", "smoothness", "layers", "strongest_layers"),
     *("flavour", "resolution", "attributes"),
 }
 
 
 def find(config: Config, generator: Pretrained) -> tuple[sefa.Directions, tuple[str, ...]]:
-    """Find or read the directions, and their names; empty for those without.
+    """Find or read the directions and their names, which may be empty.
 
     Raises:
       InputError: If a setting does not fit the generator.
@@ -71,12 +71,12 @@ def codes_of(config: Config, generator: Pretrained) -> np.ndarray:
 
 
 def people_of(config: Config, generator: Pretrained) -> np.ndarray:
-    """Codes to edit, or the framed photographs in which people are to be found."""
+    """Return the codes to edit, or with ``--photo`` the cropped photographs."""
     return photo.targets(config, generator) if config.photo else codes_of(config, generator)
 
 
 def calibration_codes(config: Config, generator: Pretrained, codes: np.ndarray) -> np.ndarray:
-    """Codes that measure an image unit: of other people, or the first of those of a file."""
+    """Return codes to measure an image unit: other people, or the first ones of a file."""
     if config.codes is not None:
         return codes[:CALIBRATED]
     key = jax.random.fold_in(jax.random.key(config.seed), _CALIBRATION)
@@ -96,9 +96,9 @@ def run(
     Args:
       config: The settings.
       directory: The run directory; it need not exist.
-      generator: Has the directions.
+      generator: The generator.
       fresh: Start over.
-      check: Called where it is safe to stop; raises ``Stopped`` to do so.
+      check: Called where it is safe to stop; it may raise ``Stopped``.
 
     Returns:
       The summary, as in ``summary.json``.
@@ -179,7 +179,7 @@ def run(
 
 
 def _check_size(config: Config, generator: Pretrained, directions: int, samples: int) -> None:
-    samples *= 1 + config.keep_photo  # photographs stand beside their people
+    samples *= 1 + config.keep_photo  # photographs are shown beside their people
     side = min(generator.resolution, config.size)
     size = directions * samples * config.steps * side**2 * 3
     if size > MAX_BYTES:
@@ -190,7 +190,7 @@ def _check_size(config: Config, generator: Pretrained, directions: int, samples:
 
 
 def _steps(distance: float, count: int) -> np.ndarray:
-    """Distances ``[count]`` either way, with 0 in the middle."""
+    """Return distances ``[count]`` to either side, with 0 in the middle."""
     distances = np.linspace(-distance, distance, count)
     distances[count // 2] = 0
     return distances
@@ -203,7 +203,7 @@ def _measured(
     images: np.ndarray,
     away: np.ndarray,
 ) -> dict[str, Any]:
-    """Measures of each direction as ``{name: [K]}``; means over the samples."""
+    """Measure each direction: ``{name: [K]}``, means over the samples."""
     effects = [
         measure.effect(to_float(paths.swapaxes(0, 1)), distances)
         for paths, distances in zip(images, away, strict=True)
@@ -245,7 +245,7 @@ def _page(
         {
             "generator": f"{generator.flavour}, {generator.resolution} pixels",
             **({"weights": generator.origin} if generator.origin else {}),
-            "rows": f"normalisation {directions.normalisation}, to colours {directions.to_rgb}"
+            "rows": f"normalisation {directions.normalisation}, toRGB {directions.to_rgb}"
             + ", whitened" * directions.whitened,
             "distances in units of": config.unit,
             "samples": config.codes
@@ -262,7 +262,7 @@ def _units(
     codes: np.ndarray,
     check: Callable[[], None],
 ) -> np.ndarray:
-    """The code of one unit along each direction, ``[K]``."""
+    """Return the length of one unit along each direction, ``[K]``."""
     if config.unit == "std":
         return sefa.spreads(generator, directions.vectors)
     if config.unit == "image":
@@ -272,7 +272,7 @@ def _units(
 
 
 def show(summary: Mapping[str, Any]) -> None:
-    """Print a table of the directions, and their scores."""
+    """Print a table of the directions and their scores."""
     rows = [
         (
             progress.printable(name[:20]),

@@ -1,4 +1,4 @@
-"""Supervised directions of a run of the SeFa laboratory, beside SeFa's."""
+"""Supervised directions of a run of the SeFa laboratory, in addition to SeFa's."""
 
 import zipfile
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from jaxgan.sefa.scoring import Audience, see
 
 FILE = "people.npz"
 ALL = "all"
-PART = 100  # people scored between two writes of the file
+PART = 100  # people to score between two writes of the file
 MARK = ", supervised"  # ends a direction's name
-# Folded into a seed for their codes: other than any seed, and than others fold in.
+# Folded into a seed for their codes. No seed, and no other use, has this number.
 _PEOPLE = 2**31 + 3
 
 
 def attributes(config: Config, judges: Sequence[Oracle]) -> list[str]:
-    """Names of the attributes that get a direction.
+    """Return the attributes to find directions for.
 
     Raises:
       InputError: If an oracle scores no such attribute.
@@ -53,9 +53,9 @@ def extend(
     directions: sefa.Directions,
     names: Sequence[str],
 ) -> tuple[sefa.Directions, tuple[str, ...], dict[str, Any] | None]:
-    """Add supervised directions to SeFa's, and their names; say how well they were fitted.
+    """Add supervised directions and their names to SeFa's; also return the quality of the fit.
 
-    They move all layers that SeFa's do, together.
+    They move all layers of SeFa's directions together.
 
     Raises:
       InputError: If there are too few people with a face.
@@ -95,11 +95,11 @@ def extend(
 def people(
     config: Config, directory: Path, audience: Audience, layers: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes ``[N, D]`` and scores ``[N, A]`` of other people, drawn and scored once.
+    """Return codes ``[N, D]`` and scores ``[N, A]`` of other people, drawn and scored once.
 
-    The run directory keeps the scores as they come, so that what was interrupted goes on, and
-    another start with ``--fresh`` that draws as many people finds them. Of a code for each
-    layer the mean is taken.
+    The run directory stores scores as they come, so that an interrupted run resumes, and so
+    that ``--fresh`` with the same number of people reuses them. If each layer has its own
+    code, the mean over layers is taken.
     """
     generator, count = audience.generator, config.supervised_samples
     key = jax.random.fold_in(jax.random.key(config.seed), _PEOPLE)
@@ -123,12 +123,12 @@ def people(
 
 
 def _blind(judge: Oracle) -> Oracle:
-    """The oracle without its embeddings, which take long."""
+    """Return the oracle without its embeddings, which are slow."""
     return judge._replace(embed=None)
 
 
 def _kept(path: Path, digest: str) -> np.ndarray:
-    """Scores of the first people, as an earlier start left them; none if it is another's."""
+    """Read the scores of the first people from an earlier start with the same digest."""
     try:
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
             scores = file["scores"] if str(file["digest"]) == digest else np.empty((0, 0))
@@ -138,7 +138,7 @@ def _kept(path: Path, digest: str) -> np.ndarray:
 
 
 def exchanges(report: dict[str, Any], attribute: str) -> list[Interval | None]:
-    """How far each direction moves an attribute per change of identity, None if unknown."""
+    """Return each direction's change of an attribute per identity; None if unknown."""
     found = []
     for entry in report["directions"]:
         pair = _pair(entry, attribute)
@@ -148,7 +148,7 @@ def exchanges(report: dict[str, Any], attribute: str) -> list[Interval | None]:
 
 
 def _pair(entry: dict[str, Any], attribute: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Changes of an attribute and of identity, of every person moved."""
+    """Return the changes of an attribute and of identity for every moved person."""
     names = [row["attribute"] for row in entry["shifts"]]
     changed = entry.get("moved")
     if not changed or attribute not in names:
@@ -159,7 +159,7 @@ def _pair(entry: dict[str, Any], attribute: str) -> tuple[np.ndarray, np.ndarray
 
 
 def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> str:
-    """Which direction moves an attribute most per change of identity; empty if unknown."""
+    """Compare a supervised direction with the best of SeFa's; empty if unknown."""
     rows = exchanges(report, attribute)
     own = [k for k, name in enumerate(names) if name == attribute + MARK and rows[k]]
     others = [k for k, name in enumerate(names) if not name.endswith(MARK) and rows[k]]
@@ -174,17 +174,17 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
     text = f"{attribute}, {unit} per change of identity: supervised {_text(rows[own[0]])}"
     other = f"the best of SeFa's, {progress.printable(names[best])}, {_text(rows[best])}"
     if rows[best].low <= 0:  # type: ignore
-        return f"{text}; {other}, is not told from 0"
+        return f"{text}; {other}, does not differ clearly from 0"
     pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
     times = exchange.compared(*pair)  # type: ignore
-    verdict = "not told from"
+    verdict = "not clearly different from"
     if times.low > 1 or times.high < 1:
         verdict = "more than" if times.low > 1 else "less than"
     return f"{text}, {verdict} {other}: {_text(times)} times as far"
 
 
 def show(summary: dict[str, Any]) -> None:
-    """Print how well directions were fitted, and what they move per change of identity."""
+    """Print the quality of the fits, and the changes of attributes per identity."""
     report, names, fits = summary["attributes"], summary["name"], summary.get("supervised")
     known = [row["attribute"] for row in report["directions"][0]["shifts"]]
     chosen = fits["attributes"] if fits else [name for name in ("age",) if name in known]
@@ -206,7 +206,9 @@ def show(summary: dict[str, Any]) -> None:
     table = {name: exchanges(report, name) for name in chosen}
     if not any(one for column in table.values() for one in column):
         return
-    print("\nmoved from end to end per change of identity (1: two strangers' distance)")
+    print(
+        "\nchange from end to end per change of identity (1 is the distance of two strangers)"
+    )
     rows = [
         (progress.printable(name[:40]), *(_text(table[one][k]) for one in chosen))
         for k, name in enumerate(names)
@@ -218,7 +220,7 @@ def show(summary: dict[str, Any]) -> None:
 
 
 def facts(summary: dict[str, Any], k: int) -> dict[str, str]:
-    """The page's facts about a direction that was fitted to scores; none of another."""
+    """Return the page's facts about a supervised direction; empty for others."""
     fits = summary.get("supervised")
     a = k - len(summary["name"]) + len(fits["attributes"]) if fits else -1
     if not fits or a < 0:

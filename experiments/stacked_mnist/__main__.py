@@ -4,12 +4,12 @@
     python -m experiments.stacked_mnist --variant=gan,rpgan --seeds=4
     python -m experiments.stacked_mnist --data=FOLDER_OF_MNIST --recipe=pacdcgan2
 
-Each channel of a stack is an image of its own, drawn from ``--data`` (as in the laboratory
-``fashion_mnist``), so ten classes make 1,000 modes. At the end 26,000 stacks of the generator
-and of its moving average are drawn; a classifier, trained once on the single images, names
-the class of each channel. ``modes`` counts the modes that are reached, ``reverse_kl`` is the
-divergence of their shares from equal ones; ``modes.csv`` has both for every seed. The recipes
-have the batch, rates and number of updates of PacGAN, for a GPU; its networks are larger.
+A stack has three channels; each is an image from ``--data`` (as in ``fashion_mnist``), so ten
+classes make 1,000 modes. At the end, a classifier that is trained once on single images labels
+each channel of 26,000 stacks, from the generator and from its moving average. ``modes`` counts
+the modes that occur; ``reverse_kl`` is the KL divergence of their shares from equal shares;
+``modes.csv`` has both for every seed. The recipes use the batch size, learning rates and number
+of updates of PacGAN and are meant for a GPU; PacGAN's networks are larger.
 """
 
 import functools

@@ -9,9 +9,9 @@ from jaxgan.data.stacks import stack
 from jaxgan.errors import InputError
 from jaxgan.networks.pairs import PAIRS
 
-MOST = 10**6  # stacks, 2.4 GB
+MOST = 10**6  # most stacks: 2.4 GB
 SIZE = 28
-# The report's pairs of this size make grey images.
+# The report's pairs of this size make only grey images.
 MODELS = {
     name: pair
     for name, pair in PAIRS.items()
@@ -69,11 +69,11 @@ RECIPES = {
     "pacdcgan2": Recipe(_PACGAN | {"pack": 2, "batch_size": 128, "epochs": 100}),
 }
 TEXTS = {
-    "data": "Folder of four IDX files: MNIST, Fashion-MNIST or EMNIST; fashion-mnist finds or "
-    "downloads its own.",
-    "model": f"Pair of networks: {', '.join(MODELS)}; a list.",
-    "train_size": "Stacks to train on.",
-    "width": "Channels of the networks' stage nearest to the image; 64 in the papers.",
+    "data": "Folder with the four IDX files of MNIST, Fashion-MNIST or EMNIST; fashion-mnist "
+    "finds or downloads its own.",
+    "model": f"Pair of networks, or a list of: {', '.join(MODELS)}.",
+    "train_size": "Number of stacks to train on.",
+    "width": "Number of channels in the layers nearest to the image; 64 in the papers.",
 }
 
 
@@ -82,7 +82,7 @@ def load(source: str, count: int) -> tuple[fashion_mnist.Images, Dataset]:
 
     Args:
       source: ``fashion-mnist``, or a folder of four IDX files.
-      count: Stacks.
+      count: Number of stacks.
 
     Raises:
       InputError: If the files cannot be read, or the count is out of range.

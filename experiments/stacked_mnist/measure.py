@@ -1,4 +1,4 @@
-"""The modes that generated stacks reach."""
+"""Count the modes that generated stacks reach."""
 
 import json
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ MEASURED = ("modes", "reverse_kl", "modes_ema", "reverse_kl_ema")
 
 
 def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
-    """Make the measures of every lane's generator and of its moving average.
+    """Make a function that measures every lane's generator and its moving average.
 
-    Stacks of the test images are measured beside them: what a perfect generator scores with
+    Stacks of test images are measured, too: this is the score of a perfect generator with
     this classifier.
     """
     modes = len(data.classes) ** CHANNELS
@@ -34,7 +34,7 @@ def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
         z = fixed_latents(config, SAMPLES, LatentSet.MEASURES)
 
         def reached(state) -> list[np.ndarray]:
-            """Modes and reverse divergence of every lane's samples, ``[S]`` each."""
+            """Return modes and reverse KL divergence of every lane's samples, ``[S]`` each."""
             numbers = []
             for first in range(0, SAMPLES, _AT_ONCE):
                 lanes = sample(state, z[first : first + _AT_ONCE])
@@ -57,7 +57,7 @@ def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
 
 
 def rows(config: Config, folder: Path) -> list[dict[str, Any]]:
-    """Lines of ``modes.csv``, one for each lane; none of a run that is not complete."""
+    """Return the lines of ``modes.csv``, one per lane; none if the run is incomplete."""
     path = folder / "summary.json"
     if not path.exists():
         return []

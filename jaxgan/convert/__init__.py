@@ -1,4 +1,4 @@
-"""Trained generators from files: recognised by their keys, read without running code."""
+"""Load trained generators from files: recognised by their keys, read without running code."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,32 +22,35 @@ def load(
     settings: Settings | Mapping[str, Any] | None = None,
     label: ArrayLike | None = None,
 ) -> Pretrained:
-    """Open a generator, whatever flavour it is of.
+    """Load a generator of images of any supported flavour.
 
     Args:
-      path: A file of ``torch.save`` (``.pth``, ``.pt``, ``.tar``, ``.ckpt``, ``.bin``),
-        TorchScript, a file of ``torch.export`` (``.pt2``), a ``.pkl`` of NVlabs, for
-        PyTorch or TensorFlow, or ``.safetensors``; one of these in a zip, tar or gzip, or
-        in a folder; a run directory of jaxgan, its ``generator.npz``, or what
-        ``jaxgan.export`` made of it; MobileStyleGAN as
-        OpenVINO networks (a folder, an ``.xml``, or the wheel that holds them); or the name
-        of a generator that is downloaded once, one of ``zoo.GENERATORS``.
+      path: One of
+
+        * a checkpoint: a file of ``torch.save`` (``.pth``, ``.pt``, ``.tar``, ``.ckpt``,
+          ``.bin``), TorchScript, ``torch.export`` (``.pt2``), ``.safetensors``, or a ``.pkl``
+          of NVlabs for PyTorch or TensorFlow; also inside a zip, tar, gzip or folder;
+        * a run directory of jaxgan, its ``generator.npz``, or a folder that
+          ``experiments.export`` wrote;
+        * MobileStyleGAN as OpenVINO networks (a folder, an ``.xml``, or a wheel);
+        * a name in ``zoo.GENERATORS``, which is downloaded once.
+
         ``docs/checkpoints.md`` lists the networks.
-      say: Called with a line before a download, and with one about a file of several
-        generators, or one that lacks something.
-      network: The generator that ``jaxgan.fit`` trained, as it was passed to ``jaxgan.gan``:
-        ``(z [N, D], train=) -> [N, H, H, C]`` with C of 1 or 3. For such a run only, since
-        a file holds arrays and no code.
-      weights: Name of the generator to take from a file that holds several, or the end of
-        its name; by default the one that is averaged over training.
-      settings: Settings of the network that its file does not show, such as
+      say: Called with one line before a download, and if a file holds several generators or
+        lacks something.
+      network: For a run of ``jaxgan.fit``, whose file holds arrays but no code: the generator
+        that was passed to ``jaxgan.gan``. It maps ``(z [N, D], train=)`` to
+        ``[N, H, H, C]``, with C of 1 or 3.
+      weights: Which generator to load from a file with several: its name or the end of it. By
+        default the one whose weights are averaged over training (EMA).
+      settings: Settings of the network that do not show in its file, such as
         ``{"final_tanh": True}``.
-      label: Label of a conditional generator: a class, or several or rows of numbers, which
-        latents take in turn.
+      label: Label of a conditional generator: one class, or several classes or rows of
+        numbers, which latents take in turn.
 
     Raises:
-      InputError: If it cannot be read or holds no generator that is known; the line says
-        what it holds instead. Also if its arrays are not those of ``network``.
+      InputError: If the file cannot be read or holds no known generator; the message says
+        what it holds instead. Also if its arrays do not fit ``network``.
 
     Examples:
       >>> import flax.linen as nn, jax, jax.numpy as jnp, jaxgan, pathlib, tempfile
@@ -76,13 +79,16 @@ def load(
 
 
 def points(path: str | Path) -> Cloud:
-    """Open a generator of points.
+    """Load a generator of points.
 
     Args:
       path: A run of the points laboratory or its ``generator.npz``, or an exported folder.
 
     Raises:
-      InputError: If it cannot be read, or holds none.
+      InputError: If it cannot be read, or holds no generator of points.
+
+    Example:
+      ``x = jaxgan.convert.points("runs/points").points(np.zeros((1, 2)))``
     """
     from jaxgan.convert import clouds, exported
 

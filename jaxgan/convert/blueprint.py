@@ -1,4 +1,7 @@
-"""The networks of a generator without their arrays, as a value that JSON can hold."""
+"""The architecture of a generator, without its arrays, in a form that JSON can hold.
+
+``jaxgan/convert/exported.py`` shows how files store it.
+"""
 
 import dataclasses
 import math
@@ -26,24 +29,23 @@ _NETWORKS: dict[str, type[nn.Module]] = {
     "mobilestylegan.synthesis": mobilestylegan.Synthesis,
     "upsampler": upsampler.Upsampler,
 }
-_LARGEST = 2**16  # of whole numbers
-_LONGEST = 256  # items of a list
-_MOST_WIDTHS = 20  # whole numbers of a list: channels of resolutions, or of layers
-_DEEPEST = 64  # layers of a mapping network
-_MOST_TAPS = 4096  # numbers of a filter
+_LARGEST = 2**16  # largest whole number
+_LONGEST = 256  # most items of a list
+_MOST_WIDTHS = 20  # most whole numbers of a list: channels by resolution or layer
+_DEEPEST = 64  # most layers of a mapping network
+_MOST_TAPS = 4096  # most numbers of a filter
 
 
 class Blueprint(NamedTuple):
     """How a generator's parameters make its images.
 
     Attributes:
-      synthesis: Network that makes images of codes.
-      mapping: Network that makes codes of latents; None where latents are codes. Parameters
-        are then those of the other network alone.
-      wide: Number of codes that the mapping network makes of a latent, each for a layer; 0
-        for one code for all.
-      normalised: Whether latents that are codes are scaled to a mean square of 1.
-      tanh: Whether images pass a tanh.
+      synthesis: Network that maps codes to images.
+      mapping: Network that maps latents to codes. None if latents are codes; the parameters
+        are then those of ``synthesis`` alone.
+      wide: Number of codes per latent, one per layer; 0 if one code serves all layers.
+      normalised: Whether latents are scaled to a mean square of 1 if they are codes.
+      tanh: Whether a tanh follows the network.
     """
 
     synthesis: nn.Module
@@ -76,15 +78,15 @@ def functions(blueprint: Blueprint) -> dict[str, Any]:
 
 
 def to_json(blueprint: Blueprint) -> dict[str, Any]:
-    """Write a blueprint as values of JSON; ``from_json`` reads them."""
+    """Convert a blueprint to JSON values, which ``from_json`` reads."""
     return {name: _plain(value) for name, value in blueprint._asdict().items()}
 
 
 def from_json(values: Mapping[str, Any]) -> Blueprint:
-    """Read a blueprint; numbers are bounded, and only networks of this package are made.
+    """Read a blueprint. Numbers are bounded, and only networks of this package are built.
 
     Raises:
-      InputError: If it is none; the line says which entry.
+      InputError: If an entry is invalid; the message names it.
     """
     return _named_tuple(Blueprint, values, "network")
 
@@ -104,14 +106,14 @@ def _plain(value: Any) -> Any:
 
 
 def _fields(kind: type) -> dict[str, Any]:
-    """The types of a network's settings by name."""
+    """Return the types of a network's settings by name."""
     hints = typing.get_type_hints(kind)
     fields: Any = dataclasses.fields(kind)
     return {x.name: hints[x.name] for x in fields if x.name not in ("parent", "name")}
 
 
 def _read(value: Any, kind: Any, where: str) -> Any:
-    """Read a value of a type."""
+    """Check a JSON value and convert it to a type."""
     if isinstance(kind, types.UnionType):
         (kind,) = (x for x in typing.get_args(kind) if x is not types.NoneType)
         return None if value is None else _read(value, kind, where)
@@ -125,7 +127,7 @@ def _read(value: Any, kind: Any, where: str) -> Any:
         return _network(value, where)
     if hasattr(kind, "_fields"):
         return _named_tuple(kind, value, where)
-    if type(value) is int and abs(value) > _LARGEST:  # it may be too large for a float
+    if type(value) is int and abs(value) > _LARGEST:  # too large for a float
         raise InputError(f"its {where} is not what jaxgan writes there")
     if kind is float and (type(value) is int or value == "inf"):
         value = float(value)
@@ -139,7 +141,7 @@ def _read(value: Any, kind: Any, where: str) -> Any:
 
 def _list(value: Any, where: str, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise InputError(f"its {where} is no list of at most {most}")
+        raise InputError(f"its {where} must be a list of at most {most}")
     return value
 
 
@@ -148,10 +150,10 @@ def _taps(value: Any, where: str) -> np.ndarray:
     try:
         array = np.array(rows, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"its {where} is no filter") from error
+        raise InputError(f"its {where} is not a filter") from error
     square = array.ndim == 2 and array.shape[0] == array.shape[1]
     if not array.size or array.size > _MOST_TAPS or not (array.ndim == 1 or square):
-        raise InputError(f"its {where} is no filter")
+        raise InputError(f"its {where} is not a filter")
     return array
 
 
@@ -162,12 +164,12 @@ def _named_tuple(kind: Any, values: Any, where: str) -> Any:
 def _network(values: Any, where: str) -> nn.Module:
     name = values.get("network") if isinstance(values, Mapping) else None
     if not isinstance(name, str) or name not in _NETWORKS:
-        raise InputError(f"its {where} is none of {', '.join(_NETWORKS)}")
+        raise InputError(f"its {where} must be one of {', '.join(_NETWORKS)}")
     rest = {x: value for x, value in values.items() if x != "network"}
     return _NETWORKS[name](**_entries(_fields(_NETWORKS[name]), rest, where))
 
 
 def _entries(kinds: Mapping[str, Any], values: Any, where: str) -> dict[str, Any]:
     if not isinstance(values, Mapping) or values.keys() != kinds.keys():
-        raise InputError(f"its {where} has not the entries {', '.join(kinds)}")
+        raise InputError(f"its {where} must have the entries {', '.join(kinds)}")
     return {name: _read(values[name], kind, f"{where}.{name}") for name, kind in kinds.items()}

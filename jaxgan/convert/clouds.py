@@ -1,4 +1,7 @@
-"""Generators of points that the points laboratory trained: its ``generator.npz``."""
+"""Generators of points: the ``generator.npz`` of the points laboratory.
+
+``jaxgan.convert.points`` loads one, and its example uses it.
+"""
 
 import functools
 import json
@@ -31,10 +34,10 @@ class Cloud(NamedTuple):
     """A generator of points with its weights.
 
     Attributes:
-      settings: ``model, widths, latent_dim, latent``: of ``mlp.Generator``, the length of a
-        latent and its law, a name in ``LATENTS``.
-      params: ``variables`` of the network; ``mean`` and ``scale`` ``[1, 2]`` of the units of
-        training, in the data's own units.
+      settings: ``model`` and ``widths`` of ``mlp.Generator``; ``latent_dim`` and ``latent``,
+        length and distribution of a latent, the latter a name in ``LATENTS``.
+      params: ``variables`` of the network, and ``mean`` and ``scale`` ``[1, 2]``, which
+        convert its outputs to the data's own units.
     """
 
     settings: Mapping[str, Any]
@@ -47,7 +50,7 @@ class Cloud(NamedTuple):
 
     @property
     def sample(self) -> Callable[[Any, Array], Array]:
-        """``(params, z [N, D]) -> [N, 2]`` in the data's own units."""
+        """Function ``(params, z [N, D]) -> [N, 2]`` in the data's own units."""
         network = Generator(tuple(self.settings["widths"]))
 
         def sample(params: Any, z: Array) -> Any:
@@ -58,7 +61,7 @@ class Cloud(NamedTuple):
         return sample
 
     def points(self, z: ArrayLike) -> Array:
-        """Make points ``[N, 2]`` float32 in the data's own units of latents ``[N, D]``.
+        """Map latents ``[N, D]`` to points ``[N, 2]`` float32 in the data's own units.
 
         Raises:
           InputError: If the latents have another shape.
@@ -75,21 +78,21 @@ def _sample(widths: tuple[int, ...]) -> Callable[[Any, Array], Array]:
 
 
 def save(path: Path, cloud: Cloud) -> None:
-    """Write a generator of points."""
+    """Write a generator of points to an ``.npz`` file, which ``load`` reads."""
     content = np.frombuffer(json.dumps(dict(cloud.settings)).encode(), np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, settings=content, **arrays_of(cloud))
 
 
 def arrays_of(cloud: Cloud) -> dict[str, np.ndarray]:
-    """Name the arrays: the paths of the Flax tree, and two of the units."""
+    """Return the arrays by name: paths of the Flax tree, and ``mean`` and ``scale``."""
     flat = traverse_util.flatten_dict(dict(cloud.params["variables"]), sep=".")
     flat |= {name: cloud.params[name.removeprefix("units.")] for name in _UNITS}
     return {name: np.ascontiguousarray(x, np.float32) for name, x in flat.items()}
 
 
 def is_settings(settings: Any) -> bool:
-    """Whether settings in a file say that it holds a generator of points."""
+    """Return whether a file's settings are those of a generator of points."""
     return isinstance(settings, Mapping) and settings.get("model") == MODEL
 
 
@@ -100,7 +103,7 @@ def load(path: Path) -> Cloud | None:
       path: Path of the file, or of the run's folder.
 
     Raises:
-      InputError: If it cannot be read, or is damaged.
+      InputError: If the file cannot be read or is damaged.
     """
     file = path / FILE if path.is_dir() else path
     arrays = npz.read(file)
@@ -112,7 +115,7 @@ def load(path: Path) -> Cloud | None:
 
 
 def assemble(file: Path, arrays: Mapping[str, np.ndarray], settings: Any) -> Cloud:
-    """Make a generator of arrays and settings.
+    """Make a generator from arrays and settings.
 
     Raises:
       InputError: If they are damaged.

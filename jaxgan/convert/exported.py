@@ -1,7 +1,9 @@
-"""Generators in the layout of a Hugging Face repository, as ``jaxgan.export`` writes them.
+"""Read generators that ``jaxgan.export`` wrote in the layout of a Hugging Face repository.
 
-``model.safetensors`` holds the arrays by the path of the Flax tree, joined by dots;
-``config.json`` beside it says how they make images.
+``model.safetensors`` holds the arrays, named by their paths in the Flax tree, joined by dots.
+``config.json`` describes the architecture.
+
+``docs/export.md`` shows how to write and load them.
 """
 
 import json
@@ -28,19 +30,19 @@ from jaxgan.networks import stylegan3
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 LIBRARY = "jaxgan"
 _FORMAT = 1
-_MOST_BYTES = 2**22  # of a configuration
+_MOST_BYTES = 2**22  # of a configuration file
 _SIZES = {"resolution": 4096, "latent_dim": MAX_LATENT, "num_layers": 256, "z_dim": MAX_LATENT}
 _SIZES |= {"num_labels": MAX_LATENT}
 _MAY_BE_NONE = ("num_layers", "num_labels")
 _MOST_STYLES = 256
-_TEXT = 200  # characters of a name
+_TEXT = 200  # most characters of a name
 
 
 def describe(generator: Pretrained | Cloud) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return what ``config.json`` says of a generator, and its arrays by name.
+    """Return the content of ``config.json`` for a generator, and its arrays by name.
 
     Raises:
-      InputError: If nothing says how its functions were made.
+      InputError: If the generator has no blueprint.
     """
     about: dict[str, Any] = {"library_name": LIBRARY, "format": _FORMAT}
     if isinstance(generator, Cloud):
@@ -68,10 +70,10 @@ def _flat(tree: Any) -> dict[str, np.ndarray]:
 
 
 def config_beside(path: Path) -> dict[str, Any] | None:
-    """Read the configuration of an exported folder, or of its weights; None of others.
+    """Read the configuration of an exported folder or weights file; None for other paths.
 
     Raises:
-      InputError: If it says that it is jaxgan's, and is of another format.
+      InputError: If another version of the format wrote it.
     """
     folder = os.path.isdir(path)
     file = (path / CONFIG) if folder else path.with_name(CONFIG)
@@ -80,18 +82,20 @@ def config_beside(path: Path) -> dict[str, Any] | None:
         return None
     config = _config_in(file)
     if config is not None and config.get("format") != _FORMAT:
-        raise InputError(f"{file} is of a format that this jaxgan does not read: not {_FORMAT}")
+        raise InputError(
+            f"{file} has a format that this version of jaxgan does not read, not {_FORMAT}"
+        )
     return config
 
 
 def is_export(folder: Path) -> bool:
-    """Whether its configuration says that jaxgan exported a folder, in whatever formats."""
+    """Return whether jaxgan exported a folder, by its configuration."""
     config = _config_in(folder / CONFIG)
     return config is not None and config.get("format") == _FORMAT
 
 
 def _config_in(file: Path) -> dict[str, Any] | None:
-    """A configuration of jaxgan; None of others."""
+    """Read a configuration that jaxgan wrote; None for other files."""
     try:
         if not file.is_file() or file.stat().st_size > _MOST_BYTES:
             return None
@@ -103,7 +107,7 @@ def _config_in(file: Path) -> dict[str, Any] | None:
 
 
 def load_cloud(path: Path) -> Cloud:
-    """Open the generator of points of an exported folder.
+    """Load the generator of points from an exported folder.
 
     Raises:
       InputError: If there is none.
@@ -116,10 +120,10 @@ def load_cloud(path: Path) -> Cloud:
 
 
 def load(path: Path, config: Mapping[str, Any], network: nn.Module | None) -> Pretrained:
-    """Open the generator of a folder, or of the weights in it, that ``config_beside`` knows.
+    """Load the generator from an exported folder, or from the weights file in it.
 
     Raises:
-      InputError: If the configuration and the arrays make no generator.
+      InputError: If the configuration or the arrays are damaged.
     """
     file = path / WEIGHTS if path.is_dir() else path
     arrays = torchfile.tensors(file)
@@ -128,7 +132,9 @@ def load(path: Path, config: Mapping[str, Any], network: nn.Module | None) -> Pr
     if "own" in config:
         return own.assemble(file, arrays, config["own"], network)
     if network is not None:
-        raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
+        raise InputError(
+            f"{path} is not a run of jaxgan.fit: its network is known, so do not pass one"
+        )
     try:
         plan = blueprint.from_json(config.get("network", {}))
         about = _About(*_about(config))
@@ -144,7 +150,7 @@ def load(path: Path, config: Mapping[str, Any], network: nn.Module | None) -> Pr
     params = {"transform": state.take("transform", (3, 3))} if transforms else {}
     try:
         shapes = _shapes(plan, about.sizes)
-    except Exception as error:  # Flax and JAX raise nearly anything for odd settings
+    except Exception as error:  # Flax and JAX raise many kinds of errors for odd settings
         raise InputError(
             f"{file.with_name(CONFIG)} is damaged: its network cannot be built"
         ) from error
@@ -172,12 +178,12 @@ class _About(NamedTuple):
 def _about(config: Mapping[str, Any]) -> tuple[str, dict[str, int]]:
     flavour = config.get("flavour")
     if not isinstance(flavour, str) or not flavour or len(flavour) > _TEXT:
-        raise InputError("its flavour is no name")
+        raise InputError("its flavour is not a name")
     sizes = {}
     for name, most in _SIZES.items():
         value, least = config.get(name), 0 if name in _MAY_BE_NONE else 1
         if type(value) is not int or not least <= value <= most:
-            raise InputError(f"its {name} is no whole number from {least} to {most}")
+            raise InputError(f"its {name} is not a whole number from {least} to {most}")
         sizes[name] = value
     return flavour, sizes
 
@@ -200,7 +206,7 @@ def _styles(state: StateDict, entries: Any, about: _About) -> tuple[Style, ...]:
 
 
 def _shapes(plan: Blueprint, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Shapes of the parameters; raises nearly anything if the networks make no images."""
+    """Return the shapes of the parameters; raises any error if the networks make no images."""
     dim, layers, key = sizes["latent_dim"], sizes["num_layers"], jax.random.key(0)
 
     def codes_of(z, *labels):

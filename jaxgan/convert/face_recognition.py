@@ -1,7 +1,7 @@
-"""Weights of dlib's face recognition network, from the file that dlib saves it in.
+"""Read the weights of dlib's face recognition network from dlib's own file.
 
-The file is a list of layers from the image to the embedding: the name of each, its arrays,
-its settings, and what is left of its training. Nothing of it is run.
+The file lists the layers from the image to the embedding: name, arrays, settings and the
+state of training of each. No code from it runs.
 
 Format: dlib's ``serialize.h``, ``tensor.h`` and ``dnn/layers.h`` (Boost Software License).
 """
@@ -15,8 +15,8 @@ import numpy as np
 from jaxgan.errors import InputError
 
 _INPUT = b"\x15input_rgb_image_sized"
-_ALIAS, _FLAGS = 5, 3  # numbers of an array within another; bytes that end a layer
-_SETTINGS = {  # numbers behind a layer's arrays
+_ALIAS, _FLAGS = 5, 3  # numbers that describe a part of an array; bytes that end a layer
+_SETTINGS = {  # count of numbers after a layer's arrays
     "con_4": 7 + 2 * _ALIAS + 8,
     "affine_": 2 * _ALIAS + 1,
     "relu_": 0,
@@ -25,8 +25,8 @@ _SETTINGS = {  # numbers behind a layer's arrays
     "add_prev_": 0,
 }
 _ARRAYS = ("con_4", "affine_")
-_LARGEST = 2**26  # numbers in an array
-# Numbers of blocks, channels, and whether the first block halves the image.
+_LARGEST = 2**26  # most numbers in an array
+# Number of blocks, channels, and whether the first block halves the image.
 STAGES = ((3, 32, False), (4, 64, True), (3, 128, True), (3, 256, True), (1, 256, True))
 
 
@@ -34,8 +34,8 @@ class Weights(NamedTuple):
     """Weights of the network, with each norm folded into the convolution before it.
 
     Attributes:
-      kernels: 29 of ``[h, w, I, O]`` float32, from the image on.
-      biases: One of ``[O]`` for each.
+      kernels: 29 kernels ``[h, w, I, O]`` float32, in the order of use.
+      biases: 29 biases ``[O]``.
       embedding: ``[256, 128]`` float32, the last layer.
     """
 
@@ -47,8 +47,10 @@ class Weights(NamedTuple):
 def load(path: str | Path) -> Weights:
     """Read ``dlib_face_recognition_resnet_model_v1.dat``.
 
+    ``jaxgan/judges/recognition.py`` runs the network.
+
     Raises:
-      InputError: If the file cannot be read, or is of another network.
+      InputError: If the file cannot be read, or holds another network.
     """
     try:
         content = Path(path).read_bytes()
@@ -61,7 +63,7 @@ def load(path: str | Path) -> Weights:
 
 
 class _Foreign(Exception):
-    """The content is of something else; the message says why."""
+    """The file holds something else; the message says why."""
 
 
 class _Reader:
@@ -79,7 +81,7 @@ class _Reader:
         return taken
 
     def number(self) -> int:
-        """An integer: a byte of its length and sign, then its bytes."""
+        """Read an integer: one byte with its length and sign, then its bytes."""
         (head,) = self.take(1)
         size = head & 0x0F
         if head & 0x70 or not 0 < size <= 8:
@@ -135,7 +137,7 @@ def _weights(reader: _Reader) -> Weights:
         for _ in range(3):
             reader.array()
         if name == "con_4" and len(kernels) == 1:
-            reader.number()  # how many inputs stand for one: of the first layer alone
+            reader.number()  # samples per input, only in the first layer
     if next(rest, None) is not None:
         raise _Foreign(f"it has only {len(kernels)} convolutions")
     reader.numbers(2)

@@ -1,4 +1,7 @@
-"""Trained generators: their codes, images and style matrices."""
+"""Trained generators: their codes, images and style matrices.
+
+The example of ``jaxgan.load`` shows how to use them.
+"""
 
 import dataclasses
 import functools
@@ -23,10 +26,10 @@ from jaxgan.networks.winograd import KEPT, may_pay
 from jaxgan.training import devices
 
 MAX_LATENT = 4096
-AVERAGED = 4096  # latents whose mean code is used if a file has none
+AVERAGED = 4096  # latents to estimate the mean code from, if a file has none
 _BATCHES = 4  # batches of AVERAGED latents for the covariance of codes
-# Random keys are distinct: those of people are seeds, those of the covariance the first
-# few that are folded into seed 0, and that of the mean code is this one, folded in.
+# Random keys must differ: seeds are for people; folded into seed 0, the first few numbers
+# are for the covariance, and this one is for the mean code.
 _MEAN = 2**31
 
 
@@ -35,10 +38,10 @@ class Style(NamedTuple):
 
     Attributes:
       name: Name of the matrix in the file.
-      layer: Index of the code that it reads; 0 where codes are latents.
-      weight: ``[rows, D]`` float32 as stored, with a row per unit that it drives. Factors
-        that all rows share are left out.
-      to_rgb: Whether it drives a conversion to colours, not a hidden layer.
+      layer: Index of the layer whose code it takes; 0 if codes are latents.
+      weight: ``[rows, D]`` float32 as stored, one row per style channel, without factors
+        common to all rows.
+      to_rgb: Whether it belongs to a toRGB layer (a conversion to colours).
     """
 
     name: str
@@ -49,33 +52,33 @@ class Style(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A generator with its weights.
+    """A generator with its weights; ``jaxgan.load`` returns one, and its example uses it.
 
     Attributes:
       flavour: Network and source, such as ``genforce StyleGAN2``.
       resolution: Height and width of the images in pixels.
       latent_dim: Length D of a code.
-      num_layers: Number L of codes of an image; 0 where an image has one latent instead.
-      params: Parameters of both functions.
-      encode: ``(params, z [N, Z]) -> [N, D]``: the mapping network, or another function of
-        the latents; ``[N, L, D]`` if it makes a code for each layer. A conditional one has a
-        third argument, labels ``[N, num_labels]``.
+      num_layers: Number L of codes per image, one for each layer; 0 if codes are latents.
+      params: Parameters of ``encode`` and ``synthesise``.
+      encode: ``(params, z [N, Z]) -> [N, D]``, the mapping network; ``[N, L, D]`` if it makes
+        one code per layer. A conditional generator takes labels ``[N, num_labels]`` as a
+        third argument.
       synthesise: ``(params, codes) -> [N, H, W, C]``, with codes ``[N, L, D]``, or
-        ``[N, D]`` where ``num_layers`` is 0. C is 1, 3, or 4 where the last is opacity, from
-        -1 to 1. With ``transforms`` it has a third argument, transforms ``[N, 3, 3]``.
-      styles: Matrices that codes enter by, from the coarsest layer to the finest.
-      average: Mean code ``[D]`` or ``[L, D]`` that truncation moves to; None if the file
-        has none.
+        ``[N, D]`` if ``num_layers`` is 0. C is 1, 3 or 4; the fourth channel is opacity, from
+        -1 to 1. With ``transforms`` it takes transforms ``[N, 3, 3]`` as a third argument.
+      styles: Matrices through which codes enter, from the coarsest layer to the finest.
+      average: Mean code ``[D]`` or ``[L, D]`` for truncation; None if the file has none.
       z_dim: Length Z of a latent; D by default.
       num_labels: Length of a label; 0 if the generator is not conditional.
       labels: ``[M, num_labels]`` float32, which latents take in turn.
       origin: Which generator of a file this is, and what else the file holds.
-      transforms: Whether it can turn and shift what it draws, as StyleGAN3 can.
-      prepare: ``(params, codes [1, ...]) -> dict``: computes what ``synthesise`` needs of the
-        parameters alone, and uses if it is added to them. Of the codes only the shape counts.
-      blueprint: What makes the functions, to write it beside the parameters: a ``Blueprint``,
-        or the settings of a generator of jaxgan's.
-      mesh: Devices that share the images of a call, if they can share them equally.
+      transforms: Whether it can rotate and shift its images, as StyleGAN3 can.
+      prepare: ``(params, codes [1, ...]) -> dict``: precomputes values of the parameters for
+        ``synthesise``, which uses them if they are added to the parameters. Only the shape
+        of the codes matters.
+      blueprint: Architecture, for export: a ``Blueprint``, or the settings of a network that
+        jaxgan trained.
+      mesh: Devices that share the images of a call if their number divides equally.
     """
 
     flavour: str
@@ -106,13 +109,13 @@ class Pretrained:
                 )
 
     def with_labels(self, labels: npt.ArrayLike) -> "Pretrained":
-        """Return the generator whose latents have labels, which they take in turn.
+        """Return a copy of a conditional generator whose latents take these labels in turn.
 
         Args:
           labels: A class, classes ``[M]`` from 0, or rows ``[M, num_labels]``.
 
         Raises:
-          InputError: If they are none of these, or the generator is not conditional.
+          InputError: If the labels are invalid, or the generator is not conditional.
         """
         rows = label_rows(labels, self.num_labels, self.flavour)
         return dataclasses.replace(self, labels=rows)
@@ -127,15 +130,14 @@ class Pretrained:
         """Encode latents ``[N, Z]`` as codes ``[N, L, D]``; ``[N, D]`` without layers.
 
         Args:
-          z: Standard normal latents.
-          truncation: Factor of the distance from the mean code. Without layers it has no
-            meaning and is ignored.
-          truncation_layers: Number of the first layers to truncate; all by default.
-          first: Number of the first latent, from which the turn of its label follows.
+          z: Standard normal latents ``[N, Z]``.
+          truncation: Factor of the distance from the mean code; ignored without layers.
+          truncation_layers: Truncate only the first so many layers; all by default.
+          first: Index of the first latent; the labels are taken in turn by index.
 
         Raises:
-          InputError: If an argument has another shape or, on the host, is not finite; or if
-            the generator is conditional and has no labels.
+          InputError: If an argument has the wrong shape or (for NumPy arrays) is not finite,
+            or if the generator is conditional and has no labels.
         """
         w = self._mapped(self._check(z, (None, self.z_dim), "latents"), first)
         if not self.num_layers:
@@ -146,7 +148,7 @@ class Pretrained:
     def truncate(
         self, codes: ArrayLike, truncation: float = 1.0, truncation_layers: int | None = None
     ) -> Array:
-        """Move codes ``[N, L, D]`` towards the mean code; arguments as for ``codes``."""
+        """Scale codes ``[N, L, D]`` towards the mean code; arguments as for ``codes``."""
         codes = self._check(codes, self.code_shape, "codes")
         if not np.isfinite(truncation):
             raise InputError(f"truncation {truncation} must be a finite number")
@@ -161,21 +163,22 @@ class Pretrained:
     def images(self, codes: ArrayLike, transform: ArrayLike | None = None) -> Array:
         """Synthesise images ``[N, H, W, 3]``, float32 around [-1, 1], not clipped.
 
-        Images with opacity are laid over white. On a CPU, derivatives of large images are
-        fastest in a ``jax.jit`` with ``jaxgan.networks.layers.compiler_options()``.
+        Images with opacity are composited over white. On a CPU, gradients of large images are
+        fastest inside a ``jax.jit`` with ``jaxgan.networks.layers.compiler_options()``.
 
         Args:
-          codes: Of shape ``code_shape``.
-          transform: ``[3, 3]`` or ``[N, 3, 3]``, where images are drawn: see ``placement``.
+          codes: Codes of shape ``code_shape``.
+          transform: Where to draw the images, ``[3, 3]`` or ``[N, 3, 3]``: see
+            ``transforms.placement``. Only for generators with ``transforms``.
 
         Raises:
-          InputError: If an argument has another shape or, on the host, is not finite; or if
-            there is a transform and ``transforms`` is false.
+          InputError: If an argument has the wrong shape or (for NumPy arrays) is not finite,
+            or if the generator takes no transform.
         """
         codes = self._check(codes, self.code_shape, "codes")
         if not self.transforms:
             if transform is not None:
-                raise InputError(f"{self.flavour} cannot turn or shift what it draws")
+                raise InputError(f"{self.flavour} cannot turn or shift its images")
             return self._synthesise(self._prepared, codes)
         transform = np.eye(3) if transform is None else transform
         shape = (3, 3) if np.ndim(transform) == 2 else (len(codes), 3, 3)
@@ -185,13 +188,13 @@ class Pretrained:
 
     @property
     def code_shape(self) -> tuple[int | None, ...]:
-        """Shape of codes, with None for their number."""
+        """Shape of codes; None stands for their number."""
         layers = (self.num_layers,) if self.num_layers else ()
         return (None, *layers, self.latent_dim)
 
     @functools.cached_property
     def mean_code(self) -> Array:
-        """Mean ``[D]`` or ``[L, D]`` of the codes of ``AVERAGED`` latents, always the same."""
+        """Mean code ``[D]`` or ``[L, D]`` of ``AVERAGED`` latents with a fixed seed."""
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             key = jax.random.fold_in(jax.random.key(0), _MEAN)
             z = jax.random.normal(key, (AVERAGED, self.z_dim))
@@ -199,9 +202,9 @@ class Pretrained:
 
     @functools.cached_property
     def code_covariance(self) -> np.ndarray:
-        """Covariance ``[D, D]`` float64 of codes; without layers that of latents.
+        """Covariance ``[D, D]`` float64 of codes, or of latents without layers.
 
-        Where each layer has its own code it is the mean of those of the layers.
+        If each layer has its own code, it is the mean covariance over layers.
         """
         if not self.num_layers:
             return np.eye(self.latent_dim)
@@ -216,7 +219,7 @@ class Pretrained:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Identifier of the style matrices, 16 hexadecimal digits."""
+        """Hash of the style matrices, 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for style in self.styles:
             digest.update(f"{style.layer} {style.weight.shape} {style.to_rgb};".encode())
@@ -224,7 +227,7 @@ class Pretrained:
         return digest.hexdigest()[:16]
 
     def _mapped(self, z: Array, first: int = 0, of_all: bool = False) -> Array:
-        """Encode latents with labels in turn, or ``of_all`` the labels if they are more."""
+        """Encode latents with labels in turn; with ``of_all``, spread them over all labels."""
         if not self.num_labels:
             return self._encode(self._placed, z)
         if self.labels is None:
@@ -266,7 +269,9 @@ class Pretrained:
 
         def call(params, *codes):
             if any(isinstance(x, jax.core.Tracer) for x in codes):
-                return plain(params, *codes)  # only the outermost program may have options
+                return plain(
+                    params, *codes
+                )  # inside another jit: only the outermost may have options
             run = shared if mesh and len(codes[0]) % mesh.size == 0 else fast
             with jax.ensure_compile_time_eval():
                 return run(params, *codes)
@@ -284,7 +289,7 @@ class Pretrained:
                 f"the {what} have shape {list(actual)}; {self.flavour} has {wanted}"
             )
         if isinstance(x, Array):
-            return x.astype(jnp.float32)  # on a device, from which a check would fetch it
+            return x.astype(jnp.float32)  # on a device: a check would have to fetch it
         with np.errstate(over="ignore"):
             x = np.asarray(x).astype(np.float32)
         if not np.isfinite(x).all():
@@ -293,7 +298,7 @@ class Pretrained:
 
 
 def to_colours(x: Array) -> Array:
-    """Images ``[N, H, W, 3]`` of grey ones or, over white, of ones with opacity."""
+    """Convert grey images, or images with opacity over white, to ``[N, H, W, 3]``."""
     if x.shape[3] == 4:
         x = 1 + (x[..., :3] - 1) * (x[..., 3:].clip(-1, 1) + 1) / 2
     return jnp.broadcast_to(x, (*x.shape[:3], 3))
@@ -302,12 +307,12 @@ def to_colours(x: Array) -> Array:
 def image_functions(
     network: nn.Module, part: str | None = "synthesis", *, tanh: bool = False
 ) -> tuple[Callable[[Any, Array], Any], Callable[[Any, Array], dict[str, Any]]]:
-    """Make ``synthesise`` and ``prepare`` of a network that maps codes alone to images.
+    """Make ``synthesise`` and ``prepare`` from a network that maps only codes to images.
 
     Args:
       network: The network.
-      part: Name of its parameters among those of a ``Pretrained``, where they are not all.
-      tanh: Whether images pass a tanh.
+      part: Key of its parameters in those of a ``Pretrained``; None if they are all.
+      tanh: Whether a tanh follows the network.
     """
 
     def variables(params):
@@ -328,7 +333,7 @@ def image_functions(
 
 
 def _precise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function multiply in full float32; by default a GPU rounds to ten bits."""
+    """Make a function multiply in full float32; a GPU's default may be TF32."""
 
     def precise(*args):
         with jax.default_matmul_precision("highest"):

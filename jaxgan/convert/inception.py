@@ -1,7 +1,8 @@
-"""Weights of the Inception-v3 of the FID, from either of PyTorch's files of them.
+"""Read the weights of FID's Inception-v3 from either of two PyTorch files.
 
-The state dict ``pt_inception-2015-12-05-6726825d.pth`` of pytorch-fid and torch-fidelity,
-and the TorchScript archive ``inception-2015-12-05.pt`` of the StyleGAN repositories.
+They are the state dict ``pt_inception-2015-12-05-6726825d.pth`` of pytorch-fid and
+torch-fidelity, and the TorchScript archive ``inception-2015-12-05.pt`` of the StyleGAN
+repositories.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from flax import traverse_util
 from jaxgan.convert.formats import torchfile
 from jaxgan.errors import InputError
 
-_EPSILON = 1e-3  # of the batch norms
+_EPSILON = 1e-3  # epsilon of the batch norms
 _CLASSIFIER = {"weight": (1008, 2048), "bias": (1008,)}
 
 
@@ -23,7 +24,7 @@ def _tower(branch: str, tower: str, units: int) -> dict[str, str]:
     return {f"{branch}_{i}": f"{tower}.conv{n}" for i, n in enumerate(numbers, 1)}
 
 
-# What the archive calls the units of each block, and the blocks in its order.
+# Names of the units of each block in the archive; blocks are in its order.
 _ENDS = {"branch1x1": "conv", "branch_pool": "tower_2.conv"}
 _A = _ENDS | _tower("branch5x5", "tower", 2) | _tower("branch3x3dbl", "tower_1", 3)
 _B = {"branch3x3": "conv"} | _tower("branch3x3dbl", "tower", 3)
@@ -51,11 +52,13 @@ _SCRIPT = {name: f"conv_{i}" if i else "conv" for i, name in enumerate(_STEM)} |
 
 
 def load(path: str | Path) -> dict[str, Any]:
-    """Parameters for ``networks.inception.extractor``, batch norm folded into them.
+    """Return parameters for ``networks.inception.extractor``, with batch norms folded in.
+
+    ``zoo.inception`` downloads such a file; ``docs/fid.md`` shows how they are used.
 
     Raises:
-      InputError: If the file cannot be read or is not of this network, as are those of
-        the Inception-v3 that torchvision has.
+      InputError: If the file cannot be read or holds another network, such as torchvision's
+        Inception-v3.
     """
     try:
         return _parameters(torchfile.tensors(path))
@@ -87,8 +90,8 @@ def _parameters(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         norms = [_take(rest, f"{name}.{part}", weight.shape[:1]) for part in parts[1:]]
         folded[f"{unit}.kernel"], folded[f"{unit}.bias"] = _fold(name, weight, *norms)
         rest.pop(f"{name}.bn.num_batches_tracked", None)
-    # The archive is also passed on without its classifier. In a state dict the number of
-    # classes tells it from torchvision's network, whose blocks have the same shapes.
+    # Some copies of the archive lack the classifier. In a state dict, the number of classes
+    # distinguishes it from torchvision's network, whose blocks have the same shapes.
     for part, shape in _CLASSIFIER.items():
         if not rename or f"{classifier}.{part}" in rest:
             _take(rest, f"{classifier}.{part}", shape)
@@ -98,7 +101,7 @@ def _parameters(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _take(rest: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array of that name; None in a shape is any size."""
+    """Take the array of a name; None in a shape stands for any size."""
     if name not in rest:
         raise _Foreign(f"it lacks {name}")
     array = rest.pop(name)
@@ -119,7 +122,7 @@ def _fold(
     var: np.ndarray,
     scale: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel ``[h, w, I, O]`` and bias ``[1, 1, 1, O]`` of a convolution and its norm."""
+    """Fold a norm into kernel ``[h, w, I, O]`` and bias ``[1, 1, 1, O]`` of a convolution."""
     with np.errstate(all="ignore"):
         slope = (1.0 if scale is None else scale) / np.sqrt(var.astype(float) + _EPSILON)
         kernel = (weight.transpose(2, 3, 1, 0) * slope).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a user says about a file of weights: settings that it does not show, and labels."""
+"""User options for a checkpoint: settings that do not show in its file, and labels."""
 
 import json
 import re
@@ -17,12 +17,12 @@ _LABELS = "which are a number or a row of numbers each"
 
 
 class Settings:
-    """Settings of a network that leave no trace in its file, such as ``final_tanh``.
+    """Settings of a network that do not show in its file, such as ``final_tanh``.
 
     Args:
-      values: ``{name: value}``.
-      whole: Whether the values are all settings of a training run. Those that no flavour
-        reads are then no error.
+      values: Settings by name.
+      whole: Whether the values are all the settings of a training run. Settings that the
+        flavour does not use are then ignored instead of refused.
     """
 
     def __init__(self, values: Mapping[str, Any], *, whole: bool = False):
@@ -30,10 +30,10 @@ class Settings:
         self._known: set[str] = set()
 
     def get(self, name: str, default: _T) -> _T:
-        """Return a setting, of the type of its default.
+        """Return a setting, which must have the type of its default.
 
         Raises:
-          InputError: If it is of another type.
+          InputError: If it has another type.
         """
         self._known.add(name)
         value: Any = self._values.get(name, default)
@@ -51,14 +51,14 @@ class Settings:
         return value
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the user gave a setting."""
+        """Return whether the user gave a setting."""
         return name in self._values
 
     def check(self, flavour: str) -> None:
-        """Refuse settings that nothing has read.
+        """Check that all settings were used.
 
         Raises:
-          InputError: If there are some.
+          InputError: If the flavour has no such setting.
         """
         unread = [name for name in self._values if name not in self._known]
         if unread and not self._whole:
@@ -71,11 +71,14 @@ class Settings:
 def read_settings(text: str) -> Settings:
     """Read ``name=value,name=value``, or a ``.json`` file of a training run's settings.
 
-    In the file, settings count wherever they are nested, but for those of a discriminator;
-    those of ``mapping_kwargs`` are named ``mapping_...``. A null is 0, or false.
+    Settings in the file count at any depth, except those of a discriminator. Settings in
+    ``mapping_kwargs`` get the prefix ``mapping_``. A null counts as 0 or false.
 
     Raises:
-      InputError: If it is neither.
+      InputError: If the text is neither, or the file cannot be read.
+
+    Example:
+      ``jaxgan.load(path, settings=options.read_settings("final_tanh=true"))``
     """
     if text.endswith(".json"):
         try:
@@ -84,9 +87,9 @@ def read_settings(text: str) -> Settings:
             raise InputError(f"{text}: {error.strerror or error}") from error
         except (ValueError, RecursionError) as error:
             kind = type(error).__name__
-            raise InputError(f"{text} is no readable JSON file ({kind})") from error
+            raise InputError(f"{text} is not a readable JSON file ({kind})") from error
         if not isinstance(content, dict):
-            raise InputError(f"{text} holds no settings: it is no JSON object")
+            raise InputError(f"{text} holds no settings: it is not a JSON object")
         return Settings(_flat(content), whole=True)
     values = {}
     for part in text.split(","):
@@ -118,14 +121,17 @@ def _flat(content: Mapping[str, Any], start: str = "") -> dict[str, Any]:
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """Read the labels of a file: whole numbers ``[N]``, or rows ``[N, C]`` of numbers.
+    """Read labels from a file: classes ``[N]``, or rows ``[N, C]`` of numbers.
 
     Args:
-      path: An ``.npy``, a text file with a row per line, or the ``dataset.json`` of NVlabs'
-        repositories.
+      path: An ``.npy``, a text file with one label per line, or a ``dataset.json`` as in
+        NVlabs' repositories.
 
     Raises:
-      InputError: If it holds no labels.
+      InputError: If the file holds no labels.
+
+    Example:
+      ``jaxgan.load(path, label=options.read_labels("labels.npy"))``
     """
     path = Path(path)
     try:
@@ -150,7 +156,7 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 
 def label_rows(labels: ArrayLike, count: int, flavour: str) -> np.ndarray:
-    """Turn labels into rows ``[N, count]`` float32 that a conditional network reads.
+    """Convert labels to rows ``[N, count]`` float32 for a conditional network.
 
     Args:
       labels: A class, classes ``[N]`` from 0, or rows ``[N, count]``.
@@ -158,7 +164,7 @@ def label_rows(labels: ArrayLike, count: int, flavour: str) -> np.ndarray:
       flavour: Name of the generator in messages.
 
     Raises:
-      InputError: If the labels are none of these.
+      InputError: If the labels are invalid.
     """
     if not count:
         raise InputError(f"the {flavour} takes no label: it is not conditional")

@@ -1,7 +1,7 @@
-"""Generators that jaxgan trained: the ``generator.npz`` of a run.
+"""Save and load generators that jaxgan trained: the ``generator.npz`` of a run.
 
-That of an image laboratory names its network, one of ``PAIRS``. That of ``jaxgan.fit``
-holds the arrays of a network that the caller has to pass.
+The file of an image laboratory names its network, one of ``PAIRS``. The file of
+``jaxgan.fit`` holds only arrays; the caller passes the network.
 """
 
 import dataclasses
@@ -30,25 +30,26 @@ from jaxgan.networks.pairs import PAIRS
 from jaxgan.runtime import replacing
 
 FILE = "generator.npz"
-OWN = "own"  # the model of a network that is not in PAIRS
+OWN = "own"  # model of a network that is not in PAIRS
 _SETTINGS = ("model", "size", "width", "channels", "norm", "latent_dim")
-_FORMAT = 2  # files without a format are of jaxgan before the pairs of today
+_FORMAT = 2  # files without it hold the networks of older versions
 _NAMES_OF_OLD = {x: f"report_{x}" for x in ("dense", "conv", "dcgan")}
 _LARGEST = {"size": 128, "width": 1024, "channels": 3, "latent_dim": 65536}
 _MOST_CLASSES = 1000
-_ROUNDING = 1e-5  # of the largest slope, in float32
+_ROUNDING = 1e-5  # of the largest derivative, in float32
 
 
 def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    """Write a generator.
+    """Write a generator to an ``.npz``, which ``load`` reads.
 
-    One of ``PAIRS`` computes in float32 when it is loaded, whatever it was trained with.
+    A network of ``PAIRS`` always runs in float32 once loaded. The example of ``jaxgan.load``
+    shows both functions.
 
     Args:
       path: Path of the file.
-      settings: ``model, size, width, channels, norm, latent_dim``, as in ``PAIRS``, and
-        ``classes`` if it takes labels; or ``model`` with the value ``OWN``, and
-        ``latent_dim``.
+      settings: For a network of ``PAIRS``: ``model``, ``size``, ``width``, ``channels``,
+        ``norm``, ``latent_dim``, and ``classes`` if it takes labels. For any other network:
+        ``model`` with the value ``OWN``, and ``latent_dim``.
       variables: Variables of the Flax network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
@@ -60,19 +61,19 @@ def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) 
 
 
 def plain(value: Any) -> np.ndarray:
-    """The value as numpy writes it: bfloat16, which it does not know, becomes float32."""
+    """Convert a value to an array that NumPy can write; bfloat16 becomes float32."""
     return np.asarray(value, np.float32 if jnp.issubdtype(value.dtype, np.floating) else None)
 
 
 def load(path: Path, network: nn.Module | None = None) -> Pretrained:
-    """Read what ``save`` wrote.
+    """Load a generator that ``save`` wrote.
 
     Args:
       path: Path of the file, or of the run's folder.
-      network: The network of a model ``OWN``.
+      network: The network, if ``model`` is ``OWN``.
 
     Raises:
-      InputError: If it cannot be read, is something else, or is not of that network.
+      InputError: If the file cannot be read, is of another kind, or does not fit the network.
     """
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
@@ -88,7 +89,7 @@ def settings_of(file: Path) -> dict[str, Any]:
     """Read the settings that ``save`` wrote beside the arrays.
 
     Raises:
-      InputError: If the file cannot be read, or is something else.
+      InputError: If the file cannot be read, or is of another kind.
     """
     return _checked(file, _read_settings(npz.read(file).pop("settings", None)))
 
@@ -96,7 +97,7 @@ def settings_of(file: Path) -> dict[str, Any]:
 def assemble(
     file: Path, arrays: dict[str, np.ndarray], settings: Any, network: nn.Module | None
 ) -> Pretrained:
-    """Make the generator of arrays and of the settings that ``save`` takes; as ``load``."""
+    """Make the generator from arrays and settings as in ``save``; errors as in ``load``."""
     if clouds.is_settings(settings):
         raise InputError(
             f"{file} holds a generator of points, which makes no images: "
@@ -107,14 +108,16 @@ def assemble(
     if settings["model"] == OWN:
         generator = _own(file, arrays, settings["latent_dim"], network)
     elif network is not None:
-        raise InputError(f"{file} is no run of jaxgan.fit: its network is known, so pass none")
+        raise InputError(
+            f"{file} is not a run of jaxgan.fit: its network is known, so do not pass one"
+        )
     else:
         generator = _known(file, arrays, settings)
     return dataclasses.replace(generator, blueprint=blueprint)
 
 
 def _saved(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a file has, of all those of a run."""
+    """Select the settings that a file keeps from those of a run."""
     names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
     names += ("classes",) if settings.get("classes") else ()
     return {"format": _FORMAT} | {name: settings[name] for name in names}
@@ -130,15 +133,15 @@ def _read_settings(text: np.ndarray | None) -> Any:
 def from_variables(
     name: str, settings: Mapping[str, Any], variables: Mapping[str, Any]
 ) -> Pretrained:
-    """A generator of ``PAIRS`` that is in no file; the arguments are as for ``save``.
+    """Make a generator of ``PAIRS`` from variables in memory.
 
     Args:
-      name: What messages call it.
-      settings: Its settings.
-      variables: Its variables.
+      name: Name of the generator in messages.
+      settings: Settings as for ``save``.
+      variables: Variables of the Flax network.
 
     Raises:
-      InputError: If the variables are not those of that network.
+      InputError: If the variables do not fit the network.
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
     arrays = {key: plain(value) for key, value in flat.items()}
@@ -148,7 +151,7 @@ def from_variables(
 
 
 def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:
-    """A network of ``PAIRS``."""
+    """Make a generator with a network of ``PAIRS``."""
     model, dim, classes = (settings[name] for name in ("model", "latent_dim", "classes"))
     form = {"classes": classes} if classes else {}
     network = PAIRS[model].generator(*(settings[name] for name in _SETTINGS[1:5]), **form)
@@ -166,16 +169,16 @@ def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) 
     layer = "Dense_0" if "Dense_0" in variables["params"] else "ConvTranspose_0"
     matrix = variables["params"][layer]["kernel"]
     if layer == "Dense_0" and matrix.shape[0] == dim:
-        matrix = matrix.T  # dense layers have their inputs first unless they narrow
+        matrix = matrix.T  # a dense kernel is [in, out], or [out, in] if it narrows
     style = Style(f"params.{layer}.kernel", 0, matrix.reshape(-1, dim))
     generator = pretrained(flavour, size, dim, network, variables, (style,))
     return _by_labels(generator, network, classes) if classes else generator
 
 
 def _by_labels(generator: Pretrained, network: nn.Module, classes: int) -> Pretrained:
-    """The generator whose codes are latents, and behind them rows of labels.
+    """Make the generator whose codes are latents followed by rows of labels.
 
-    Directions leave the labels as they are.
+    Directions do not change the labels.
     """
     dim = generator.latent_dim
     (style,) = generator.styles
@@ -201,7 +204,7 @@ def _by_labels(generator: Pretrained, network: nn.Module, classes: int) -> Pretr
 def _own(
     file: Path, arrays: dict[str, np.ndarray], latent_dim: int, network: nn.Module | None
 ) -> Pretrained:
-    """A network of the caller's own."""
+    """Make a generator with the caller's own network."""
     if not isinstance(network, nn.Module):
         raise InputError(
             f"{file} holds the arrays of a network of your own, and no code: pass the "
@@ -212,7 +215,7 @@ def _own(
     shape = list(getattr(images, "shape", ()))
     if len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] not in (1, 3):
         raise InputError(
-            f"{flavour} makes no images: of one latent it makes {shape}, and images are "
+            f"{flavour} makes no images: from one latent it makes {shape}, and images are "
             "[N, H, H, 1] or [N, H, H, 3]"
         )
     state = StateDict(Checkpoint(str(file), None, arrays), "", flavour)
@@ -222,7 +225,7 @@ def _own(
 
 
 def _shapes(network: nn.Module, latent_dim: int, *, labels: bool = False) -> tuple[Any, Any]:
-    """Shapes of the network's output for one latent, and of its variables."""
+    """Return the shapes of the network's output for one latent, and of its variables."""
     inputs = [jax.ShapeDtypeStruct((1, latent_dim), np.float32)]
     inputs += [jax.ShapeDtypeStruct((1,), np.int32)] * labels
     return jax.eval_shape(
@@ -232,7 +235,7 @@ def _shapes(network: nn.Module, latent_dim: int, *, labels: bool = False) -> tup
 
 
 def _variables(state: StateDict, shapes: Any) -> dict[str, Any]:
-    """The arrays of a file as the variables of a network, each taken once."""
+    """Fill the variables of a network with the arrays of a file; each is used once."""
     flat: dict[Any, Any] = traverse_util.flatten_dict(shapes)
     arrays = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
     state.finish()
@@ -240,9 +243,9 @@ def _variables(state: StateDict, shapes: Any) -> dict[str, Any]:
 
 
 def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, ...]:
-    """The matrix by which latents enter, if they do so by the first layer with a kernel alone.
+    """Return the matrix of the first layer with a kernel, if latents enter only there.
 
-    It is the slope of that layer, so it does not matter how the layer keeps its kernel.
+    It is the derivative of the layer, so it does not matter how the layer stores its kernel.
     """
     name = ""
 
@@ -262,12 +265,12 @@ def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, 
         return ()
     one, other = (slope.reshape(-1, latent_dim) for slope in slopes)
     if np.abs(one - other).max() > _ROUNDING * np.abs(one).max():
-        return ()  # what enters is a nonlinear function of the latent
+        return ()  # the layer's input is a nonlinear function of the latent
     return (Style(name, 0, one),)
 
 
 class _Reached(Exception):
-    """The first layer is done, and the others need not be."""
+    """Stops a network after its first layer."""
 
     def __init__(self, path: tuple[str, ...], output: Any):
         super().__init__()
@@ -279,7 +282,7 @@ def _stop(path: tuple[str, ...], output: Any) -> Any:
 
 
 def _passes_by(network: nn.Module, variables: Any, latent_dim: int) -> bool:
-    """Find out if images depend on the latent when the first layer's output is constant."""
+    """Return whether images depend on the latent if the first layer's output is constant."""
 
     def cut(z: Array) -> Any:
         constant = lambda _, output: jnp.zeros(output.shape, output.dtype)  # noqa: E731
@@ -299,14 +302,16 @@ def _apply(
     z: Array,
     replace: Callable[[tuple[str, ...], Any], Any],
 ) -> Any:
-    """Apply a network, with the output of its first layer with a kernel replaced."""
+    """Apply a network; replace the output of its first layer with a kernel."""
     done = False
 
     def intercept(call, args, kwargs, context):
         nonlocal done
         output = call(*args, **kwargs)
         layer = context.module
-        called = context.method_name == "__call__" and layer.path  # the network has none
+        called = (
+            context.method_name == "__call__" and layer.path
+        )  # the network itself has no path
         if done or not called or not layer.has_variable("params", "kernel"):
             return output
         done = True

@@ -1,4 +1,7 @@
-"""Parameters on the device, scaled and transposed on the way without a copy in between."""
+"""Put parameters on a device, scaled and transposed without an extra copy.
+
+``flavours.load`` puts the parameters of every generator on the device with ``place_all``.
+"""
 
 import math
 from typing import Any
@@ -9,7 +12,7 @@ from jax import Array
 
 from jaxgan.convert.formats import mapped
 
-_ALIGNMENT = 64  # bytes; on a CPU, JAX takes memory that is so aligned without copying it
+_ALIGNMENT = 64  # bytes; on a CPU, JAX does not copy memory with this alignment
 
 
 def place(array: np.ndarray, factor: float = 1.0) -> Array:
@@ -27,5 +30,5 @@ def place(array: np.ndarray, factor: float = 1.0) -> Array:
 
 
 def place_all(params: Any) -> Any:
-    """Put the arrays of a tree that are not yet there on the default device, as ``place``."""
+    """Apply ``place`` to the arrays of a tree that are not on the device."""
     return jax.tree.map(lambda x: x if isinstance(x, Array) else place(np.asarray(x)), params)

@@ -1,4 +1,7 @@
-"""Numbered samples: each follows from a seed and its number, however many are made at once."""
+"""Numbered samples: each depends only on a seed and its number, not on the batch size.
+
+``experiments/generate/source.py`` shows the functions at work.
+"""
 
 import collections
 import functools
@@ -12,10 +15,10 @@ from jax import Array
 from jaxgan.convert.generator import Pretrained
 from jaxgan.training.gan import LATENTS
 
-# Folded into a seed: other than any seed, and than other draws of a generator's latents use.
+# Folded into a seed. No seed, and no other draw of latents, uses this number.
 _NUMBERED = 2**31 + 3
-_AHEAD = 2  # batches that are computed while an earlier one is written
-MOST = 2**31 - 1  # numbers
+_AHEAD = 2  # batches that are computed while an earlier one is used
+MOST = 2**31 - 1  # largest sample number
 
 Draw = Callable[[int, int], Array]
 
@@ -32,23 +35,23 @@ def _latents(seed: Array, start: Array, count: int, dim: int, law: str) -> Array
 
 
 def latents(seed: int, start: int, count: int, dim: int, law: str = "normal") -> Array:
-    """Latents of samples ``start`` to ``start + count - 1``.
+    """Draw the latents of samples ``start`` to ``start + count - 1``.
 
     Args:
-      seed: From 0 to ``2**31 - 1``.
+      seed: Seed, 0 to ``2**31 - 1``.
       start: Number of the first sample, from 0.
-      count: N.
-      dim: D.
-      law: Law of the latents, one of ``training.gan.LATENTS``.
+      count: Number N of samples.
+      dim: Length D of a latent.
+      law: Distribution of the latents, one of ``training.gan.LATENTS``.
 
     Returns:
-      ``[N, D]`` float32. A row depends on the seed and the sample's number alone.
+      ``[N, D]`` float32. A row depends only on the seed and the sample's number.
     """
     return _latents(np.uint32(seed), np.uint32(start), count, dim, law)
 
 
 def channels_of(generator: Pretrained) -> int:
-    """Channels of the images that a generator makes: 1 if they are grey, else 3."""
+    """Return the number of channels of a generator's images: 1 if they are grey, else 3."""
     code = jnp.zeros([length or 1 for length in generator.code_shape])
     more = (jnp.eye(3)[None],) if generator.transforms else ()
     shape = jax.eval_shape(generator.synthesise, generator.params, code, *more).shape
@@ -60,24 +63,24 @@ def to_bytes(images: Array, channels: int = 3) -> Array:
     """Convert images on a device to bytes, as ``pixels.to_uint8`` does on the host.
 
     Args:
-      images: ``[N, H, W, C]`` float32 around [-1, 1]; what is not a number becomes mid grey.
-      channels: The first channels to keep.
+      images: ``[N, H, W, C]`` float32 around [-1, 1]; NaN becomes mid grey.
+      channels: Number of channels to keep, from the first.
     """
     levels = (jnp.nan_to_num(images[..., :channels]) + 1) * 127.5
     return jnp.rint(levels).clip(0, 255).astype(jnp.uint8)
 
 
 def image_sampler(generator: Pretrained, seed: int, truncation: float = 1.0) -> Draw:
-    """Make the function that draws samples.
+    """Make a function that draws samples; ``experiments/generate/source.py`` uses it.
 
     Args:
-      generator: Makes the images. Sample i of a conditional one has label i in turn.
+      generator: The generator. If it is conditional, samples take its labels in turn.
       seed: Seed of the latents.
       truncation: As for ``Pretrained.codes``.
 
     Returns:
-      ``(start, count) -> [count, H, W, C]`` uint8, C 1 or 3, on the device. It returns before
-      they are computed, and compiles once for each count.
+      Function ``(start, count) -> [count, H, W, C]`` uint8 on the device, with C of 1 or 3.
+      It returns before the images are computed, and compiles once for each count.
     """
     channels = channels_of(generator)
 
@@ -90,12 +93,12 @@ def image_sampler(generator: Pretrained, seed: int, truncation: float = 1.0) -> 
 
 
 def batches(draw: Draw, starts: Iterable[int], size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Draw batches, the next ones while the caller does something with an earlier one.
+    """Draw batches; the next ones are computed while the caller uses an earlier one.
 
     Args:
-      draw: ``(start, count) -> [count, ...]`` on a device.
-      starts: Numbers of the batches' first samples.
-      size: Samples in a batch.
+      draw: Function ``(start, count) -> [count, ...]`` on a device.
+      starts: Number of the first sample of each batch.
+      size: Samples per batch.
 
     Yields:
       The number of a batch's first sample, and the batch on the host.

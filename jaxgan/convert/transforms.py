@@ -1,18 +1,22 @@
-"""Transforms by which a StyleGAN3 turns and shifts what it draws."""
+"""Transforms that rotate and shift the images of a StyleGAN3."""
 
 import numpy as np
 
 
 def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np.ndarray:
-    """Return the transform ``[3, 3]`` that turns and then shifts images.
+    """Return the transform ``[3, 3]`` that rotates and then shifts images.
 
-    It maps a place in the image, ``(x, y, 1)``, to the one that is drawn there. Sides have
-    length 1, the origin is the centre, and y points down.
+    It maps a position ``(x, y, 1)`` in the result to the position in the untransformed image
+    that appears there. The image has sides of length 1, the origin is the centre, and y
+    points down.
 
     Args:
       degrees: Angle, counter-clockwise.
-      right: Shift as a share of the image's width.
-      down: Shift as a share of its height.
+      right: Shift to the right, as a share of the width.
+      down: Shift down, as a share of the height.
+
+    Example:
+      ``generator.images(codes, transforms.placement(degrees=10))``
     """
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     back = np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1]])

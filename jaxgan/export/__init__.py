@@ -1,1 +1,4 @@
-"""Trained generators in others' formats: safetensors, ONNX, ``jax.export``."""
+"""Export trained generators as safetensors, ONNX and ``jax.export`` programs.
+
+``folder.write`` writes them; ``docs/export.md`` explains what each file is for.
+"""

@@ -1,4 +1,4 @@
-"""The model card of an exported generator: ``README.md`` with the head that hubs read."""
+"""The model card of an exported generator: ``README.md`` with the metadata that hubs read."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any
 from jaxgan.export.sampler import Sampler
 
 _HIDDEN = ("data_sha256", "labels_sha256", "modes_sha256")
-_LONGEST = 200  # characters of a cell
+_LONGEST = 200  # characters of a table cell
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """The settings of a run by its ``config.json``, without hashes and paths of a machine."""
+    """Read the settings from a run's ``config.json``, without hashes and local paths."""
     settings = config.get("settings") if isinstance(config, Mapping) else None
     if not isinstance(settings, Mapping):
         return {}
@@ -24,10 +24,10 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 
 def numbers_of(summary: Any) -> dict[str, float]:
-    """The measures of the exported lane, the first, by a run's ``summary.json``."""
+    """Read the measures of the first lane, which is exported, from a run's ``summary.json``."""
     if not isinstance(summary, Mapping):
         return {}
-    cells = summary.get("cells")  # of the points laboratory
+    cells = summary.get("cells")  # as the points laboratory writes it
     if isinstance(cells, list) and cells and isinstance(cells[0], Mapping):
         summary = cells[0].get("by_seed", {})
     numbers = {}
@@ -51,15 +51,15 @@ def card(
     numbers: Mapping[str, float],
     licence: str = "",
 ) -> str:
-    """Write a card.
+    """Return the text of a card.
 
     Args:
       title: Name of the generator.
-      what: The network, in words.
-      files: Names of the files beside the card, and what each is.
-      sampler: The function that programs among them compute.
-      settings: Of training.
-      numbers: Measures of what it makes.
+      what: Description of the network.
+      files: Names of the files beside the card, with a description of each.
+      sampler: The function that the exported programs compute.
+      settings: Settings of the training.
+      numbers: Measures of the generated samples.
       licence: Licence of the weights, if it is known.
     """
     images = sampler.output == "images"
@@ -84,12 +84,12 @@ def card(
     if numbers:
         rows = [(name, f"{value:.4g}") for name, value in numbers.items()]
         parts += ["## Measured", "", *_table(("measure", "value"), rows)]
-    text = f"The weights: {_plain(licence)}." if licence else "None is chosen yet."
+    text = f"The weights: {_plain(licence)}." if licence else "No licence is given."
     return "\n".join([*parts, "## Licence", "", text, ""])
 
 
 def _snippets(files: Mapping[str, str], sampler: Sampler) -> list[str]:
-    """How each file is loaded."""
+    """Return code that loads each file."""
     length = sampler.inputs["z"][1]
     latents = [
         "import numpy as np",
@@ -147,6 +147,6 @@ def _cell(value: Any) -> str:
 
 
 def _plain(text: Any) -> str:
-    """A text in a line of Markdown, without what has a meaning there."""
+    """Return a text as one line of Markdown with special characters escaped."""
     line = " ".join(str(text).split())[:_LONGEST]
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)

@@ -1,4 +1,4 @@
-"""A folder in the layout of a Hugging Face repository: weights, configuration, card."""
+"""Export a generator to a folder laid out as a Hugging Face repository."""
 
 import contextlib
 import importlib.util
@@ -20,29 +20,34 @@ from jaxgan.export import card, programs, sampler
 from jaxgan.plots import raster
 from jaxgan.runs.directory import write_json, write_text
 
-FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "jax": "jax"}  # and their library
+FORMATS = {
+    "safetensors": "safetensors",
+    "onnx": "onnx",
+    "jax": "jax",
+}  # each with the library that it needs
 WEIGHTS, CONFIG = exported.WEIGHTS, exported.CONFIG
 _FILES = {
-    WEIGHTS: "all arrays, by their paths in the Flax tree; read by jaxgan with `config.json`",
-    CONFIG: "the network, and the settings of training",
-    "generator.onnx": "latents to {}, weights included; any batch",
-    "sampler.jax": "the same, of `jax.export`, for CPU and CUDA",
-    "samples.png": "what it makes",
+    WEIGHTS: "all arrays, named by their paths in the Flax tree; jaxgan reads them with "
+    "`config.json`",
+    CONFIG: "the network and the settings of its training",
+    "generator.onnx": "maps latents to {}, with the weights inside, for any batch size",
+    "sampler.jax": "the same as a program of `jax.export`, for CPU and CUDA",
+    "samples.png": "samples",
     "README.md": "this card",
 }
-_GRID, _WIDEST = 64, 1024  # images of a picture, at most, and its pixels along a side
-_LARGEST = 256  # pixels of an image in it
+_GRID, _WIDEST = 64, 1024  # most images in samples.png, and most pixels of its side
+_LARGEST = 256  # most pixels of the side of one image in it
 
 
 class Story(NamedTuple):
-    """What a card says beside the network.
+    """What the model card says apart from the network.
 
     Attributes:
       title: Name of the generator.
-      settings: Of training.
+      settings: Settings of the training.
       numbers: Measures by name.
-      licence: Of the weights, if it is known.
-      picture: Of samples, of a generator of points.
+      licence: Licence of the weights, if it is known.
+      picture: Picture of samples to copy; needed only for a generator of points.
     """
 
     title: str
@@ -53,15 +58,16 @@ class Story(NamedTuple):
 
 
 def check(folder: Path, formats: Sequence[str], *, fresh: bool = False) -> None:
-    """Refuse formats that cannot be written, and a folder that holds something else.
+    """Check that the formats can be written and that the folder may be replaced.
 
     Args:
-      folder: To be written.
+      folder: Folder to write.
       formats: Names in ``FORMATS``.
-      fresh: Whether it may hold an earlier export.
+      fresh: Whether the folder may hold an earlier export.
 
     Raises:
-      InputError: If that is so.
+      InputError: If a format is unknown or its library is not installed, or if the folder
+        holds something else.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats or len(set(formats)) < len(formats):
@@ -100,20 +106,23 @@ def write(
     fresh: bool = False,
     between: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write a generator; the folder appears whole, or stays as it is.
+    """Write a generator. The folder is complete, or unchanged if there is an error.
 
     Args:
-      generator: What to write.
-      folder: Made if missing.
-      story: What the card says.
+      generator: The generator to export.
+      folder: Folder to write; it is created if missing.
+      story: Text for the model card.
       formats: Names in ``FORMATS``.
-      say: Called with a line about each program, or why it cannot be written.
+      say: Called with one line per program: its accuracy, or why it cannot be written.
       fresh: Replace an earlier export.
-      between: Called between files; an error that it raises ends the command, and the folder
-        stays as it is.
+      between: Called between files. It may raise to stop; the folder then stays unchanged.
 
     Raises:
       InputError: As ``check`` does, or if none of the formats can be written.
+
+    Example:
+      ``folder.write(jaxgan.load(path), Path("export"), folder.Story("my generator"))``;
+      ``python -m experiments.export`` does the same.
     """
     check(folder, formats, fresh=fresh)
     function = sampler.of(generator)
@@ -124,7 +133,9 @@ def write(
         if len(refused) == len(formats):
             raise InputError("; ".join(refused))
         if "safetensors" in formats:
-            from safetensors.numpy import save  # save_file makes a file for its owner alone
+            from safetensors.numpy import (
+                save,
+            )  # save_file makes a file that only its owner can read
 
             (new / WEIGHTS).write_bytes(save(arrays, metadata={"format": "flax"}))
         inputs = {
@@ -156,7 +167,7 @@ def _write_programs(
     say: Callable[[str], None],
     between: Callable[[], None],
 ) -> list[str]:
-    """Write the programs; returns why some cannot be."""
+    """Write the programs; return why some cannot be written."""
     ways = {
         "onnx": (programs.write_onnx, "generator.onnx"),
         "jax": (programs.write_jax, "sampler.jax"),
@@ -178,16 +189,16 @@ def _write_programs(
 def _what(generator: Pretrained | Cloud) -> str:
     if isinstance(generator, Cloud):
         widths = ", ".join(map(str, generator.settings["widths"]))
-        return f"dense layers of widths {widths}, of {generator.latent_dim} latents"
+        return f"dense layers of widths {widths}, with {generator.latent_dim} latents"
     size = f"{generator.resolution} x {generator.resolution} pixels"
-    labels = f" and labels of {generator.num_labels}" if generator.num_labels else ""
-    return f"{generator.flavour}, {size}, of {generator.z_dim} latents{labels}"
+    labels = f" and {generator.num_labels} label inputs" if generator.num_labels else ""
+    return f"{generator.flavour}, {size}, with {generator.z_dim} latents{labels}"
 
 
 def _picture(
     path: Path, function: sampler.Sampler, story: Story, between: Callable[[], None]
 ) -> None:
-    """Draw samples; those of points are drawn already."""
+    """Write a picture of samples; for points, copy the one in ``story``."""
     if function.output == "points":
         if story.picture is not None:
             shutil.copyfile(story.picture, path)
@@ -212,7 +223,7 @@ def _smaller(images: np.ndarray, factor: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """Yield a new folder, which takes the place of ``folder`` at the end."""
+    """Yield a temporary folder, which replaces ``folder`` at the end."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = folder.with_name(f"tmp_{os.getpid()}_{folder.name}")
     new.mkdir()

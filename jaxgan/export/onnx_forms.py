@@ -1,4 +1,4 @@
-"""The form in ONNX of each operation of JAX that generators have."""
+"""The ONNX counterpart of each JAX operation that generators use."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,12 +22,12 @@ _REDUCE = {"reduce_sum": "ReduceSum", "reduce_max": "ReduceMax", "reduce_min": "
 
 
 def _number(graph: Graph, dtype: Any) -> int:
-    """The number of a dtype in ONNX."""
+    """Return ONNX's number of a dtype."""
     return graph.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
-# Operations that broadcast: ``(graph, input, others, parameters) -> name``; the result has the
-# shape of the input, which may be one that is to be broadcast.
+# Operations ``(graph, input, parameters) -> name`` whose result has the shape of the input.
+# The input may still await its broadcast.
 ALIKE: dict[str, Callable[..., str]] = {
     "convert_element_type": lambda g, x, p: g.add("Cast", [x], to=_number(g, p["new_dtype"])),
     "square": lambda g, x, p: g.add("Mul", [x, x]),
@@ -41,7 +41,7 @@ ALIKE: dict[str, Callable[..., str]] = {
 
 
 def _broadcast(graph: Graph, values: list[Any], equation: Any) -> Value:
-    """Give an array its new axes; their lengths are left to what follows."""
+    """Add the new axes with length 1; later operations broadcast them."""
     x, where = graph.value(values[0]), equation.params["broadcast_dimensions"]
     shape: list[int | None] = [1] * len(equation.params["shape"])
     for i, n in zip(where, x.shape, strict=True):
@@ -93,7 +93,7 @@ def _split(g, x, e, shapes):
 def _pad(g, x, e, shapes):
     around = e.params["padding_config"]
     if any(inside for *_, inside in around):
-        raise refuse("pad with zeros between")
+        raise refuse("pad with interior padding")
     pads = [low for low, *_ in around] + [high for _, high, _ in around]
     return g.add("Pad", [x[0].name, g.integers(*pads), x[1].name])
 
@@ -132,7 +132,7 @@ def _convolution(g, x, e, shapes):
     weights = g.add("Transpose", [x[1].name], perm=list(rhs))
     pads = [low for low, _ in p["padding"]] + [high for _, high in p["padding"]]
     if p["batch_group_count"] != 1:
-        raise refuse("conv_general_dilated by groups of batches")
+        raise refuse("conv_general_dilated with batch_group_count")
     if all(n == 1 for n in p["lhs_dilation"]):
         y = g.add(
             "Conv",
@@ -149,7 +149,7 @@ def _convolution(g, x, e, shapes):
 
 
 def _transposed(g: Graph, p: Any, image: str, weights: str, kernel: list[int]) -> str:
-    """A convolution of an image with zeros between its pixels; the weights are ``OIHW``."""
+    """Add a transposed convolution; the weights are ``OIHW``."""
     ones = (*p["window_strides"], *p["rhs_dilation"], p["feature_group_count"])
     sides = zip(*p["padding"], strict=True)
     pads = [[k - 1 - n for k, n in zip(kernel, side, strict=True)] for side in sides]
@@ -173,12 +173,12 @@ def _transposed(g: Graph, p: Any, image: str, weights: str, kernel: list[int]) -
 
 
 def _gather(g: Graph, values: list[Any], equation: Any) -> Value:
-    """One slice at a fixed place, as ``x[:, 3]`` is where the batch has any size."""
+    """Add a slice at a fixed index: ``x[:, 3]`` becomes a gather when N is symbolic."""
     p, shape = equation.params, shape_of(equation.outvars[0].aval)
     x, indices, numbers = g.value(values[0]), values[1], p["dimension_numbers"]
     batches = (*numbers.operand_batching_dims, *numbers.start_indices_batching_dims)
     if not isinstance(indices, np.ndarray) or indices.ndim != 1 or batches:
-        raise refuse("gather at places that are computed")
+        raise refuse("gather with computed indices")
     starts, ends, axes = [], [], []
     for axis, start in zip(numbers.start_index_map, indices.tolist(), strict=True):
         size = p["slice_sizes"][axis]
@@ -190,7 +190,7 @@ def _gather(g: Graph, values: list[Any], equation: Any) -> Value:
     return Value(g.add("Squeeze", [cut, g.integers(*gone)]) if gone else cut, shape)
 
 
-FORMS: dict[str, Callable[..., Any]] = {  # of whole inputs
+FORMS: dict[str, Callable[..., Any]] = {  # operations that need their inputs broadcast
     **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshape),
     **dict.fromkeys(_REDUCE, _reduce),
     **{"transpose": _transpose, "concatenate": _concatenate, "stack": _stack, "rev": _rev},
@@ -201,7 +201,7 @@ SPECIAL = {"broadcast_in_dim": _broadcast, "gather": _gather}
 
 
 def elementwise(graph: Graph, name: str, values: Sequence[Any]) -> Value:
-    """Add an operation that broadcasts its inputs."""
+    """Add an elementwise operation, which broadcasts its inputs."""
     inputs = [graph.value(x) for x in values]
     names = [x.name for x in inputs]
     rank = max(len(x.shape) for x in inputs)

@@ -1,4 +1,4 @@
-"""A graph of ONNX, while it is put together; needs the ``onnx`` extra."""
+"""Build an ONNX graph; needs the ``onnx`` extra."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,20 +7,20 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
-OPSET, IR = 18, 8  # of onnxruntime 1.14 and later
+OPSET, IR = 18, 8  # which onnxruntime reads from 1.14 on
 
 
 class Unsupported(InputError):
-    """A program has an operation for which there is no form here."""
+    """The program has an operation that cannot be converted to ONNX."""
 
 
 class Value(NamedTuple):
-    """A result in the graph.
+    """A value in the graph.
 
     Attributes:
       name: Its name.
-      shape: Its shape, of which a symbolic dimension is None. It may have 1 where the shape
-        in the program is larger, if operations that broadcast follow.
+      shape: Its shape; None stands for a symbolic dimension. A dimension may be 1 although it
+        is larger in the JAX program, if later operations broadcast it.
     """
 
     name: str
@@ -28,16 +28,16 @@ class Value(NamedTuple):
 
 
 def shape_of(aval: Any) -> tuple[int | None, ...]:
-    """The shape of an array in a program, with None for what is symbolic."""
+    """Return the shape of an array, with None for symbolic dimensions."""
     return tuple(n if isinstance(n, int) else None for n in aval.shape)
 
 
 class Graph:
-    """Nodes and constants, while they are collected.
+    """The nodes and constants of a graph under construction.
 
     Attributes:
-      nodes: Operations.
-      constants: Names and arrays, each array once.
+      nodes: ONNX nodes.
+      constants: Names and arrays; equal arrays are stored once.
       batch: Name of an input whose first dimension is the batch.
 
     Raises:
@@ -99,7 +99,7 @@ class Graph:
         )
 
     def whole(self, x: Any, aval: Any) -> Value:
-        """Carry out broadcasts that were left to operations that follow."""
+        """Broadcast a value to its shape in the JAX program, if that is still to do."""
         x, shape = self.value(x), shape_of(aval)
         if x.shape == shape:
             return x
@@ -117,5 +117,5 @@ class Graph:
 
 
 def refuse(name: str) -> Unsupported:
-    """Make the error to raise for an operation."""
-    return Unsupported(f"ONNX: there is no form here of the operation {name}")
+    """Make the error for an operation that cannot be converted."""
+    return Unsupported(f"ONNX: the operation {name} is not supported")

@@ -1,8 +1,8 @@
-"""A program of JAX as a file of ONNX: its operations one by one; needs the ``onnx`` extra.
+"""Convert a JAX program to an ONNX file; needs the ``onnx`` extra.
 
-The operations are those of generators. Where others occur, ``Unsupported`` names one. What
-depends on weights alone is computed here. Broadcasts are left to the operations that follow
-wherever these broadcast by themselves.
+The operations that generators use are converted one by one; for any other operation,
+``Unsupported`` names it. Values that depend on weights alone become constants. Explicit
+broadcasts are dropped where the operation that follows broadcasts by itself.
 """
 
 import math
@@ -15,23 +15,25 @@ from jax.extend.core import Jaxpr, Literal
 from jaxgan.export.onnx_forms import ALIKE, BINARY, FORMS, SPECIAL, UNARY, elementwise
 from jaxgan.export.onnx_graph import Graph, Value, refuse, shape_of
 
-_FOLDED = 2**16  # numbers that a constant may have, if it has more than what it is made of
+_FOLDED = 2**16  # most numbers in a computed constant, unless an input is larger
 
 _INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
 def convert(closed: Any, inputs: Sequence[str], output: str) -> bytes:
-    """Write a program as a file of ONNX.
+    """Convert a program to the content of an ONNX file.
+
+    ``jaxgan/export/programs.py`` shows it at work.
 
     Args:
-      closed: Program of one output, as ``jax.make_jaxpr`` makes it. At most the first
-        dimension of an array is symbolic.
-      inputs: Names of its inputs.
-      output: Name of its output.
+      closed: Closed jaxpr with one output, as ``jax.make_jaxpr`` returns it. Only the first
+        dimension of an array may be symbolic.
+      inputs: Names of the inputs.
+      output: Name of the output.
 
     Raises:
       InputError: If onnx is not installed.
-      Unsupported: If an operation has no form here.
+      Unsupported: If an operation cannot be converted.
     """
     graph = Graph()
     jaxpr = closed.jaxpr
@@ -47,7 +49,7 @@ def convert(closed: Any, inputs: Sequence[str], output: str) -> bytes:
 def _run(
     graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any]
 ) -> list[Any]:
-    """Add a program; values are constants as arrays of numpy, or ``Value``."""
+    """Add a jaxpr; its values are NumPy arrays if constant, else ``Value``."""
     known: dict[Any, Any] = dict(zip(jaxpr.constvars, constants, strict=True))
     known |= zip(jaxpr.invars, inputs, strict=True)
     for value in inputs:
@@ -69,7 +71,7 @@ def _run(
 
 
 def _step(graph: Graph, equation: Any, values: list[Any]) -> list[Any]:
-    """Add one operation, or compute it if it depends on constants alone."""
+    """Add one operation, or evaluate it if all inputs are constants."""
     inner = next((equation.params[x] for x in _INNER if x in equation.params), None)
     if inner is not None:
         closed = hasattr(inner, "consts")

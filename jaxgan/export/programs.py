@@ -1,4 +1,7 @@
-"""Samplers as files that run without jaxgan, each checked against jaxgan when it is written."""
+"""Write samplers as programs that run without jaxgan; each is checked against jaxgan.
+
+``jaxgan/export/folder.py`` calls the functions; ``docs/export.md`` runs the programs.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from jaxgan.errors import InputError
 from jaxgan.export import onnx_program
 from jaxgan.export.sampler import Sampler, symbolic
 
-TOLERANCE = 1e-4  # of the largest number, or of 1
+TOLERANCE = 1e-4  # largest difference, relative to the largest value or to 1 if that is larger
 PLATFORMS = ("cpu", "cuda")
 _BATCHES = (1, 3)
 
@@ -20,10 +23,12 @@ def write_onnx(path: Path, sampler: Sampler) -> float:
     """Write a sampler as ONNX, for batches of any size.
 
     Returns:
-      The largest difference to jaxgan's own results, as a share of ``TOLERANCE``'s unit.
+      The largest difference from jaxgan's own results, divided by the largest of their
+      absolute values (or by 1 if that is larger).
 
     Raises:
-      InputError: If it cannot be written, or onnxruntime computes something else with it.
+      InputError: If the sampler cannot be converted, or if onnxruntime's results differ by
+        more than ``TOLERANCE``.
     """
     try:
         import onnxruntime
@@ -42,9 +47,9 @@ def write_onnx(path: Path, sampler: Sampler) -> float:
 
 
 def write_jax(path: Path, sampler: Sampler) -> float:
-    """Write a sampler as ``jax.export`` does, for batches of any size and ``PLATFORMS``.
+    """Write a sampler as a ``jax.export`` program, for batches of any size and ``PLATFORMS``.
 
-    The weights are part of the program. Returns and raises as ``write_onnx``.
+    The weights are part of the program. Results and errors are those of ``write_onnx``.
     """
     exported = sampler.traced(
         lambda function: export.export(jax.jit(function), platforms=PLATFORMS), symbolic()
@@ -56,7 +61,7 @@ def write_jax(path: Path, sampler: Sampler) -> float:
 
 
 def _checked(kind: str, run: Any, sampler: Sampler) -> float:
-    """The largest difference to the reference, over batches of several sizes."""
+    """Return the largest difference from the reference over batches of several sizes."""
     worst = 0.0
     for count in _BATCHES:
         arguments = sampler.draw(count)

@@ -1,4 +1,4 @@
-"""What an exported program computes: images, or points, of latents."""
+"""The function that an exported program computes: images or points from latents."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,13 +17,13 @@ class Sampler(NamedTuple):
     """A generator as one function.
 
     Attributes:
-      function: ``(z, ...) -> images [N, H, W, 3]``, or points ``[N, 2]``. Its arguments are
-        those of ``inputs``.
-      inputs: Shapes of the arguments, float32, by name; None stands for N. They are ``z``;
-        ``labels``, a row per latent, of a conditional generator; and ``truncation``, a
-        number, of one with a mean code.
+      function: Maps the arguments in ``inputs`` to images ``[N, H, W, 3]`` or points
+        ``[N, 2]``.
+      inputs: Shape of each argument by name; None stands for N. All are float32. ``z`` is
+        always there; a conditional generator adds ``labels``, one row per latent; a generator
+        with a mean code adds the scalar ``truncation``.
       output: ``images`` or ``points``.
-      reference: The same function as jaxgan computes it.
+      reference: Computes the same without export, as jaxgan does.
     """
 
     function: Callable[..., Array]
@@ -32,11 +32,11 @@ class Sampler(NamedTuple):
     reference: Callable[..., Array]
 
     def traced(self, transform: Callable[..., Any], batch: Any) -> Any:
-        """Trace the function for a batch, in the forms that accelerators have.
+        """Trace the function for a batch, with the operations that accelerators run.
 
         Args:
-          transform: Takes the function, and then the shapes of its arguments.
-          batch: N, a number or a symbolic dimension.
+          transform: Takes the function; its result takes the shapes of the arguments.
+          batch: N, an integer or a symbolic dimension.
         """
         shapes = [
             jax.ShapeDtypeStruct(tuple(batch if n is None else n for n in shape), np.float32)
@@ -46,7 +46,7 @@ class Sampler(NamedTuple):
             return transform(self.function)(*shapes)
 
     def draw(self, count: int, seed: int = 0) -> list[np.ndarray]:
-        """Draw arguments: normal latents, labels in turn, and a truncation of 0.7."""
+        """Draw arguments: normal latents, every class in turn, and a truncation of 0.7."""
         arguments = []
         for name, shape in self.inputs.items():
             if name == "z":
@@ -61,12 +61,12 @@ class Sampler(NamedTuple):
 
 
 def symbolic() -> Any:
-    """A batch of any size."""
+    """Return a symbolic batch size."""
     return export.symbolic_shape("batch")[0]
 
 
 def of(generator: Pretrained | Cloud) -> Sampler:
-    """Make the sampler of a generator."""
+    """Make the sampler of a generator; ``folder.write`` shows it at work."""
     if isinstance(generator, Cloud):
         sample, params = generator.sample, generator.params
         inputs: dict[str, tuple[int | None, ...]] = {"z": (None, generator.latent_dim)}

@@ -1,1 +1,5 @@
-"""Networks that judge pictures: oracles, classifiers, a reader of cartoon factors."""
+"""Networks that look at pictures: oracles of faces, classifiers, a reader of cartoon factors.
+
+``jaxgan.sefa.scoring`` uses the oracles, ``experiments/fashion_mnist`` the classifier of
+garments, and ``experiments/claims`` the reader of cartoons.
+"""

@@ -1,4 +1,4 @@
-"""Attributes: what scores of a picture mean."""
+"""Attributes: the meaning of a picture's scores."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,9 @@
-"""A small classifier of faces' attributes, trained on photographs that the user has labelled.
+"""A small classifier of facial attributes, trained on photographs that the user has labelled.
 
-It is trained once; the cache holds its parameters. The less an image looks like those
-photographs, the less its answers mean.
+It is trained once; its parameters stay in the cache. Its answers are reliable only for
+images that look like those photographs.
+
+``classifier`` is the entry point; ``docs/sefa.md`` shows it at work.
 """
 
 import functools
@@ -31,24 +33,24 @@ from jaxgan.networks.layers import Conv, compiler_options, normalise
 from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
-VERSION = 1  # raise it when a change moves the classifier's answers
-SIZE, PACKED = 64, 96  # pixels: of its input, and of the images from which that is cut
+VERSION = 1  # raise it when a change affects the classifier's answers
+SIZE, PACKED = 64, 96  # pixels of the input, and of the images that it is cut from
 EPOCHS, BATCH, SHIFT = 10, 64, 3
-HELD_OUT = 0.2  # share of the images that test it
-RARE, FEWEST = 0.01, 20  # least share and number of the rarer answer, of held-out images
+HELD_OUT = 0.2  # share of the images that are kept for testing
+RARE, FEWEST = 0.01, 20  # least share and number of held-out images with the rarer answer
 LEAST_AUC = 0.85
 
 
 class Accuracy(NamedTuple):
-    """How well the classifier tells an attribute of held-out images.
+    """How well the classifier recognises an attribute in held-out images.
 
     Attributes:
-      attribute: Its name.
+      attribute: Name of the attribute.
       share: Share of the held-out images that have it.
-      balanced: Mean of two shares: of images with the attribute, and of images without,
-        those that the classifier gets right.
-      auc: Chance that it scores an image with the attribute above one without.
-      usable: Whether it is good enough to be used.
+      balanced: Balanced accuracy: the mean of sensitivity and specificity.
+      auc: Area under the ROC curve: the probability that an image with the attribute gets
+        a higher score than one without.
+      usable: Whether the answers are good enough to use.
     """
 
     attribute: str
@@ -59,9 +61,9 @@ class Accuracy(NamedTuple):
 
 
 class Network(nn.Module):
-    """Images ``[B, H, W, 3]`` to logits ``[B, attributes]`` and ``[B, features]``.
+    """Map images ``[B, H, W, 3]`` to logits ``[B, attributes]`` and features ``[B, features]``.
 
-    Height and width are 16 or more; the parameters fit those of the first call.
+    Height and width are at least 16. Parameters fit only the size of the first call.
 
     Attributes:
       attributes: Number of logits.
@@ -87,13 +89,13 @@ class Network(nn.Module):
 def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
     """Train the network; a pure function of its arguments.
 
-    Every image is mirrored half of the time and shifted by up to ``SHIFT`` pixels.
+    Images are augmented: mirrored with probability 0.5, and shifted by up to ``SHIFT`` pixels.
 
     Args:
       images: ``[N, SIZE, SIZE, 3]`` uint8, at least ``BATCH`` of them.
       labels: ``[N, A]`` bool.
       epochs: Passes over the images.
-      seed: Seed of the first weights, of the order of the images and of their shifts.
+      seed: Seed of the initial weights, the order of the images and the augmentation.
 
     Returns:
       The parameters.
@@ -118,7 +120,7 @@ def fit(images: Array, labels: Array, *, epochs: int = EPOCHS, seed: int = 0) ->
 
 
 def _disturb(key: Array, images: Array) -> Array:
-    """Mirror and shift images ``[B, SIZE, SIZE, 3]``, each in its own way."""
+    """Mirror and shift each of the images ``[B, SIZE, SIZE, 3]`` at random."""
     flip_key, shift_key = jax.random.split(key)
     flips = jax.random.bernoulli(flip_key, shape=(len(images), 1, 1, 1))
     images = jnp.where(flips, images[:, :, ::-1], images)
@@ -138,9 +140,12 @@ def _apply(params, images):
 
 
 def tell(params: Any, images: np.ndarray, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
-    """Logits ``[N, A]`` and features ``[N, F]``, float64, of ``[N, SIZE, SIZE, 3]`` uint8.
+    """Return logits ``[N, A]`` and features ``[N, F]``, float64, of images.
 
-    All batches are of one size, so that there is one program.
+    Args:
+      params: Parameters, as ``fit`` returns them.
+      images: ``[N, SIZE, SIZE, 3]`` uint8.
+      batch: Images per call; the last batch is padded, so that one program serves all.
     """
     ask = functools.partial(_apply, params)
     logits, features = fitting.in_batches(ask, images, batch)
@@ -148,7 +153,10 @@ def tell(params: Any, images: np.ndarray, batch: int = BATCH) -> tuple[np.ndarra
 
 
 def auc(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Chance that a score ``[N]`` with the label is above one without; ties count half."""
+    """Area under the ROC curve of scores ``[N]`` for labels ``[N]`` bool; ties count half.
+
+    NaN if all labels are equal.
+    """
     ones, zeros = labels.sum(), (~labels).sum()
     if not ones or not zeros:
         return float("nan")
@@ -159,17 +167,18 @@ def auc(scores: np.ndarray, labels: np.ndarray) -> float:
 def accuracies(
     logits: np.ndarray, labels: np.ndarray, attributes: Sequence[str], usual: np.ndarray
 ) -> tuple[Accuracy, ...]:
-    """How well logits ``[N, A]`` tell labels ``[N, A]`` of images held out.
+    """Measure how well the network recognises each attribute in held-out images.
 
-    An attribute is usable if its AUC is at least ``LEAST_AUC``, and if the rarer of its
-    answers is true of at least ``FEWEST`` images and of a share ``RARE`` of them.
+    An attribute is usable if its AUC is at least ``LEAST_AUC`` and its rarer answer holds
+    for at least ``FEWEST`` images and for at least a share ``RARE`` of them.
 
     Args:
-      logits: The network's answers.
-      labels: Whether an image has an attribute, bool.
-      attributes: A names.
-      usual: Share ``[A]`` of the training images that have each attribute. A probability
-        above it counts as a yes: at a half, an unsure network never finds a rare attribute.
+      logits: ``[N, A]``, the network's answers.
+      labels: ``[N, A]`` bool, whether an image has an attribute.
+      attributes: Names of the A attributes.
+      usual: ``[A]``, share of the training images that have each attribute. A probability
+        above it counts as a yes; with a threshold of 0.5, an unsure network would never
+        find a rare attribute.
     """
     measured = []
     answers = logits > scipy.special.logit(usual)
@@ -193,30 +202,31 @@ def classifier(
     seed: int = 0,
     cache: Path | None = None,
 ) -> Oracle:
-    """An oracle of the labels' attributes: from the cache, or trained (minutes).
+    """Make an oracle of the labels' attributes: read it from the cache, or train it (minutes).
 
-    Scores are log-odds: probabilities hardly move once the network is sure. It leaves out
-    attributes that are too rare or that it tells badly; ``source`` says how well it tells
-    each of the others.
+    Scores are log-odds, because probabilities hardly change once the network is sure. The
+    oracle leaves out attributes that are too rare or that the network recognises badly; its
+    ``source`` gives AUC and balanced accuracy of the others. ``docs/sefa.md`` shows how a
+    run of the SeFa laboratory uses it.
 
     Args:
-      images: A folder or an archive, as ``image_folder.pack`` takes it.
-      labels: A file, as ``read_labels`` takes it.
+      images: A folder or an archive that ``data.image_folder.pack`` accepts.
+      labels: A file that ``data.labels.read_labels`` accepts.
       eyes: Where the eyes are in the pictures to score.
-      have: Where they are in the centred squares of the labelled images.
+      have: Where the eyes are in the centred squares of the labelled images.
       epochs: Passes over the images.
       seed: Seed of the training and of the choice of held-out images.
       cache: A folder; ``runtime.cache_folder()`` by default.
 
     Raises:
-      InputError: If the labels or images cannot be used, or no attribute can be told.
+      InputError: If the labels or images cannot be used, or no attribute is usable.
     """
     table = read_labels(labels)
     faces, key = _faces(images, labels, table, have, cache or runtime.cache_folder())
     order = np.random.default_rng(seed).permutation(len(faces))
     held_out, rest = np.split(order, [int(HELD_OUT * len(faces))])
     if len(rest) < BATCH or len(held_out) < FEWEST:
-        raise InputError(f"{labels} has {len(faces)} images; it takes at least {5 * FEWEST}")
+        raise InputError(f"{labels} has {len(faces)} images; at least {5 * FEWEST} are needed")
     network = Network(len(table.attributes))
 
     def train() -> Any:
@@ -237,27 +247,27 @@ def classifier(
 def _faces(
     images: str | os.PathLike, path: str | os.PathLike, labels: Labels, have: Eyes, cache: Path
 ) -> tuple[np.ndarray, str]:
-    """The labelled faces ``[N, SIZE, SIZE, 3]``, framed as those of FFHQ, and their key."""
+    """Return the labelled faces ``[N, SIZE, SIZE, 3]``, cropped as in FFHQ, and their key."""
     packed = pack(images, PACKED, cache / "images")
     rows = {Path(name).name: i for i, name in enumerate(packed.names)}
     rows |= {name: i for i, name in enumerate(packed.names)}
     missing = next((name for name in labels.images if name not in rows), None)
     if missing is not None:
-        raise InputError(f"{path}: {missing!r} is none of the images that {images} holds")
+        raise InputError(f"{path}: {missing!r} is not among the images of {images}")
     chosen = packed.images[[rows[name] for name in labels.images]]
     digest = hashlib.sha256(f"{packed.key} {labels.images}".encode())
     return align(chosen, have, FFHQ, SIZE), digest.hexdigest()
 
 
 def _oracle(params: Any, measured: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
-    """The oracle of the usable attributes; ``faces`` are held-out images."""
+    """Make the oracle of the usable attributes; ``faces`` are held-out images."""
     good = [i for i, one in enumerate(measured) if one.usable]
     if not good:
         best = max(measured, key=lambda one: one.auc)
         raise InputError(
-            f"no attribute can be told: {best.attribute} best, with AUC {best.auc:.2f} on "
-            f"{len(faces)} images held out; it takes {LEAST_AUC}, and {FEWEST} images of each "
-            "answer"
+            f"no attribute can be learned: the best is {best.attribute}, with AUC "
+            f"{best.auc:.2f} on {len(faces)} held-out images; an attribute needs an AUC of "
+            f"{LEAST_AUC}, and {FEWEST} images of each answer"
         )
     _, features = tell(params, faces)
     centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
@@ -276,9 +286,9 @@ def _oracle(params: Any, measured: Sequence[Accuracy], faces: np.ndarray, eyes: 
     return Oracle(
         "labels",
         f"a network trained on the given labels; AUC and balanced accuracy on {len(faces)} "
-        f"images held out: {accuracy}; left out: {left_out}; likeness is by its last hidden "
-        f"layer, no face recognition: its cosine is {mirrored:.2f} of a face and its mirror "
-        "image, 0 of two people on average",
+        f"held-out images: {accuracy}; left out: {left_out}; likeness is the cosine of its "
+        f"last hidden layer, not face recognition: {mirrored:.2f} for a face and its mirror "
+        "image, 0 for two people on average",
         tuple(Attribute(word, "log-odds", f"less {word}", f"more {word}") for word in words),
         lambda images: tell(params, align(images, eyes, FFHQ, SIZE))[0][:, good],
         lambda images: likeness(align(images, eyes, FFHQ, SIZE)),

@@ -1,9 +1,11 @@
-"""A network that reads the factors of cartoon faces, such as a generator makes.
+"""A network that reads the factors of cartoon faces, for instance of generated ones.
 
-It is trained once, on cartoons of known factors; the cache holds its parameters. At 32
-pixels that takes a minute of one core. It explains at least 0.93 of the variance of each
-factor over held-out cartoons, but 0.90 of ``eye_colour`` and 0.75 of ``fringe``. The less an
-image looks like such a cartoon, the less its answers mean.
+It is trained once, on cartoons of known factors; its parameters stay in the cache. At 32
+pixels the training takes a minute on one core. The network explains at least 0.93 of the
+variance of each factor over held-out cartoons, except ``eye_colour`` (0.90) and ``fringe``
+(0.75). Its answers are reliable only for images that look like these cartoons.
+
+Example: ``read(load_or_train(32).params, images)`` gives factors and features.
 """
 
 import functools
@@ -26,9 +28,9 @@ from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
-VERSION = 1  # raise it when a change moves the reader's answers
-COUNT, HELD_OUT = 32_000, 2_000  # cartoons to train on, and to test on
-SEEDS = 101, 102  # of the two; data sets have others
+VERSION = 1  # raise it when a change affects the reader's answers
+COUNT, HELD_OUT = 32_000, 2_000  # cartoons for training and for testing
+SEEDS = 101, 102  # seeds of these two sets, which no data set uses
 EPOCHS, BATCH, RATE = 8, 64, 4e-3
 NETWORK = Network(len(FACTORS), width=16)
 
@@ -38,8 +40,8 @@ class FactorReader(NamedTuple):
 
     Attributes:
       params: Parameters of ``NETWORK``.
-      factors: Names of the factors, in the order of its answers.
-      r_squared: Share of each factor's variance over held-out cartoons that it explains.
+      factors: Names of the factors, in the order of the answers.
+      r_squared: Coefficient of determination of each factor over held-out cartoons.
     """
 
     params: Any
@@ -48,21 +50,21 @@ class FactorReader(NamedTuple):
 
 
 def fit(images: Array, targets: Array, *, epochs: int = EPOCHS, seed: int = 0) -> Any:
-    """Train the network to least squares; a pure function of its arguments.
+    """Train the network by least squares; a pure function of its arguments.
 
     Args:
       images: ``[N, size, size, 3]`` uint8, at least ``BATCH`` of them.
       targets: ``[N, F]`` float32, in units of their standard deviations.
       epochs: Passes over the images.
-      seed: Seed of the first weights and of the order of the images.
+      seed: Seed of the initial weights and of the order of the images.
 
     Returns:
       The parameters.
     """
     steps = len(images) // BATCH
     total = epochs * steps
-    # A slow start: of the 128 units of the last hidden layer, 36 are then zero for every
-    # cartoon of 32 pixels, and 89 without it.
+    # With a warm-up, 36 of the 128 units of the last hidden layer are zero for every cartoon
+    # of 32 pixels; without it, 89 are.
     rates = optax.warmup_cosine_decay_schedule(0, RATE, total // 10, total)
     optimizer = optax.adam(rates)
 
@@ -84,38 +86,40 @@ def _apply(params, images):
 
 
 def read(params: Any, images: np.ndarray, batch: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Factors ``[N, F]`` and features ``[N, D]``, float64, of images.
+    """Return factors ``[N, F]`` and features ``[N, D]``, float64, of images.
 
     Args:
       params: Parameters of a trained reader.
-      images: ``[N, size, size, 3]`` uint8, one or more, of the size it was trained on.
-      batch: Images at once. All batches are of this size, so that there is one program.
+      images: ``[N, size, size, 3]`` uint8, of the size that the reader was trained on.
+      batch: Images per call; the last batch is padded, so that one program serves all.
 
     Returns:
-      Factors as deviations from their means over random cartoons, in standard deviations
-      over those, in the order of ``FACTORS``; and the last hidden layer.
+      The factors in the order of ``FACTORS``, standardised by their mean and standard
+      deviation over random cartoons; and the last hidden layer.
     """
     factors, features = fitting.in_batches(functools.partial(_apply, params), images, batch)
     return factors, features
 
 
 def r_squared(answers: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Share ``[F]`` of the variance of known values ``[N, F]`` that answers explain.
+    """Coefficient of determination ``[F]`` of answers ``[N, F]`` for known values ``[N, F]``.
 
-    It is 1 if all answers are right, and 0 if the mean would do as well.
+    It is 1 if all answers are right, and 0 if the mean predicts as well.
     """
     return 1 - np.square(answers - known).mean(axis=0) / known.var(axis=0)
 
 
 def load_or_train(size: int = 32, cache: Path | None = None) -> FactorReader:
-    """The reader of cartoons of a size: from the cache, or trained.
+    """Return the reader of cartoons of a size: read it from the cache, or train it.
+
+    ``experiments/claims/images/faces.py`` shows it at work.
 
     Args:
       size: Side of the images in pixels, 16 to 256.
       cache: A folder; ``runtime.cache_folder()`` by default.
 
     Raises:
-      InputError: If the size is out of its range.
+      InputError: If the size is out of range.
     """
     held_out = cartoon_faces.load(HELD_OUT, SEEDS[1], size)
     known = _table(cartoon_faces.sample_factors(COUNT, SEEDS[0]))
@@ -129,7 +133,7 @@ def load_or_train(size: int = 32, cache: Path | None = None) -> FactorReader:
         units = ((known - centre) / spread).astype(np.float32)
         return compiled(cartoons.images, units, epochs=EPOCHS)
 
-    # The held-out cartoons stand for all others: drawing those takes a while.
+    # A hash of the held-out cartoons identifies all of them: drawing the others is slow.
     key = runs_cache.digest(
         (VERSION, COUNT, SEEDS, EPOCHS, BATCH, RATE, NETWORK, [*FACTORS]),
         held_out.images.tobytes(),
@@ -144,5 +148,5 @@ def load_or_train(size: int = 32, cache: Path | None = None) -> FactorReader:
 
 
 def _table(factors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Values by name as an array ``[N, F]``, float64, in the order of ``FACTORS``."""
+    """Stack values by name as ``[N, F]`` float64, in the order of ``FACTORS``."""
     return np.stack([factors[name] for name in FACTORS], axis=1).astype(np.float64)

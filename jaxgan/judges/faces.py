@@ -1,7 +1,8 @@
-"""Faces in photographs: found, and cut out as the pictures of FFHQ are.
+"""Find faces in photographs and crop them as FFHQ does.
 
-A detector of MediaPipe finds them, whole and at half size, upright and turned, and the face
-mesh places them. Frames are those of FFHQ: Karras et al., arXiv 1812.04948, appendix A.
+MediaPipe's face detector looks at the whole picture, at full and at half size, upright and
+in three rotations. The face mesh then locates the eyes and the mouth. The crop is that of
+FFHQ: Karras et al., arXiv 1812.04948, appendix A.
 """
 
 from collections.abc import Callable
@@ -13,24 +14,24 @@ from PIL import Image
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
 
-DETECTED, CELLS = 192, 48  # pixels of the detector's input, and places along an axis
-SURE = 0.6  # least score of a face
-SMALLEST = 12.0  # pixels from the eyes to the mouth, or between the eyes
+DETECTED, CELLS = 192, 48  # side of the detector's input in pixels, and of its grid
+SURE = 0.6  # least confidence of a detected face
+SMALLEST = 12.0  # least size of a face, pixels: see Box.size
 LESSER = 0.5  # a second face that is smaller than this share of the first is left out
-PROFILE = 50.0  # degrees of a turned head from which the line warns
-_APART = 1.0  # sizes of a face by which two lie apart at least
-_UPRIGHT = 0.1  # by which a picture must look better turned to be turned
-# Of the eyes' lids and corners, as the mean of the six points that FFHQ has of each.
+PROFILE = 50.0  # degrees of head turn above which a remark warns
+_APART = 1.0  # least distance of two faces, in sizes of the larger one
+_UPRIGHT = 0.1  # how much surer the detector must be of a rotated picture
+# Landmarks on the lids and corners of each eye: FFHQ takes the mean of six points, too.
 _LEFT = (33, 160, 158, 133, 153, 144)
 _RIGHT = (362, 385, 387, 263, 373, 380)
 _MOUTH = (61, 291)
 
 
 class Box(NamedTuple):
-    """A face that the detector sees.
+    """A face that the detector found.
 
     Attributes:
-      score: How sure it is, 0 to 1.
+      score: Confidence, 0 to 1.
       left: The eye on the viewer's left ``(x, y)``, in pixels.
       right: The other eye.
       mouth: The middle of the mouth.
@@ -48,17 +49,17 @@ class Box(NamedTuple):
 
     @property
     def size(self) -> float:
-        """Distance of the eyes from each other or from the mouth, the larger one, in pixels."""
+        """Pixels between the eyes, or from the eyes to the mouth if that is more."""
         apart, long = self.right - self.left, self.mouth - self.middle
         return float(max(np.linalg.norm(apart), np.linalg.norm(long)))
 
 
 class Face(NamedTuple):
-    """A face, cut out.
+    """A cropped face.
 
     Attributes:
-      image: ``[size, size, 3]`` uint8, framed as FFHQ's are.
-      remarks: Lines about what was done or may go wrong.
+      image: ``[size, size, 3]`` uint8, cropped as in FFHQ.
+      remarks: Lines about what was done and what may go wrong.
     """
 
     image: np.ndarray
@@ -78,13 +79,14 @@ def require() -> None:
 
 
 def finder() -> Finder:
-    """A function that finds the face of a picture ``[H, W, 3]`` uint8 and cuts it out.
+    """Make a function that finds the face of a picture and crops it.
 
-    Its second argument is the size in pixels. It raises ``InputError`` if there is no face,
-    more than one of like size, or only one that is too small.
+    The function takes a picture ``[H, W, 3]`` uint8 and the side of the crop in pixels. It
+    raises ``InputError`` if there is no face, if there are several of similar size, or if
+    the only one is too small. ``docs/photo.md`` shows it at work.
 
     Raises:
-      InputError: If the files or ai-edge-litert are not there.
+      InputError: If the files cannot be downloaded or ai-edge-litert is not installed.
     """
     detect, landmarks = _detector(), oracles.landmarks(oracles.MEDIAPIPE)
 
@@ -98,7 +100,7 @@ def finder() -> Finder:
         if turns:
             remarks += (f"turned by {90 * turns if turns < 3 else -90} degrees to be upright",)
         view, left, right = views[turns], box.left, box.right
-        for _ in range(2):  # the second time in the frame of the first
+        for _ in range(2):  # the second pass refines the crop of the first
             frame = _mesh_frame(left, right)
             (points,), (seen,) = landmarks(cut(view, frame, oracles.MESH_SIZE)[None])
             if not seen:
@@ -119,7 +121,7 @@ def finder() -> Finder:
 
 
 def _only(boxes: list[Box]) -> tuple[Box, tuple[str, ...]]:
-    """The one face that is meant, and a remark if there are lesser ones."""
+    """Return the main face, and a remark if there are smaller ones."""
     if not boxes:
         raise InputError("no face is seen in it; cut it to the face if that is small")
     boxes = sorted(boxes, key=lambda box: -box.size)
@@ -149,16 +151,17 @@ class Frame(NamedTuple):
     down: np.ndarray
 
     def at(self, shares: np.ndarray) -> np.ndarray:
-        """Points ``[N, 2]`` in the picture of points in shares of the sides."""
+        """Map points ``[N, 2]`` in shares of the sides to pixels of the picture."""
         return self.corner + shares[:, :1] * self.across + shares[:, 1:] * self.down
 
 
 def ffhq_frame(left: np.ndarray, right: np.ndarray, mouth: np.ndarray) -> Frame:
-    """The frame of FFHQ for two eyes and the middle of the mouth, ``(x, y)`` each.
+    """Return FFHQ's frame for the eyes and the middle of the mouth, ``(x, y)`` each.
 
-    Half a side is the larger of 2 distances between the eyes and 1.8 distances from the eyes
-    to the mouth; it points along the mean of the first and of the second, turned by a right
-    angle. The centre is a tenth of the way from the eyes to the mouth.
+    Half a side is the larger of 2.0 eye distances and 1.8 distances from the eyes to the
+    mouth. The frame is turned along the mean of the line between the eyes and the line from
+    the eyes to the mouth, rotated by 90 degrees. Its centre lies at a tenth of the way from
+    the eyes to the mouth.
     """
     eyes, apart = (left + right) / 2, right - left
     long = mouth - eyes
@@ -180,7 +183,7 @@ def _square(centre: np.ndarray, half: np.ndarray) -> Frame:
 
 
 def cut(image: np.ndarray, frame: Frame, size: int) -> np.ndarray:
-    """Cut a frame out of a picture: ``[size, size, 3]``; what lies outside is mirrored."""
+    """Crop a frame to ``[size, size, 3]``; the picture is mirrored beyond its edges."""
     corners = frame.at(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]))
     low = np.floor(corners.min(axis=0)).astype(int) - 2
     high = np.ceil(corners.max(axis=0)).astype(int) + 2
@@ -202,7 +205,7 @@ def cut(image: np.ndarray, frame: Frame, size: int) -> np.ndarray:
 
 
 def _mirrored(at: np.ndarray, length: int) -> np.ndarray:
-    """Places along an axis of a picture that goes on as its mirror image."""
+    """Map indices beyond an axis of ``length`` to those of its mirror image."""
     at = at % (2 * length)
     return np.where(at < length, at, 2 * length - 1 - at)
 
@@ -243,7 +246,7 @@ def _detector() -> Callable[[np.ndarray], list[Box]]:
 
 
 def _padded(image: np.ndarray, frame: Frame, size: int) -> np.ndarray:
-    """Reduce a picture onto the middle of a black square."""
+    """Shrink a picture and centre it on a black square."""
     tall, wide = image.shape[:2]
     scale = size / frame.across[0]
     shape = max(1, round(wide * scale)), max(1, round(tall * scale))

@@ -1,6 +1,8 @@
-"""A classifier of garments, which says what a generator of 28x28 images makes.
+"""A classifier of garments, for judging a generator of 28x28 images.
 
-It is trained once; the cache holds its parameters.
+It is trained once; its parameters stay in the cache.
+
+Example: ``classify(load_or_train(data).params, images)`` gives probabilities and features.
 """
 
 import functools
@@ -21,7 +23,7 @@ from jaxgan.networks.layers import compiler_options
 from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
-VERSION = 1  # raise it when a change moves the classifier's answers
+VERSION = 1  # raise it when a change affects the classifier's answers
 EPOCHS, BATCH = 6, 128
 
 
@@ -30,7 +32,7 @@ class GarmentClassifier(NamedTuple):
 
     Attributes:
       params: Parameters of ``networks.fashion.Classifier``.
-      accuracy: Share of the test images that it gets right.
+      accuracy: Accuracy on the test images.
     """
 
     params: Any
@@ -47,7 +49,7 @@ def fit(
       labels: ``[N]`` int32, below ``classes``.
       classes: Number of classes.
       epochs: Passes over the images.
-      seed: Seed of the first weights and of the order of the images.
+      seed: Seed of the initial weights and of the order of the images.
 
     Returns:
       The parameters.
@@ -78,17 +80,19 @@ def _apply(params, images):
 def classify(
     params: Any, images: np.ndarray, batch: int = 500
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class probabilities ``[N, K]`` and features ``[N, F]`` of uint8 images."""
+    """Return class probabilities ``[N, K]`` and features ``[N, F]`` of uint8 images."""
     parts = [_apply(params, images[i : i + batch]) for i in range(0, len(images), batch)]
     probabilities, features = zip(*parts, strict=True)
     return np.concatenate(probabilities), np.concatenate(features)
 
 
 def mode_numbers(params: Any, stacks: np.ndarray) -> np.ndarray:
-    """The mode of each stack of C images: its channels' most likely classes, as digits.
+    """Return the mode of each stack of C images: the channels' classes, read as digits.
+
+    The class of a channel is the most likely one.
 
     Args:
-      params: Of a classifier of K classes.
+      params: Parameters of a classifier of K classes.
       stacks: ``[N, 28, 28, C]`` uint8.
 
     Returns:
@@ -102,10 +106,12 @@ def mode_numbers(params: Any, stacks: np.ndarray) -> np.ndarray:
 
 
 def load_or_train(data: Images, cache: Path | None = None) -> GarmentClassifier:
-    """The classifier of these images: from the cache, or trained (half a minute).
+    """Return the classifier of these images: read it from the cache, or train it (30 s).
+
+    ``experiments/fashion_mnist/classes.py`` shows it at work.
 
     Args:
-      data: Train and test images with labels.
+      data: Training and test images with labels.
       cache: A folder; ``runtime.cache_folder()`` by default.
     """
     classes = len(data.classes)

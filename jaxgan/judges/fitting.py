@@ -1,4 +1,7 @@
-"""Train a network on labelled images, and ask it about others, in batches."""
+"""Train a network, and apply it to images in batches of one size.
+
+``jaxgan/judges/fashion.py`` shows the functions at work.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,14 +25,14 @@ def fit(
 
     Args:
       loss: Function of the parameters and of one step's inputs; returns ``[]``.
-      params: The first parameters.
-      optimizer: Makes one update from each gradient.
-      draw: Draws the inputs of all steps of an epoch from its key, leaves ``[steps, ...]``.
-      epochs: Calls of ``draw``.
-      key: Split into one key for each epoch.
+      params: Initial parameters.
+      optimizer: Updates the parameters at each step.
+      draw: Draws the inputs of all steps of an epoch from a key: arrays ``[steps, ...]``.
+      epochs: Number of epochs.
+      key: Split into one key per epoch.
 
     Returns:
-      The last parameters.
+      The trained parameters.
     """
 
     def step(carry, inputs):
@@ -46,7 +49,7 @@ def fit(
 
 
 def batches(key: Array, count: int, batch: int) -> Array:
-    """Indices below ``count`` in random order, ``[count // batch, batch]``, none twice."""
+    """Shuffle ``count`` indices into ``[count // batch, batch]``, each at most once."""
     steps = count // batch
     return jax.random.permutation(key, count)[: steps * batch].reshape(steps, batch)
 
@@ -57,12 +60,12 @@ def in_batches(
     """Call a function on images in batches of one size, so that it is compiled once.
 
     Args:
-      ask: Maps images ``[batch, ...]`` to arrays ``[batch, ...]``, a row for each image.
-      images: ``[N, ...]``, one or more.
-      batch: Images at once; zeros fill the last batch.
+      ask: Maps images ``[batch, ...]`` to arrays ``[batch, ...]``, one row per image.
+      images: ``[N, ...]``, at least one.
+      batch: Images per call; the last batch is padded with zeros.
 
     Returns:
-      The function's arrays for all images, ``[N, ...]`` float64.
+      The arrays of all images, ``[N, ...]`` float64.
     """
     short = -len(images) % batch
     padded = np.concatenate([images, np.zeros((short, *images.shape[1:]), images.dtype)])

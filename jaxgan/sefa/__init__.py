@@ -1,5 +1,8 @@
 """Semantic directions of a generator, from its weights alone.
 
+``directions`` finds them, ``draw_codes`` and ``move`` edit codes with them; its example and
+``docs/sefa.md`` show how.
+
 Source: Shen and Zhou, arXiv 2007.06600.
 """
 

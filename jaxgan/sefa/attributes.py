@@ -1,7 +1,9 @@
-"""The effect of a direction on the scores of pictures of people.
+"""Measure how a direction changes the scores of generated people.
 
-N people are each moved to T distances along one direction and scored. People are the
-sample: every interval is over people.
+N people are moved to T distances along a direction and scored at each. All confidence
+intervals are over people.
+
+``jaxgan/sefa/scoring.py`` shows the functions at work.
 """
 
 import math
@@ -24,17 +26,18 @@ class Shift(NamedTuple):
 
     Attributes:
       attribute: The attribute.
-      people: Number of people with a score at every distance; only they count.
-      dropped: Number of the others.
-      means: Over people, at each of the distances, with Student's t intervals.
-      slope: Mean over people of each one's least-squares slope, in the attribute's unit
-        per unit of distance, with a bootstrap interval.
+      people: Number of people with a score at every distance. Only these are counted.
+      dropped: Number of people who lack a score at some distance.
+      means: Mean score over people at each distance, with Student's t intervals.
+      slope: Mean over people of the least-squares slope, in the attribute's unit per unit of
+        distance, with a bootstrap interval.
       total: Mean change from the first distance to the last, in the attribute's unit, with
         a bootstrap interval.
       in_sd: ``total.mean`` in standard deviations among unmoved people.
       monotonicity: Mean over people of Spearman's rank correlation of score and distance;
-        0 of a person whose score never changes. 1 or -1: everyone's changes one way only.
-      slopes: ``[people]``, the slope of each.
+        a person whose score never changes counts as 0. At 1 or -1, the scores of all people
+        change monotonically.
+      slopes: ``[people]``, the slope of each person.
     """
 
     attribute: Attribute
@@ -49,15 +52,14 @@ class Shift(NamedTuple):
 
 
 class Likeness(NamedTuple):
-    """How alike people stay to themselves as they are moved.
+    """How much people keep their identity as they are moved.
 
     Attributes:
-      people: Number of people with an embedding at every distance; only they count.
-      dropped: Number of the others.
-      means: Cosines to the unmoved person, means over people at each of the distances, with
-        Student's t intervals; 1 where the distance is 0.
-      strangers: Mean cosine of two different people, unmoved: the level at which nothing
-        is left of a likeness.
+      people: Number of people with an embedding at every distance. Only these are counted.
+      dropped: Number of people who lack an embedding at some distance.
+      means: Mean cosine over people between the moved and the unmoved person at each
+        distance, with Student's t intervals; 1 at distance 0.
+      strangers: Mean cosine of two different unmoved people: the level of no likeness.
     """
 
     people: int
@@ -78,12 +80,12 @@ def shift(
     Args:
       attribute: The attribute.
       scores: ``[N, T]``; a person with a NaN is dropped.
-      distances: ``[T]``, rising, 0 among them.
+      distances: ``[T]``, increasing, with 0 among them.
       spread: Standard deviation of the attribute among unmoved people.
       seed: Seed of the bootstrap.
 
     Raises:
-      InputError: If the distances are others, or do not fit the scores.
+      InputError: If the distances are invalid or do not match the scores.
     """
     scores, distances = np.asarray(scores, float), np.asarray(distances, float)
     _check(scores, distances)
@@ -113,7 +115,7 @@ def shifts(
     """Apply ``shift`` to A attributes: scores ``[N, T, A]`` and spreads ``[A]``.
 
     Raises:
-      InputError: As ``shift``, or if the numbers of attributes differ.
+      InputError: As ``shift`` does, or if the numbers of attributes differ.
     """
     scores, spreads = np.asarray(scores, float), np.asarray(spreads, float)
     count = len(attributes)
@@ -129,9 +131,9 @@ def shifts(
 
 
 def deviations(scores: ArrayLike) -> np.ndarray:
-    """Standard deviations ``[A]`` of scores ``[N, A]`` of unmoved people.
+    """Return standard deviations ``[A]`` of scores ``[N, A]`` of unmoved people.
 
-    People with a NaN are left out; with fewer than two others, all are NaN.
+    People with a NaN are left out; if fewer than two remain, the result is NaN.
     """
     scores = np.asarray(scores, float)
     whole = scores[np.isfinite(scores).all(axis=1)]
@@ -139,28 +141,28 @@ def deviations(scores: ArrayLike) -> np.ndarray:
 
 
 def correlations(scores: ArrayLike) -> np.ndarray:
-    """Correlations ``[A, A]`` of scores ``[N, A]`` among unmoved people.
+    """Return correlations ``[A, A]`` of scores ``[N, A]`` among unmoved people.
 
-    People with a NaN are left out; an unknown correlation is 0.
+    People with a NaN are left out; an undefined correlation is 0.
     """
     scores = np.asarray(scores, float)
     whole = scores[np.isfinite(scores).all(axis=1)]
     if len(whole) < 2:
         return np.zeros((scores.shape[1],) * 2)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a score that all share
+    with np.errstate(invalid="ignore", divide="ignore"):  # when all have the same score
         table = np.corrcoef(whole.T)
     return np.nan_to_num(np.atleast_2d(table))
 
 
 def likeness(embeddings: ArrayLike, distances: ArrayLike) -> Likeness:
-    """Measure how alike people stay to themselves.
+    """Measure how much people keep their identity as they are moved.
 
     Args:
-      embeddings: ``[N, T, E]`` of length 1; a person with a NaN is dropped.
-      distances: ``[T]``, rising, 0 among them.
+      embeddings: Unit vectors ``[N, T, E]``; a person with a NaN is dropped.
+      distances: ``[T]``, increasing, with 0 among them.
 
     Raises:
-      InputError: If the distances are others, or do not fit the embeddings.
+      InputError: If the distances are invalid or do not match the embeddings.
     """
     embeddings, distances = np.asarray(embeddings, float), np.asarray(distances, float)
     _check(embeddings, distances)
@@ -180,7 +182,7 @@ def likeness(embeddings: ArrayLike, distances: ArrayLike) -> Likeness:
 def _check(scores: np.ndarray, distances: np.ndarray) -> None:
     rising = distances.ndim == 1 and len(distances) > 1 and (np.diff(distances) > 0).all()
     if not rising or not np.isfinite(distances).all() or 0 not in distances:
-        raise InputError("distances must rise, be finite and have 0 among them")
+        raise InputError("distances must be finite, increase, and include 0")
     if scores.ndim < 2 or scores.shape[1] != len(distances):
         raise InputError(
             f"scores of shape {list(scores.shape)} do not fit {len(distances)} distances: "
@@ -189,7 +191,7 @@ def _check(scores: np.ndarray, distances: np.ndarray) -> None:
 
 
 def _monotonicity(scores: np.ndarray) -> float:
-    """Mean rank correlation of scores ``[N, T]`` with their column."""
+    """Return the mean rank correlation of scores ``[N, T]`` with their column index."""
     if not len(scores):
         return math.nan
     ranks = scipy.stats.rankdata(scores, axis=1)

@@ -1,4 +1,4 @@
-"""Files of codes, as numpy, PyTorch, projectors and encoders save them."""
+"""Read files of codes that NumPy, PyTorch, projectors and encoders save."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,12 @@ from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.sefa.edit import SPACES, as_codes, check_space
 
-_NAMED = {"z": ("z",), "w": ("w+", "w"), "w+": ("w+",)}  # spaces of arrays with these names
-_PROJECTED = ".latent"  # end of the names in a file of rosinality's projector
+_NAMED = {
+    "z": ("z",),
+    "w": ("w+", "w"),
+    "w+": ("w+",),
+}  # spaces that arrays with these names may be in
+_PROJECTED = ".latent"  # ends the names in a file of rosinality's projector
 
 
 def read_codes(
@@ -22,30 +26,35 @@ def read_codes(
     say: Callable[[str], None] = lambda line: None,
     **truncation: Any,
 ) -> np.ndarray:
-    """Read codes from a file, in which nothing is run.
+    """Read codes from a file, without running code from it.
 
-    An array that is named after a space is read, of the last of ``SPACES`` if there are
-    several. Otherwise all arrays are read whose shapes fit the first of these that fits any:
+    An array named ``z``, ``w`` or ``w+`` is read as such; of several, the last in this order
+    is read. Otherwise the first of these spaces that fits an array is chosen, and all
+    arrays that fit it are read:
 
-    * ``w+``: ``[N, L, D]``, or ``[L, D]`` of one person,
+    * ``w+``: ``[N, L, D]``, or ``[L, D]`` for one person,
     * ``w``: ``[N, D]`` or ``[D]``,
-    * ``z``: ``[N, Z]``, ``[N, Z, 1, 1]`` or ``[Z]``; alone if the generator has no layers.
+    * ``z``: ``[N, Z]``, ``[N, Z, 1, 1]`` or ``[Z]``; the only space of a generator without
+      layers.
 
-    An array that is named ``w`` may be ``w+``, as NVlabs' projector saves it. The latents
+    An array named ``w`` may hold ``w+`` codes, as NVlabs' projector saves them. The latents
     that rosinality's projector saves are ``w+``.
 
     Args:
-      generator: Takes the codes.
-      path: An ``.npz``, an ``.npy``, or a file of PyTorch.
-      space: One of ``SPACES``, in which to read the arrays instead.
-      say: Called with a line if all arrays fit another space too, or some fit none.
+      generator: The generator of the codes.
+      path: An ``.npz`` or ``.npy`` file, or a file of ``torch.save``.
+      space: One of ``SPACES``; the arrays are then read as codes of this space.
+      say: Called with one line if all arrays also fit another space, or if some fit none.
       **truncation: As for ``Pretrained.codes``; ``w+`` is not truncated.
 
     Returns:
-      Codes ``[N, L, D]``, or ``[N, D]`` of a generator without layers.
+      Codes ``[N, L, D]``, or ``[N, D]`` for a generator without layers.
 
     Raises:
       InputError: If the file holds no codes of this generator.
+
+    Example:
+      ``codes = jaxgan.sefa.read_codes(generator, "projected_w.npz")``
     """
     arrays = _arrays(Path(path), generator.num_layers)
     names = [name for name in SPACES if name in arrays]
@@ -61,10 +70,12 @@ def read_codes(
     if not readings:
         raise InputError(f"{path} holds no codes, {_allowed(generator, spaces)}, but {shape}")
     taken, *others = readings
-    if 2 * len(readings[taken]) < len(arrays):  # weights, of which some happen to fit
+    if 2 * len(readings[taken]) < len(
+        arrays
+    ):  # these are weights, and some of them happen to fit
         raise InputError(
-            f"{path} is no file of codes: of its {len(arrays)} arrays, {len(readings[taken])} "
-            f"have the shape of codes {taken}"
+            f"{path} is not a file of codes: of its {len(arrays)} arrays, "
+            f"{len(readings[taken])} have the shape of codes {taken}"
         )
     codes = np.concatenate(readings[taken])
     if len(readings[taken]) < len(arrays):
@@ -75,14 +86,14 @@ def read_codes(
         if len(arrays) > 1:
             one, them = f"{len(arrays)} arrays are", "them"
         say(
-            f"{path}: its {one} read as {taken} of {len(codes)}; space={other} reads {them} as "
-            f"{other} of {count}"
+            f"{path}: its {one} read as {taken} (people: {len(codes)}); space={other} reads "
+            f"{them} as {other} (people: {count})"
         )
     return np.asarray(as_codes(generator, codes, taken, **truncation))
 
 
 def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
-    """Read the arrays of numbers of a file; an array alone has the name ``""``."""
+    """Read the numeric arrays of a file; the array of an ``.npy`` is named ``""``."""
     readers = {".npz": npz.read, ".npy": _read_npy}
     arrays = readers.get(path.suffix.lower(), torchfile.tensors)(path)
     arrays = {n: array for n, array in arrays.items() if array.dtype.kind in "fiu"}
@@ -92,7 +103,7 @@ def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
     latents = [array for name, array in arrays.items() if name.endswith(_PROJECTED)]
     if latents and len({array.shape for array in latents}) == 1:
         stacked = np.stack(latents)
-        if stacked.ndim == 2:  # the code of every layer
+        if stacked.ndim == 2:  # one code for all layers
             stacked = np.repeat(stacked[:, None], layers, axis=1)
         return {"w+": stacked}
     return arrays
@@ -103,14 +114,14 @@ def _read_npy(path: Path) -> dict[str, np.ndarray]:
         return {"": np.lib.format.open_memmap(path, mode="r")}
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
-    except Exception as error:  # numpy raises nearly anything for a bad header
-        raise InputError(f"{path} is no .npy file of an array of numbers") from error
+    except Exception as error:  # NumPy raises many kinds of errors for a bad header
+        raise InputError(f"{path} is not an .npy file of numbers") from error
 
 
 def _fitting(
     generator: Pretrained, arrays: Mapping[str, np.ndarray], space: str
 ) -> list[np.ndarray]:
-    """Return the arrays that fit a space, each with an axis of people."""
+    """Return the arrays that fit a space, each with a leading axis of people."""
     one = _shape(generator, space)
     fitting = []
     for array in arrays.values():

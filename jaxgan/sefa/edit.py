@@ -1,4 +1,4 @@
-"""Codes: drawn, made of arrays, and moved along directions."""
+"""Draw codes, make codes from arrays, and move codes along directions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,11 @@ SPACES = ("z", "w", "w+")
 
 
 def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any) -> np.ndarray:
-    """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``."""
+    """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``.
+
+    Example:
+      ``codes = jaxgan.sefa.draw_codes(generator, jax.random.key(0), 8, truncation=0.7)``
+    """
     z = jax.random.normal(key, (count, generator.z_dim))
     return np.asarray(generator.codes(z, **truncation))
 
@@ -24,20 +28,26 @@ def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any)
 def move(
     codes: ArrayLike, vector: ArrayLike, distance: ArrayLike, layers: Sequence[int] = ()
 ) -> Array:
-    """Move codes along a direction; the shape stays.
+    """Move codes along a direction.
 
-    The codes are truncated already: truncation does not scale a distance.
+    Codes are truncated before they are moved, so truncation does not scale the distance.
 
     Args:
       codes: ``[N, L, D]``, or ``[N, D]`` if the generator has no layers.
-      vector: ``[D]`` direction.
+      vector: Direction ``[D]``.
       distance: Distance in units of the vector's length.
-      layers: Layers whose codes move; ignored without layers.
+      layers: Layers whose codes move; ignored if the generator has no layers.
+
+    Returns:
+      Codes of the same shape.
 
     Raises:
-      InputError: If the vector is not of the codes' length, or a layer does not exist.
+      InputError: If the vector's length differs from the codes', or a layer does not exist.
+
+    Example:
+      ``older = jaxgan.sefa.move(codes, found.vectors[0], 2.0, found.layers[0])``
     """
-    codes = jnp.asarray(codes, jnp.result_type(codes, float))  # whole numbers move too
+    codes = jnp.asarray(codes, jnp.result_type(codes, float))  # integer codes can move, too
     vector = jnp.asarray(vector)
     if codes.ndim not in (2, 3) or vector.shape != codes.shape[-1:]:
         raise InputError(
@@ -48,7 +58,7 @@ def move(
     if codes.ndim == 2:
         return codes + step[None]
     if not len(layers) or not all(0 <= layer < codes.shape[1] for layer in layers):
-        raise InputError(f"layers {list(layers)} are not some of 0 to {codes.shape[1] - 1}")
+        raise InputError(f"layers {list(layers)} must be among 0 to {codes.shape[1] - 1}")
     moved = np.isin(np.arange(codes.shape[1]), list(layers))
     return codes + jnp.where(jnp.asarray(moved)[None, :, None], step[None, None], 0)
 
@@ -56,25 +66,35 @@ def move(
 def path(
     codes: ArrayLike, vector: ArrayLike, distances: ArrayLike, layers: Sequence[int] = ()
 ) -> Array:
-    """Move codes to each of ``[T]`` distances: ``[T, ...]``; arguments as for ``move``."""
+    """Move codes to each of T distances; arguments as for ``move``.
+
+    Returns:
+      Codes ``[T, N, L, D]`` or ``[T, N, D]``.
+
+    Example:
+      ``steps = jaxgan.sefa.path(codes, found.vectors[0], [-2, 0, 2], found.layers[0])``
+    """
     return jax.vmap(lambda distance: move(codes, vector, distance, layers))(
         jnp.asarray(distances)
     )
 
 
 def mix(codes: ArrayLike, others: ArrayLike, layers: Sequence[int]) -> Array:
-    """Replace the codes of some layers by those of others: style mixing.
+    """Mix styles: replace the codes of some layers by those of other people.
 
     Args:
-      codes: ``[R, L, D]``, of which most layers stay.
-      others: ``[C, L, D]``, which give the layers.
-      layers: Layers that are given.
+      codes: ``[R, L, D]``, the codes to change.
+      others: ``[C, L, D]``, the codes to take layers from.
+      layers: Layers to replace.
 
     Returns:
-      ``[R, C, L, D]``: every one of ``codes`` with the layers of every one of ``others``.
+      ``[R, C, L, D]``: each of ``codes`` with the layers of each of ``others``.
 
     Raises:
-      InputError: If codes have no layers, the two do not fit, or a layer does not exist.
+      InputError: If the codes have no layers, their shapes differ, or a layer does not exist.
+
+    Example:
+      ``mixed = jaxgan.sefa.mix(codes[:4], codes[4:], layers=range(4))``
 
     Source: Karras et al., arXiv 1812.04948, section 3.1.
     """
@@ -86,7 +106,7 @@ def mix(codes: ArrayLike, others: ArrayLike, layers: Sequence[int]) -> Array:
         )
     count = rows.shape[1]
     if not len(layers) or not all(0 <= layer < count for layer in layers):
-        raise InputError(f"layers {list(layers)} are not some of 0 to {count - 1}")
+        raise InputError(f"layers {list(layers)} must be among 0 to {count - 1}")
     given = jnp.asarray(np.isin(np.arange(count), list(layers)))[:, None]
     return jnp.where(given, columns[None], rows[:, None])
 
@@ -95,7 +115,7 @@ def check_space(generator: Pretrained, space: str) -> None:
     """Check that a generator has one of ``SPACES``.
 
     Raises:
-      InputError: If it has not, or there is no such space.
+      InputError: If it lacks the space, or there is no such space.
     """
     lookup("space", space, dict.fromkeys(SPACES))
     if space != "z" and not generator.num_layers:
@@ -103,17 +123,23 @@ def check_space(generator: Pretrained, space: str) -> None:
 
 
 def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: Any) -> Array:
-    """Make codes of an array from one of the generator's spaces.
+    """Convert an array in one of the generator's spaces to codes.
 
     Args:
-      generator: Takes the codes.
-      array: ``z``: latents ``[N, Z]``. ``w``: codes ``[N, D]``, the same for all layers.
-        ``w+``: codes ``[N, L, D]``, which are taken as they are, without truncation.
+      generator: The generator of the codes.
+      array: For ``z``, latents ``[N, Z]``; for ``w``, codes ``[N, D]``, one for all layers;
+        for ``w+``, codes ``[N, L, D]``, which are returned without truncation.
       space: One of ``SPACES``.
       **truncation: As for ``Pretrained.codes``.
 
+    Returns:
+      Codes ``[N, L, D]``, or ``[N, D]`` for a generator without layers.
+
     Raises:
-      InputError: If the generator lacks that space, or the array has another shape.
+      InputError: If the generator lacks the space, or the array has another shape.
+
+    Example:
+      ``codes = jaxgan.sefa.as_codes(generator, np.zeros((1, generator.z_dim)), "z")``
     """
     check_space(generator, space)
     if space == "z":

@@ -1,9 +1,8 @@
-"""How far an attribute moves for a change of identity.
+"""Measure how much a direction changes an attribute per change of identity.
 
-A direction that makes people older makes them other people as well. The two changes are
-compared: what an attribute gains from one end of a direction to the other, per change of
-identity on the way. Both grow about evenly with the distance, so that their ratio depends
-little on how far a direction was followed.
+A direction that makes people older also makes them look like other people. The measure is
+the ratio of the two changes from one end of the direction to the other. Both grow roughly
+linearly with the distance, so the ratio hardly depends on the length of the path.
 """
 
 import math
@@ -18,12 +17,12 @@ _RESAMPLES = 2000
 
 
 class Moved(NamedTuple):
-    """Changes of N people along one direction, NaN where a face was not seen.
+    """Changes of N people along one direction; NaN where an oracle saw no face.
 
     Attributes:
-      identity: ``[N]``, distance from the unmoved person to both ends, added up: 1 is that
-        of two strangers.
-      changes: ``[N, A]``, scores at the last distance less those at the first.
+      identity: ``[N]``, sum of the distances from the unmoved person's embedding to those at
+        both ends, in units of the root mean square distance of two unmoved people.
+      changes: ``[N, A]``, scores at the last distance minus scores at the first.
     """
 
     identity: np.ndarray
@@ -35,8 +34,8 @@ def moved(scores: ArrayLike, embeddings: ArrayLike, distances: ArrayLike) -> Mov
 
     Args:
       scores: ``[N, T, A]``.
-      embeddings: ``[N, T, E]`` of length 1.
-      distances: ``[T]``, rising, 0 among them.
+      embeddings: Unit vectors ``[N, T, E]``.
+      distances: ``[T]``, increasing, with 0 among them.
     """
     scores, embeddings = np.asarray(scores, float), np.asarray(embeddings, float)
     still = embeddings[:, np.flatnonzero(np.asarray(distances) == 0)[0]]
@@ -50,10 +49,12 @@ def moved(scores: ArrayLike, embeddings: ArrayLike, distances: ArrayLike) -> Mov
 
 
 def per_identity(changes: ArrayLike, identity: ArrayLike, seed: int = 0) -> Interval:
-    """Mean change over mean change of identity, as a size, with a bootstrap interval.
+    """Return mean change divided by mean change of identity, with a bootstrap interval.
+
+    The sign is dropped. ``experiments/sefa/supervise.py`` shows it at work.
 
     Args:
-      changes: ``[N]``, of one attribute; people with a NaN are left out.
+      changes: ``[N]``, changes of one attribute; people with a NaN are left out.
       identity: ``[N]``, as in ``Moved``.
       seed: Seed of the resamples.
     """
@@ -63,19 +64,21 @@ def per_identity(changes: ArrayLike, identity: ArrayLike, seed: int = 0) -> Inte
 def compared(
     first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike], seed: int = 0
 ) -> Interval:
-    """How many times as far the first direction moves an attribute, per change of identity.
+    """Return the ratio of two directions' changes per identity, with a bootstrap interval.
+
+    A ratio of 2 means that, per change of identity, the first direction changes the attribute
+    twice as much as the second.
 
     Args:
-      first: Changes and identity of the same N people along one direction, as for
-        ``per_identity``.
-      second: The same along another.
+      first: Changes and identity of N people along one direction, as for ``per_identity``.
+      second: Those of the same people along another direction.
       seed: Seed of the resamples.
     """
     return _interval([first, second], seed)
 
 
 def _interval(pairs: list[tuple[ArrayLike, ArrayLike]], seed: int) -> Interval:
-    """The first pair's ratio of means, or how many times another's it is."""
+    """Return the first pair's ratio of means, divided by the second's if there is one."""
     table = np.array([np.asarray(x, float) for pair in pairs for x in pair])
     table = table[:, np.isfinite(table).all(axis=0)]
     count = table.shape[1]

@@ -1,14 +1,15 @@
-"""Directions that move a generator's units most, in closed form.
+"""SeFa: the directions in code space that change a generator's styles most, in closed form.
 
-A code ``w`` enters a layer as ``A w + b``. A unit step along ``v`` changes that by ``A v``
-wherever it starts, most along the eigenvectors of ``A^T A`` with the largest eigenvalues.
+A code ``w`` enters a layer as ``A w + b``. A unit step along ``v`` changes this by ``A v``
+from any start. The change is largest along the eigenvectors of ``A^T A`` with the largest
+eigenvalues.
 
 Source: Shen and Zhou, arXiv 2007.06600, equations 3 to 6.
 
-Such a step may lead to where no code of the generator lies. Whitened, the step that counts
-is one standard deviation of codes, and the directions are the principal components of
-``A w``: with the covariance ``C`` of codes, ``C^(1/2) u`` for the eigenvectors ``u`` of
-``C^(1/2) A^T A C^(1/2)``. The same is done to activations by GANSpace, arXiv 2004.02546.
+Such a step may leave the distribution of codes. With whitening, a step is measured in
+standard deviations of codes instead. The directions are then the principal components of
+``A w``: ``C^(1/2) u`` for the covariance ``C`` of codes and the eigenvectors ``u`` of
+``C^(1/2) A^T A C^(1/2)``. GANSpace (arXiv 2004.02546) does the same with activations.
 """
 
 import operator
@@ -24,16 +25,16 @@ from jaxgan.errors import InputError, lookup
 
 NORMALISATIONS = ("unit", "none")
 TO_RGB = ("first", "last", "all", "none")
-_ROUNDING = 1e-7  # of lengths, beside the largest: the root of that of their squares
+_ROUNDING = 1e-7  # of lengths, relative to the largest: square root of that of their squares
 
 
 class Tool(NamedTuple):
-    """The choices of a tool: several are called SeFa, and differ in these.
+    """The choices in which implementations of SeFa differ.
 
     Attributes:
-      normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` leaves it.
-      to_rgb: Conversions to colours that take part: one of ``TO_RGB``.
-      whiten: Whether a step is measured by how far codes are spread along it.
+      normalisation: ``unit`` scales each row of ``A`` to length 1; ``none`` does not.
+      to_rgb: Which toRGB layers (conversions to colours) are included: one of ``TO_RGB``.
+      whiten: Whether a step is measured in standard deviations of codes along it.
     """
 
     normalisation: str
@@ -42,26 +43,26 @@ class Tool(NamedTuple):
 
 
 TOOLS: dict[str, Tool] = {
-    "genforce": Tool("unit", "last"),  # the paper's own code
-    "rosinality": Tool("none", "first"),  # and those that follow it
+    "genforce": Tool("unit", "last"),  # the code of the paper's authors
+    "rosinality": Tool("none", "first"),  # and implementations that follow it
     "jaxgan": Tool("unit", "last", whiten=True),
 }
 
 
 class Directions(NamedTuple):
-    """Directions, the strongest of each group of layers first.
+    """K directions; within each group of layers, the strongest comes first.
 
     Attributes:
       vectors: ``[K, D]`` float32 rows of length 1, orthogonal within a group unless
-        whitened. The component that is largest in size is positive.
-      values: ``[K]`` float64 eigenvalues: the squared length that a unit step adds up to
-        over all rows; whitened, ``|A C^(1/2) u|^2``, a step of Mahalanobis length 1.
-      shares: ``[K]``, values as shares of the sum of all D eigenvalues of their group.
-      layers: Layers whose codes each of K directions moves, rising; empty if the generator
-        has no layers.
+        whitened. The component with the largest absolute value is positive.
+      values: ``[K]`` float64 eigenvalues ``|A v|^2``, the squared change by a unit step; if
+        whitened, ``|A C^(1/2) u|^2``, the squared change by a step of Mahalanobis length 1.
+      shares: ``[K]``, each value divided by the sum of all D eigenvalues of its group.
+      layers: For each direction the layers whose codes it moves, increasing; empty if the
+        generator has no layers.
       normalisation: One of ``NORMALISATIONS``.
       to_rgb: One of ``TO_RGB``.
-      whitened: Whether steps were measured by how far codes are spread.
+      whitened: Whether steps were measured in standard deviations of codes.
       fingerprint: Identifies the generator.
     """
 
@@ -86,26 +87,25 @@ def directions(
     whiten: bool | None = None,
     least_spread: float = 0.0,
 ) -> Directions:
-    """Factorise the style matrices of some layers together.
+    """Find directions by factorising the style matrices of some layers together.
 
     Args:
-      generator: Holds the matrices.
-      layers: ``all``, a list such as ``0-1,6``, or indices. Lists with ``/`` between them
-        are groups, each of which has its own directions. Ignored where the generator has
-        no layers.
+      generator: The generator with the matrices.
+      layers: ``all``, a list such as ``0-1,6``, or indices. ``/`` separates groups of layers;
+        each group gets its own directions. Ignored if the generator has no layers.
       k: Number of directions of each group, at most D.
-      like: The tool to do it like: a name in ``TOOLS``.
-      normalisation: One of ``NORMALISATIONS``, in place of that tool's.
-      to_rgb: One of ``TO_RGB``, in place of that tool's.
-      whiten: Whether to whiten, in place of that tool's choice. Where codes are latents it
-        changes nothing.
-      least_spread: Directions along which the codes' standard deviation is less than this
-        times the mean one (root mean square over all directions) are left out: a step
-        along them soon leaves all codes behind, and often all sensible images.
+      like: The implementation to follow: a name in ``TOOLS``.
+      normalisation: One of ``NORMALISATIONS``, to override the choice of ``like``.
+      to_rgb: One of ``TO_RGB``, to override the choice of ``like``.
+      whiten: Whether to whiten, to override the choice of ``like``. It has no effect if
+        codes are latents.
+      least_spread: Leave out directions along which the standard deviation of codes is less
+        than this times its root mean square over all directions. A step along these soon
+        leaves the distribution of codes, and images often break.
 
     Raises:
-      InputError: If an argument is none of the above, the layers have no matrix that
-        takes part, or fewer than k directions are left.
+      InputError: If an argument is invalid, the layers have no matrix to factorise, or
+        fewer than k directions remain.
 
     Examples:
       >>> import jaxgan, numpy as np
@@ -119,8 +119,8 @@ def directions(
     """
     if not generator.styles:
         raise InputError(
-            f"{generator.flavour} has no matrix to factorise: its latents do not enter by "
-            "one layer alone"
+            f"{generator.flavour} has no matrix to factorise: its latents do not enter "
+            "through a single layer"
         )
     tool = lookup("tool", like, TOOLS)
     tool = Tool(
@@ -132,10 +132,10 @@ def directions(
     lookup("to_rgb rule", tool.to_rgb, dict.fromkeys(TO_RGB))
     if not 1 <= k <= generator.latent_dim:
         raise InputError(
-            f"{k} directions: there are 1 to {generator.latent_dim}, as many as a code is long"
+            f"{k} directions: must be 1 to {generator.latent_dim}, the length of a code"
         )
     if not 0 <= least_spread < np.inf:
-        raise InputError(f"a least spread of {least_spread} must be a number from 0")
+        raise InputError(f"least_spread={least_spread} must be a number of 0 or more")
     groups = select_groups(layers, generator.num_layers)
     parts = [_strongest(generator, group, k, tool, least_spread) for group in groups]
     return Directions(
@@ -151,12 +151,12 @@ def directions(
 def _strongest(
     generator: Pretrained, group: tuple[int, ...], k: int, tool: Tool, least_spread: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vectors, values and shares of a group's k strongest directions."""
+    """Return vectors, values and shares of a group's k strongest directions."""
     weights = matrices(generator, group, tool.normalisation, tool.to_rgb)
     if not weights:
         raise InputError(
-            f"layers {','.join(map(str, group))} have no matrix to factorise: their only one "
-            f"leads to colours, and of those the rule {tool.to_rgb!r} takes none here"
+            f"layers {','.join(map(str, group))} have no matrix to factorise: they only have "
+            f"a toRGB layer, which to_rgb={tool.to_rgb!r} leaves out"
         )
     rows = np.concatenate([rows for _, rows in weights])
     values, vectors = _factorise(rows, generator.code_covariance if tool.whiten else None)
@@ -178,11 +178,11 @@ def _strongest(
 def _factorise(
     rows: np.ndarray, covariance: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All D eigenvalues, falling, and their directions as rows of length 1.
+    """Return all D eigenvalues, decreasing, and their directions as rows of length 1.
 
-    A row along which codes do not vary is 0.
+    The row of a direction along which codes do not vary is 0.
     """
-    with jax.enable_x64(True):  # in float32 the weak directions are wrong
+    with jax.enable_x64(True):  # float32 gets the weak directions wrong
         root: Any = 1.0
         product = jnp.asarray(rows.T @ rows)
         if covariance is not None:
@@ -192,7 +192,7 @@ def _factorise(
         ascending, columns = jnp.linalg.eigh(product)
         if covariance is not None:
             columns = root @ columns
-    values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may leave less
+    values = np.maximum(np.asarray(ascending)[::-1], 0)  # rounding may make them negative
     vectors = np.asarray(columns).T[::-1]
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     sound = lengths > _ROUNDING * lengths.max()
@@ -202,23 +202,31 @@ def _factorise(
 
 
 def spreads(generator: Pretrained, vectors: np.ndarray) -> np.ndarray:
-    """Standard deviation ``[K]`` of the generator's codes along rows ``[K, D]`` of length 1."""
+    """Return standard deviations ``[K]`` of the codes along unit vectors ``[K, D]``.
+
+    Example:
+      ``units = jaxgan.sefa.spreads(generator, found.vectors)``
+    """
     vectors = vectors.astype(np.float64)
     squares = np.einsum("kd,de,ke->k", vectors, generator.code_covariance, vectors)
-    return np.sqrt(np.maximum(squares, 0))  # rounding may leave less
+    return np.sqrt(np.maximum(squares, 0))  # rounding may make them negative
 
 
 def mean_spread(generator: Pretrained) -> float:
-    """Root mean square over all directions of the codes' standard deviation."""
+    """Return the root mean square, over all directions, of the codes' standard deviation.
+
+    Example:
+      ``unit = jaxgan.sefa.mean_spread(generator)``
+    """
     return float(np.sqrt(np.trace(generator.code_covariance) / generator.latent_dim))
 
 
 def matrices(
     generator: Pretrained, layers: Sequence[int], normalisation: str, to_rgb: str
 ) -> list[tuple[int, np.ndarray]]:
-    """The matrices that take part, to be factorised: (layer, ``[rows, D]`` float64) of each.
+    """Return the matrices to factorise, as pairs of layer and ``[rows, D]`` float64.
 
-    Arguments as in ``Directions``.
+    Arguments are as in ``Directions``.
     """
     colours = [style for style in generator.styles if style.to_rgb]
     allowed = {"first": colours[:1], "last": colours[-1:], "all": colours, "none": []}[to_rgb]
@@ -237,7 +245,7 @@ def matrices(
 
 
 def spell_layers(layers: Sequence[int]) -> str:
-    """Indices as ``select_layers`` reads them: ``0-1,6``."""
+    """Write indices as ``select_layers`` reads them: ``(0, 1, 6)`` becomes ``0-1,6``."""
     ranges: list[list[int]] = []
     for layer in layers:
         if ranges and ranges[-1][-1] == layer - 1:
@@ -248,22 +256,28 @@ def spell_layers(layers: Sequence[int]) -> str:
 
 
 def select_groups(layers: str | Sequence[int], count: int) -> list[tuple[int, ...]]:
-    """Groups of layers, parted by ``/``, each as ``select_layers`` takes it."""
+    """Split a list at each ``/`` into groups of layers, as ``0-1/6`` into ``(0, 1), (6,)``.
+
+    Each group, and the errors, are as for ``select_layers``.
+    """
     if not count or not isinstance(layers, str):
         return [select_layers(layers, count)]
     return [select_layers(part, count) for part in layers.split("/")]
 
 
 def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
-    """Indices of layers, rising, each once.
+    """Parse a list of layers: ``select_layers("0-1,6", 18)`` is ``(0, 1, 6)``.
 
     Args:
-      layers: ``all``, a list of indices and ranges such as ``0-1, 6`` (ends included), or
+      layers: ``all``, a list of indices and ranges such as ``0-1,6`` (ends included), or
         indices.
-      count: Number of the generator's layers; with 0 the result is empty.
+      count: Number of the generator's layers; if it is 0, the result is empty.
+
+    Returns:
+      Indices, increasing, without repeats.
 
     Raises:
-      InputError: If that is no such list or a layer does not exist.
+      InputError: If the list is malformed or a layer does not exist.
     """
     if not count:
         return ()

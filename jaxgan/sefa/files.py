@@ -1,4 +1,4 @@
-"""Files of directions."""
+"""Save and load directions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,10 @@ MAX_NAME = 10_000  # characters
 
 
 def save(path: Path, directions: Directions, names: Sequence[str]) -> None:
-    """Write directions to an ``.npz`` that ``load`` and numpy read."""
+    """Write directions to an ``.npz`` that ``load`` and NumPy can read.
+
+    ``docs/sefa.md`` describes the arrays.
+    """
     count = 1 + max((max(layers, default=-1) for layers in directions.layers), default=-1)
     moved = np.array([np.isin(np.arange(count), layers) for layers in directions.layers])
     arrays = directions._asdict() | {"layers": moved, "names": np.array(names)}
@@ -25,18 +28,21 @@ def save(path: Path, directions: Directions, names: Sequence[str]) -> None:
 
 
 def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str, ...]]:
-    """Read what ``save`` wrote, of this generator.
+    """Read directions of this generator that ``save`` wrote.
 
     Returns:
-      The directions, and their names; empty for those without.
+      The directions, and their names; the name is empty if a direction has none.
 
     Raises:
-      InputError: If it is something else, or of another generator.
+      InputError: If the file is not of this kind, or belongs to another generator.
+
+    Example:
+      ``found, names = files.load("runs/sefa/directions.npz", generator)``
     """
     arrays = npz.read(path)
     missing = [x for x in (*Directions._fields, "names") if x not in arrays]
     if missing:
-        raise InputError(f"{path} is no file of directions: it lacks {missing[0]}")
+        raise InputError(f"{path} is not a file of directions: it lacks {missing[0]}")
     fingerprint = str(arrays["fingerprint"])
     if fingerprint != generator.fingerprint:
         raise InputError(

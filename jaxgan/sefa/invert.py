@@ -1,10 +1,10 @@
-"""Codes of given pictures, found by optimisation through the generator.
+"""Find the codes of given pictures by optimisation through the generator (GAN inversion).
 
 Source: the projector of Karras et al., Analyzing and Improving the Image Quality of StyleGAN,
-arXiv 1912.04958, appendix D (the schedule of rates); Abdal et al., Image2StyleGAN, arXiv
-1904.03189 (a code for each layer); Zhu et al., Improved StyleGAN Embedding, arXiv 2012.09036
-(codes in units of their own distribution). The perceptual distance has the form of Zhang et
-al., arXiv 1801.03924, on layers of the Inception-v3 of the FID, without weights of channels.
+arXiv 1912.04958, appendix D (the learning-rate schedule); Abdal et al., Image2StyleGAN, arXiv
+1904.03189 (one code per layer); Zhu et al., Improved StyleGAN Embedding, arXiv 2012.09036
+(whitened codes). The perceptual distance is that of Zhang et al., arXiv 1801.03924, with
+features of FID's Inception-v3 and without learned channel weights.
 """
 
 import functools
@@ -23,25 +23,25 @@ from jaxgan.errors import InputError, lookup
 from jaxgan.networks.inception import Inception
 from jaxgan.networks.layers import compiler_options
 
-SIDE = 256  # pixels at which pictures are compared, at most
-LEAST = 128  # pixels that the features need, at least
+SIDE = 256  # largest side in pixels at which pictures are compared
+LEAST = 128  # smallest side in pixels that the features need
 STEPS, RATE = 250, 0.1
 FEATURES, PIXELS, COARSE, PRIOR, TOGETHER = 1.0, 2.0, 2.0, 0.05, 0.1
 _LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d")
-_COARSE = 32  # pixels of the coarse comparison
-RISE, FALL = 0.05, 0.3  # shares of the steps in which the rate rises and falls
-SHARED = 0.3  # share of the steps in which the layers of w+ move together
+_COARSE = 32  # side in pixels of the coarse comparison
+RISE, FALL = 0.05, 0.3  # shares of the steps with a rising and with a falling rate
+SHARED = 0.3  # share of the steps in which all layers of w+ move alike
 MAX_STEPS = 5000
 
 
 class Inverted(NamedTuple):
-    """What an optimisation found.
+    """Result of an inversion.
 
     Attributes:
-      codes: ``[1, L, D]``, or ``[1, D]`` of a generator without layers.
-      image: ``[S, S, 3]`` uint8, the generator's picture of it, at the side of comparison.
-      error: Mean absolute error of that picture, of [-1, 1].
-      loss: ``[steps]``, what was minimised.
+      codes: ``[1, L, D]``, or ``[1, D]`` for a generator without layers.
+      image: ``[S, S, 3]`` uint8, the picture of these codes at the size of the comparison.
+      error: Mean absolute error of this picture, for pixels in [-1, 1].
+      loss: ``[steps]``, the loss at each step.
     """
 
     codes: np.ndarray
@@ -58,12 +58,12 @@ def _unshown(step: int, image: np.ndarray) -> None:
 
 
 def side_of(generator: Pretrained) -> int:
-    """Side in pixels at which a generator's pictures are compared."""
+    """Return the side in pixels at which a generator's pictures are compared."""
     return _part(generator.resolution, SIDE)
 
 
 def space_of(generator: Pretrained, space: str | None = None) -> str:
-    """The space to search: the given one, or the last that a generator has.
+    """Return the space to search: the given one, by default the generator's largest.
 
     Raises:
       InputError: If the generator lacks the space.
@@ -77,7 +77,11 @@ def space_of(generator: Pretrained, space: str | None = None) -> str:
 def invert(
     generator: Pretrained, target: np.ndarray, *, show: Show = _unshown, **options: Any
 ) -> Inverted:
-    """Find the code of one picture, as the function that ``inverter`` makes does."""
+    """Find the code of one picture; arguments and errors as for ``inverter``.
+
+    Example:
+      ``found = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
+    """
     return inverter(generator, **options)(target, show)
 
 
@@ -93,27 +97,29 @@ def inverter(
 ) -> Callable[[np.ndarray, Show], Inverted]:
     """Make a function that finds the code whose picture is most like a target.
 
-    Codes are written as the mean code plus independent numbers times the deviations of codes
-    along their principal axes, and the search begins at the mean. So it is pulled to the
-    codes' own distribution, and goes far only where codes do. In ``w+`` the layers move
-    together at first.
+    The search runs in whitened codes: coordinates along the principal axes of codes, in
+    standard deviations from the mean code. It starts at the mean, and a regulariser pulls it
+    towards the distribution of codes. In ``w+``, all layers move alike in the first steps.
 
-    The function takes a target ``[S, S, 3]`` uint8, S being ``side_of(generator)``, and a
-    function that gets the number of updates that are done and the picture so far. It raises
-    ``InputError`` for other targets, and is compiled once for all of them.
+    The function takes a target ``[S, S, 3]`` uint8, where S is ``side_of(generator)``, and a
+    callback that receives the number of finished steps and the current picture. It raises
+    ``InputError`` for targets of another shape or type. It compiles once for all targets.
 
     Args:
-      generator: Makes the pictures.
-      space: ``w``, ``w+``, or ``z`` of a generator without layers; the last that it has by
-        default.
-      steps: Updates, which are rounded up to a multiple of ``every``.
-      rate: The largest rate, in deviations.
-      pull: Factor of the pull to the codes' distribution.
-      features: Parameters of ``convert.inception``; without them pixels alone are compared.
-      every: Updates between two pictures, all in one program.
+      generator: The generator to invert.
+      space: ``w`` or ``w+``, or ``z`` for a generator without layers. The default is ``w+``,
+        or ``z`` without layers.
+      steps: Steps of Adam, rounded up to a multiple of ``every``.
+      rate: Peak learning rate, in standard deviations.
+      pull: Factor of the regulariser.
+      features: Parameters of ``convert.inception``; without them only pixels are compared.
+      every: Steps between two calls of the callback.
 
     Raises:
-      InputError: If the generator lacks the space, or the steps are too many.
+      InputError: If the generator lacks the space, or the number of steps is out of range.
+
+    Example:
+      ``found = inverter(generator)(target, lambda step, picture: print(step))``
     """
     side = side_of(generator)
     small = _part(side, _COARSE)
@@ -167,7 +173,7 @@ def inverter(
     def search(target: np.ndarray, show: Show = _unshown) -> Inverted:
         if np.shape(target) != (side, side, 3) or target.dtype != np.uint8:
             raise InputError(
-                f"a picture to find is [{side}, {side}, 3] uint8, not "
+                f"a target must be [{side}, {side}, 3] uint8, not "
                 f"{list(np.shape(target))} {target.dtype}"
             )
         wanted = jnp.asarray(to_float(target))[None]
@@ -185,8 +191,8 @@ def inverter(
 
 
 def _distribution(generator: Pretrained) -> tuple[Array, Array]:
-    """Mean ``[1, L, D]`` or ``[1, D]`` of codes, and axes ``[D, K]`` of their deviations."""
-    if not generator.num_layers:  # codes are latents, behind which a label may stand
+    """Return the mean code, and principal axes ``[D, K]`` scaled to standard deviations."""
+    if not generator.num_layers:  # codes are latents, followed by a label if there is one
         mean = generator.codes(np.zeros((1, generator.z_dim), np.float32))
         return mean, jnp.eye(generator.latent_dim)[:, : generator.z_dim]
     shape = (1, generator.num_layers, generator.latent_dim)
@@ -196,7 +202,7 @@ def _distribution(generator: Pretrained) -> tuple[Array, Array]:
 
 
 def _schedule(rate: float, steps: int) -> Callable[[Array], Array]:
-    """Rise linearly, stay, and fall to 0 as a cosine does."""
+    """Make a schedule: linear warm-up, constant, cosine decay to 0."""
 
     def schedule(step: Array) -> Array:
         done = (step + 1) / steps
@@ -212,21 +218,21 @@ def _pictures(generator: Pretrained, params: Any, codes: Array) -> Array:
 
 
 def _part(length: int, least: int) -> int:
-    """The smallest whole part of a length that is not below ``least``, or the length."""
+    """Return the smallest whole ``length / k`` of at least ``least``, or ``length``."""
     return next((length // k for k in range(length // least, 1, -1) if length % k == 0), length)
 
 
 def _reduced(x: Array, side: int) -> Array:
-    """Reduce images ``[N, S, S, 3]`` by means of squares of pixels."""
+    """Reduce images ``[N, S, S, 3]`` by average pooling."""
     n, high, wide, channels = x.shape
     return x.reshape(n, side, high // side, side, wide // side, channels).mean(axis=(2, 4))
 
 
 def _features(inception: Any, x: Array) -> list[Array]:
-    """Three layers' features, of length 1 at each place, of images in [-1, 1]."""
+    """Return features of three layers, normalised at each pixel, of images in [-1, 1]."""
     if x.shape[1] < LEAST:
         x = jax.image.resize(x, (len(x), LEAST, LEAST, 3), "bilinear")
-    _, kept = Inception().apply(  # the layers behind them are not computed: nothing reads them
+    _, kept = Inception().apply(  # later layers are not computed: nothing uses them
         {"params": inception},
         x,
         capture_intermediates=lambda module, _: module.name in _LAYERS,

@@ -1,7 +1,7 @@
-"""Names and numbers of directions that were measured beforehand.
+"""Names and measures of known directions of the generators in ``convert.zoo``.
 
-They are directions of generators in ``convert.zoo``. ``benchmarks/known.py`` writes the file
-that holds them, ``known.json``, from runs of ``scoring.score_directions``.
+They are stored in ``known.json``, which ``benchmarks/known.py`` writes from the results of
+``scoring.score_directions``.
 """
 
 import functools
@@ -13,17 +13,17 @@ import numpy as np
 
 from jaxgan.sefa.factorize import Directions, spell_layers
 
-COMPONENTS = 12  # of a vector, by which it is recognised with its sign
-_TOLERANCE = 0.003  # of a component; those of vectors that differ are 0.04 to 0.1 in size
+COMPONENTS = 12  # of a vector: these identify it and its sign
+_TOLERANCE = 0.003  # of a component; in different vectors components are 0.04 to 0.1 in size
 
 
 def recognise(directions: Directions) -> list[dict[str, Any] | None]:
-    """Find what was measured of each of K directions.
+    """Look up the measures of K directions.
 
     Returns:
-      ``[K]`` entries as in the report of ``scoring.score_directions``, with three of
-      the shifts and the ends of the likeness, and with ``measured``, which says on
-      whom and at which distances. None for directions that were not measured.
+      For each direction an entry as in the report of ``scoring.score_directions``, with three
+      of the shifts, the likeness at both ends, and ``measured``, which states the people and
+      the distances. None for an unknown direction.
     """
     known = _table().get(directions.fingerprint, [])
     starts = np.reshape([entry["vector"] for entry in known], (len(known), COMPONENTS))
@@ -41,12 +41,12 @@ def recognise(directions: Directions) -> list[dict[str, Any] | None]:
 
 
 def names(entries: list[dict[str, Any] | None]) -> list[str]:
-    """Names ``[K]`` of directions, empty for those without."""
+    """Return the names ``[K]`` of directions; empty for those without a name."""
     return [entry["name"] if entry else "" for entry in entries]
 
 
 def _near(start: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Tell which of ``starts`` ``[M, COMPONENTS]`` are the beginning of a vector."""
+    """Return which rows of ``starts`` ``[M, COMPONENTS]`` match the start of a vector."""
     if len(start) < COMPONENTS:
         return np.zeros(len(starts), bool)
     return np.abs(starts - start[None]).max(axis=1, initial=0) <= _TOLERANCE
@@ -54,5 +54,5 @@ def _near(start: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _table() -> dict[str, list[dict[str, Any]]]:
-    """Fingerprint of a generator to the entries of its directions."""
+    """Read the entries of directions, by the fingerprint of their generator."""
     return json.loads(resources.files("jaxgan.sefa").joinpath("known.json").read_text("utf-8"))

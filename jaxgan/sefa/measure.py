@@ -1,4 +1,4 @@
-"""Measures of directions: the change of images, the layers that it comes from."""
+"""Measure how directions change images, in which layers, and what spaces they span."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,13 +17,14 @@ CHANGE = 0.1  # one image unit: root mean square change of pixels in [-1, 1]
 
 
 class Effect(NamedTuple):
-    """The effect of a direction on the images of codes, each measure ``[N]``.
+    """The effect of a direction on the images of N codes; each measure is ``[N]``.
 
     Attributes:
-      change_per_unit: Root mean square change of pixels in [-1, 1] per unit of distance,
-        from one end of the path to the other, along all its steps.
-      smoothness: Mean step over largest step along the path; 1 if the change is even.
-      straightness: Change from one end to the other over the sum of the steps' changes.
+      change_per_unit: Root mean square change of pixels in [-1, 1], summed over the steps of
+        the path and divided by its length.
+      smoothness: Mean change per unit of distance divided by the largest one; 1 if the
+        change is even.
+      straightness: Change from one end to the other divided by the sum over the steps.
     """
 
     change_per_unit: np.ndarray
@@ -32,11 +33,15 @@ class Effect(NamedTuple):
 
 
 def effect(images: ArrayLike, distances: ArrayLike) -> Effect:
-    """Measure images along a path.
+    """Measure how images change along a path.
 
     Args:
-      images: ``[T, N, H, W, C]`` in [-1, 1], of T codes on a line.
-      distances: ``[T]``, rising.
+      images: ``[T, N, H, W, C]`` in [-1, 1], for T codes on a line.
+      distances: ``[T]``, increasing.
+
+    Example:
+      ``jaxgan.sefa.effect([generator.images(step) for step in steps], [-2, 0, 2])``, with
+      ``steps`` from ``path``.
     """
     images = np.clip(np.asarray(images, np.float32), -1, 1)
     steps = np.stack([_difference(a, b) for a, b in zip(images, images[1:], strict=False)])
@@ -51,7 +56,7 @@ def effect(images: ArrayLike, distances: ArrayLike) -> Effect:
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Root mean square difference per example, ``[N]``."""
+    """Return the root mean square difference ``[N]`` of each image."""
     return np.sqrt(np.square(a - b).mean(axis=(1, 2, 3)))
 
 
@@ -61,18 +66,21 @@ def image_units(
     directions: Directions,
     check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Distances ``[K]`` at which each direction changes images by ``CHANGE``.
+    """Return the distance ``[K]`` at which each direction changes images by ``CHANGE``.
 
-    The change is from the codes as they are, the mean of both ways and of all codes.
+    The change is measured from the unmoved images and averaged over both signs and all codes.
 
     Args:
-      generator: Makes the images.
-      codes: ``[N, ...]``, a few to measure with.
+      generator: The generator of the images.
+      codes: ``[N, ...]``; a few suffice.
       directions: The K directions.
-      check: Called between images; may raise.
+      check: Called between images; it may raise to stop.
 
     Raises:
-      InputError: If no distance of a direction changes the images by that, to a tenth.
+      InputError: If no distance along a direction gives this change, within 10 %.
+
+    Example:
+      ``units = jaxgan.sefa.image_units(generator, codes[:4], found)``
     """
     still = np.clip(np.asarray(generator.images(codes)), -1, 1)
     units = []
@@ -96,18 +104,22 @@ def image_units(
             size = change(distance)
         if not abs(size / CHANGE - 1) < 0.1:
             raise InputError(
-                f"direction {number} changes the images by {size:.2g} at a distance of "
-                f"{distance:.2g}, and at none by {CHANGE}; distances in units of the code do"
+                f"direction {number} changes the images by {size:.2g} at distance "
+                f"{distance:.2g} and by {CHANGE} at no distance; use distances in units of "
+                "the code"
             )
         units.append(distance)
     return np.array(units)
 
 
 def layer_shares(generator: Pretrained, directions: Directions) -> np.ndarray:
-    """Share ``[K, L]`` of each layer in the squared change of units that a direction makes.
+    """Return each layer's share ``[K, L]`` of the squared change ``|A v|^2`` by a direction.
 
-    There is one column if the generator has no layers. Rows sum to 1, or to 0 if a
-    direction moves no unit.
+    There is one column if the generator has no layers. Rows sum to 1, or to 0 if a direction
+    changes nothing.
+
+    Example:
+      ``jaxgan.sefa.layer_shares(generator, found).argmax(axis=1)`` are the strongest layers.
     """
     shares = np.zeros((len(directions.vectors), max(generator.num_layers, 1)))
     for group in set(directions.layers):
@@ -122,24 +134,27 @@ def layer_shares(generator: Pretrained, directions: Directions) -> np.ndarray:
 
 
 def principal_angles(first: ArrayLike, second: ArrayLike) -> np.ndarray:
-    """Angles between the spaces that two sets of directions span, degrees, rising.
+    """Return the principal angles between the spaces that two sets of directions span.
 
-    Zeros mean that one set can be made of the other.
+    If all angles are 0, one space contains the other.
 
     Args:
-      first: ``[K, D]`` rows, of any length.
-      second: ``[M, D]`` rows.
+      first: ``[K, D]``, linearly independent rows of any length.
+      second: ``[M, D]``, likewise.
 
     Returns:
-      ``[min(K, M)]``, in [0, 90].
+      ``[min(K, M)]`` degrees in [0, 90], increasing.
 
     Raises:
-      InputError: If D differs or the rows of a set depend on each other.
+      InputError: If D differs or the rows of a set are linearly dependent.
+
+    Example:
+      ``jaxgan.sefa.principal_angles(found.vectors, others.vectors)``
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     for rows in (first, second):
         if rows.ndim != 2 or rows.shape[1] != first.shape[-1]:
             raise InputError(f"directions {first.shape} and {second.shape} do not match")
         if np.linalg.matrix_rank(rows) < len(rows):
-            raise InputError("directions of one set depend on each other")
+            raise InputError("the directions of one set are linearly dependent")
     return np.degrees(np.sort(scipy.linalg.subspace_angles(first.T, second.T)))

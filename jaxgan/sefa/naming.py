@@ -1,6 +1,8 @@
-"""Names of directions: suggested by their numbers; and those numbers as text.
+"""Suggest names for directions from their measured effects, and print the effects.
 
-Most directions do nothing that would deserve a name.
+Most directions have no effect that deserves a name.
+
+``jaxgan/sefa/scoring.py`` and ``experiments/sefa/report.py`` show the functions at work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,19 +15,18 @@ from jaxgan.metrics.intervals import student
 from jaxgan.sefa.attributes import CONFIDENCE, Shift
 from jaxgan.sefa.factorize import spell_layers
 
-NOTABLE = 0.5  # standard deviations among people: medium to Cohen, and visible to the eye
-SHARE = 0.5  # of the strongest effect, for another one to be in the name as well
-ALIKE = 0.7  # correlation among people from which on two attributes are one finding
+NOTABLE = 0.5  # standard deviations among people: a medium effect (Cohen), visible in images
+SHARE = 0.5  # of the strongest effect: least share for a second attribute in a name
+ALIKE = 0.7  # correlation among people at which two attributes count as one
 
 
 class Name(NamedTuple):
-    """A name for a direction, from numbers alone.
+    """A suggested name of a direction.
 
     Attributes:
-      name: A name such as ``age and gender``; empty if nothing is notable.
-      plus: The effect of positive distances, with numbers: ``older +1.3 sd, more male
-        +0.9 sd``.
-      minus: The effect of negative ones: ``younger, more female``.
+      name: A name such as ``age and gender``; empty if no effect is notable.
+      plus: The effect of positive distances: ``older +1.3 sd, more male +0.9 sd``.
+      minus: The effect of negative distances: ``younger, more female``.
     """
 
     name: str
@@ -41,28 +42,28 @@ def suggest_name(
     notable: float = NOTABLE,
     most: int = 2,
 ) -> Name:
-    """Name a direction after what it moves, the strongest first.
+    """Name a direction after the attributes that it changes, the strongest first.
 
-    An attribute is in the name if
+    An attribute enters the name if
 
-    * at least half of the people have a face wherever they are moved;
-    * its mean slope differs from 0 by Student's t interval at ``1 - 0.05 / tests`` (after
-      Bonferroni: if no direction did anything, the chance that any of all of them gets a
-      name would be at most 5 %);
-    * it changes from end to end, to the same side, by ``notable`` standard deviations among
-      people: a difference that is real may still be too small to see;
-    * that is at least ``SHARE`` of the strongest effect, so that a name says most of it;
-    * among unmoved people its correlation with those named already is below ``ALIKE``.
-      Correlated attributes are one finding, named after the first of them in ``shifts``:
-      the broadest should come first, as gender before lipstick.
+    * at least half of the people have a visible face at every distance;
+    * its mean slope differs from 0 by Student's t interval at confidence ``1 - 0.05 / tests``
+      (Bonferroni correction: if no direction had an effect, the probability that any of them
+      gets a name would be at most 5 %);
+    * its change from end to end has the sign of the slope and is at least ``notable``
+      standard deviations among people: a real difference may be too small to see;
+    * its change is at least ``SHARE`` of the strongest one;
+    * its correlation among unmoved people with each attribute already named is below
+      ``ALIKE``. Correlated attributes count as one, named after the first of them in
+      ``shifts``; so the broadest should come first, for instance gender before lipstick.
 
     Args:
       shifts: Effects of one direction.
-      tests: Attributes times directions looked at.
-      correlations: ``[A, A]`` among unmoved people, as ``attributes.correlations`` gives
-        them; None means that no two are alike.
-      notable: Least effect, standard deviations.
-      most: Attributes in a name.
+      tests: Number of attributes times number of directions.
+      correlations: ``[A, A]`` among unmoved people, from ``attributes.correlations``; None
+        stands for no correlation.
+      notable: Least effect, in standard deviations.
+      most: Largest number of attributes in a name.
     """
     related = np.eye(len(shifts)) if correlations is None else np.abs(correlations)
     strength = np.array([abs(one.in_sd) for one in shifts])
@@ -92,7 +93,7 @@ def suggest_name(
 
 
 def _moves(one: Shift, confidence: float) -> bool:
-    """Whether the mean slope is not 0, and to the side to which the whole path leads."""
+    """Return whether the slope differs from 0 and has the sign of the total change."""
     strict = student(one.slopes, confidence)
     return strict.low > 0 if one.in_sd > 0 else strict.high < 0
 
@@ -100,12 +101,12 @@ def _moves(one: Shift, confidence: float) -> bool:
 def titles(
     names: Sequence[str], layers: Sequence[Sequence[int]], suggested: Sequence[str] | None
 ) -> tuple[str, ...]:
-    """Name K directions: by their names, else as suggested, else by number.
+    """Return titles of K directions: the given name, else the suggested one, else a number.
 
     Args:
-      names: ``[K]``, empty for those without.
-      layers: Layers that each of them moves; where these differ, a number goes with them.
-      suggested: ``[K]``, empty for those without; None if there are none.
+      names: ``[K]`` given names, which may be empty.
+      layers: Layers that each direction moves; if they differ, a number comes with them.
+      suggested: ``[K]`` suggested names, which may be empty; None if there are none.
     """
     grouped = len(set(layers)) > 1
     numbers = (
@@ -117,7 +118,7 @@ def titles(
 
 
 def table(shifts: Sequence[Shift], distances: ArrayLike) -> list[dict[str, Any]]:
-    """Shifts as rows of numbers, for a file; arguments as for ``lines``."""
+    """Return shifts as records for a JSON file; arguments as for ``lines``."""
     at = _ends(np.asarray(distances, float))
     return [
         {
@@ -136,11 +137,11 @@ def table(shifts: Sequence[Shift], distances: ArrayLike) -> list[dict[str, Any]]
 
 
 def lines(shifts: Sequence[Shift], distances: ArrayLike) -> list[str]:
-    """Shifts as aligned lines of text under a header, the strongest first.
+    """Format shifts as lines of a text table, the strongest first, under a header.
 
     Args:
       shifts: Effects of one direction.
-      distances: ``[T]``, those of its scores.
+      distances: ``[T]``, distances of the scores.
     """
     distances = np.asarray(distances, float)
     columns = "".join(f"{distances[t]:>+9.3g}" for t in _ends(distances).values())
@@ -159,5 +160,5 @@ def lines(shifts: Sequence[Shift], distances: ArrayLike) -> list[str]:
 
 
 def _ends(distances: np.ndarray) -> Mapping[str, int]:
-    """Places of the first distance, of 0 and of the last."""
+    """Return the indices of the first distance, of 0 and of the last."""
     return {"first": 0, "still": int(np.argmin(abs(distances))), "last": len(distances) - 1}

@@ -4,7 +4,7 @@
     document.getElementById("data").textContent,
   );
   const last = labels.length - 1;
-  const position = rows.map(() => zero); // the step at which each direction stands
+  const position = rows.map(() => zero); // the current step of each direction
 
   function make(tag, properties, ...children) {
     const element = Object.assign(document.createElement(tag), properties);
@@ -26,7 +26,7 @@
     return pictures.get(number);
   }
 
-  // A canvas shows a loaded image at once, where another src of an <img> may flicker.
+  // A canvas shows a loaded image at once; changing the src of an <img> may flicker.
   function draw(canvas, number) {
     const image = picture(number);
     canvas.wanted = number;
@@ -34,7 +34,7 @@
       const again = () => canvas.wanted === number && draw(canvas, number);
       image.addEventListener("load", again, { once: true });
     } else if (image.naturalWidth) {
-      canvas.width = image.naturalWidth; // which clears it, too
+      canvas.width = image.naturalWidth; // this also clears it
       canvas.height = image.naturalHeight;
       canvas.getContext("2d").drawImage(image, 0, 0);
     }
@@ -123,7 +123,7 @@
   dialog.setAttribute("aria-labelledby", "large");
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => (large.k = null));
-  // A click beside it closes it; a slider that is let go there does not.
+  // A click beside the dialog closes it; releasing a slider there does not.
   let pressed = null;
   dialog.addEventListener("pointerdown", (event) => (pressed = event.target));
   dialog.addEventListener("click", (event) => {
@@ -144,7 +144,7 @@
     show(largeSlider, position[large.k]);
   }
 
-  // Sweeping starts by its button alone.
+  // Only the button starts the sweep.
   const play = make("button", { type: "button", textContent: "Play" });
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const heading = rows.map(() => 1);
@@ -175,7 +175,7 @@
     moveAll(zero);
   });
 
-  // The two orders hold the same cells and the same sliders.
+  // Both orders use the same cells and the same sliders.
   const groups = make("div");
   function gather(figures) {
     const element = make("div", { className: "cells" }, ...figures);
@@ -225,5 +225,5 @@
   moveAll(zero);
   document.getElementById("live").append(bar, groups, dialog);
   document.documentElement.classList.add("has-script");
-  frames.flat(2).forEach(picture); // all are loaded before a slider asks for them
+  frames.flat(2).forEach(picture); // load all images before a slider needs them
 }

@@ -1,8 +1,8 @@
-"""One self-contained page that shows what semantic directions do to a generator's images.
+"""A self-contained HTML page that shows how directions change a generator's images.
 
-It opens from a file, asks no network for anything, and shows still images where no script
-runs or when it is printed. The directions are those of SeFa (Shen and Zhou, arXiv
-2007.06600), or any others.
+The page opens from a file and loads nothing else. Where scripts are disabled, and in print,
+it shows still images. It works for directions of SeFa (Shen and Zhou, arXiv 2007.06600) and
+for any others.
 """
 
 import base64
@@ -17,7 +17,7 @@ import numpy as np
 from jaxgan.errors import InputError
 from jaxgan.plots import pages
 
-STILL_STEPS = 5  # steps of a direction that are seen without a script and in print
+STILL_STEPS = 5  # steps of a direction that are shown without scripts and in print
 
 
 class Row(NamedTuple):
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     Attributes:
       name: Its name.
-      facts: Facts that stand beside its slider, such as its share of the spectrum.
+      facts: Facts shown beside its slider, such as its share of the spectrum.
     """
 
     name: str
@@ -40,9 +40,9 @@ def page(
     distances: Sequence[float] | np.ndarray,
     facts: Mapping[str, str],
 ) -> str:
-    """Make the page: HTML, to be written in UTF-8, little more than 4/3 of the images' bytes.
+    """Make the page: HTML, to be saved in UTF-8, with about 4/3 of the images' bytes.
 
-    Any text is shown as it is, whatever it holds.
+    All text is escaped. ``experiments/sefa/run.py`` shows it at work.
 
     Args:
       title: Title of the page.
@@ -50,16 +50,16 @@ def page(
         k by distance t. Equal images are stored once.
       rows: The K directions.
       samples: Names of the N samples.
-      distances: ``[T]``, rising; the sliders start at the one that is nearest to 0.
+      distances: ``[T]``, increasing; the sliders start at the one nearest to 0.
       facts: Facts about the run; the value of ``"command"`` is set as code.
 
     Raises:
       InputError: If the sizes differ, there is no direction, no sample or a single distance,
-        the distances do not rise, or an image is of no known type.
+        the distances do not increase, or an image has an unknown type.
     """
     _check_sizes(frames, rows, samples, distances)
     labels = _labels(distances)
-    numbers: dict[bytes, int] = {}  # an image to its place in the page
+    numbers: dict[bytes, int] = {}  # index of each image in the page
     index = [
         [[numbers.setdefault(image, len(numbers)) for image in steps] for steps in row]
         for row in frames
@@ -104,7 +104,7 @@ def _check_sizes(frames, rows, samples, distances) -> None:
                 )
             for t, image in enumerate(steps):
                 if _type(image) is None:
-                    raise InputError(f"frames[{k}][{n}][{t}] is no JPEG, PNG or WebP image")
+                    raise InputError(f"frames[{k}][{n}][{t}] is not a JPEG, PNG or WebP image")
     values = np.asarray(distances, np.float64)
     if len(values) < 2 or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
         raise InputError(
@@ -113,7 +113,7 @@ def _check_sizes(frames, rows, samples, distances) -> None:
 
 
 def _type(image: bytes) -> str | None:
-    """The media type of an image, by its first bytes."""
+    """Return the media type of an image by its first bytes."""
     if image[:3] == b"\xff\xd8\xff":
         return "image/jpeg"
     if image[:8] == b"\x89PNG\r\n\x1a\n":
@@ -124,14 +124,14 @@ def _type(image: bytes) -> str | None:
 
 
 def _labels(distances) -> list[str]:
-    """Distances as text: ``-1.8``, ``0``, ``+1.8``."""
+    """Format distances: ``-1.8``, ``0``, ``+1.8``."""
     values = np.asarray(distances, np.float64)
     tiny = 1e-9 * np.abs(values).max()  # a 0 after rounding
     return [f"{value:+.4g}" if abs(value) > tiny else "0" for value in values]
 
 
 def _json(data) -> str:
-    """JSON in ASCII for a ``<script>``, which nothing in it can end."""
+    """Encode JSON in ASCII, so that nothing in it can close its ``<script>``."""
     text = json.dumps(data, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -144,7 +144,7 @@ def _stored(image: bytes, number: int) -> str:
 
 
 def _still(row: Row, samples: Sequence[str], labels: list[str], index) -> str:
-    """A direction as a table of samples by a few of the steps."""
+    """Return a direction as an HTML table of samples by a few steps."""
     last = len(labels) - 1
     steps = np.unique(np.linspace(0, last, STILL_STEPS).round().astype(int))
     head = "".join(f'<th scope="col">{labels[t]}</th>' for t in steps)

@@ -1,4 +1,7 @@
-"""Images of codes, as they are and moved along directions, and pictures of them."""
+"""Draw images of codes, unmoved and moved along directions, and write pictures of them.
+
+``experiments/sefa/run.py`` shows the functions at work.
+"""
 
 import hashlib
 import io
@@ -19,8 +22,8 @@ from jaxgan.sefa.factorize import Directions
 from jaxgan.sefa.page import Row
 
 QUALITY = 90  # of JPEGs
-TURN, SHIFT = 30.0, 0.125  # degrees, and a share of the width, at the ends of a path
-PICTURE, ANIMATED = 128, 96  # pixels of an image in a picture and in the GIF, at most
+TURN, SHIFT = 30.0, 0.125  # at the ends of a path: degrees, and share of the width
+PICTURE, ANIMATED = 128, 96  # largest side of an image in a picture and in the GIF
 
 
 def draw(
@@ -33,8 +36,8 @@ def draw(
 ) -> np.ndarray:
     """Draw images ``[M, h, w, 3]`` uint8 of codes ``[M, ...]``, reduced to at most ``size``.
 
-    Transforms are ``[M, 3, 3]``. All batches are of one size, so that there is one program, and
-    of equal parts for all devices of the generator.
+    Transforms are ``[M, 3, 3]``. The last batch is padded, so that one program serves all,
+    and batches divide evenly among the generator's devices.
     """
     batch_size = min(batch_size, len(codes))
     batch_size += -batch_size % (generator.mesh.size if generator.mesh else 1)
@@ -55,14 +58,14 @@ def draw(
 
 
 def reduce(image: np.ndarray, size: int) -> np.ndarray:
-    """Reduce an image ``[H, W, 3]`` uint8 to at most ``size`` pixels a side."""
+    """Reduce an image ``[H, W, 3]`` uint8 to a side of at most ``size`` pixels."""
     if len(image) <= size:
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
 
 
 def encode(images: np.ndarray) -> list[list[list[bytes]]]:
-    """Encode images ``[K, N, T, h, w, 3]`` as JPEGs, equal ones once."""
+    """Encode images ``[K, N, T, h, w, 3]`` as JPEGs; equal images are encoded once."""
     jpegs: dict[bytes, bytes] = {}
 
     def once(image: np.ndarray) -> bytes:
@@ -88,13 +91,13 @@ def draw_moved(
     """Draw images ``[K, N, T, h, w, 3]`` uint8: N codes moved along K directions.
 
     Args:
-      generator: Makes the images.
+      generator: The generator of the images.
       codes: ``[N, ...]``.
       directions: The K directions.
-      distances: ``[K, T]``; where one is 0, the unmoved image is made only once.
-      size: Pixels, at most.
-      batch_size: Images made at once.
-      check: Called where it is safe to stop.
+      distances: ``[K, T]``; the unmoved image, at distance 0, is drawn only once.
+      size: Largest side of an image in pixels.
+      batch_size: Images per batch.
+      check: Called between batches; it may raise to stop.
     """
     moved = [codes]
     for vector, away, layers in zip(
@@ -122,15 +125,15 @@ def add_places(
     batch_size: int,
     check: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Add images of N codes that turn and shift, if the generator can do that.
+    """Add images that rotate and shift, if the generator supports it (StyleGAN3).
 
     Args:
-      generator: Makes the images.
+      generator: The generator of the images.
       codes: ``[N, ...]``.
       images: Result of ``draw_moved``, with the unmoved images in the middle.
-      size: Pixels, at most.
-      batch_size: Images made at once.
-      check: Called where it is safe to stop.
+      size: Largest side of an image in pixels.
+      batch_size: Images per batch.
+      check: Called between batches; it may raise to stop.
 
     Returns:
       ``[K + P, N, T, h, w, 3]``, with P rows of ``place_rows``.
@@ -156,7 +159,7 @@ def add_places(
 
 
 def place_rows(generator: Pretrained, distance: float) -> list[Row]:
-    """Return what the page says of the rows of ``add_places``, whose ends are at a distance."""
+    """Return the page's rows for ``add_places``; ``distance`` is that of the ends."""
     if not generator.transforms:
         return []
     turn = f"{TURN / distance:.3g} degrees counter-clockwise"
@@ -171,14 +174,14 @@ def write_pictures(
     distances: np.ndarray,
     people: Sequence[str] = (),
 ) -> None:
-    """Write a picture per direction, ``direction_1.png`` and on, and ``directions.gif``.
+    """Write ``direction_1.png``, ``direction_2.png``, ... and ``directions.gif``.
 
     Args:
-      folder: Holds the pictures; a folder ``frames`` in it holds the GIF's.
+      folder: Folder of the pictures; its subfolder ``frames`` gets the frames of the GIF.
       names: ``[K]`` names of the directions.
       images: ``[K, N, T, h, w, 3]`` uint8.
-      distances: ``[T]``, for the titles.
-      people: ``[N]`` names of the people; numbers by default.
+      distances: ``[T]``, shown in the titles.
+      people: ``[N]`` names of the people; by default their numbers.
     """
     people = people or [f"sample {n + 1}" for n in range(images.shape[1])]
     ends = f"{distances[0]:g} to {distances[-1]:g}"

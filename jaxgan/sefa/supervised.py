@@ -1,9 +1,9 @@
-"""Directions that follow an attribute's scores: a linear fit of scores to codes.
+"""Find directions of given attributes by a linear fit of their scores to codes.
 
-InterFaceGAN takes the normal of a plane between codes of people who have an attribute and
-codes of those who have not. Here it is that of the plane on which a score is constant, by
-ridge regression on all people, whose scores are numbers and need no threshold. A direction
-that is conditioned on others leaves their linear scores as they are.
+InterFaceGAN separates the codes of people with and without an attribute by a hyperplane and
+takes its normal. Here the normal comes from ridge regression of the score on the codes, so
+no threshold is needed. Conditioning makes a direction keep the linear scores of the other
+attributes unchanged.
 
 Source: Shen et al., arXiv 2005.09635, section 3; of the estimate, Hoerl and Kennard,
 Technometrics 12(1), 1970.
@@ -20,22 +20,22 @@ from jaxgan.errors import InputError
 from jaxgan.metrics.intervals import Interval
 
 FEWEST = 50  # people
-HELD_OUT = 0.2  # share of the people who test a fit
-_PENALTIES = np.logspace(-6, 3, 37)  # beside the mean variance of codes
-_NONE_LEFT = 1e-6  # share of a direction's length
+HELD_OUT = 0.2  # share of the people to test a fit on
+_PENALTIES = np.logspace(-6, 3, 37)  # relative to the mean variance of codes
+_NONE_LEFT = 1e-6  # of a direction's length: less counts as nothing
 
 
 class Supervised(NamedTuple):
     """Directions of A attributes.
 
     Attributes:
-      vectors: ``[A, D]`` float32 rows of length 1, along which the scores rise.
-      accuracy: For each, the share of people held out whose score the fit puts on the right
-        side of the median, with Wilson's interval; 0.5 is chance.
-      correlation: ``[A]``, of those people's scores with the fit's.
-      kept: ``[A]``, share of a direction's length that is left by conditioning.
-      people: Number of people; the directions are fitted to all of them, and what
-        ``accuracy`` and ``correlation`` are of to four fifths.
+      vectors: ``[A, D]`` float32 rows of length 1, along which the scores increase.
+      accuracy: For each attribute the share of held-out people whose score the fit predicts
+        to be on the right side of the median, with Wilson's interval; 0.5 is chance.
+      correlation: ``[A]``, correlation of predicted and true scores of held-out people.
+      kept: ``[A]``, share of a direction's length that remains after conditioning.
+      people: Number of people. The directions are fitted to all of them; ``accuracy`` and
+        ``correlation`` come from a fit to four fifths.
     """
 
     vectors: np.ndarray
@@ -56,17 +56,18 @@ def fit(
 ) -> Supervised:
     """Fit a direction to each attribute's scores; a pure function of its arguments.
 
-    Without a covariance, directions are the normals themselves, as InterFaceGAN's: the
-    steepest ways up per unit of code. With it, they are the steepest per standard deviation
-    of codes, ``C n`` for a normal ``n``, as whitened directions of ``factorize`` are.
+    Without a covariance, the directions are the normals, as in InterFaceGAN: the score
+    increases most per unit of code. With a covariance ``C``, they are ``C n`` for a normal
+    ``n``: the score increases most per standard deviation of codes, as for the whitened
+    directions of ``factorize``.
 
     Args:
       codes: ``[N, D]``.
       scores: ``[N, A]``; a person with a NaN is left out.
-      names: The A attributes.
-      covariance: Covariance ``[D, D]`` of codes, to whiten by.
-      condition: Whether each direction leaves the linear scores of the others.
-      seed: Seed of the choice of people held out.
+      names: Names of the A attributes.
+      covariance: Covariance ``[D, D]`` of codes for whitening.
+      condition: Whether each direction keeps the linear scores of the other attributes.
+      seed: Seed of the choice of held-out people.
 
     Raises:
       InputError: If the sizes differ, too few people have scores, a score is the same for
@@ -90,8 +91,8 @@ def fit(
     whole = np.isfinite(scores).all(axis=1)
     if whole.sum() < FEWEST:
         raise InputError(
-            f"of {len(codes)} people {whole.sum()} have a face that all oracles see; a "
-            f"direction takes {FEWEST}"
+            f"{whole.sum()} of {len(codes)} people have a face that all oracles see; a "
+            f"direction needs at least {FEWEST}"
         )
     codes, scores = codes[whole], scores[whole]
     flat = np.flatnonzero(np.ptp(scores, axis=0) == 0)
@@ -104,8 +105,8 @@ def fit(
     vectors, kept = conditioned(normals(codes, scores), metric, condition)
     if kept.min() < _NONE_LEFT:
         raise InputError(
-            f"nothing of the direction of {names[int(kept.argmin())]} is left beside the "
-            "others; name fewer attributes, or do not condition"
+            f"conditioning leaves nothing of the direction of {names[int(kept.argmin())]}; "
+            "name fewer attributes, or do not condition"
         )
     return Supervised(
         vectors.astype(np.float32),
@@ -117,10 +118,9 @@ def fit(
 
 
 def normals(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Coefficients ``[A, D]`` of ridge regressions of scores ``[N, A]`` on codes ``[N, D]``.
+    """Return coefficients ``[A, D]`` of ridge regression of scores ``[N, A]`` on ``[N, D]``.
 
-    Of a range of penalties each attribute has the one with the least squared error on
-    people left out one at a time, which has a closed form.
+    Each attribute gets the penalty with the least leave-one-out error, in closed form.
     """
     left, sizes, axes = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
     targets = scores - scores.mean(axis=0)
@@ -130,7 +130,7 @@ def normals(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     found = np.zeros((scores.shape[1], codes.shape[1]))
     for penalty in _PENALTIES * variances.sum() / codes.shape[1]:
         shrunk = variances / (variances + penalty)
-        influence = np.square(left) @ shrunk + 1 / len(codes)  # of each on its own fit
+        influence = np.square(left) @ shrunk + 1 / len(codes)  # leverage of each person
         errors = (targets - left @ (shrunk[:, None] * parts)) / np.maximum(
             1 - influence, np.finfo(float).eps
         )[:, None]
@@ -145,13 +145,13 @@ def normals(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def conditioned(
     normals: np.ndarray, metric: np.ndarray, condition: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions of length 1 from normals ``[A, D]``, and the share of each that is kept.
+    """Return unit directions ``[A, D]`` from normals, and the share of each that is kept.
 
     Args:
-      normals: Of the planes on which linear scores are constant.
-      metric: ``[D, D]``; a direction is this times what is left of a normal.
-      condition: Whether a step along a direction leaves the other linear scores, as
-        InterFaceGAN's conditional manipulation does.
+      normals: ``[A, D]``, gradients of the linear scores.
+      metric: ``[D, D]``; it multiplies each normal after conditioning.
+      condition: Whether a step along a direction keeps the other linear scores, as in
+        InterFaceGAN's conditional manipulation.
     """
     vectors, kept = np.empty_like(normals), np.ones(len(normals))
     products = normals @ metric @ normals.T
@@ -169,7 +169,7 @@ def conditioned(
 
 
 def _accuracy(guessed: np.ndarray, scores: np.ndarray) -> Interval:
-    """Share of the guesses on the right side of the median, with Wilson's interval."""
+    """Return the share of guesses on the right side of the median, with Wilson's interval."""
     right = (guessed > np.median(guessed)) == (scores > np.median(scores))
     bounds = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     return Interval(float(right.mean()), float(bounds.low), float(bounds.high))

@@ -1,23 +1,26 @@
-"""Walks through latent space, on the sphere on which normal latents nearly lie."""
+"""Walk through latent space on the sphere near which normal latents lie."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxgan.errors import InputError
 
-_STRAIGHT = 1e-6  # radians from 0 or pi, where the great circle is not determined
+_STRAIGHT = 1e-6  # radians from 0 or pi: nearer than this, no great circle is defined
 
 
 def slerp(start: ArrayLike, end: ArrayLike, shares: ArrayLike) -> np.ndarray:
-    """Go from one point to another of a sphere around 0, on the shorter great circle.
+    """Interpolate between two points of a sphere along the shorter arc of a great circle.
 
     Args:
       start: ``[D]``.
-      end: ``[D]``, as far from 0. Of two opposite points, any great circle is taken.
+      end: ``[D]``, of the same length. Between opposite points any great circle is taken.
       shares: ``[T]`` shares of the way, 0 to 1.
 
     Returns:
       ``[T, D]`` float64.
+
+    Example:
+      ``jaxgan.sefa.slerp([1, 0], [0, 1], [0, 0.5, 1])``
 
     Source: Shoemake, Animating rotation with quaternion curves, 1985; White, arXiv
     1609.04468.
@@ -25,7 +28,7 @@ def slerp(start: ArrayLike, end: ArrayLike, shares: ArrayLike) -> np.ndarray:
     a, b, t = (np.asarray(x, np.float64) for x in (start, end, shares))
     radius = np.linalg.norm(a)
     angle = _angle(a, b)
-    side = b - a * (a @ b) / radius**2  # what of b is at a right angle to a
+    side = b - a * (a @ b) / radius**2  # the part of b orthogonal to a
     if angle > np.pi - _STRAIGHT:
         side = np.zeros_like(a)
         side[np.argmin(np.abs(a))] = 1.0
@@ -38,23 +41,25 @@ def slerp(start: ArrayLike, end: ArrayLike, shares: ArrayLike) -> np.ndarray:
 
 
 def closed_walk(stops: ArrayLike, count: int) -> np.ndarray:
-    """Go round by all stops on the sphere of radius root D, at an even pace.
+    """Make a closed walk past all stops, at constant speed on the sphere of radius root D.
 
-    Normal latents of length D lie close to that sphere; straight lines between them pass
-    through its inside, where there are none. The walk goes by great circles from each stop to
-    the next one and from the last to the first.
+    Normal latents in D dimensions lie close to this sphere; straight lines between them pass
+    through its inside, where there are hardly any. The walk follows great circles from each
+    stop to the next and from the last back to the first.
 
     Args:
-      stops: Latents ``[K, D]``, which are moved to the sphere.
-      count: Places T on the walk. They are evenly spaced over the whole round, so that the
-        last is one step before the first; a stop need not be among them.
+      stops: Latents ``[K, D]``; they are projected onto the sphere.
+      count: Number T of points, evenly spaced along the walk. The last is one step before
+        the first, so that the walk can repeat. The stops need not be among the points.
 
     Returns:
       ``[T, D]`` float32.
 
     Raises:
-      InputError: If there are fewer than two stops, or D is below 2, where a sphere has no
-        ways, or a stop is 0.
+      InputError: If there are fewer than two stops, D is below 2, or a stop is 0.
+
+    Example:
+      ``z = jaxgan.sefa.closed_walk(np.random.default_rng(0).normal(size=(4, 512)), 96)``
     """
     z = np.asarray(stops, np.float64)
     if z.ndim != 2 or len(z) < 2 or z.shape[1] < 2:
@@ -64,7 +69,7 @@ def closed_walk(stops: ArrayLike, count: int) -> np.ndarray:
         )
     norms = np.linalg.norm(z, axis=1, keepdims=True)
     if not np.isfinite(z).all() or not norms.all():
-        raise InputError("stops must be finite and other than 0")
+        raise InputError("stops must be finite and not 0")
     z = z * np.sqrt(z.shape[1]) / norms
     ends = np.roll(z, -1, axis=0)
     angles = np.array([_angle(a, b) for a, b in zip(z, ends, strict=True)])
@@ -80,6 +85,6 @@ def closed_walk(stops: ArrayLike, count: int) -> np.ndarray:
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    """The angle between two vectors; exact where the arc cosine is not."""
+    """Return the angle between two vectors; accurate where the arc cosine is not."""
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))

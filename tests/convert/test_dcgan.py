@@ -230,13 +230,13 @@ def test_sizes_that_are_not_usual():
 
 
 def test_fewer_convolutions_than_16_pixels_need():
-    assert "it has 2 convolutions; 3 to 16 are read" in refusal(state_of(8))
+    assert "it has 2 convolutions; 3 to 16 are supported" in refusal(state_of(8))
 
 
 def test_more_convolutions_than_any_network_has():
     kernel = np.ones((3, 3, 4, 4), np.float32)
     state = state_of(16) | {f"main.{3 * i}.weight": kernel for i in range(3, 17)}
-    assert "it has 17 convolutions; 3 to 16 are read" in refusal(state)
+    assert "it has 17 convolutions; 3 to 16 are supported" in refusal(state)
 
 
 def test_vectors_after_the_image():

@@ -532,15 +532,13 @@ def test_frozen_code_that_is_not_read(torch, tmp_path):
     module = flat(torch, spread(torch, *SIXTEEN, activation=torch.nn.Hardtanh()))
     frozen = torch.jit.freeze(torch.jit.script(module.eval()))
     frozen.save(tmp_path / "frozen.pt")
-    with pytest.raises(InputError, match="its 2 is a hardtanh, which is not read here"):
+    with pytest.raises(InputError, match="its 2 is a hardtanh, which is not supported"):
         convert.load(tmp_path / "frozen.pt")
 
 
 UNREAD = {
-    "is a PixelShuffle, which is not read": lambda nn: nn.PixelShuffle(1),
-    "enlarges in a way that is not read": lambda nn: nn.Upsample(
-        scale_factor=2, mode="bicubic"
-    ),
+    "is a PixelShuffle, which is not supported": lambda nn: nn.PixelShuffle(1),
+    "upsamples in an unsupported way": lambda nn: nn.Upsample(scale_factor=2, mode="bicubic"),
     "approximates a GELU": lambda nn: nn.GELU(approximate="tanh"),
     "is a GroupNorm": lambda nn: nn.GroupNorm(2, 6),
     "has no statistics, which it needs": lambda nn: nn.BatchNorm2d(
@@ -635,10 +633,10 @@ def test_a_table_of_labels_beside_the_layers(read):
     state = {f"net.{n}": a for n, a in plain(*FOURS).items()}
     state["embed.weight"] = np.ones((10, 2), np.float32)
     assert read(state)[0].origin.endswith(
-        "; its embed.weight is not read: the last 2 latents may be of labels (setting "
+        "; its embed.weight is ignored: the last 2 latents may be of labels (setting "
         "label_size=2)"
     )
-    assert read(state, label_size=2)[0].origin.endswith("; its embed.weight is not read")
+    assert read(state, label_size=2)[0].origin.endswith("; its embed.weight is ignored")
 
 
 def test_convolutions_that_may_change_the_images(read):
@@ -646,7 +644,7 @@ def test_convolutions_that_may_change_the_images(read):
     state |= ones(refine__0__weight=(8, 3, 3, 3), refine__2__weight=(3, 8, 3, 3))
     generator, _ = read(state)
     assert generator.origin.startswith("generator net; ")
-    assert generator.origin.endswith("; its refine, which may change the images, is not read")
+    assert generator.origin.endswith("; its refine, which may change the images, is ignored")
 
 
 def test_labels_at_the_end_of_a_latent(read):

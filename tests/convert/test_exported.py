@@ -82,20 +82,23 @@ DAMAGES = {
     "dtype": (_array(KERNEL, np.ones((16, 8), np.int32)), "is int32, not floating point"),
     "nan": (_array(KERNEL, np.full((16, 8), np.nan, np.float32)), "is not finite"),
     "more": (_array("odd", np.ones(2, np.float32)), "it has odd, which that network lacks"),
-    "format": (_set("format", value=2), "is of a format that this jaxgan does not read"),
+    "format": (
+        _set("format", value=2),
+        "has a format that this version of jaxgan does not read",
+    ),
     "size": (_set("resolution", value=16), "its network cannot be built"),
-    "huge": (_set("latent_dim", value=10**9), "its latent_dim is no whole number"),
-    "true": (_set("num_layers", value=True), "its num_layers is no whole number"),
-    "name": (_set("flavour", value=["x"]), "its flavour is no name"),
+    "huge": (_set("latent_dim", value=10**9), "its latent_dim is not a whole number"),
+    "true": (_set("num_layers", value=True), "its num_layers is not a whole number"),
+    "name": (_set("flavour", value=["x"]), "its flavour is not a name"),
     "style": (_set("styles", 0, "layer", value=99), "the styles in its config.json"),
-    "network": (_set("network", value=3), "its network has not the entries"),
-    "kind": (_set("network", "mapping", "network", value="os"), "is none of pggan"),
+    "network": (_set("network", value=3), "its network must have the entries"),
+    "kind": (_set("network", "mapping", "network", value="os"), "must be one of pggan"),
     "deep": (_set("network", "mapping", "depth", value=10**4), "its network.mapping.depth"),
     "entry": (_set("network", "tanh", value=1), "its network.tanh is not what"),
     "list": (_set("network", "synthesis", "channels", value=[2.5]), "channels.0 is not what"),
     "many": (
         _set("network", "synthesis", "channels", value=[1] * 999),
-        "is no list of at most",
+        "must be a list of at most",
     ),
     "wide": (_set("network", "synthesis", "channels", value=[65536] * 9), "cannot be built"),
     "blocks": (_set("network", "synthesis", "channels", value=[]), "cannot be built"),
@@ -106,7 +109,7 @@ DAMAGES = {
 
 
 def test_a_filter_of_any_number_is_one_line():
-    with pytest.raises(InputError, match="its x is no filter"):
+    with pytest.raises(InputError, match="its x is not a filter"):
         blueprint._taps([10**400], "x")
 
 
@@ -126,7 +129,7 @@ def test_damage_is_one_line(damage, tmp_path):
 def test_a_configuration_of_another_tool_is_not_read(text, tmp_path):
     folder = write(tmp_path / "out", KINDS["dense"]())
     (folder / exported.CONFIG).write_text(text)
-    with pytest.raises(InputError, match="generators that are read"):
+    with pytest.raises(InputError, match="supported generators"):
         convert.load(folder)
 
 

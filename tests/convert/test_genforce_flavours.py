@@ -438,7 +438,7 @@ def test_an_array_too_many_is_refused(network, name):
             "stylegan",
             "mapping.label_weight",
             np.ones((3, 8), np.float32),
-            "mapping.dense0.weight takes 8 of a label, no latent",
+            "mapping.dense0.weight takes 8 inputs of a label and no latent",
         ),
         ("pggan", "output9.weight", np.ones((3, 4, 1, 1), np.float32), "of 10 resolutions"),
         ("pggan", f"layer{10**60}.bias", np.ones(1, np.float32), "not of 2 to 9"),
@@ -622,7 +622,7 @@ def test_images_of_two_channels_are_refused():
         (genforce_pggan.find, pggan_arrays(colours=2)),
         (genforce_stylegan.find, stylegan_arrays(colours=2)),
     ):
-        with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are read"):
+        with pytest.raises(InputError, match="2 channels; only 1, 3 or 4 are supported"):
             open_with(find, arrays)
 
 

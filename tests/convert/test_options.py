@@ -63,7 +63,9 @@ def test_settings_of_a_training_run_are_read_wherever_they_are_nested(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000])
 def test_a_file_of_no_settings_is_refused(content, tmp_path):
     (tmp_path / "options.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"options\.json (is no readable|holds no settings)"):
+    with pytest.raises(
+        InputError, match=r"options\.json (is not a readable|holds no settings)"
+    ):
         read_settings(str(tmp_path / "options.json"))
     with pytest.raises(InputError, match=r"absent\.json: No such file or directory$"):
         read_settings(str(tmp_path / "absent.json"))

@@ -138,7 +138,7 @@ def test_bfloat16_is_written_as_float32(tmp_path):
         (
             Dense(2, (2,)),
             Dense(2, (2,)),
-            "Dense makes no images: of one latent it makes [1, 2]",
+            "Dense makes no images: from one latent it makes [1, 2]",
         ),
         (Dense(12, (4, 3)), Dense(12, (4, 3)), "it makes [1, 4, 3], and images are [N, H, H,"),
         (Dense(12, (2, 3, 2)), Dense(12, (2, 3, 2)), "it makes [1, 2, 3, 2]"),
@@ -156,11 +156,11 @@ def test_a_network_is_for_own_runs_only(tmp_path):
     own.save(tmp_path / own.FILE, *made())
     with pytest.raises(InputError) as error:
         convert.load(tmp_path, network=Dense())
-    assert "is no run of jaxgan.fit" in line_of(error)
+    assert "is not a run of jaxgan.fit" in line_of(error)
     (tmp_path / "file.pth").write_bytes(b"no matter what")
     with pytest.raises(InputError) as error:
         convert.load(tmp_path / "file.pth", network=Dense())
-    assert "is no run of jaxgan.fit" in line_of(error)
+    assert "is not a run of jaxgan.fit" in line_of(error)
 
 
 @pytest.mark.parametrize("latent_dim", [0, -1, 2.5, "4", None, 10**6])

@@ -118,7 +118,7 @@ def test_the_generator_in_training_is_left():
 def test_averaged_weights_without_names_are_not_passed_over_in_silence(names, holder):
     checkpoint = file_of("g")
     checkpoint.arrays.update(dict.fromkeys(names, np.zeros((2, 2), np.float32)))
-    words = f"generator g; it also holds averaged weights, {holder}, which are not read"
+    words = f"generator g; it also holds averaged weights, {holder}, which are ignored"
     assert chosen(checkpoint) == (0, words)
 
 

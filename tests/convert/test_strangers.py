@@ -244,8 +244,8 @@ CONDITIONAL = """
     conv_blocks.9.bias [1]
 """
 UNORDERED = (
-    "a network of 3 convolutions that is not read as a DCGAN: by their shapes its layers do "
-    "not follow one another, or nothing in it enlarges"
+    "a network of 3 convolutions that is not a DCGAN: by their shapes, its layers do not form "
+    "a chain, or none of them upsamples"
 )
 HELD = [  # what a file holds, and what is said of it
     ({"GAN": arrays(LUCIDRAINS)}, f"the StyleGAN2 of lucidrains' stylegan2-pytorch, {G}"),
@@ -317,7 +317,7 @@ HELD = [  # what a file holds, and what is said of it
     (arrays(CONDITIONAL), UNORDERED),
     (
         arrays("0.0.weight [16, 8]\n0.0.bias [16]\n1.weight [784, 16]\n1.bias [784]"),
-        "a network of 2 dense layers and no convolutions, which is not read",
+        "a network of 2 dense layers only, which is not supported",
     ),
     ({"weight": np.ones(3)}, "one array, 'weight'"),
     ({"a\nb": np.ones(3), "c": np.ones(3)}, "2 arrays, the first of them 'a\\nb'"),
@@ -335,7 +335,7 @@ def refusal(value, path):
 def test_a_file_without_a_generator_is_named(value, what, tmp_path):
     path = tmp_path / "file.pkl"
     read = ", ".join([*FLAVOURS, "a run of jaxgan"])
-    line = f"{path} holds {what}; generators that are read: {read}"
+    line = f"{path} holds {what}; supported generators: {read}"
     assert refusal(value, path) == line
 
 

@@ -605,7 +605,7 @@ ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
     ("more", "value", "words"),
     [
         (LABELS, None, r"it lacks mapping\.embed\.bias"),
-        (BOTH, None, r"its mapping\.fc0\.weight takes 8 of a label, no latent"),
+        (BOTH, None, r"its mapping\.fc0\.weight takes 8 inputs of a label and no latent"),
         (SKIP, None, r"it lacks synthesis\.b16\.skip\.weight"),
         (ODD, None, "its 24 pixels are not 4 times a power of 2"),
         ({}, clamped(256, None), "conv_clamp is not one positive number"),
@@ -613,7 +613,7 @@ ODD = {f"{NV}synthesis.b24.conv0.weight": np.zeros((1, 8, 1, 1), np.float32)}
         ({}, clamped(0, 0), "conv_clamp is not one positive number"),
         ({}, clamped("much"), "conv_clamp is not one positive number"),
         ({}, dense_with(activation="swish"), "activation is 'swish'; only lrelu"),
-        ({}, inside("synthesis", {"activation": "relu"}), "only lrelu or linear is read"),
+        ({}, inside("synthesis", {"activation": "relu"}), "only lrelu or linear is supported"),
         ({}, dense_with(_init_kwargs={"lr_multiplier": 1}), "multiplier is '1'"),
         ({}, inside("synthesis", {"lr_multiplier": 0.01}), "multiplier is '0.01'; only 1 is"),
     ],
@@ -626,7 +626,7 @@ def test_networks_of_nvlabs_that_are_not_read(more, value, words):
 
 def test_images_of_two_channels_are_refused():
     arrays = as_nvlabs(make_network(colours=2))
-    assert "its images have 2 channels; only 1, 3 or 4 are read" in error("nvlabs", arrays)
+    assert "its images have 2 channels; only 1, 3 or 4 are supported" in error("nvlabs", arrays)
 
 
 @pytest.mark.parametrize("kind", ["float16", "float64"])

@@ -203,7 +203,9 @@ def test_grey_and_transparent_images():
     for colours in (1, 4):
         found = find(plain.make_arrays(colours=colours))
         assert found.params["synthesis"]["to_rgb"]["bias"].size == colours
-    assert "have 2 channels; only 1, 3 or 4 are read" in error(plain.make_arrays(colours=2))
+    assert "have 2 channels; only 1, 3 or 4 are supported" in error(
+        plain.make_arrays(colours=2)
+    )
 
 
 @pytest.mark.parametrize("damage", ["missing", "axes", "shape", "whole", "nan"])
@@ -276,7 +278,7 @@ def test_transforms_of_another_form(transform, words):
 def test_other_generators_have_no_transform():
     with pytest.raises(InputError) as caught:
         linear().images(normal(1, *linear().code_shape[1:]), placement())
-    assert line_of(caught) == "linear cannot turn or shift what it draws"
+    assert line_of(caught) == "linear cannot turn or shift its images"
 
 
 # Against NVlabs' own implementation.

@@ -174,19 +174,27 @@ def test_damage_of_a_variable_is_one_line_that_names_it(kind):
 @pytest.mark.parametrize(
     ("kind", "settings", "why"),
     [
-        ("stylegan", {"blur_filter": None}, r"blur_filter is None; only [1, 2, 1] is read"),
+        (
+            "stylegan",
+            {"blur_filter": None},
+            r"blur_filter is None; only [1, 2, 1] is supported",
+        ),
         ("stylegan", {"blur_filter": [1, 3, 3, 1]}, "blur_filter is [1, 3, 3, 1]; only"),
         ("stylegan", {"use_instance_norm": False}, "use_instance_norm is False; only True is"),
         ("stylegan", {"fused_scale": 2}, "fused_scale is 2; only 'auto' or True or False is"),
         ("stylegan", {"normalize_latents": np.ones(3)}, "normalize_latents is ndarray; only"),
-        ("stylegan2", {"nonlinearity": "relu"}, "nonlinearity is 'relu'; only 'lrelu' is read"),
-        ("stylegan2", {"mapping_lrmul": 1}, "mapping_lrmul is 1; only 0.01 is read"),
+        (
+            "stylegan2",
+            {"nonlinearity": "relu"},
+            "nonlinearity is 'relu'; only 'lrelu' is supported",
+        ),
+        ("stylegan2", {"mapping_lrmul": 1}, "mapping_lrmul is 1; only 0.01 is supported"),
         ("stylegan2", {"resample_kernel": [1, np.ones(4)]}, "resample_kernel is list; only"),
         ("ada", {"conv_clamp": -1}, "its conv_clamp is not one positive number"),
         ("ada", {"conv_clamp": [256]}, "its conv_clamp is not one positive number"),
-        ("pggan", {"use_pixelnorm": False}, "use_pixelnorm is False; only True is read"),
-        ("pggan", {"label_size": 10}, "label_size is 10; only 0 is read"),
-        ("pggan", {"label_size": np.ones(3)}, "label_size is ndarray; only 0 is read"),
+        ("pggan", {"use_pixelnorm": False}, "use_pixelnorm is False; only True is supported"),
+        ("pggan", {"label_size": 10}, "label_size is 10; only 0 is supported"),
+        ("pggan", {"label_size": np.ones(3)}, "label_size is ndarray; only 0 is supported"),
     ],
 )
 def test_other_settings_are_refused(kind, settings, why):

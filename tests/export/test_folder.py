@@ -88,7 +88,7 @@ def test_the_card_has_the_head_of_a_hub_and_says_what_was_measured(made):
         "tags": ["gan", "jax", "jaxgan"],
         "pipeline_tag": "unconditional-image-generation",
     }
-    for line in (r"# a \| b", "| data | m |", "| fit\\_ratio | 1.5 |", "None is chosen yet."):
+    for line in (r"# a \| b", "| data | m |", "| fit\\_ratio | 1.5 |", "No licence is given."):
         assert line.replace("\\_", "_") in body.replace("\\_", "_").splitlines()
     with Image.open(out / "samples.png") as image:
         assert min(image.size) > 28 * 8
@@ -151,14 +151,12 @@ def test_a_program_that_differs_is_left_out(tmp_path, monkeypatch):
 @onnx
 def test_what_onnx_cannot_do_is_said_and_the_rest_is_written(tmp_path, monkeypatch):
     def convert(*_):
-        raise InputError("ONNX: there is no form here of the operation sort")
+        raise InputError("ONNX: the operation sort is not supported")
 
     monkeypatch.setattr(onnx_program, "convert", convert)
     lines = []
     folder.write(cloud(), tmp_path / "a", STORY, ["safetensors", "onnx"], say=lines.append)
-    assert lines == [
-        "generator.onnx is left out: ONNX: there is no form here of the operation sort"
-    ]
+    assert lines == ["generator.onnx is left out: ONNX: the operation sort is not supported"]
     assert not (tmp_path / "a" / "generator.onnx").exists()
     assert (tmp_path / "a" / "model.safetensors").exists()
     with pytest.raises(InputError, match="operation sort"):

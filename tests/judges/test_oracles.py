@@ -188,7 +188,7 @@ def test_the_classifier_learns_what_can_be_told(tmp_path, capsys):
     assert "training a classifier of 3 attributes" in capsys.readouterr().err
     assert [one.name for one in oracle.attributes] == ["bright mouth"]
     assert oracle.attributes[0].plus == "more bright mouth"
-    assert "80 images held out: bright mouth 1.00 (100%)" in oracle.source
+    assert "80 held-out images: bright mouth 1.00 (100%)" in oracle.source
     assert "left out: By_Chance, Rare" in oracle.source
     grey = np.full((2, 48, 48, 3), 100, np.uint8)
     grey[0, 30:38, 16:32], grey[1, 30:38, 16:32] = 220, 20
@@ -224,8 +224,8 @@ def test_accuracies_by_hand():
         ("image,A\n1.png,yes\n", "A of '1.png' is 'yes', not 0, 1 or -1"),
         ("image,A\n1.png,1\n2.png,1\n", "A is the same for every image"),
         ("image,A\n1.png,1\n1.png,0\n", "names '1.png' twice"),
-        ("image,A\n1.png,1\nnone.png,0\n", "'none.png' is none of the images"),
-        ("image,A\n1.png,1\n2.png,0\n", "has 2 images; it takes at least 100"),
+        ("image,A\n1.png,1\nnone.png,0\n", "'none.png' is not among the images"),
+        ("image,A\n1.png,1\n2.png,0\n", "has 2 images; at least 100 are needed"),
     ],
 )
 def test_bad_labels_are_one_line(text, says, tmp_path):

@@ -179,7 +179,7 @@ def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
     running[1].terminate()
     codes, said = ends(running)
     assert codes == [143, 143]
-    line = "faces: stopped by SIGTERM; the same command goes on"
+    line = "faces: stopped by SIGTERM; run the same command to resume"
     assert [lines[-1] for lines in said] == [line, f"process 1: {line}"]
     saved = max((folder / "checkpoints").glob("step_????????"))
     assert int(saved.name[-8:]) == len((folder / "metrics.jsonl").read_text().splitlines()) < 6
@@ -189,7 +189,7 @@ def test_processes_that_are_stopped_and_killed_go_on(pair, tmp_path):
     running[1].kill()
     codes, said = ends(running)
     assert codes == [1, -signal.SIGKILL]
-    gone = "faces: error: another process is gone; start all of them again, and they go on"
+    gone = "faces: error: another process has ended; start all of them again to resume"
     assert said[0][-1].startswith(gone)
 
     codes, said = ends(start(tmp_path, "cut", "--epochs=6"))

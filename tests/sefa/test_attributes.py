@@ -196,8 +196,8 @@ def test_the_table_can_be_kept_and_read():
 @pytest.mark.parametrize(
     ("scores", "distances", "says"),
     [
-        (np.zeros((3, 2)), [1, 2], "0 among them"),
-        (np.zeros((3, 3)), [1, 0, -1], "must rise"),
+        (np.zeros((3, 2)), [1, 2], "include 0"),
+        (np.zeros((3, 3)), [1, 0, -1], "must be finite, increase"),
         (np.zeros((3, 3)), [-1, 0, np.inf], "finite"),
         (np.zeros((3, 4)), [-1, 0, 1], "do not fit 3 distances"),
         (np.zeros(3), [-1, 0, 1], "do not fit"),

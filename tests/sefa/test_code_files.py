@@ -49,8 +49,8 @@ def test_as_many_codes_as_layers_may_be_one_person(tmp_path, arrays):
     path = write(tmp_path, arrays)
     codes, (line,) = read(path)
     np.testing.assert_array_equal(codes, WIDE[:1])
-    shape = f"its array [{LAYERS}, {DIM}] is read as w+ of 1"
-    assert line == f"{path}: {shape}; space=w reads it as w of {LAYERS}"
+    shape = f"its array [{LAYERS}, {DIM}] is read as w+ (people: 1)"
+    assert line == f"{path}: {shape}; space=w reads it as w (people: {LAYERS})"
     codes, said = read(path, "w")
     np.testing.assert_array_equal(codes, np.repeat(WIDE[0][:, None], LAYERS, 1))
     assert said == []
@@ -68,7 +68,7 @@ def test_an_array_without_a_name_may_be_latents(tmp_path):
     path, generator = write(tmp_path, normal(3, DIM)), linear()
     codes, (line,) = read(path)
     np.testing.assert_array_equal(codes, sefa.as_codes(generator, normal(3, DIM), "w"))
-    assert "is read as w of 3; space=z reads it as z of 3" in line
+    assert "is read as w (people: 3); space=z reads it as z (people: 3)" in line
     codes, said = read(path, "z")
     np.testing.assert_array_equal(codes, generator.codes(normal(3, DIM)))
     assert said == []
@@ -78,7 +78,8 @@ def test_arrays_that_all_fit_two_spaces_are_said(tmp_path):
     path = write(tmp_path, {"ann": normal(2, DIM), "bob": normal(1, DIM)})
     codes, (line,) = read(path)
     assert len(codes) == 3
-    assert line == f"{path}: its 2 arrays are read as w of 3; space=z reads them as z of 3"
+    two = "its 2 arrays are read as w (people: 3); space=z reads them as z (people: 3)"
+    assert line == f"{path}: {two}"
 
 
 @pytest.mark.parametrize("shape", [(3, DIM), (3, DIM, 1, 1)])
@@ -91,7 +92,7 @@ def test_latents_are_the_codes_of_a_generator_without_layers(tmp_path, shape):
 def test_weights_of_which_some_fit_are_no_codes(tmp_path):
     arrays = {f"layer{i}": normal(5, DIM + 1) for i in range(3)}
     with pytest.raises(
-        InputError, match=r"no file of codes: of its 5 arrays, 2 have the shape"
+        InputError, match=r"not a file of codes: of its 5 arrays, 2 have the shape"
     ):
         read(write(tmp_path, arrays | {"a": normal(2, DIM), "b": normal(3, DIM)}))
 
@@ -120,7 +121,7 @@ def test_files_of_pytorch():
         (WIDE[..., 1:], f"{SHAPES} or z of shape [N, {DIM}], but [3, {LAYERS}, {DIM - 1}]"),
         (np.array(["a"]), "holds no codes: it has no array of numbers"),
         ({"w": np.zeros((0, DIM))}, "holds no codes: it has no array of numbers"),
-        (np.array([{}]), "is no .npy file of an array of numbers"),
+        (np.array([{}]), "is not an .npy file of numbers"),
     ],
 )
 def test_files_without_codes(tmp_path, arrays, words):
@@ -135,8 +136,8 @@ def test_files_without_codes(tmp_path, arrays, words):
     ("name", "content", "words"),
     [
         ("codes.npy", None, "No such file"),
-        ("codes.npy", b"", "is no .npy file of an array of numbers"),
-        ("codes.npy", b"PK\3\4", "is no .npy file"),
+        ("codes.npy", b"", "is not an .npy file of numbers"),
+        ("codes.npy", b"PK\3\4", "is not an .npy file"),
         ("codes.pt", None, "does not exist"),
     ],
 )

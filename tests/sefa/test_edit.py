@@ -58,9 +58,9 @@ def test_a_path_is_a_move_to_each_distance(space, layers):
         (CODES["latents"], np.float32(1), (), "a vector of shape []"),
         (CODES["latents"][0], VECTOR, (), "codes of shape [6]"),
         (CODES["layers"][None], VECTOR, (0,), "codes of shape [1, 3, 4, 6]"),
-        (CODES["layers"], VECTOR, (), "layers [] are not some of 0 to 3"),
-        (CODES["layers"], VECTOR, (LAYERS,), "layers [4] are not some of 0 to 3"),
-        (CODES["layers"], VECTOR, (0, -1), "layers [0, -1] are not some of 0 to 3"),
+        (CODES["layers"], VECTOR, (), "layers [] must be among 0 to 3"),
+        (CODES["layers"], VECTOR, (LAYERS,), "layers [4] must be among 0 to 3"),
+        (CODES["layers"], VECTOR, (0, -1), "layers [0, -1] must be among 0 to 3"),
     ],
 )
 @pytest.mark.parametrize("function", [sefa.move, sefa.path])
@@ -135,8 +135,8 @@ def test_mixed_codes_have_layers_of_both():
     [
         (normal(2, DIM), normal(2, DIM), (0,), "do not mix with"),
         (normal(2, 4, DIM), normal(2, 3, DIM), (0,), "do not mix with"),
-        (normal(2, 4, DIM), normal(2, 4, DIM), (4,), "layers [4] are not some of 0 to 3"),
-        (normal(2, 4, DIM), normal(2, 4, DIM), (), "layers [] are not"),
+        (normal(2, 4, DIM), normal(2, 4, DIM), (4,), "layers [4] must be among 0 to 3"),
+        (normal(2, 4, DIM), normal(2, 4, DIM), (), "layers [] must be"),
     ],
 )
 def test_what_does_not_mix(codes, others, layers, words):

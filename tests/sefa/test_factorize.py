@@ -256,12 +256,12 @@ def test_what_is_no_list_of_layers(layers):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"k": 0}, "0 directions: there are 1 to 6"),
-        ({"k": -1}, "there are 1 to 6"),
-        ({"k": DIM + 1}, "7 directions: there are 1 to 6"),
+        ({"k": 0}, "0 directions: must be 1 to 6"),
+        ({"k": -1}, "must be 1 to 6"),
+        ({"k": DIM + 1}, "7 directions: must be 1 to 6"),
         ({"layers": "9"}, "of 0 to 3"),
-        ({"least_spread": -1.0}, "must be a number from 0"),
-        ({"least_spread": float("nan")}, "must be a number from 0"),
+        ({"least_spread": -1.0}, "must be a number of 0 or more"),
+        ({"least_spread": float("nan")}, "must be a number of 0 or more"),
         ({"like": "ganspace"}, "unknown tool 'ganspace'; choose from genforce, rosinality"),
         ({"normalisation": "l2"}, "unknown normalisation 'l2'; choose from unit, none"),
         ({"to_rgb": "some"}, "choose from first, last, all, none"),

@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_one_line():
     generator = linear()
     target = np.zeros((SIDE, SIDE, 3), np.uint8)
     for wrong in (target[:2], target.astype(float)):
-        with pytest.raises(InputError, match="is \\[4, 4, 3\\] uint8, not") as error:
+        with pytest.raises(InputError, match="must be \\[4, 4, 3\\] uint8, not") as error:
             invert.invert(generator, wrong)
         assert line_of(error)
     for space, of in (("z", generator), ("w+", linear(layers=0))):

@@ -56,8 +56,8 @@ def test_spaces_of_other_sizes():
         (np.eye(3), np.eye(4), r"directions (3, 3) and (4, 4) do not match"),
         (np.eye(3)[0], np.eye(3), "do not match"),
         (np.eye(3), np.eye(3)[0], "do not match"),
-        ([[1, 2, 3], [2, 4, 6]], np.eye(3), "depend on each other"),
-        (np.eye(3), np.zeros((1, 3)), "depend on each other"),
+        ([[1, 2, 3], [2, 4, 6]], np.eye(3), "linearly dependent"),
+        (np.eye(3), np.zeros((1, 3)), "linearly dependent"),
     ],
 )
 def test_directions_that_have_no_angles(first, second, words):

@@ -186,7 +186,7 @@ def ragged(k, n, images):
         ({"frames": frames(3, 1)}, r"frames\[0\] holds 1 samples, not 2"),
         ({"frames": ragged(1, 1, [])}, r"frames\[1\]\[1\] holds 0 images for 11 distances"),
         ({"distances": [-1, 0, 1]}, r"holds 11 images for 3 distances"),
-        ({"frames": ragged(2, 0, [b"GIF89a"] * 11)}, r"frames\[2\]\[0\]\[0\] is no JPEG"),
+        ({"frames": ragged(2, 0, [b"GIF89a"] * 11)}, r"frames\[2\]\[0\]\[0\] is not a JPEG"),
         ({"distances": DISTANCES[::-1]}, "that rise"),
         ({"distances": [*DISTANCES[:-1], np.nan]}, "finite"),
         ({"frames": [[[image((0, 0, 0))]]] * 3, "samples": ["a"], "distances": [0]}, "two or"),

@@ -105,8 +105,8 @@ def test_people_without_a_face_do_not_count():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda codes, scores: (codes[:49], scores[:49]), "of 49 people 49 have a face"),
-        (lambda codes, scores: (codes, scores * np.nan), "of 400 people 0 have a face"),
+        (lambda codes, scores: (codes[:49], scores[:49]), "49 of 49 people have a face"),
+        (lambda codes, scores: (codes, scores * np.nan), "0 of 400 people have a face"),
         (lambda codes, scores: (codes, scores * [1, 0, 1]), "b has the same score for all"),
         (lambda codes, scores: (codes, scores[:, [0, 1, 0]]), "nothing of the direction of"),
         (lambda codes, scores: (codes, scores[:, :2]), r"not \[N, D\] and \[N, 3\]"),

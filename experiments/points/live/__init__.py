@@ -1,1 +1,1 @@
-"""The live page of the points laboratory: a GAN trains while a person plays with it."""
+"""The live page of the points laboratory: watch and steer a GAN while it trains."""

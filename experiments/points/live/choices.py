@@ -1,4 +1,4 @@
-"""The settings that a person may change on the page, and what each of them does."""
+"""The settings that the page can change, and the effect of each."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from jaxgan.training.objectives import OBJECTIVES
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES
 
 CLOUDS = tuple(POINT_CLOUDS)
-# What decides the points to train on and their modes; it stays with the cloud.
+# Settings that decide the training points and their modes; they stay with the cloud.
 OF_DATA = ("data", "data_key", "columns", "train_size", "standardize", "modes", "seed")
 SPEEDS = ("fast", "each update", "slow motion")
 
@@ -53,10 +53,10 @@ class Setting(NamedTuple):
     """A setting of the page.
 
     Attributes:
-      read: ``(name, what the page sent) -> value``; raises ``InputError``.
-      field: Turns that value into that of the configuration.
-      anew: Whether another value starts the training anew.
-      choices: The values there are, if they are names.
+      read: Converts ``(name, input of the page)`` to a value; raises ``InputError``.
+      field: Converts this value to that of the configuration.
+      anew: Whether a change restarts the training.
+      choices: The allowed values, if they are names.
     """
 
     read: Callable[[str, Any], Any]
@@ -93,9 +93,9 @@ SETTINGS: dict[str, Setting] = {
 
 
 def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Config:
-    """Change settings as the page asks.
+    """Apply changes of settings that the page requests.
 
-    Another variant brings its penalty, and weight and clip bound of its defaults; all other
+    A new variant brings its own penalty and the default weight and clip bound. All other
     settings stay.
 
     Raises:
@@ -116,25 +116,27 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
         if name in wanted and not getattr(config, name):
             raise InputError(f"{name} has no effect: the variant has none")
     if "learning_rate" in values and config.critic_learning_rate is None:
-        values = {"critic_learning_rate": config.learning_rate[0]} | values  # it stays
+        values = {
+            "critic_learning_rate": config.learning_rate[0]
+        } | values  # the critic keeps its rate
     if "optimizer" in values and config.optimizer not in OPTIMIZERS:
         values["betas"] = usual_of(
             config, config.variant, cloud
-        ).betas  # optax's have their own
+        ).betas  # optax's optimizers have their own
     new = replace(config, **values)
     check(new, len(cloud.points))
     return new
 
 
 def usual_of(config: Config, variant: str, cloud: PointCloud) -> Config:
-    """The command line's settings of a variant on the points of a configuration."""
+    """Return the command line's settings of a variant for the points of a configuration."""
     given = {name: getattr(config, name) for name in OF_DATA}
     ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **given)
     return usual
 
 
 def shown(config: Config) -> dict[str, Any]:
-    """The settings as the page shows them; ``None`` where there is none."""
+    """Return the settings for the page; ``None`` if a setting has no value."""
     values = {name: getattr(config, name) for name in SETTINGS}
     for name in ("learning_rate", "penalty_weight", "clip"):
         values[name] = values[name][0] if values[name] else None

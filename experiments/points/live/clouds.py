@@ -1,4 +1,4 @@
-"""Clouds that come from the page: strokes of a pen, and files."""
+"""Clouds that the page sends: pen strokes and files."""
 
 import os
 import re
@@ -13,23 +13,23 @@ from jaxgan.data.points import PointCloud
 from jaxgan.errors import InputError
 from jaxgan.plots.figures import Extent, extent_of
 
-SHEET = Extent(0.0, 1.5, 0.0, 1.0)  # on which clouds are drawn
-ASPECT = 1.5  # of the picture
-COUNT = 8192  # points of a drawn cloud, as of the built-in ones
-PEN = 0.012  # deviation of points from the stroke
-MOST = 20_000  # places of a drawing
-DRAWN, FILE = "drawn", "file"  # clouds that no name of the command line stands for
+SHEET = Extent(0.0, 1.5, 0.0, 1.0)  # the sheet that clouds are drawn on
+ASPECT = 1.5  # width / height of the picture
+COUNT = 8192  # points of a drawn cloud, as in built-in ones
+PEN = 0.012  # standard deviation of points from the stroke
+MOST = 20_000  # most positions in a drawing
+DRAWN, FILE = "drawn", "file"  # clouds without a name on the command line
 
 
 def draw(strokes: Any) -> PointCloud:
-    """Turn strokes into points, evenly spread along them, with the width of a pen.
+    """Convert pen strokes to points that are spread evenly along them.
 
     Args:
-      strokes: A list of strokes, each a list of places ``[x, y]`` on the sheet; a stroke of
-        one place is a dot.
+      strokes: A list of strokes, each a list of positions ``[x, y]`` on the sheet. A stroke
+        with a single position is a dot.
 
     Raises:
-      InputError: If it holds something else, or nothing.
+      InputError: If the drawing is empty or malformed.
     """
     try:
         lines = [np.array(stroke, float).reshape(-1, 2) for stroke in strokes]
@@ -49,7 +49,7 @@ def draw(strokes: Any) -> PointCloud:
     lengths = np.linalg.norm(ends - starts, axis=1)
     lengths[lengths == 0] = PEN  # a dot
     rng = np.random.default_rng(0)
-    # Evenly: one point for each of COUNT equal parts of the length.
+    # One point for each of COUNT equal parts of the total length.
     along = (np.arange(COUNT) + rng.uniform(size=COUNT)) / COUNT * lengths.sum()
     upto = np.cumsum(lengths)
     part = np.searchsorted(upto[:-1], along, side="right")
@@ -60,10 +60,10 @@ def draw(strokes: Any) -> PointCloud:
 
 
 def read(name: str, content: bytes, key: str, columns: Sequence[str] = ()) -> PointCloud:
-    """Read the content of a file of points, whose name says of which kind it is.
+    """Read points from the content of a file, whose name tells the format.
 
     Raises:
-      InputError: As ``points.load`` does.
+      InputError: As for ``points.load``.
     """
     plain = re.sub(r"[^\w.-]", "_", os.path.basename(name))[-80:]
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def read(name: str, content: bytes, key: str, columns: Sequence[str] = ()) -> Po
 
 
 def extent(cloud: PointCloud, drawn: bool) -> Extent:
-    """What is shown of the plane, in the shape of the picture: circles are round."""
+    """Return the visible part of the plane, with the picture's aspect ratio."""
     if drawn:
         return SHEET
     left, right, bottom, top = extent_of(cloud.points)

@@ -1,4 +1,4 @@
-"""The command of the live page: its flags, its start and its end."""
+"""The flags of the live page, and its start and end."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ class Options:
     """Flags of the live page.
 
     Attributes:
-      live: Show a page in the browser of this machine, on which one training is played with.
+      live: Serve a page to browsers on this machine, where you watch and steer one training.
         Needs jaxgan[ui].
-      port: Port of the live page; 0 takes a free one.
+      port: Port of the live page; 0 chooses a free one.
     """
 
     live: bool = False
@@ -26,15 +26,15 @@ class Options:
 
 
 def check(configs: Sequence[Config], given: dict[str, bool], port: int) -> Config:
-    """The one training of the page.
+    """Return the configuration of the page's only training.
 
     Args:
-      configs: What the flags ask for.
-      given: Flags that have no meaning here, and whether they are given.
+      configs: Configurations that the flags ask for.
+      given: Whether each flag was given that the page does not support.
       port: Port of the page.
 
     Raises:
-      InputError: If the flags ask for several, or have no meaning here.
+      InputError: If the flags ask for several trainings, or the page does not support them.
     """
     web.check_port(port)
     for name, present in given.items():
@@ -51,18 +51,18 @@ def check(configs: Sequence[Config], given: dict[str, bool], port: int) -> Confi
 def serve(
     config: Config, cloud: PointCloud, directory: Path, port: int, check: Callable[[], None]
 ) -> None:
-    """Show the page until a signal comes.
+    """Serve the page until a signal comes.
 
     Args:
       config: The settings at the start.
       cloud: The points at the start.
-      directory: Of the run that is saved first, if there is none yet.
+      directory: Where the first run is saved, if it does not exist.
       port: Port of this machine.
-      check: Raises ``Stopped`` if a signal has come.
+      check: Raises ``Stopped`` after a signal.
 
     Raises:
-      InputError: If the port cannot be had.
-      Stopped: By a signal.
+      InputError: If the port is not available.
+      Stopped: After a signal.
     """
     from experiments.points.live.server import SITE, Feed, application, require
     from experiments.points.live.session import Session
@@ -74,5 +74,5 @@ def serve(
         with web.serving(application(session, feed), SITE, port):
             session.run(check)
     except Stopped as error:
-        error.add_note("what was not saved is gone")
+        error.add_note("unsaved work is lost")
         raise

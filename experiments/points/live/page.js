@@ -1,23 +1,23 @@
 "use strict";
-// The server trains, and answers /shot with its next picture; this draws it, and sends acts.
+// The server trains and answers /shot with the next picture. This script draws it and sends actions.
 
 const $ = (id) => document.getElementById(id);
 const main = $("main");
 const plane = $("plane");
 const shown = new Set();
-const LONGEST = 20000; // points of the curves, as the server's
+const LONGEST = 20000; // most points of the curves, as on the server
 const ENDED = "The command that serves this page has ended.";
-let choices = null; // what /choices says
+let choices = null; // answer of /choices
 let shot = null; // the last picture: facts and arrays
-let real = null; // real points, of the cloud number realOf
+let real = null; // real points of cloud number realOf
 let realOf = 0;
-let curve = []; // thinned to the LONGEST
-let curveOf = 0; // number of the start that the curve belongs to
-let strokes = null; // of a drawing, while there is one
+let curve = []; // thinned to at most LONGEST points
+let curveOf = 0; // number of the training that the curve belongs to
+let strokes = null; // strokes of the current drawing, if there is one
 let colours = {};
-let arrived = []; // times of the last pictures
+let arrived = []; // arrival times of the last pictures
 
-// Colours follow the style sheet, which knows light from dark.
+// Colours come from the style sheet, which has a light and a dark scheme.
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
@@ -49,7 +49,7 @@ function drawField(pen, width, height, scores) {
   const [columns, rows] = choices.field;
   const sorted = Float32Array.from(scores).sort();
   if (!Number.isFinite(sorted[0]) || !Number.isFinite(sorted[sorted.length - 1])) return;
-  // Ranks, unlike scores, keep the contrast of the field however steep it gets.
+  // Ranks keep the contrast of the field however steep the scores get.
   const levels = [];
   for (let i = 0; i <= 12; i++) {
     const level = sorted[Math.round((i / 12) * (sorted.length - 1))];
@@ -72,7 +72,7 @@ function drawField(pen, width, height, scores) {
   }
   inner.putImageData(image, 0, 0);
   pen.imageSmoothingEnabled = true;
-  // The outermost scores are those of the edge: the middle of a pixel there.
+  // The outermost scores lie on the edge, so pixel centres there must, too.
   const [dx, dy] = [width / (columns - 1) / 2, height / (rows - 1) / 2];
   pen.drawImage(small, -dx, -dy, width + 2 * dx, height + 2 * dy);
 }
@@ -170,7 +170,7 @@ function drawCurve(canvas, columns, paint, level) {
   const known = curve.filter((point) => columns.every((c) => Number.isFinite(point[c])));
   pen.font = "11px system-ui, sans-serif";
   pen.fillStyle = colours.soft;
-  if (known.length < 2) return pen.fillText("appears with training", 4, height / 2);
+  if (known.length < 2) return pen.fillText("appears once training starts", 4, height / 2);
   const axis = level === undefined ? (y) => y : (y) => Math.log(Math.max(y, 1e-3));
   const values = known.flatMap((point) => columns.map((c) => axis(point[c]))).sort((a, b) => a - b);
   const at = (share) => values[Math.round(share * (values.length - 1))];
@@ -218,14 +218,14 @@ function number(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-// The words.
+// Messages and numbers.
 
 function say(text, bad = false) {
   $("message").textContent = text;
   $("message").classList.toggle("bad", bad);
 }
 
-let said = ""; // the server's last words
+let said = ""; // the server's last message
 
 function write(facts) {
   Object.assign(main.dataset, {
@@ -265,15 +265,15 @@ function write(facts) {
     $("name").value = $("name").dataset.last = facts.name;
   }
   $("exact").textContent = facts.acts
-    ? "Settings or single networks were changed on the way. The run keeps the present state; its command trains anew with the last settings, which is another run."
-    : "The command makes the same run: it goes on with the saved one, to the end.";
+    ? "You changed settings or single networks during the training. The saved run keeps the current state; its command starts a new training with the last settings."
+    : "The command makes the same run: it resumes the saved one and trains to the end.";
 }
 
 function plain(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-/** Show a value in a field, unless someone is about to change it. */
+/** Show a value in a field, unless the user is editing it. */
 function put(field, value) {
   if (document.activeElement === field && field.tagName === "INPUT") return;
   if (field.tagName === "SELECT" && ![...field.options].some((x) => x.value === value)) {
@@ -298,7 +298,7 @@ async function act(name, given = {}) {
   }
 }
 
-/** The server's answer to an act; null, and a line, if it has refused or failed. */
+/** The server's answer to an action; null and a message if it refused or failed. */
 async function told(answer) {
   if (!(answer.headers.get("content-type") || "").startsWith("application/json")) {
     say(wrong(answer), true);
@@ -313,7 +313,7 @@ async function told(answer) {
 }
 
 function wrong(answer) {
-  if (answer.status === 413) return "larger than the limit of 8 MiB; --data=FILE reads larger files";
+  if (answer.status === 413) return "the file is larger than 8 MiB; start the command with --data=FILE for larger files";
   return `the server answers ${answer.status} ${answer.statusText}`;
 }
 
@@ -340,7 +340,7 @@ async function watch() {
       after = next.facts.number;
       await take(next);
     } catch (error) {
-      // A fetch that reaches no server is a TypeError.
+      // fetch raises TypeError if it cannot reach the server.
       if (after) say(error instanceof TypeError ? ENDED : error.message, true);
       after = curveOf = realOf = 0;
       await new Promise((done) => setTimeout(done, 1000));
@@ -354,7 +354,7 @@ async function take(next) {
   if (facts.start !== curveOf) [curve, curveOf] = [[], facts.start];
   const last = curve.length ? curve[curve.length - 1][0] : 0;
   curve.push(...facts.curve.filter((point) => point[0] > last));
-  // The last point stays: the number of the next begins after it.
+  // Keep the last point: new points are those after its number.
   if (curve.length > LONGEST) curve = curve.filter((_, i) => (curve.length - 1 - i) % 2 === 0);
   if (facts.cloud !== realOf) {
     const answer = await fetch("/real");
@@ -371,7 +371,7 @@ async function take(next) {
   $("rate").textContent = facts.playing && seconds > 0.5 ? ((arrived.length - 1) / seconds).toFixed(0) : "–";
 }
 
-// What a person does.
+// Actions of the user.
 
 function drawing(on) {
   strokes = on ? [] : null;
@@ -428,7 +428,7 @@ $("file").addEventListener("change", async (event) => {
     const answer = await fetch(`/file?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
     await told(answer);
   } catch {
-    say(`${file.name} cannot be sent: larger than 8 MiB, or changed meanwhile`, true);
+    say(`${file.name} cannot be sent: it is larger than 8 MiB or was changed meanwhile`, true);
   }
 });
 $("settings").addEventListener("change", (event) => {
@@ -443,10 +443,10 @@ $("settings").addEventListener("keydown", (event) => {
 $("save").addEventListener("submit", async () => {
   const saved = await act("save", { name: $("name").value.trim() });
   if (!saved) return;
-  const whose = saved.exact ? "This command goes on with it, to the end:" : "This command trains anew with its last settings:";
+  const whose = saved.exact ? "This command resumes it and trains to the end:" : "This command starts a new training with its last settings:";
   $("where").textContent = `Saved in ${saved.directory}, exact fit ratio ${number(saved.fit ?? NaN)}. ${whose}`;
   const words = saved.command.split(" ").map((word) => {
-    const span = document.createElement("span"); // a line breaks between words, not at hyphens
+    const span = document.createElement("span"); // break lines between words, not at hyphens
     span.textContent = word;
     return [span, " "];
   });

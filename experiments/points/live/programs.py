@@ -1,8 +1,8 @@
-"""The compiled functions of the live page, one set for each choice of static settings.
+"""The compiled functions of the live page, one set per choice of static settings.
 
-Learning rates, penalty weight, clip bound, number of epochs and the cloud are arguments, so
-another of these compiles nothing. ``advance`` makes the updates of the command line's program
-in their order, any number of them at a time.
+Learning rates, penalty weight, clip bound, number of epochs and the cloud are arguments, so a
+change of these needs no compilation. ``advance`` makes any number of the same updates as the
+command line's program, in the same order.
 """
 
 import functools
@@ -25,22 +25,22 @@ from jaxgan.training.gan import Gan, GanState, draw_key
 from jaxgan.training.lanes import over_lanes
 from jaxgan.training.program import RARELY
 
-ARROWS = 128  # samples whose gradients are shown
-LINES, NODES = 9, 33  # of the latent grid either way: lines, and points on each of them
-EDGE = 0.0125  # share of the normal law beyond either edge of the latent grid
-SINGLE = 100  # purpose of draws of updates of one network, beyond those of the library
+ARROWS = 128  # number of samples with visible gradients
+LINES, NODES = 9, 33  # of the latent grid in each direction: lines, and points per line
+EDGE = 0.0125  # share of the normal distribution beyond each edge of the grid
+SINGLE = 100  # random draws of single-network updates, distinct from the library's
 NETWORKS = ("critic", "generator")
 
 
 class Programs(NamedTuple):
-    """Compiled functions of one choice of static settings; a lane is what ``lane_of`` makes.
+    """Compiled functions for one choice of static settings; lanes come from ``lane_of``.
 
     Attributes:
       init: ``(lane) -> state``, leaves ``[1, ...]``.
-      advance: ``(state, lane, count) -> (state, {name: []})``: updates within an epoch, and
-        the sums of their metrics.
-      step: Network to ``(state, lane, number) -> state``: one update of that network alone,
-        by the draws of that number.
+      advance: ``(state, lane, count) -> (state, {name: []})``: ``count`` updates within an
+        epoch, and the sums of their metrics.
+      step: ``(state, lane, number) -> state`` by network: one update of this network alone,
+        with the random draws of this number.
       picture: ``(state, lane, places [P, 2], z [L, D]) -> Picture``.
       measure: ``(state, lane) -> {name: []}``, as the command line measures an epoch.
     """
@@ -53,14 +53,14 @@ class Programs(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """What is seen, in units of training.
+    """The content of the picture, in units of training.
 
     Attributes:
-      fake: Samples of the generator ``[N, 2]``, the same latents every time.
+      fake: Generated samples ``[N, 2]``, always of the same latents.
       scores: The critic's scores ``[P]``.
-      pull: Where the generator's loss pulls the first samples, ``[ARROWS, 2]``: its negative
-        gradient, times the number of samples.
-      grid: Images of the latent grid ``[L, 2]``.
+      pull: Negative gradients ``[ARROWS, 2]`` of the generator's loss by the first samples,
+        times the number of samples.
+      grid: The latent grid, mapped by the generator, ``[L, 2]``.
     """
 
     fake: Any
@@ -70,14 +70,14 @@ class Picture(NamedTuple):
 
 
 def lane_of(config: Config, lane: Lane) -> Traced:
-    """The one lane of a configuration, on a device, with leaves ``[1, ...]``."""
+    """Put the only lane of a configuration on a device, with leaves ``[1, ...]``."""
     (values,) = config.combinations()
     values = {"critic_learning_rate": values["learning_rate"]} | values
     return on_device(config, stack([with_values(lane, values)]))
 
 
 def programs_of(config: Config) -> Programs:
-    """The functions of a configuration; those of the same static settings are the same."""
+    """Return the functions of a configuration; equal static settings share them."""
     names = ("penalty_weight", "clip")
     some = {name: (1.0,) if getattr(config, name) else () for name in names}
     usual = {"data": "", "data_key": "", "columns": (), "modes": "", "standardize": True}
@@ -89,7 +89,7 @@ def programs_of(config: Config) -> Programs:
 @functools.lru_cache(32)
 def _programs(config: Config) -> Programs:
     def compiled(function: Callable[..., Any], **options: Any) -> Any:
-        """Compile ``function(gan, state, lane, *shared)`` of one lane."""
+        """Compile ``function(gan, state, lane, *shared)`` for one lane."""
 
         def all_lanes(state, lane, *shared):
             def one(state, lane, shared):
@@ -100,7 +100,7 @@ def _programs(config: Config) -> Programs:
         return jax.jit(all_lanes, **options)
 
     def first(function: Callable[..., Any], **options: Any) -> Any:
-        """The same, without the axis of lanes in the results."""
+        """Compile in the same way, without the axis of lanes in the results."""
         run = compiled(function, **options)
 
         def once(state, lane, *shared):
@@ -128,7 +128,7 @@ def _programs(config: Config) -> Programs:
 
 
 def without_clusters(lane: Traced) -> Traced:
-    """The lane without what only measures need, whose shape differs from cloud to cloud."""
+    """Drop what only measures need, because its shape differs between clouds."""
     return lane._replace(clusters=lane.clusters[:, :1, :1])
 
 
@@ -158,12 +158,12 @@ def _advance(
 def _step(
     config: Config, network: str, gan: Gan, state: GanState, lane: Traced, number: Array
 ) -> GanState:
-    """One update of one network: a step of a GAN whose other network stands still."""
+    """Update one network: a step of a GAN whose other network is frozen."""
     still = NETWORKS[1 - NETWORKS.index(network)]
     gan = build(config, lane.values, still)
     key = draw_key(state.key, SINGLE, number)
     chosen = jax.random.randint(key, (1, config.batch_size), 0, len(lane.train))
-    idle = getattr(gan.init(key, lane.train[:1]), still).opt  # holds no numbers
+    idle = getattr(gan.init(key, lane.train[:1]), still).opt  # contains no arrays
     nets = {still: replace(getattr(state, still), opt=idle)}
     new, _ = epochs.step(gan, replace(state, key=key, **nets), lane.train[chosen])
     if network == "critic":
@@ -186,10 +186,10 @@ def _picture(
 
 
 def latent_grid(config: Config) -> np.ndarray:
-    """Latents along the lines of a grid, ``[L, D]``, the first two coordinates moving.
+    """Return latents ``[L, D]`` along the lines of a grid in the first two coordinates.
 
-    There are ``LINES`` lines of ``NODES`` points each, first along the first coordinate, then
-    along the second; or one line, where there is one coordinate. The other coordinates are 0.
+    In each direction there are ``LINES`` lines of ``NODES`` points, or one line if there is a
+    single coordinate. All other coordinates are 0.
     """
     share = np.linspace(EDGE, 1 - EDGE, NODES)
     side = scipy.special.ndtri(share) if config.latent == "normal" else 2 * share - 1
@@ -203,16 +203,15 @@ def latent_grid(config: Config) -> np.ndarray:
 
 
 def carried(old: GanState, new: GanState, optimizers: bool) -> tuple[GanState, list[str]]:
-    """Go on with trained networks under other settings.
+    """Continue with trained networks under new settings.
 
     Args:
-      old: As it was trained, leaves ``[1, ...]``.
-      new: A first state under the new settings.
-      optimizers: Whether the optimizers are the same, so that their states go on too.
+      old: The trained state, leaves ``[1, ...]``.
+      new: An initial state under the new settings.
+      optimizers: Whether the optimizers are the same, so that their states are kept, too.
 
     Returns:
-      The new state, whose networks are the old ones where they have the same shapes; and what
-      starts anew.
+      The new state, with the old networks where shapes agree; and the names of what restarts.
     """
     anew = []
     nets = {}
@@ -231,7 +230,7 @@ def carried(old: GanState, new: GanState, optimizers: bool) -> tuple[GanState, l
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two trees have the same structure, shapes and dtypes."""
+    """Return whether two trees have the same structure, shapes and dtypes."""
     layout = [jax.tree.map(lambda x: (x.shape, str(x.dtype)), x) for x in (one, other)]
     same = jax.tree.structure(one) == jax.tree.structure(other)
     return same and layout[0] == layout[1]

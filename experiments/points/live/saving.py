@@ -1,4 +1,4 @@
-"""What is seen on the live page as a run directory, and the command that makes it."""
+"""Save the training of the live page as a run directory, with a command for it."""
 
 import dataclasses
 import shlex
@@ -17,24 +17,24 @@ from jaxgan.errors import InputError
 from jaxgan.runs import Run, checkpoint, stoppable
 from jaxgan.runtime import replacing
 
-CLOUD = "cloud.npy"  # in the directory of a run on a cloud that has no file of its own
+CLOUD = "cloud.npy"  # in the run directory, for a cloud without a file
 
 
 class Trained(NamedTuple):
-    """A training as it is saved.
+    """A training to save.
 
     Attributes:
-      config: The present settings.
+      config: The current settings.
       cloud: The points.
-      own: Whether the cloud has no name for the command line, and is saved with the run.
-      lane: The lane from which it starts.
-      state: The present state, leaves ``[1, ...]``.
-      records: Lines of ``metrics.jsonl``, one per epoch.
-      boundary: Epochs, and the state, at the end of the last whole interval, from which the
-        command line goes on.
+      own: Whether the cloud has no name on the command line and is saved with the run.
+      lane: The lane that it started from.
+      state: The current state, leaves ``[1, ...]``.
+      records: Records of ``metrics.jsonl``, one per epoch.
+      boundary: Number of epochs and state at the end of the last complete interval, where the
+        command line can resume.
       frames: Samples and scores at the ends of intervals, by epoch.
-      acts: What a command cannot repeat: settings that were changed on the way, updates of one
-        network. Without them the command makes the same run.
+      acts: Actions that a command cannot repeat: changes of settings during the training, and
+        updates of a single network. Without them the command makes the same run.
     """
 
     config: Config
@@ -49,10 +49,10 @@ class Trained(NamedTuple):
 
 
 def check_name(name: str) -> None:
-    """Refuse what is not the name of a folder.
+    """Check the name of a folder.
 
     Raises:
-      InputError: If it is not.
+      InputError: If it is not a plain folder name.
     """
     plain = name not in ("", ".", "..") and Path(name).name == name and name.isprintable()
     if not plain or len(name.encode()) > 200:
@@ -60,7 +60,7 @@ def check_name(name: str) -> None:
 
 
 def free_name(home: Path, name: str) -> str:
-    """The name, or ``name-2``, ``name-3`` and so on, the first that no folder has."""
+    """Return the first of ``name``, ``name-2``, ``name-3``, ... that does not exist."""
     number, free = 1, name
     while (home / free).exists():
         number += 1
@@ -69,7 +69,7 @@ def free_name(home: Path, name: str) -> str:
 
 
 def flags_of(config: Config, cloud: PointCloud) -> list[str]:
-    """The flags with which the points laboratory resolves to these settings, and no others."""
+    """Return flags that make the points laboratory resolve to exactly these settings."""
     given: dict[str, Any] = {"variant": (config.variant,), "data": config.data}
     fields = [field.name for field in dataclasses.fields(config)]
     for _ in fields:
@@ -78,8 +78,8 @@ def flags_of(config: Config, cloud: PointCloud) -> list[str]:
         if not names:
             break
         if names == ["critic_learning_rate"] and config.critic_learning_rate is None:
-            names = ["learning_rate"]  # given, it is the critic's too
-        # An empty list follows from other settings: there is no penalty, or no bound.
+            names = ["learning_rate"]  # if it is given, it is also the critic's
+        # An empty list means that there is no penalty or no bound: it needs no flag.
         given |= {n: value for n in names if (value := getattr(config, n)) != ()}
         given["optimizer"] = (config.optimizer,)
     else:
@@ -99,7 +99,7 @@ def _spell(value: Any) -> str:
 
 
 def command_of(config: Config, cloud: PointCloud, directory: Path) -> str:
-    """The command that trains with these settings in that directory, for a shell."""
+    """Return the shell command that trains with these settings in this directory."""
     out, name = directory.parent.parent, directory.name
     flags = flags_of(config, cloud)
     flags += [] if str(out) == "runs" else [f"--out={out}"]
@@ -107,13 +107,13 @@ def command_of(config: Config, cloud: PointCloud, directory: Path) -> str:
 
 
 class Saved(NamedTuple):
-    """A run that was saved.
+    """A saved run.
 
     Attributes:
       directory: Its folder.
-      command: The command; without acts it goes on with the folder's run, with them it makes
-        another run with the last settings.
-      exact: Whether the command makes the run that was seen.
+      command: Without acts, the command resumes the run in the folder; with acts, it starts a
+        new run with the last settings.
+      exact: Whether the command reproduces the run.
       fit: Fit ratio of the generator.
     """
 
@@ -126,14 +126,14 @@ class Saved(NamedTuple):
 def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: None) -> Saved:
     """Write a run directory that does not exist yet.
 
-    Without acts it is that of an interrupted command, with pictures and samples of the present
-    state: the command goes on from the last interval. With acts it is complete, and its
-    settings name the acts.
+    Without acts, it looks like that of an interrupted command, with pictures and samples of
+    the current state, and the command resumes it from the last interval. With acts, it looks
+    complete, and its settings list the acts.
 
     Args:
       directory: ``<out>/points/<name>``.
       trained: The training.
-      check: Called on the way; raises ``Stopped`` where a signal has come.
+      check: Called in between; raises ``Stopped`` after a signal.
 
     Raises:
       InputError: If nothing was trained, or the directory exists or cannot be written.
@@ -162,7 +162,7 @@ def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: 
 
 
 def _fill(record: Run, config: Config, trained: Trained) -> dict[str, Any]:
-    """Write all but the settings and the cloud; returns the summary."""
+    """Write everything except the settings and the cloud; return the summary."""
     record.log(list(trained.records))
     for epoch, (fake, scores) in trained.frames.items():
         run.draw_frame(

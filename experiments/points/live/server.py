@@ -1,4 +1,4 @@
-"""Serve the live page to this machine alone. Needs Starlette and uvicorn: ``jaxgan[ui]``."""
+"""Serve the live page on this machine. Needs Starlette and uvicorn: ``jaxgan[ui]``."""
 
 import asyncio
 import re
@@ -13,8 +13,8 @@ from experiments.points.live.session import Session
 from experiments.points.live.shots import encoded, finite
 from jaxgan.errors import InputError
 
-LONGEST = 2**23  # bytes that a request may send: a drawing, or a file of points
-PATIENCE = 20.0  # seconds that a request waits for the next picture
+LONGEST = 2**23  # most bytes of a request: a drawing or a file of points
+PATIENCE = 20.0  # longest wait of a request for the next picture, seconds
 FIELD = (72, 48)  # columns and rows of figures.field_points
 FILES = {
     "page.html": "text/html; charset=utf-8",
@@ -35,10 +35,10 @@ SITE = web.Site(
 
 
 def require() -> None:
-    """Refuse to go on without the libraries of the page.
+    """Check that the libraries of the page are installed.
 
     Raises:
-      InputError: If one is not installed.
+      InputError: If one is missing.
     """
     try:
         import starlette  # noqa: F401
@@ -49,7 +49,7 @@ def require() -> None:
 
 
 def what_there_is() -> dict[str, Any]:
-    """What the page may choose from, and the shapes of what it gets."""
+    """Return the choices of the page and the shapes of its data."""
     named = {name: x.choices for name, x in choices.SETTINGS.items() if x.choices}
     return {
         **named,
@@ -71,7 +71,7 @@ class Feed:
         self._next: asyncio.Future[None] | None = None
 
     def tell(self) -> None:
-        """Say that there is a new shot; any thread may."""
+        """Announce a new shot; any thread may call this."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
 
@@ -81,19 +81,19 @@ class Feed:
             waited.set_result(None)
 
     async def wait(self, ready: Callable[[], bool]) -> None:
-        """Return once something is so, or after ``PATIENCE``."""
+        """Return once ``ready`` is true, or after ``PATIENCE`` seconds."""
         self._loop = asyncio.get_running_loop()
         end = self._loop.time() + PATIENCE
         while not ready() and (left := end - self._loop.time()) > 0:
             if self._next is None:
                 self._next = self._loop.create_future()
-            # Others may wait for the same. A shot that comes between the look and the wait is
-            # found at the next look.
+            # Other requests may wait, too. A shot that arrives between check and wait is found
+            # by the next check.
             await asyncio.wait([self._next], timeout=min(left, 0.2))
 
 
 def application(session: Session, feed: Feed) -> Any:
-    """The page of a session, an ASGI application that is yet to be guarded."""
+    """Make the ASGI application of a session's page; ``web.guarded`` must wrap it."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
@@ -126,7 +126,7 @@ def application(session: Session, feed: Feed) -> Any:
             answer = await asyncio.wrap_future(session.ask(act, **given))
         except (InputError, OSError, TypeError) as error:
             line = " ".join(str(error).split())
-            return JSONResponse({"error": line})  # refused, as the page expects
+            return JSONResponse({"error": line})  # the page expects errors in this form
         return JSONResponse({"answer": finite(answer)})
 
     async def act(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the controls of the live page do, and what the page is told."""
+"""The actions of the live page's controls, and the data for the page."""
 
 import queue
 import time
@@ -20,23 +20,23 @@ from jaxgan.data import points
 from jaxgan.data.points import PointCloud
 from jaxgan.errors import InputError, lookup
 
-RATE = 15  # pictures a second, at most
-SLOW = 0.5  # seconds from update to update in slow motion
-IDLE = 0.05  # seconds between two looks at signals
-SPLIT = ("seed", "train_size", "standardize")  # settings that decide a ground
-# What settings and files that no check has caught may raise.
+RATE = 15  # most pictures per second
+SLOW = 0.5  # seconds between updates in slow motion
+IDLE = 0.05  # seconds between checks for signals
+SPLIT = ("seed", "train_size", "standardize")  # settings that determine a ground
+# Errors that unchecked settings and files may raise.
 UNFIT = (ArithmeticError, ValueError, MemoryError, jax.errors.JaxRuntimeError)
 FAST, EACH, SLOW_MOTION = choices.SPEEDS
 
 
 class Session:
-    """A training and its controls. ``ask`` may be called by any thread, all else by one.
+    """A training and its controls. Any thread may call ``ask``; only one may call the rest.
 
     Args:
       config: The settings at the start.
       cloud: The points at the start.
-      home: Folder that gets the runs.
-      name: Of the first run that is saved.
+      home: Folder for saved runs.
+      name: Name of the first saved run.
       tell: Called after every shot.
     """
 
@@ -50,7 +50,7 @@ class Session:
     ):
         self.home, self.tell = home, tell
         self.name = saving.free_name(home, name)
-        self._file = config.data_key, config.columns  # how files are read
+        self._file = config.data_key, config.columns  # options for reading files
         self._check: Callable[[], None] = lambda: None
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]]
         self._asked = queue.SimpleQueue()
@@ -66,7 +66,7 @@ class Session:
         self._begin(config, cloud)
 
     def _begin(self, config: Config, cloud: PointCloud | None = None, own: bool = False):
-        """Train anew, perhaps on another cloud."""
+        """Start a new training, perhaps on another cloud."""
         if cloud is not None:
             ground = ground_of(config, cloud, own=own)
             self.cloud_number += 1
@@ -81,35 +81,34 @@ class Session:
         self.start += 1
         self._show()
 
-    # What a person may ask for. Each returns a sentence, or raises InputError and changes
-    # nothing.
+    # Actions of the user. Each returns a message, or raises InputError and changes nothing.
 
     def ask(self, act: str, **given: Any) -> Future[Any]:
-        """Have an act done between two pictures; the future has what it returns or raises."""
+        """Schedule an action between two pictures; the future gets its result or error."""
         future: Future[Any] = Future()
         self._asked.put((lambda: lookup("act", act, self._acts)(**given), future))
         return future
 
     def play(self) -> str:
-        """Train."""
+        """Start or continue the training."""
         if self.training.done:
             epochs = self.training.config.epochs
-            raise InputError(f"the {epochs} epochs are done; with more epochs it goes on")
+            raise InputError(f"the {epochs} epochs are done; raise Epochs to continue")
         self.playing, self.message = True, ""
         return ""
 
     def pause(self) -> str:
-        """Stand still."""
+        """Pause the training."""
         self.playing = False
         return ""
 
     def pace(self, speed: str) -> str:
-        """Train at another speed."""
+        """Change the speed of the training."""
         self.speed = lookup("speed", speed, {name: name for name in choices.SPEEDS})
         return ""
 
     def step(self, of: str) -> str:
-        """One update: of one network alone, or of both with all critic steps."""
+        """Make one update: of one network, or of both with all critic steps."""
         lookup("step", of, dict.fromkeys((*NETWORKS, "both")))
         self.playing = False
         if of == "both":
@@ -120,13 +119,13 @@ class Session:
         return ""
 
     def reset(self) -> str:
-        """Networks anew, from the seed."""
+        """Restart with new networks from the seed."""
         self.playing = False
         self._begin(self.training.config)
         return ""
 
     def change(self, **settings: Any) -> str:
-        """Change settings; training goes on with the present networks where they fit."""
+        """Change settings; the training continues with the current networks if they fit."""
         training = self.training
         new = choices.changed(training.config, settings, training.ground.cloud)
         anew = new.seed != training.config.seed
@@ -138,33 +137,33 @@ class Session:
         parts = training.change(new)
         self.message = ""
         self._show()
-        return f"start anew: {', '.join(parts)}" if parts else ""
+        return f"restarted: {', '.join(parts)}" if parts else ""
 
     def usual(self) -> str:
-        """The command line's own settings of the variant; networks anew."""
+        """Restart with the command line's default settings of the variant."""
         old = self.training
         self._begin(choices.usual_of(old.config, old.config.variant, old.ground.cloud))
         return f"the settings of --variant={old.config.variant}"
 
     def choose(self, cloud: str) -> str:
-        """Train anew on a built-in cloud."""
+        """Restart on a built-in cloud."""
         lookup("cloud", cloud, points.POINT_CLOUDS)
         self._another(points.load(cloud), cloud)
         return ""
 
     def draw(self, strokes: Any) -> str:
-        """Train anew on a cloud that is drawn by hand."""
+        """Restart on a cloud that is drawn by hand."""
         self._another(clouds.draw(strokes), clouds.DRAWN, own=True)
         return f"{clouds.COUNT} points along the strokes"
 
     def load(self, name: str, content: bytes) -> str:
-        """Train anew on the points of a file."""
+        """Restart on the points of a file."""
         cloud = clouds.read(name, content, *self._file)
         self._another(cloud, clouds.FILE, own=True)
         return "; ".join([f"{len(cloud.points)} points", *cloud.notes])
 
     def _another(self, cloud: PointCloud, data: str, *, own: bool = False) -> None:
-        """Train anew on another cloud, to whose size the training fits."""
+        """Restart on another cloud, with settings that fit its size."""
         old, cloud = self.training.config, modes.add(cloud)
         given = {"data": data, "variant": (old.variant,), "optimizer": (old.optimizer,)}
         ((usual,), _) = resolve(load=lambda *_: cloud, **given)
@@ -178,7 +177,7 @@ class Session:
         self._begin(config, cloud, own)
 
     def save(self, name: str) -> dict[str, Any]:
-        """Save what is seen as a run; returns where it is, and the command."""
+        """Save the training as a run; return its folder and command."""
         saving.check_name(name)
         self.status = "saving"
         self._shoot()
@@ -193,11 +192,11 @@ class Session:
     # The loop.
 
     def run(self, check: Callable[[], None], ends: Callable[[], bool] = lambda: False) -> None:
-        """Do what is asked for, and train while playing.
+        """Carry out actions, and train while playing.
 
         Args:
-          check: Raises ``Stopped`` if a signal has come.
-          ends: Says when to return.
+          check: Raises ``Stopped`` after a signal.
+          ends: Returns whether to stop.
         """
         self._check = check
         while not ends():
@@ -208,7 +207,7 @@ class Session:
                 self._train()
 
     def _obey(self, seconds: float) -> None:
-        """Do what is asked for; wait so long for it."""
+        """Carry out actions; wait at most ``seconds`` for one."""
         try:
             do, future = self._asked.get(seconds > 0, seconds)
         except queue.Empty:
@@ -218,7 +217,7 @@ class Session:
             answer = do()
         except (InputError, OSError, TypeError) as error:
             future.set_exception(error)
-        except UNFIT as error:  # the training goes on: it is the only copy
+        except UNFIT as error:  # keep the training: there is no other copy
             self.status = ""
             first = (str(error) or type(error).__name__).partition("\n")[0][:200]
             future.set_exception(InputError(f"that cannot be done: {first}"))
@@ -228,7 +227,7 @@ class Session:
         self._shoot()
 
     def _train(self) -> None:
-        """Train up to the next picture, and show it."""
+        """Train until the next picture, and show it."""
         began, training = time.monotonic(), self.training
         if self.speed == FAST:
             end = began + 1 / RATE - training.cost
@@ -249,7 +248,7 @@ class Session:
             self.message = f"the {training.config.epochs} epochs are done"
         self._show()
 
-    # What the page is told.
+    # Data for the page.
 
     def _compiling(self) -> None:
         if self.number and self.status == "":
@@ -257,13 +256,13 @@ class Session:
             self._shoot()
 
     def _show(self) -> None:
-        """Make a picture of the present state."""
+        """Make a picture of the current state."""
         self.picture, self._covered = self.training.look(self.number + 1)
         self.status = ""
         self._shoot()
 
     def _shoot(self) -> None:
-        """Tell the page how things are."""
+        """Send the current state to the page."""
         self.number += 1
         training, config, ground = self.training, self.training.config, self.training.ground
         facts = {

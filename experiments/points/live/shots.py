@@ -1,4 +1,4 @@
-"""What the live page is told, and how it is sent."""
+"""The data of the live page and their encoding."""
 
 import json
 import math
@@ -11,14 +11,14 @@ from experiments.points.live.programs import Picture
 
 
 class Shot(NamedTuple):
-    """What the page is told.
+    """One message to the page.
 
     Attributes:
-      number: Grows with every shot.
-      facts: For JSON.
-      picture: As ``Training.look`` returns it.
-      curve: As that of ``Training``.
-      real: Points held out ``[N, 2]``, in shares of what is shown.
+      number: Increases with every shot.
+      facts: JSON values.
+      picture: Picture from ``Training.look``.
+      curve: Curve of ``Training``.
+      real: Held-out points ``[N, 2]``, as shares of the visible area.
     """
 
     number: int
@@ -32,14 +32,14 @@ NO_SHOT = Shot(0, {}, Picture(*[np.zeros(0, np.float32)] * 4), [], np.zeros((0, 
 
 
 def encoded(shot: Shot, after: int) -> bytes:
-    """A shot as the page reads it.
+    """Encode a shot for the page.
 
-    The length of a JSON text (4 bytes, little-endian), the text, padded with blanks to a
-    multiple of 4, then arrays of float32 one after another, whose lengths the text has.
+    The format is: the length of a JSON text (4 bytes, little-endian), the text, padded with
+    spaces to a multiple of 4 bytes, then float32 arrays, whose lengths are in the text.
 
     Args:
-      shot: What is told.
-      after: Number of the last shot that the page has; it gets later points of the curves.
+      shot: The shot.
+      after: Number of the page's last shot; only later points of the curves are sent.
     """
     curve = [point for point in shot.curve if point[0] > after]
     arrays = shot.picture._asdict()
@@ -54,7 +54,7 @@ def encoded(shot: Shot, after: int) -> bytes:
 
 
 def finite(value: Any) -> Any:
-    """The value with ``None`` for numbers that JSON does not have."""
+    """Replace numbers that JSON lacks (NaN, infinity) by ``None``."""
     if isinstance(value, dict):
         return {name: finite(x) for name, x in value.items()}
     if isinstance(value, (list, tuple)):

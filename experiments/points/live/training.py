@@ -1,4 +1,4 @@
-"""One training from its start: updates, the ends of epochs, and the pictures of its state."""
+"""One training: its updates, ends of epochs, and pictures."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -26,19 +26,19 @@ from jaxgan.metrics.coverage import coverage
 from jaxgan.plots import figures
 from jaxgan.plots.figures import Extent
 
-MOST = 20_000  # points of the curves
+MOST = 20_000  # most points of the curves
 LOSSES = ("critic_loss", "generator_loss")
 FITS = ("sliced_ratio", "sliced_ratio_ema")
 
 
 class Ground(NamedTuple):
-    """A cloud, and what is shown of the plane around it.
+    """A cloud and the visible part of the plane.
 
     Attributes:
       cloud: The points.
-      own: Whether it has no name for the command line: a drawing, or a file from the page.
-      lane: What a training with the seed starts from.
-      extent: What is shown.
+      own: Whether it has no name on the command line: a drawing or a file from the page.
+      lane: The lane that a training starts from.
+      extent: The visible part of the plane.
     """
 
     cloud: PointCloud
@@ -47,41 +47,41 @@ class Ground(NamedTuple):
     extent: Extent
 
     def shares(self, data: np.ndarray) -> np.ndarray:
-        """Points ``[N, 2]`` in shares of what is shown, from its left bottom corner."""
+        """Convert points ``[N, 2]`` to shares of the visible area, from the lower left."""
         return ((data - [self.extent.left, self.extent.bottom]) / self.size).astype(np.float32)
 
     @property
     def size(self) -> np.ndarray:
-        """Width and height of what is shown."""
+        """Width and height of the visible area."""
         left, right, bottom, top = self.extent
         return np.array([right - left, top - bottom])
 
 
 def ground_of(config: Config, cloud: PointCloud, *, own: bool = False) -> Ground:
-    """Split a cloud as a configuration says, and choose what is shown."""
+    """Split a cloud by a configuration, and choose the visible area."""
     extent = clouds.extent(cloud, drawn=own and config.data == clouds.DRAWN)
     return Ground(cloud, own, lanes.start(config, cloud.points, config.seed), extent)
 
 
-_known: set[Any] = set()  # functions that are compiled, with shapes of their arguments
+_known: set[Any] = set()  # compiled functions with the shapes of their arguments
 
 
 class Training:
-    """A training, which may be given other settings on the way.
+    """A training whose settings can change at any time.
 
     Args:
       config: The settings.
-      ground: What is trained on.
+      ground: The cloud to train on.
       compiling: Called before a function is compiled.
 
     Attributes:
-      records: Lines of ``metrics.jsonl``, one for each epoch.
-      metrics: The numbers of the last of them.
-      acts: What a command cannot repeat.
-      curve: ``(number, step, critic_loss, generator_loss, fit, fit_ema)``, one for each
-        picture after updates; means since the one before.
-      each: Seconds that an update takes, about; 0 if it is not known.
-      cost: Seconds that a picture takes.
+      records: Records of ``metrics.jsonl``, one per epoch.
+      metrics: The metrics of the last record.
+      acts: Actions that a command cannot repeat.
+      curve: ``(number, step, critic_loss, generator_loss, fit, fit_ema)`` for each picture
+        after updates, as means since the picture before.
+      each: Approximate seconds per update; 0 if unknown.
+      cost: Seconds per picture.
     """
 
     def __init__(self, config: Config, ground: Ground, compiling: Callable[[], None]):
@@ -99,7 +99,7 @@ class Training:
         self._keep(0)
 
     def _prepare(self, config: Config) -> None:
-        """Take the functions, the lane and the latents of the settings."""
+        """Prepare the functions, the lane and the latents for the settings."""
         self.config, self.programs = config, programs_of(config)
         self._lane = lane_of(config, self.ground.lane)
         self._short = without_clusters(self._lane)
@@ -107,7 +107,7 @@ class Training:
         self.each = self.cost = 0.0
 
     def _call(self, function: Any, *arguments: Any) -> Any:
-        """Call a compiled function, and say so if it has to be compiled first."""
+        """Call a compiled function; announce it if it must be compiled first."""
         key = function, tuple(np.shape(x) for x in jax.tree.leaves(arguments))
         if key not in _known:
             self._compiling()
@@ -116,27 +116,27 @@ class Training:
 
     @property
     def step(self) -> int:
-        """Updates of the generator."""
+        """Number of generator updates so far."""
         return int(self.state.step[0])
 
     @property
     def begun(self) -> bool:
-        """Whether anything was trained."""
+        """Whether there was any update."""
         return self.step > 0 or bool(self.acts)
 
     @property
     def done(self) -> bool:
-        """Whether all epochs are trained."""
+        """Whether all epochs are done."""
         return self.step >= self.config.updates
 
     @property
     def finite(self) -> bool:
-        """Whether the losses and the samples are finite, as far as is known."""
+        """Whether the last known losses and samples are finite."""
         watched = [self.metrics.get(name, 0.0) for name in (*LOSSES, "spread")]
         return bool(np.isfinite(watched).all())
 
     def advance(self, count: int) -> None:
-        """Make so many updates of both networks, or those that are left of the epoch."""
+        """Make ``count`` updates of both networks, or fewer at the end of an epoch."""
         steps = self.config.steps_per_epoch
         count = max(1, min(count, steps - self.step % steps))
         began = time.monotonic()
@@ -161,7 +161,7 @@ class Training:
             self._end_epoch()
 
     def change(self, config: Config) -> list[str]:
-        """Go on with other settings; returns what starts anew. What fails changes nothing."""
+        """Continue with new settings; return what restarts. An error changes nothing."""
         kept = vars(self) | {"acts": list(self.acts)}
         try:
             return self._change(config)
@@ -187,7 +187,7 @@ class Training:
         self.acts.append({"step": self.step} | dict(act))
 
     def _end_epoch(self) -> None:
-        """Measure, and keep what a run directory has of an epoch."""
+        """Measure the epoch and keep its data for a run directory."""
         count = self._in_epoch.pop("count", 0)
         if not count:
             return
@@ -202,7 +202,7 @@ class Training:
             self._keep(epoch)
 
     def _keep(self, epoch: int) -> None:
-        """Keep the end of an interval: the state, and what the command line's frame shows."""
+        """Keep the state at the end of an interval, and the content of its frame."""
         seen = self._look(figures.extent_of(self.ground.cloud.points))
         self._frames[epoch] = self._in_data(seen.fake), seen.scores.astype(float)
         self._boundary = epoch, self.state
@@ -216,14 +216,14 @@ class Training:
         return self._call(self.programs.picture, self.state, self._short, places, self.latents)
 
     def look(self, number: int) -> tuple[Picture, list[Any] | None]:
-        """The picture of the state, which becomes a point of the curves.
+        """Make a picture of the state and add a point to the curves.
 
         Args:
-          number: Of the picture.
+          number: Number of the picture.
 
         Returns:
-          The picture, points and arrows in shares of what is shown; and how many modes the
-          samples reach, of how many, and the share of samples on a mode, where modes are known.
+          The picture, with points and arrows as shares of the visible area; and, if modes are
+          known, the number of modes reached, their total, and the share of samples on a mode.
         """
         began = time.monotonic()
         seen = self._look(self.ground.extent)
@@ -247,7 +247,7 @@ class Training:
         return Picture(shares(fake), seen.scores, pull.astype(np.float32), grid), covered
 
     def trained(self) -> Trained:
-        """What is saved."""
+        """The training to save."""
         return Trained(
             self.config,
             self.ground.cloud,

@@ -1,4 +1,4 @@
-"""Flavours of checkpoints; the first that recognises the keys of a file opens it."""
+"""Flavours of checkpoints; the first one that recognises the keys of a file loads it."""
 
 import dataclasses
 import os
@@ -33,7 +33,7 @@ FLAVOURS: dict[str, Callable[[Checkpoint], Pretrained | None]] = {
     "genforce PGGAN": genforce_pggan.find,
     "genforce StyleGAN": genforce_stylegan.find,
     "genforce StyleGAN2": genforce_stylegan2.find,
-    "MobileStyleGAN": mobilestylegan_ckpt.find,  # its teacher looks like the next one
+    "MobileStyleGAN": mobilestylegan_ckpt.find,  # its teacher looks like the next
     "rosinality StyleGAN2": rosinality.find,
     "BasicSR StyleGAN2": basicsr.find,
     "NVlabs StyleGAN2": nvlabs.find,
@@ -50,7 +50,7 @@ def load(
     weights: str | None,
     settings: Settings,
 ) -> Pretrained:
-    """Open a generator; arguments and errors as for ``convert.load``."""
+    """Load a generator; arguments and errors as for ``convert.load``."""
     on_offer = str(path) in zoo.GENERATORS and not os.path.exists(path)
     file = zoo.generator(str(path), say) if on_offer else path
     generator = _open(file, network, weights, settings)
@@ -63,7 +63,7 @@ def load(
 def _open(
     path: str | Path, network: nn.Module | None, weights: str | None, settings: Settings
 ) -> Pretrained:
-    """Open a generator whatever kind of path it has."""
+    """Load a generator from any kind of path."""
     mobile = mobilestylegan.is_path(Path(path))
     config = exported.config_beside(Path(path))
     if os.path.isdir(path) and not (mobile or Path(path, own.FILE).exists()):
@@ -76,14 +76,16 @@ def _open(
     if own_run:
         return own.load(Path(path), network)
     if network is not None:
-        raise InputError(f"{path} is no run of jaxgan.fit: its network is known, so pass none")
+        raise InputError(
+            f"{path} is not a run of jaxgan.fit: its network is known, so do not pass one"
+        )
     if mobile:
         return _placed(mobilestylegan.load(Path(path)))
     return _placed(_find(path, weights, settings))
 
 
 def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrained:
-    """Open the generator of a file of arrays."""
+    """Load the generator from a file of arrays."""
     value = torchfile.read(path)
     arrays = torchfile.tensors_of(value, path)
     checkpoint = Checkpoint(str(path), value, arrays, weights, settings)
@@ -94,15 +96,17 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
                 return generator
         what = strangers.content(value, arrays)
     except InputError:
-        what = strangers.unsupported(list(arrays))  # parts of some look like what is read
+        what = strangers.unsupported(
+            list(arrays)
+        )  # parts of some look like a supported generator
         if not what:
             raise
     known = ", ".join([*FLAVOURS, "a run of jaxgan"])
-    raise InputError(f"{path} holds {what}; generators that are read: {known}")
+    raise InputError(f"{path} holds {what}; supported generators: {known}")
 
 
 def _placed(generator: Pretrained) -> Pretrained:
-    """Put parameters on the device, and copy views of a file, which others may write anew."""
+    """Put parameters on the device; copy views of the file, which may be overwritten."""
     styles = [style._replace(weight=mapped.copied(style.weight)) for style in generator.styles]
     average = None if generator.average is None else mapped.copied(generator.average)
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""The mapping networks of StyleGAN and StyleGAN2, with labels and without."""
+"""Load the mapping networks of StyleGAN and StyleGAN2, with or without labels."""
 
 import math
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from jaxgan.convert.formats.state_dict import StateDict
 from jaxgan.convert.place import place
 from jaxgan.networks import stylegan2
 
-RATE = 0.01  # learning rate of a mapping network, a factor of its weights and biases
+RATE = 0.01  # lr multiplier of a mapping network, a factor of its weights and biases
 
 
 class Names(NamedTuple):
     """Names of the arrays of a mapping network in a flavour.
 
     Attributes:
-      dense: Layer i to the prefix of its weight ``[out, in]`` and bias ``[out]``.
-      embed: Prefix of the weight ``[E, C]`` and the bias ``[E]`` that embed labels. Labels
-        and latents are normalised each alone.
-      label: Name of the matrix ``[C, E]`` that embeds labels instead. Labels and latents
-        are normalised together.
+      dense: Maps layer i to the prefix of its weight ``[out, in]`` and bias ``[out]``.
+      embed: Prefix of the weight ``[E, C]`` and bias ``[E]`` that embed labels, for networks
+        that normalise labels and latents separately.
+      label: Name of the matrix ``[C, E]`` that embeds labels, for networks that normalise
+        labels and latents together.
     """
 
     dense: Callable[[int], str]
@@ -34,8 +34,7 @@ class Encoder(NamedTuple):
 
     Attributes:
       network: The network.
-      layers: Number of codes that it makes of a latent, each for a layer; 0 for one code
-        for all.
+      layers: Number of codes per latent, one per layer; 0 if one code serves all layers.
       params: Its parameters.
       z_dim: Length of a latent.
       num_labels: Length of a label; 0 if there are none.
@@ -66,10 +65,10 @@ def take(
       names: Their names.
       depth: Number of layers.
       features: Length of a code.
-      layers: Number of codes of an image.
+      layers: Number of codes per image.
       kind: Class of the network.
       gain: Factor of all weights.
-      wscale: Whether a weight is stored without its gain, which depends on its inputs.
+      wscale: Whether weights are stored without the gain of an equalised learning rate.
 
     Raises:
       InputError: If an array is missing or misshapen.
@@ -93,13 +92,15 @@ def take(
         params[f"dense_{i}"] = {"kernel": place(weight.T, scale), "bias": bias * RATE}
         inputs = len(weight)
     if z_dim <= 0:
-        raise state.error(f"its {names.dense(0)}weight takes {embedding} of a label, no latent")
+        raise state.error(
+            f"its {names.dense(0)}weight takes {embedding} inputs of a label and no latent"
+        )
     network = kind(depth, features, hidden, embedding or None, joint)
     return Encoder(network, layers if many else 0, params, z_dim, num_labels)
 
 
 def _take_embedding(state: StateDict, names: Names, wscale: bool) -> tuple[dict, bool]:
-    """Take what embeds labels, and tell whether they are normalised with the latents."""
+    """Take the embedding of labels; return also whether they are normalised with latents."""
     if names.label and names.label in state:
         kernel = state.take(names.label, (None, None))
         bias = np.zeros(kernel.shape[1], np.float32)

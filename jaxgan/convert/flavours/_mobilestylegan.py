@@ -1,4 +1,4 @@
-"""The network of MobileStyleGAN, which files hold in two forms."""
+"""Build MobileStyleGAN from arrays, for both of its file formats."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ FLAVOUR = "MobileStyleGAN"
 
 
 def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
-    """Assemble a generator from arrays whose constant factors are multiplied together.
+    """Build a generator from arrays with constant factors already multiplied in.
 
     Args:
       state: ``mapping.{i}.weight`` ``[out, in]`` and ``.bias``; ``input.input``; of each layer
@@ -54,8 +54,8 @@ def assemble(state: StateDict, average: np.ndarray | None = None) -> Pretrained:
 class _Reader:
     """Takes the arrays into trees of parameters.
 
-    In ``networks.mobilestylegan`` the four bands of channels lie one after another. In the
-    files the three bands of differences alternate, so the parameters are reordered.
+    ``networks.mobilestylegan`` stores the four wavelet bands of channels one after another.
+    In the files the three detail bands alternate, so the parameters are reordered.
 
     Attributes:
       styles: The styles so far.
@@ -93,7 +93,7 @@ class _Reader:
     def mapping(self) -> dict[str, Any]:
         params = {}
         for i in range(max(self._state.count(r"mapping\.(\d+)\."), 1)):
-            inputs = self._dim if i else None  # latents may be of another length than codes
+            inputs = self._dim if i else None  # latents and codes may differ in length
             weight = self._state.take(f"mapping.{i}.weight", (self._dim, inputs))
             bias = self._state.take(f"mapping.{i}.bias", (self._dim,))
             params[f"dense_{i}"] = {"kernel": weight.T, "bias": bias}
@@ -129,7 +129,7 @@ class _Reader:
 
 
 def _reorder_bands(params: dict[str, Any], blocks: int) -> dict[str, Any]:
-    """Reorder parameters so that bands lie one after another."""
+    """Reorder parameters so that bands follow one another."""
 
     def reorder(x: np.ndarray) -> np.ndarray:
         quarter = x.shape[-1] // 4

@@ -1,4 +1,4 @@
-"""Modules of PyTorch that a file holds: what they say about the layers of a network."""
+"""Read the settings of a network's layers from the PyTorch modules in a file."""
 
 import re
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from jaxgan.networks.upsampler import Layer, Window
 
 MAX_MODULES = 10_000
 MAX_DEPTH = 100
-SLOPE = 0.2  # of a leaky ReLU whose slope is not known
-_LARGEST = 1e3  # slope, alpha or epsilon
+SLOPE = 0.2  # of a leaky ReLU with an unknown slope
+_LARGEST = 1e3  # largest slope, alpha or epsilon
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
-_SKIPPED = {  # they change nothing here
+_SKIPPED = {  # modules without effect
     *("Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"),
     *("Identity", "Flatten", "Unflatten", "UnFlatten", "Reshape", "View"),
 }
 _UPSAMPLING = {"Upsample", "UpsamplingNearest2d"}
-_ACTIVATIONS = {  # attribute with the value, and its default
+_ACTIVATIONS = {  # attribute with the parameter, and its default
     "ELU": ("elu", "alpha", 1.0),
     "GELU": ("gelu", "", 0.0),
     "LeakyReLU": ("leaky_relu", "negative_slope", SLOPE),
@@ -34,16 +34,16 @@ _ACTIVATIONS = {  # attribute with the value, and its default
 
 
 class Unknown(Exception):
-    """A module does something that is not read; the message says what, without the path."""
+    """A module is not supported; the message says which, without the path."""
 
 
 class _Leaf(NamedTuple):
-    """A module without modules inside.
+    """A module without submodules.
 
     Attributes:
       path: Its name.
       module: The object.
-      inside: Path of the container.
+      inside: Path of its container.
     """
 
     path: str
@@ -52,25 +52,25 @@ class _Leaf(NamedTuple):
 
 
 class Modules:
-    """The modules below a prefix of a file; none if it holds only arrays.
+    """The modules below a prefix of a file; none if the file holds only arrays.
 
     Attributes:
-      enlarge: Whether some enlarge images without arrays.
+      enlarge: Whether there are upsampling modules without arrays.
     """
 
     def __init__(self, value: Any, prefix: str):
         for name in filter(None, prefix.split(".")):
             value = _child(value, name)
-        self._kinds: dict[str, str] = {}  # of containers by path
+        self._kinds: dict[str, str] = {}  # class of each container by path
         self._leaves = list(islice(self._walk("", value, 0), MAX_MODULES))
         self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
         self.enlarge = any(_name(leaf.module) in _UPSAMPLING for leaf in self._leaves)
 
     def shared(self) -> list[Layer]:
-        """Return the activations that are no part of a Sequential: their order is not known.
+        """Return the activations outside any Sequential, whose order is unknown.
 
         Raises:
-          Unknown: If one of them is not read here.
+          Unknown: If one of them is not supported.
         """
         return [
             layer
@@ -81,26 +81,26 @@ class Modules:
         ]
 
     def kinds(self) -> dict[str, str]:
-        """Return the kinds of convolutions by path."""
+        """Return the kind of each convolution by path."""
         names = {"ConvTranspose2d": "transposed", "Conv2d": "conv"}
         kinds = {leaf.path: names.get(_name(leaf.module), "") for leaf in self._leaves}
         return {path: kind for path, kind in kinds.items() if kind}
 
     def kind(self, path: str) -> str:
-        """Return the name of the class of a module; empty if it is not known."""
+        """Return the class name of a module; empty if it is unknown."""
         place = self._places.get(path)
         return "" if place is None else _name(self._leaves[place].module)
 
     def attribute(self, path: str, name: str) -> Any:
-        """Return an attribute of a module; None if it is not known."""
+        """Return an attribute of a module; None if it is unknown."""
         place = self._places.get(path)
         return None if place is None else _attribute(self._leaves[place].module, name)
 
     def window(self, path: str) -> Window | None:
-        """Return the steps of a convolution; None if they are not known.
+        """Return the window of a convolution; None if it is unknown.
 
         Raises:
-          Unknown: If it is dilated, has groups, or is not the same along both axes.
+          Unknown: If it is dilated, grouped, or different along the two axes.
         """
         steps = [self.attribute(path, n) for n in ("stride", "padding", "output_padding")]
         if steps[0] is None or steps[1] is None:
@@ -113,21 +113,21 @@ class Modules:
         square = [_both(step) for step in (steps[0], steps[1], steps[2] or (0, 0))]
         if odd or not all(type(step) is int for step in square):
             what = odd[0] if odd else "stride or padding"
-            raise Unknown(f"its {path} has a {what} that is not read here")
+            raise Unknown(f"its {path} has a {what} that is not supported")
         window = Window(*square)
         if not 0 < window.stride <= 16 or max(window) > 16:
             raise Unknown(f"its {path} has a stride or padding that is not from 0 to 16")
         return window
 
     def between(self, first: Part, second: Part | None) -> tuple[list[Layer], bool]:
-        """Return the layers without arrays between two others, and if these are all.
+        """Return the layers without arrays between two layers, and whether these are all.
 
         Args:
           first: A layer.
-          second: The next one that has arrays; None for the end of the network.
+          second: The next layer with arrays; None for the end of the network.
 
         Raises:
-          Unknown: If a module between them is not read here.
+          Unknown: If a module between them is not supported.
         """
         start = self._places.get(first.owner, -1)
         end = self._places.get(second.owner, -1) if second else len(self._leaves)
@@ -141,7 +141,7 @@ class Modules:
         return layers, self._ordered(first.owner, second.owner if second else None)
 
     def _ordered(self, first: str, second: str | None) -> bool:
-        """Tell whether Sequentials fix the order from one module to the next."""
+        """Return whether Sequentials fix the order from one module to the next."""
         around = _above(first)
         if second is not None:
             others = _above(second)
@@ -166,7 +166,7 @@ class Modules:
 
 
 def _child(value: Any, name: str) -> Any:
-    """Return what is inside a container by a piece of the names of arrays."""
+    """Return the item of a container for one component of a name."""
     if isinstance(value, list | tuple):
         index = int(name) if re.fullmatch(r"\d{1,9}", name) else len(value)
         return value[index] if index < len(value) else None
@@ -174,7 +174,7 @@ def _child(value: Any, name: str) -> Any:
 
 
 def _inside(value: Any) -> dict[Any, Any]:
-    """Return the modules in a module, or what is in a dictionary or another object."""
+    """Return the submodules of a module, or the items of a dictionary or another object."""
     match value:
         case Inert(state={"_modules": dict(items)}) | Inert(items=dict(items)):
             return items
@@ -184,7 +184,7 @@ def _inside(value: Any) -> dict[Any, Any]:
 
 
 def _layers(leaf: _Leaf) -> list[Layer]:
-    """Return what a module without arrays does."""
+    """Return the layers that a module without arrays stands for."""
     name = _name(leaf.module)
     if name in _SKIPPED:
         return []
@@ -192,7 +192,7 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         kind, attribute, default = _ACTIVATIONS[name]
         value = _number(_attribute(leaf.module, attribute), default)
         if name == "GELU" and _attribute(leaf.module, "approximate") not in (None, "none"):
-            raise Unknown(f"its {leaf.path} approximates a GELU, which is not read here")
+            raise Unknown(f"its {leaf.path} approximates a GELU, which is not supported")
         return [Layer(kind, value=value)]
     if name == "InstanceNorm2d":
         return [Layer("instance", value=_number(_attribute(leaf.module, "eps"), 1e-5))]
@@ -201,8 +201,8 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]
-        raise Unknown(f"its {leaf.path} enlarges in a way that is not read here")
-    raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not read here")
+        raise Unknown(f"its {leaf.path} upsamples in an unsupported way")
+    raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not supported")
 
 
 def _has_arrays(module: Inert) -> bool:
@@ -221,7 +221,7 @@ def _name(module: Inert) -> str:
 
 
 def _attribute(module: Inert, name: str) -> Any:
-    """Return a number, a text or a pair of them; ``unknown`` for anything else."""
+    """Return a number, a string or a pair of them; ``unknown`` for anything else."""
     value = module.state.get(name) if isinstance(module.state, dict) else None
     parts = value if isinstance(value, tuple | list) else (value,)
     plain = all(type(part) in (int, float, bool, str, type(None)) for part in parts)
@@ -238,7 +238,7 @@ def _number(value: Any, default: float) -> float:
 
 
 def _both(pair: Any) -> Any:
-    """Return the number that stands twice in a pair; None if there is none."""
+    """Return the number of a pair of equal numbers; None otherwise."""
     if isinstance(pair, tuple | list):
         pair = pair[0] if len(pair) == 2 and pair[0] == pair[1] else None
     return pair if type(pair) in (int, float) else None

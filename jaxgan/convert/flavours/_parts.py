@@ -1,4 +1,4 @@
-"""A network of convolutions told by the shapes and the order of its arrays."""
+"""Recognise a convolutional network by the shapes and the order of its arrays."""
 
 import math
 import re
@@ -13,34 +13,34 @@ ORIGINAL = "parametrizations.weight.original"
 _WEIGHTS = ("weight", "weight_orig", "weight_v", ORIGINAL, ORIGINAL + "1")  # [.., .., k, k]
 _STATISTICS = ("running_mean", "running_var")
 _IGNORED = "num_batches_tracked"
-_LEAVES = {  # of the layers that are known
+_LEAVES = {  # names of the arrays of known layers
     *(*_WEIGHTS, "weight_u", "weight_g", ORIGINAL + "0", "bias", *_STATISTICS),
     *(f"parametrizations.weight.0._{leaf}" for leaf in "uv"),
 }
 
 
 class Misfit(Exception):
-    """The arrays are no such network; the message says why, without the path."""
+    """The arrays do not form such a network; the message says why, without the path."""
 
 
 class Part(NamedTuple):
     """The arrays of one layer.
 
     Attributes:
-      owner: Name that they share.
-      shapes: Shape by the rest of the name.
+      owner: Name of the layer.
+      shapes: Shape of each array by the rest of its name.
     """
 
     owner: str
     shapes: Mapping[str, tuple[int, ...]]
 
     def name(self, leaf: str) -> str:
-        """Return the whole name of an array."""
+        """Return the full name of an array."""
         return f"{self.owner}.{leaf}" if self.owner else leaf
 
     @property
     def main(self) -> str:
-        """Name of the array with the shape of the weight; ``weight`` if there is none."""
+        """Name of the array that has the shape of the weight; ``weight`` if there is none."""
         if "weight_orig" in self.shapes:
             return "weight_orig"  # its weight_v is a vector
         return next((leaf for leaf in _WEIGHTS if leaf in self.shapes), "weight")
@@ -52,30 +52,30 @@ class Part(NamedTuple):
 
     @property
     def is_vector(self) -> bool:
-        """Whether this is a norm or a PReLU."""
+        """Whether the layer is a norm or a PReLU."""
         return any(leaf in self.shapes for leaf in _STATISTICS) or len(self.shape) == 1
 
     @property
     def length(self) -> int:
-        """Length of the vectors of a norm; 0 if they are none."""
+        """Length of the vectors of a norm; 0 for other layers."""
         shapes = (self.shapes.get(leaf, ()) for leaf in (*_STATISTICS, "weight"))
         return next((shape[0] for shape in shapes if len(shape) == 1), 0)
 
     @property
     def number(self) -> tuple[str, int] | None:
-        """The container and the index in it; None if the last name is no number."""
+        """The container and the index in it; None if the last component is not a number."""
         container, _, last = self.owner.rpartition(".")
         return (container, int(last)) if re.fullmatch(r"\d{1,9}", last) else None
 
 
 class Step(NamedTuple):
-    """What a part does.
+    """The operation of a layer.
 
     Attributes:
       part: Its arrays.
       kind: ``transposed``, ``conv``, ``dense``, ``norm`` or ``prelu``.
-      outputs: Channels after it.
-      kernel: Taps of a convolution along each axis; side of what a dense layer makes.
+      outputs: Number of output channels.
+      kernel: Kernel size of a convolution; side of the images that a dense layer makes.
     """
 
     part: Part
@@ -85,7 +85,7 @@ class Step(NamedTuple):
 
 
 def parts_of(shapes: Mapping[str, tuple[int, ...]]) -> list[Part]:
-    """Group arrays by the layer that they belong to, in the order of the file."""
+    """Group arrays by layer, in the order of the file."""
     parts: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         owner, parametrized, leaf = name.rpartition("parametrizations.")
@@ -97,14 +97,14 @@ def parts_of(shapes: Mapping[str, tuple[int, ...]]) -> list[Part]:
 
 
 def steps_of(parts: Sequence[Part], kinds: Mapping[str, str] | None = None) -> list[Step]:
-    """Put parts in the order in which the network uses them.
+    """Sort layers in the order in which the network applies them.
 
     Args:
-      parts: Parts in the order of the file.
-      kinds: Kinds of convolutions by owner, where the file has them.
+      parts: Layers in the order of the file.
+      kinds: Kinds of convolutions by owner, if the file has them.
 
     Raises:
-      Misfit: If there is no order in which each part fits the one before it.
+      Misfit: If there is no order in which each layer fits the one before it.
     """
     first = None
     for order in _orders(parts):
@@ -123,19 +123,19 @@ def _chain(parts: Sequence[Part], kinds: Mapping[str, str]) -> list[Step]:
 
 
 class _Chain:
-    """Checks that the channels of each part are those that the one before it makes."""
+    """Checks that each layer takes as many channels as the one before it makes."""
 
     def __init__(self, parts: Sequence[Part], kinds: Mapping[str, str]):
         weights = [part.shape for part in parts if len(part.shape) == 4]
         last = weights[-1] if weights else (0, 0)
-        # Odd kernels among even ones that change no channels refine what those enlarge.
+        # Odd kernels that keep the channels are convolutions if even ones do the upsampling.
         odd = [shape for shape in weights[1:-1] if shape[2] % 2 and shape[2] > 1]
         refines = 0 < len(odd) < len(weights) - 2 and all(a == b for a, b, *_ in odd)
         self.convolves = (last[0] in COLOURS and last[1] not in COLOURS) or refines
         self.kinds = kinds
         self.steps: list[Step] = []
         self.channels: int | None = None  # None before the first layer
-        self.flat = False  # after a dense layer, whose outputs may still have sides
+        self.flat = False  # after a dense layer, whose outputs may become images
 
     def add(self, part: Part) -> None:
         for leaf in part.shapes:
@@ -158,9 +158,11 @@ class _Chain:
             name = last.part.name(last.part.main)
             raise Misfit(f"its {name} makes {self.channels} channels, not 1, 3 or 4")
         count = sum(step.kind in ("transposed", "conv") for step in self.steps)
-        least = 2 if self.steps[0].kind == "dense" else 3  # for 16 pixels
+        least = 2 if self.steps[0].kind == "dense" else 3  # for images of 16 pixels
         if not least <= count <= MAX_CONVOLUTIONS:
-            raise Misfit(f"it has {count} convolutions; {least} to {MAX_CONVOLUTIONS} are read")
+            raise Misfit(
+                f"it has {count} convolutions; {least} to {MAX_CONVOLUTIONS} are supported"
+            )
         return self.steps
 
     def _vector(self, part: Part) -> None:
@@ -212,7 +214,7 @@ class _Chain:
         self._layer(part, kind, outputs, taps)
 
     def _kind(self, shape: tuple[int, ...]) -> str:
-        """Tell convolutions, ``[out, in, k, k]``, from transposed ones by their channels."""
+        """Distinguish convolutions ``[out, in, k, k]`` from transposed ones by channels."""
         if self.channels is None:
             return "transposed"
         fits = [c == self.channels for c in shape[:2]]
@@ -229,7 +231,7 @@ class _Chain:
         self.channels, self.flat = outputs, False
 
     def _unfold(self, channels: int) -> None:
-        """Give the outputs of the last dense layer sides."""
+        """Reshape the outputs of the last dense layer to images."""
         index = max(i for i, step in enumerate(self.steps) if step.kind == "dense")
         side = side_of(self.steps[index].outputs, channels)
         for i in range(index, len(self.steps)):
@@ -239,7 +241,7 @@ class _Chain:
 
 
 def side_of(numbers: int | None, channels: int) -> int:
-    """Return the side of square images of that many numbers and channels; 0 if none fits."""
+    """Return the side of square images with these numbers and channels; 0 if none fits."""
     if not numbers or not channels or numbers % channels:
         return 0
     side = math.isqrt(numbers // channels)
@@ -258,7 +260,7 @@ def _check(part: Part, leaf: str, wanted: Sequence[int | str | None]) -> None:
 
 
 def _beside(part: Part, offset: int) -> str:
-    """Name the weight that is missing before or after a norm."""
+    """Return the name of the missing weight before or after a norm."""
     if part.number is None:
         return f"a layer {'before' if offset < 0 else 'after'} {part.owner}"
     container, index = part.number
@@ -266,7 +268,7 @@ def _beside(part: Part, offset: int) -> str:
 
 
 def _orders(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
-    """Yield the orders in which a network may use its parts, the likeliest first."""
+    """Yield possible orders of the layers, the likeliest first."""
     numbered = sorted(parts, key=lambda part: _digits(part.owner))
     if _is_numbered(numbered):
         yield numbered
@@ -284,7 +286,7 @@ def _digits(name: str) -> list[tuple[bool, int, str]]:
 
 
 def _is_numbered(parts: Sequence[Part]) -> bool:
-    """Tell whether each two neighbours differ first in a number, as inside a Sequential."""
+    """Return whether neighbours differ first in a number, as in a Sequential."""
     for a, b in zip(parts, parts[1:], strict=False):
         pairs = zip(a.owner.split("."), b.owner.split("."), strict=False)
         differing = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
@@ -294,7 +296,7 @@ def _is_numbered(parts: Sequence[Part]) -> bool:
 
 
 def _interleaved(parts: Sequence[Part]) -> list[Part]:
-    """Put each norm behind the first layer without one that has its number of channels."""
+    """Put each norm after the first layer that lacks one and has as many channels."""
     norms = [part for part in parts if part.is_vector]
     order = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Settings in the modules that NVlabs' repositories pickle: data of a class, never run."""
+"""Read settings from the modules that NVlabs' repositories pickle, without running code."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from jaxgan.convert.formats._inert import Inert
 
 
 def module(value: Any, prefix: str) -> Any:
-    """Return the object in a file whose arrays have that prefix; None if there is none."""
+    """Return the object whose arrays have a prefix; None if there is none."""
     for name in prefix.split(".")[:-1]:
         value = value.get(name) if isinstance(value, dict) else part(value, name)
     return value if _is_module(value) else None
 
 
 def part(holder: Any, name: str) -> Any:
-    """Return a part of a module; None if it has none of that name."""
+    """Return a part of a module by name; None if there is none."""
     return _parts(holder).get(name)
 
 
 def settings(holder: Any, name: str) -> list[Any]:
-    """List the values of a setting in a module and in those inside it.
+    """List the values of a setting in a module and its submodules.
 
-    They come from the arguments of constructors and from attributes. Defaults of
-    constructors are in attributes only.
+    Values are constructor arguments and attributes. Constructor defaults appear only among
+    the attributes.
     """
     if not _is_module(holder):
         return []

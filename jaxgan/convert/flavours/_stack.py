@@ -1,4 +1,4 @@
-"""A DCGAN's layers, in the order in which they are applied, with their parameters."""
+"""Assemble a DCGAN's layers in the order of application, with their parameters."""
 
 import re
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ _SPATIAL = ("transposed", "conv")
 _FINAL = ("tanh", "sigmoid")
 _EPSILON = 1e-5
 _INSTANCE = "norms without statistics are read as instance norms"
-# The generator of PyTorch-GAN, which is widely copied: the names by which it is known, and
-# what they do not show. Its later norms take 0.8 for their epsilon, not their momentum.
+# The generator of PyTorch-GAN, which is widely copied: names that identify it, and settings
+# that do not show. In its later norms, 0.8 is the epsilon, not the momentum.
 _COPIED = {("l1.0", "conv_blocks.0"), ("l1.0", "conv_blocks.1")}
 _COPIED_ACTIVATION, _COPIED_EPSILON = "leaky_relu", 0.8
 
 
 class Stack:
-    """Reads the arrays of a generator, and completes what they do not show.
+    """Reads the arrays of a generator and completes the settings that they do not show.
 
     Attributes:
       params: Parameters of an ``Upsampler``.
-      said: What was assumed, a sentence each.
+      said: Assumptions, one sentence each.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Stack:
         self._windows: list[Window | None] = []
         self._early: set[str] = set()  # norms with an activation before them
         self._spreads = any(step.kind == "transposed" for step in steps)
-        self._guesses: dict[str, str] = {}  # layers that nothing shows, and their settings
+        self._guesses: dict[str, str] = {}  # assumed layers, and their settings
         names = tuple(step.part.owner for step in steps[:2])
         self._copied = names in _COPIED and not modules.kind(names[0])
         if self._copied:
@@ -64,7 +64,7 @@ class Stack:
         """Return the layers with their strides.
 
         Raises:
-          Unclear: If it is not clear which.
+          Unclear: If the strides are ambiguous.
         """
         choice = _windows.choose(self._layers, self._windows, self._settings)
         self.said += [choice.said] if choice.said else []
@@ -105,7 +105,7 @@ class Stack:
             kernel = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
             self._add(layer, kernel=kernel, bias=_wide(bias))
             return weight
-        # A dense layer is the transposed convolution of one pixel.
+        # A dense layer is a transposed convolution of a single pixel.
         self._windows.append(Window())
         kernel = weight.reshape(outputs, k, k, -1).transpose(1, 2, 0, 3)
         layer = Layer("transposed", outputs, k)
@@ -120,7 +120,7 @@ class Stack:
         part, _, channels, _ = step
         kind = self._modules.kind(part.owner)
         if kind and not re.fullmatch(r"(Batch|SyncBatch|Instance)Norm(1d|2d)?", kind):
-            raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not read here")
+            raise Unknown(f"its {part.owner} is a {kind[:60]}, which is not supported")
         shape, eps = (part.length,), self._epsilon(part, first=before.kind == "dense")
         factor, shift = np.ones(shape, np.float32), np.zeros(shape, np.float32)
         if "weight" in part.shapes:
@@ -166,7 +166,7 @@ class Stack:
     def _assumed(self, step: Step, after: Step, later: Step | None) -> list[Layer]:
         """Return the usual layers between two others.
 
-        Inside a Sequential, the numbers that are left out count those without arrays.
+        Inside a Sequential, gaps in the numbers count the layers without arrays.
         """
         gap = _gap(step, after)
         if after.kind == "prelu":
@@ -192,10 +192,10 @@ class Stack:
         return layers
 
     def _enlarged(self, step: Step, after: Step, gap: int | None, early: bool) -> list[Layer]:
-        """Return the usual layers before a convolution, which may take larger images."""
-        first = len(self._windows) == 1  # it takes the images of a dense layer
+        """Return the usual layers before a convolution, perhaps with upsampling."""
+        first = len(self._windows) == 1  # it takes the output of a dense layer
         starts = gap is None and first and step.kind == "dense" and after.part.number
-        if starts:  # a Sequential, in which others are before it
+        if starts:  # a Sequential with other layers before it
             gap = starts[1]
         bare = early or (first and gap == 1 and (starts or step.part.is_vector))
         enlarges = (gap or 0) > (0 if bare else 1) and not (early and self._spreads)
@@ -209,7 +209,7 @@ class Stack:
         self.said += [what] if what not in self.said else []
 
     def _unseen_norm(self, step: Step, gap: int | None) -> list[Layer]:
-        """Return the norm behind a convolution that may have one without arrays."""
+        """Return the norm after a convolution, which may have one without arrays."""
         norm = self._settings.get("norm", "")
         if norm == "instance":
             return [Layer("instance", value=self._settings.get("eps", _EPSILON))]
@@ -252,7 +252,7 @@ class Stack:
 
 
 def _gap(first: Step, second: Step) -> int | None:
-    """Count the modules between two of one Sequential; None if they are not of one."""
+    """Count the modules between two in a Sequential; None if they are not in the same one."""
     a, b = first.part.number, second.part.number
     return b[1] - a[1] - 1 if a and b and a[0] == b[0] else None
 
@@ -265,6 +265,6 @@ def _style(step: Step, weight: np.ndarray) -> Style:
 
 
 def _wide(vector: np.ndarray, side: int = 1) -> np.ndarray:
-    """Bring ``[C * side * side]`` to ``[1, side, side, C]`` float32."""
+    """Reshape ``[C * side * side]`` to ``[1, side, side, C]`` float32."""
     planes = vector.reshape(1, -1, side, side).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(planes, np.float32)

@@ -1,4 +1,4 @@
-"""The network of all flavours of StyleGAN2, each of which has its own names of arrays."""
+"""Build a StyleGAN2; each flavour has its own names of arrays."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ class Part(NamedTuple):
       weight: Name of the kernel ``[O, I, k, k]``.
       bias: Name of the bias ``[O]``.
       style: Prefix of the weight ``[I, D]`` and the bias ``[I]`` of the style.
-      noise: Name of the noise ``[H, W]``; none in a conversion to colours. If a file holds
-        the noise of no layer, it is drawn.
-      strength: Name of the factor of the noise. A file that holds neither is of a network
-        without noise.
+      noise: Name of the noise ``[H, W]``; none in a toRGB layer. If the file holds no noise
+        at all, it is drawn.
+      strength: Name of the factor of the noise. If the file holds neither, the network has no
+        noise.
     """
 
     weight: str
@@ -39,22 +39,23 @@ class Part(NamedTuple):
 
 
 class Form(NamedTuple):
-    """The way in which a flavour writes a StyleGAN2.
+    """How a flavour stores a StyleGAN2.
 
     Attributes:
-      dense: Layer i of the mapping network to the prefix of its weight and bias.
+      dense: Maps layer i of the mapping network to the prefix of its weight and bias.
       const: Name of the input ``[C, 4, 4]`` of the first layer.
-      layer: Number i of a layer to its names.
-      to_rgb: Number b of a conversion to colours to its names.
-      filters: Number of resolutions to the names of the blur kernels. A file may hold none.
+      layer: Maps layer i to its names.
+      to_rgb: Maps toRGB layer b to its names.
+      filters: Maps the number of resolutions to the names of the blur kernels. A file may
+        hold none.
       filter_sum: Sum of a blur kernel.
       flipped: Whether the kernels of upsampling layers are those of the convolution that
         is transposed; otherwise they are flipped along both axes.
       style_shift: Number to add to a style's bias, so that it is the scale at a code of 0.
-      ones: Numbers of axes of length one before and after an array, where there are some,
-        by ``const``, ``filter``, ``rgb_bias`` or an attribute of ``Part``.
-      skip: Number b of a resolution from 1 to the kernel ``[O, I, 1, 1]`` of the connection
-        beside its layers, which only some networks have.
+      ones: Numbers of leading and trailing axes of length 1, by ``const``, ``filter``,
+        ``rgb_bias`` or an attribute of ``Part``.
+      skip: Maps resolution b, from 1, to the kernel ``[O, I, 1, 1]`` of its residual
+        connection, which only some networks have.
       embed: As for ``_mapping.Names``.
       label: As for ``_mapping.Names``.
     """
@@ -84,22 +85,22 @@ def assemble(
     wscale: bool = True,
     tanh: bool = False,
 ) -> Pretrained:
-    """Assemble a generator from all arrays of ``state``.
+    """Build a generator from all arrays of ``state``.
 
     Args:
       state: Arrays of one generator.
-      form: The flavour's way of writing them.
+      form: How the flavour stores them.
       depth: Layers of the mapping network.
       blocks: Number of resolutions 4, 8 and so on.
       average: Arrays that may hold the mean code, and its name.
       clamp: Bound of ``networks.stylegan2.Synthesis``.
-      wscale: Whether a weight is stored without its gain, which depends on its inputs.
-      tanh: Whether an image is the hyperbolic tangent of the network's output.
+      wscale: Whether weights are stored without the gain of an equalised learning rate.
+      tanh: Whether a tanh follows the network.
 
     Raises:
       InputError: If an array is missing, misshapen or left over.
     """
-    depth, blocks = max(depth, 1), max(blocks, 2)  # the smallest network has all its parts
+    depth, blocks = max(depth, 1), max(blocks, 2)  # the smallest network that has all parts
     check_blocks(state, blocks, _MAX_BLOCKS)
     reader = _Reader(state, form, blocks, wscale)
     synthesis, network = reader.synthesis(clamp)
@@ -135,10 +136,10 @@ def assemble(
 
 
 def count_blocks(state: StateDict, pattern: str) -> int:
-    """Count the resolutions 4, 8 and so on, whose largest number ``pattern`` reads.
+    """Count the resolutions 4, 8, ... up to the largest number that ``pattern`` matches.
 
     Raises:
-      InputError: If that is no such number.
+      InputError: If this number is not a valid resolution.
     """
     resolution = state.count(pattern) - 1
     blocks = resolution.bit_length() - 2
@@ -148,7 +149,7 @@ def count_blocks(state: StateDict, pattern: str) -> int:
 
 
 def check_blocks(state: StateDict, blocks: int, most: int) -> int:
-    """Return a number of resolutions.
+    """Return ``blocks``, a number of resolutions.
 
     Raises:
       InputError: If it is not 2 to ``most``.
@@ -159,13 +160,13 @@ def check_blocks(state: StateDict, blocks: int, most: int) -> int:
 
 
 def check_colours(state: StateDict, channels: int) -> None:
-    """Refuse images that are not grey, in colours, or in colours with opacity.
+    """Check that images are grey, RGB, or RGB with opacity.
 
     Raises:
       InputError: If they have another number of channels.
     """
     if channels not in (1, 3, 4):
-        raise state.error(f"its images have {channels} channels; only 1, 3 or 4 are read")
+        raise state.error(f"its images have {channels} channels; only 1, 3 or 4 are supported")
 
 
 class _Reader:
@@ -174,7 +175,7 @@ class _Reader:
     Attributes:
       latent_dim: Length of a code; None before the first style.
       styles: The styles so far.
-      note: What is to be said about the noise.
+      note: Remark about the noise.
     """
 
     def __init__(self, state: StateDict, form: Form, blocks: int, wscale: bool):
@@ -189,7 +190,7 @@ class _Reader:
             self.note = "; its noise is drawn from a fixed seed, for the file holds none"
 
     def synthesis(self, clamp: float | None) -> tuple[dict[str, Any], stylegan2.Synthesis]:
-        """Return the parameters, and the network."""
+        """Return the parameters and the network."""
         form, architecture = self._form, self._architecture()
         const = self._take("const", form.const, (None, 4, 4))
         params: dict[str, Any] = {"const": const.transpose(1, 2, 0)[None]}
@@ -220,7 +221,7 @@ class _Reader:
                 raise self._state.error(why)
 
     def _architecture(self) -> str:
-        """Tell which of ``stylegan2.ARCHITECTURES`` the names of arrays show."""
+        """Return which of ``stylegan2.ARCHITECTURES`` it is, by the names of arrays."""
         skip, state = self._form.skip, self._state
         if skip and any(skip(b) in state for b in range(1, self._blocks)):
             return "resnet"
@@ -229,7 +230,7 @@ class _Reader:
         return "skip" if any(name in state for name in names) else "orig"
 
     def _layer(self, i: int, inputs: int) -> dict[str, Any]:
-        """Take layer i; the odd ones enlarge, and only they change the number of channels."""
+        """Take layer i; only odd layers upsample and change the number of channels."""
         up = i % 2 == 1
         part = self._form.layer(i)
         weight = self._take("weight", part.weight, (None if up else inputs, inputs, 3, 3))
@@ -279,7 +280,7 @@ class _Reader:
         }
 
     def _gain(self, inputs: int) -> float:
-        """Return the factor of weights with that many inputs."""
+        """Return the factor of weights with ``inputs`` inputs."""
         return 1 / math.sqrt(inputs) if self._wscale else 1.0
 
     def _take(self, kind: str, name: str, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Weights of PyTorch's layers, with spectral norm or weight norm folded into them."""
+"""Take the weights of PyTorch layers, with spectral or weight norm folded in."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from jaxgan.convert.formats.state_dict import StateDict
 
 
 def take_weight(state: StateDict, step: Step, inputs: int | None) -> np.ndarray:
-    """Take the weight of a layer, with its spectral or weight norm folded into it.
+    """Take the weight of a layer, with its spectral or weight norm folded in.
 
     Args:
       state: The arrays.
       step: A ``transposed``, ``conv`` or ``dense`` step.
-      inputs: Channels before it; any if None.
+      inputs: Number of input channels; any if None.
 
     Returns:
-      The array as PyTorch has it: ``[in, out, k, k]``, ``[out, in, k, k]``, or
+      The array as in PyTorch: ``[in, out, k, k]``, ``[out, in, k, k]``, or
       ``[out * k * k, in]``.
 
     Raises:
@@ -41,7 +41,7 @@ def take_weight(state: StateDict, step: Step, inputs: int | None) -> np.ndarray:
     around = ("weight_u", "weight_v")
     if part.main == ORIGINAL:
         around = tuple(f"parametrizations.weight.0._{leaf}" for leaf in "uv")
-    # PyTorch has the output channels first before it takes the norm.
+    # PyTorch moves the output channels first before it computes the norm.
     rows = weight.swapaxes(0, 1) if kind == "transposed" else weight
     rows = rows.reshape(len(rows), -1).astype(np.float64)
     u, v = (state.take(part.name(a), (n,)) for a, n in zip(around, rows.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Strides and paddings of generators, which arrays do not show."""
+"""Infer the strides and paddings of generators, which do not show in arrays."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _KNOWN = {
 
 
 class Unclear(Exception):
-    """No strides can be chosen; the message says why, without the path."""
+    """The strides are ambiguous; the message says why, without the path."""
 
 
 class Choice(NamedTuple):
@@ -31,7 +31,7 @@ class Choice(NamedTuple):
     Attributes:
       layers: Its layers.
       size: Height and width of its images.
-      said: What was assumed; empty if there was no choice.
+      said: What was assumed; empty if nothing was.
     """
 
     layers: tuple[Layer, ...]
@@ -42,16 +42,16 @@ class Choice(NamedTuple):
 def choose(
     layers: Sequence[Layer], known: Sequence[Window | None], settings: Settings
 ) -> Choice:
-    """Complete the windows of convolutions.
+    """Complete the unknown windows of convolutions.
 
     Args:
       layers: All layers of the network.
-      known: The window of each of its convolutions; None where the file does not show it.
-      settings: Those of the user: ``image_size``, ``strides``, ``paddings`` and
-        ``output_paddings``; numbers joined by slashes, one for each None.
+      known: The window of each convolution; None if the file does not show it.
+      settings: The user's ``image_size``, ``strides``, ``paddings`` and ``output_paddings``;
+        the last three are numbers separated by slashes, one for each None.
 
     Raises:
-      Unclear: If no choice makes images of a usual size, or the one that the user gave.
+      Unclear: If no choice makes images of the user's size, or of a usual size.
     """
     size = settings.get("image_size", 0)
     spatial = [layer for layer in layers if layer.kind in _SPATIAL]
@@ -105,7 +105,7 @@ def _plans(layers: Sequence[Layer], latents: bool) -> Iterator[list[Window]]:
 
     Args:
       layers: The convolutions.
-      latents: Whether the first one takes single pixels, such as latents.
+      latents: Whether the first one takes single pixels (latents).
     """
     spread = [layer for layer in layers if layer.kind == "transposed"]
     kernels = tuple(layer.kernel for layer in spread)
@@ -121,7 +121,7 @@ def _plans(layers: Sequence[Layer], latents: bool) -> Iterator[list[Window]]:
     if latents and len(kernels) > 1:
         if kernels in _KNOWN and spread[-1] is layers[-1]:
             yield plan([Window(*pair) for pair in zip(*_KNOWN[kernels], strict=True)])
-        if kernels[-1] == 1 and layers[-1].features == 1:  # 32 pixels without their rim
+        if kernels[-1] == 1 and layers[-1].features == 1:  # 32 pixels minus the border
             yield plan([*double[:-1], Window(1, 2)])
     if kernels and kernels[-1] % 2 and kernels[-1] not in kernels[latents:-1]:
         yield plan([*double[:-1], _same(kernels[-1])])
@@ -138,7 +138,7 @@ def _double(kernel: int) -> Window:
 
 
 def _same(kernel: int) -> Window:
-    """Return the window that keeps the size, if the kernel is odd."""
+    """Return the window that keeps the size, for an odd kernel."""
     return Window(1, (kernel - 1) // 2)
 
 
@@ -163,7 +163,7 @@ def _filled(
 
 
 def _numbers(settings: Settings, name: str, count: int) -> list[int]:
-    """Return the numbers of a setting; none if it is not given."""
+    """Return the numbers of a setting; empty if it is not given."""
     text = settings.get(name, "")
     if text and not re.fullmatch(r"\d{1,2}(/\d{1,2})*", text):
         raise Unclear(f"the setting {name}={text[:40]} must be numbers joined by slashes")

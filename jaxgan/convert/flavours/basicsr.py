@@ -1,4 +1,4 @@
-"""StyleGAN2 in the form of BasicSR, which GFPGAN uses too."""
+"""StyleGAN2 as BasicSR and GFPGAN store it."""
 
 from jaxgan.convert.flavours import rosinality
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
@@ -7,14 +7,14 @@ from jaxgan.convert.generator import Pretrained
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is none of this flavour.
+    """Load the averaged generator, or the only one; None for other flavours.
 
-    In a file of GFPGAN, that is the generator which restores faces, without the conditions
-    that a photo sets. The variants that enlarge by bilinear interpolation are not read:
-    GFPGAN's "clean" one is recognised, and BasicSR's has the names of this one.
+    From a file of GFPGAN this is the generator inside the face restorer, without conditions
+    from a photo. Variants with bilinear upsampling are not supported: GFPGAN's "clean" one is
+    recognised and refused; BasicSR's cannot be distinguished by its names.
 
     Raises:
-      InputError: If its arrays are not those of such a network.
+      InputError: If the arrays do not fit such a network.
     """
     state = checkpoint.choose(_MARKS, "BasicSR StyleGAN2")
     if state is None:
@@ -60,7 +60,7 @@ _FORM = Form(
     const="constant_input.weight",
     layer=_layer,
     to_rgb=_to_rgb,
-    filters=lambda blocks: [],  # which are no arrays of the file
+    filters=lambda blocks: [],  # the file does not store them
     filter_sum=4.0,
     flipped=True,
     style_shift=0.0,

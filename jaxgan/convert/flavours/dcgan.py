@@ -1,7 +1,7 @@
-"""DCGANs: stacks of transposed convolutions, told by shapes and order, not by names.
+"""DCGANs: stacks of transposed convolutions, recognised by shapes and order, not by names.
 
-Strides, paddings and activations are read where a file has them, which holds modules.
-Otherwise they are the usual ones: ReLU, and tanh at the end.
+If the file holds modules, strides, paddings and activations come from these. Otherwise the
+usual ones are assumed: ReLU, and tanh at the end.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ from jaxgan.convert.options import Settings
 from jaxgan.networks.upsampler import Upsampler
 
 FLAVOUR = "DCGAN"
-# Names of PyTorch's tutorial, by which a damaged one is known. The first layer of a
-# discriminator has no batch norm behind it.
+# Names of PyTorch's tutorial, to recognise a damaged one. The first layer of a discriminator
+# has no batch norm after it.
 _MARKS = ("main.0.weight", "main.1.running_mean", "main.1.running_var")
 _MAX_ARRAYS = 200
 _MAX_TRIES = 50
@@ -37,14 +37,14 @@ _Shapes = dict[str, tuple[int, ...]]
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the generator of a checkpoint; None if there is none of this flavour.
+    """Load the generator of a checkpoint; None for other flavours.
 
     Settings: ``image_size``, ``strides``, ``paddings``, ``output_paddings``; ``activation``
-    with ``slope``, ``final_activation``; ``norm``, of layers that have no arrays of a norm;
+    with ``slope``; ``final_activation``; ``norm``, for layers without arrays of a norm;
     ``eps``; and ``label_size``, the length of a label at the end of a latent.
 
     Raises:
-      InputError: If the generator is damaged, or it is not clear how its layers are applied.
+      InputError: If the generator is damaged, or its layers are ambiguous.
     """
     state = checkpoint.choose_among(_prefixes(checkpoint), FLAVOUR)
     if state is None:
@@ -66,7 +66,7 @@ def pretrained(
     variables: Any,
     styles: tuple[Style, ...],
 ) -> Pretrained:
-    """Make a generator whose codes are its latents, which enter by at most one matrix."""
+    """Make a generator whose codes are its latents, which enter through one matrix or none."""
 
     def synthesise(variables, codes: Array) -> Any:
         return network.apply(variables, codes, train=False)
@@ -97,7 +97,7 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
     labels = settings.get("label_size", 0)
     if not 0 <= labels < length:
         raise state.error(f"label_size={labels} must be less than {length}, its latents")
-    if labels:  # directions leave the label as it is
+    if labels:  # directions do not change the label
         is_latent = np.arange(length) < length - labels
         style = style._replace(weight=np.where(is_latent, style.weight, np.float32(0)))
 
@@ -118,7 +118,7 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
 
 
 def _unread(prefix: str, generator: Pretrained, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """Say what beside the layers may belong to them, and is not read, a sentence each."""
+    """List arrays that may belong to the network but are ignored, one sentence each."""
     around = prefix[: prefix[:-1].rfind(".") + 1]
     pieces: dict[str, _Shapes] = {}
     for name, array in arrays.items() if prefix else ():
@@ -130,10 +130,10 @@ def _unread(prefix: str, generator: Pretrained, arrays: Mapping[str, np.ndarray]
         kernels = [shape for shape in shapes.values() if len(shape) == 4]
         tables = [name for name, shape in shapes.items() if len(shape) == 2]
         if len(kernels) > 1 and kernels[0][1] == kernels[-1][0] == 3:
-            sentences.append(f"its {legible(piece)}, which may change the images, is not read")
+            sentences.append(f"its {legible(piece)}, which may change the images, is ignored")
         elif tables and "emb" in piece.lower():
             size = shapes[tables[0]][1]
-            sentence = f"its {legible(tables[0])} is not read"
+            sentence = f"its {legible(tables[0])} is ignored"
             if size < generator.latent_dim and not generator.num_labels:
                 sentence += f": the last {size} latents may be of labels "
                 sentence += f"(setting label_size={size})"
@@ -142,7 +142,7 @@ def _unread(prefix: str, generator: Pretrained, arrays: Mapping[str, np.ndarray]
 
 
 def _prefixes(checkpoint: Checkpoint) -> list[str]:
-    """List the prefixes of generators, whole ones and damaged ones of the tutorial."""
+    """List the prefixes of generators, including damaged ones of the tutorial."""
     tutorial = checkpoint.prefixes(_MARKS)
     inside = {f"{prefix}main." for prefix in tutorial}
     plain, whole, tries = [], set(), 0
@@ -161,7 +161,7 @@ def _prefixes(checkpoint: Checkpoint) -> list[str]:
 
 
 def _networks(arrays: Mapping[str, np.ndarray]) -> dict[str, _Shapes]:
-    """Return the shapes below each prefix that may be that of a small generator."""
+    """Return the shapes below each prefix that may hold a small generator."""
     counts, weights, colours = Counter(), Counter(), set()
     for name, array in arrays.items():
         above = _above(name)
@@ -179,13 +179,13 @@ def _networks(arrays: Mapping[str, np.ndarray]) -> dict[str, _Shapes]:
 
 
 def _above(name: str) -> list[str]:
-    """List the prefixes of a name, from the empty one to the longest."""
+    """List the prefixes of a name, from empty to the longest."""
     dots = [i for i, letter in enumerate(name) if letter == "."]
     return ["", *(name[: i + 1] for i in dots)]
 
 
 def _is_generator(shapes: _Shapes, modules: Modules) -> bool:
-    """Tell whether arrays fit together from latents to an image that is larger."""
+    """Return whether arrays form a network from latents to a larger image."""
     try:
         steps = steps_of(parts_of(shapes), modules.kinds())
     except Misfit:
@@ -195,7 +195,7 @@ def _is_generator(shapes: _Shapes, modules: Modules) -> bool:
 
 
 def _is_several(shapes: _Shapes, modules: Modules) -> bool:
-    """Tell whether one piece is a generator, and another takes its images, as a critic."""
+    """Return whether one part is a generator and another takes its images, like a critic."""
     start = _above(os.path.commonprefix(list(shapes)))[-1]
     pieces: dict[str, _Shapes] = {}
     for name, shape in shapes.items():
@@ -212,7 +212,7 @@ def _is_several(shapes: _Shapes, modules: Modules) -> bool:
 
 
 def _may_enlarge(steps: list[Step]) -> bool:
-    """Tell whether numbers leave room for more than an activation between two layers."""
+    """Return whether gaps in the numbers allow more than an activation between two layers."""
     numbers = [step.part.number for step in steps]
     return any(
         a and b and a[0] == b[0] and b[1] - a[1] > 2
@@ -221,12 +221,12 @@ def _may_enlarge(steps: list[Step]) -> bool:
 
 
 def _is_fed(prefix: str, inside: _Shapes, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Tell whether a dense layer beside the layers makes their input, small images."""
+    """Return whether a separate dense layer makes the input of the layers, small images."""
     if not prefix or any(len(shape) == 2 for shape in inside.values()):
         return False
     first = next(shape for shape in inside.values() if len(shape) == 4)
     around = prefix[: prefix[:-1].rfind(".") + 1]
-    dense, others = set(), set()  # pieces that stand beside the layers
+    dense, others = set(), set()  # names beside the layers
     for name, array in arrays.items():
         if name.startswith(around) and not name.startswith(prefix):
             piece = name[len(around) :].split(".")[0]
@@ -238,10 +238,10 @@ def _is_fed(prefix: str, inside: _Shapes, arrays: Mapping[str, np.ndarray]) -> b
 
 
 def _named(prefix: str, names: list[str], weights: str | None) -> str:
-    """Choose among prefixes of the same arrays the one that names the generator.
+    """Choose the prefix that names the generator, among prefixes of the same arrays.
 
-    Mostly the last piece that all names share is that of a Sequential inside it; not where
-    a number or ``state_dict`` is before it, or where it says that weights are averaged.
+    Usually the last common component is the name of a Sequential inside the generator. It is
+    not if a number or ``state_dict`` precedes it, or if it says that weights are averaged.
     """
     ways = [prefix + way for way in _above(os.path.commonprefix(names))]
     for way in ways:

@@ -1,8 +1,8 @@
 """Pickled TensorFlow networks: StyleGAN, StyleGAN2, StyleGAN2-ADA and PGGAN of their authors.
 
-A file holds networks as names and arrays, most often three of them: the generator G that was
-trained, the discriminator D, and Gs, whose weights are averages of those of G. TensorFlow
-writes the axes of a weight the other way around: ``[h, w, in, out]`` or ``[in, out]``.
+A file holds networks as names and arrays, usually three: the generator G, the discriminator D
+and Gs, the generator with averaged weights. TensorFlow stores weights as ``[h, w, in, out]``
+or ``[in, out]``.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 
 CLASSES = ("dnnlib.tflib.network.Network", "tfutil.Network")
-_LABELS = "LabelConcat/weight"  # a row for each class, in the places of a latent
-_MAX_DEPTH = 100  # layers of a mapping network
-_OWNERS = ("G", "D", "Gs")  # of a file with three networks, which have no other names
+_LABELS = "LabelConcat/weight"  # one row per class, beside the latent
+_MAX_DEPTH = 100  # most layers of a mapping network
+_OWNERS = ("G", "D", "Gs")  # names of the three networks in a file
 
-# Settings that change a network without a trace in its arrays, and the values that are read.
-# Others change only the shapes and names of arrays, training, or what is chosen here anyway.
+# Settings that change a network but not its arrays, and the supported values. Other settings
+# change shapes and names of arrays, the training, or nothing that matters here.
 _READ: dict[str, tuple[Any, ...]] = {
     "mapping_lrmul": (0.01,),
     "mapping_nonlinearity": ("lrelu",),
@@ -49,12 +49,12 @@ _READ: dict[str, tuple[Any, ...]] = {
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is no known one.
+    """Load the averaged generator, or the only one; None if there is no known one.
 
     Layers in float16 run in float32, with the same clamps.
 
     Raises:
-      InputError: If its arrays or settings are not those of such a network.
+      InputError: If the arrays or settings do not fit such a network.
     """
     networks = networks_of(checkpoint.value)
     arrays = {
@@ -74,7 +74,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def networks_of(value: Any) -> dict[str, Inert]:
-    """Return the networks of a file's value by name."""
+    """Return the networks in a file by name."""
     items = {"": value}
     if isinstance(value, dict):
         items = {str(name): item for name, item in value.items()}
@@ -86,9 +86,9 @@ def networks_of(value: Any) -> dict[str, Inert]:
 
 
 def variables(network: Inert) -> dict[str, np.ndarray]:
-    """Return the arrays of a network and of its parts by TensorFlow's names.
+    """Return the arrays of a network and its parts by TensorFlow's names.
 
-    Weights have the order of PyTorch's axes: ``[out, in, h, w]``, ``[out, in]``.
+    Weights are transposed to PyTorch's order: ``[out, in, h, w]``, ``[out, in]``.
     """
     arrays = {}
     for start, part in _parts(network):
@@ -105,7 +105,7 @@ def _is_network(value: Any) -> bool:
 
 
 def _parts(network: Inert) -> Iterator[tuple[str, Inert]]:
-    """Yield a network and those inside it, each with the start of the names of its arrays."""
+    """Yield a network and those inside it, each with the prefix of its arrays' names."""
     yield "", network
     components = network.state.get("components")
     for name, part in components.items() if isinstance(components, dict) else ():
@@ -130,7 +130,7 @@ def _settings(network: Inert) -> dict[str, Any]:
 def _check(
     state: StateDict, settings: Mapping[str, Any], read: Mapping[str, tuple[Any, ...]]
 ) -> None:
-    """Refuse a network with a setting that is not one of those that are read."""
+    """Refuse a network with an unsupported setting."""
     for name, known in read.items():
         value = settings.get(name, known[0])
         plain = list(value) if isinstance(value, tuple) else value
@@ -139,7 +139,7 @@ def _check(
         if not simple or plain not in known:
             shown = ascii(plain)[:40] if simple else type(value).__name__
             allowed = " or ".join(map(repr, known))
-            raise state.error(f"its setting {name} is {shown}; only {allowed} is read")
+            raise state.error(f"its setting {name} is {shown}; only {allowed} is supported")
 
 
 # StyleGAN2
@@ -153,7 +153,9 @@ def _stylegan2(
     if clamp is not None and not (isinstance(clamp, int | float) and 0 < clamp < np.inf):
         raise state.error("its conv_clamp is not one positive number")
     form = _FORM
-    if "G_synthesis/ToRGB_lod0/weight" in state:  # configurations B to D grow like StyleGAN
+    if (
+        "G_synthesis/ToRGB_lod0/weight" in state
+    ):  # configurations B to D have the layers of StyleGAN
         genforce_pggan.check_lod(state, "lod")
         form = _FORM._replace(to_rgb=lambda b: _colours(f"ToRGB_lod{blocks - 1 - b}"))
         for name in state.names():
@@ -203,7 +205,7 @@ _FORM = Form(
 )
 
 
-# StyleGAN and PGGAN, whose networks are those of genforce by other names
+# StyleGAN and PGGAN: the networks of genforce with other names
 
 
 def _stylegan(
@@ -214,7 +216,7 @@ def _stylegan(
     for i in range(min(state.count(r"G_mapping/Dense(\d+)/"), _MAX_DEPTH)):
         names |= _pairs(f"mapping.dense{i}", f"G_mapping/Dense{i}")
     names["synthesis.lod"] = "lod"
-    state.drop("G_synthesis/lod")  # a copy, which is older
+    state.drop("G_synthesis/lod")  # an older copy
     for i, scope in enumerate(["4x4/Const", *_scopes(blocks)]):
         here, there = f"synthesis.layer{i}", f"G_synthesis/{scope}"
         names |= _pairs(here, there) | _pairs(f"{here}.style", f"{there}/StyleMod")
@@ -225,7 +227,7 @@ def _stylegan(
         names |= _pairs(f"synthesis.output{b}", f"G_synthesis/ToRGB_lod{blocks - 1 - b}")
 
     arrays = _renamed(state, checkpoint, names)
-    for i in range(2, 2 * blocks, 2):  # a constant of the network, which only genforce stores
+    for i in range(2, 2 * blocks, 2):  # a constant that only genforce stores
         features = len(np.atleast_1d(arrays.get(f"synthesis.layer{i}.bias", 0)))
         kernel = np.broadcast_to(_BLUR, (features, 1, 3, 3))
         arrays[f"synthesis.layer{i}.blur.kernel"] = kernel
@@ -259,7 +261,7 @@ def _pggan(state: StateDict, checkpoint: Checkpoint, settings: Mapping[str, Any]
 
 
 class _Renamed(StateDict):
-    """Arrays by another flavour's names, of which messages say the names in the file."""
+    """Arrays by another flavour's names; messages use the names in the file."""
 
     def __init__(self, checkpoint: Checkpoint, state: StateDict, names: Mapping[str, str]):
         super().__init__(checkpoint, "", state.flavour, state.origin)
@@ -274,7 +276,7 @@ class _Renamed(StateDict):
 def _renamed(
     state: StateDict, checkpoint: Checkpoint, names: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
-    """Return all arrays of the network, by the other flavour's names where it has such."""
+    """Return all arrays of the network, by the other flavour's names where they exist."""
     others = {there: here for here, there in names.items()}
     return {
         others.get(name, name): checkpoint.arrays[state.prefix + name] for name in state.names()
@@ -282,13 +284,13 @@ def _renamed(
 
 
 def _with_names(generator: Pretrained, names: Mapping[str, str]) -> Pretrained:
-    """Name the styles of a generator as its file does."""
+    """Rename the styles of a generator as in its file."""
     styles = tuple(style._replace(name=names[style.name]) for style in generator.styles)
     return dataclasses.replace(generator, styles=styles)
 
 
 def _count_blocks(state: StateDict, start: str) -> int:
-    """Count the resolutions of a network, of which each has a conversion to colours."""
+    """Count the resolutions of a network; each has a toRGB layer."""
     blocks = state.count(rf"{start}ToRGB_lod(\d+)/")
     return check_blocks(state, blocks, genforce_pggan.MAX_BLOCKS)
 
@@ -298,7 +300,7 @@ def _pairs(here: str, there: str) -> dict[str, str]:
 
 
 def _scopes(blocks: int) -> Iterator[str]:
-    """Yield the scopes of all convolutions of 3x3 pixels."""
+    """Yield the scopes of all 3x3 convolutions."""
     yield "4x4/Conv"
     for i in range(2 * (blocks - 1)):
         size = 8 * 2 ** (i // 2)
@@ -306,7 +308,7 @@ def _scopes(blocks: int) -> Iterator[str]:
 
 
 def _scope(i: int) -> str:
-    """Return the name of a layer beyond 4x4 pixels, of which each resolution has two."""
+    """Return the name of a layer above 4x4 pixels; each resolution has two."""
     return "Conv1" if i % 2 else "Conv0_up"
 
 

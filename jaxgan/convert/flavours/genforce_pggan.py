@@ -1,12 +1,12 @@
-"""PGGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
+"""PGGAN as genforce's PyTorch repositories (GenForce, SeFa) store it.
 
-Settings that leave no trace in a file have their defaults, unless the user gives them:
+Settings that do not show in a file have these defaults, unless the user gives them:
 
-* ``use_wscale``, an equalised learning rate (true);
-* ``final_tanh``, a tanh at the end (false);
-* ``fused_scale``, kernels that are fused with the upsampling (false, unless the widths show
+* ``use_wscale``: equalised learning rate (true);
+* ``final_tanh``: tanh at the end (false);
+* ``fused_scale``: kernels fused with the upsampling (false, unless the widths show
   otherwise);
-* ``label_size``, how many of the last inputs are a label (0).
+* ``label_size``: how many of the last inputs are a label (0).
 """
 
 import math
@@ -23,34 +23,34 @@ from jaxgan.convert.options import Settings
 from jaxgan.networks.pggan import Generator
 
 ACTIVATED = math.sqrt(2)  # gain of weights before an activation
-MAX_BLOCKS = 9  # resolutions, up to 1024 pixels
+MAX_BLOCKS = 9  # most resolutions: up to 1024 pixels
 
 _MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
-_MAX_LATENT = 512  # a longer input is a latent with a label
+_MAX_LATENT = 512  # longer inputs are latents with a label
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the generator of a checkpoint; None if there is none of this flavour.
+    """Load the generator of a checkpoint; None for other flavours.
 
-    Codes are latents with a mean square of one. The generator scales its input to that, so
-    an edited code is scaled again. A label stands behind the latent in a code.
+    Codes are latents with a mean square of 1. The generator normalises its input, so an
+    edited code is scaled again. In a code, a label follows the latent.
 
     The rows of the style matrix are the units of the first layer, in the order of its
-    weights: the 16 pixels of a channel, bottom right first, then those of the next. Labels
-    have columns of zeros: no direction changes them.
+    weights: the 16 pixels of a channel, bottom right first, then those of the next channel.
+    The columns of labels are zero, so no direction changes a label.
 
     Raises:
-      InputError: If the keys are of this flavour, but an array is missing, unknown or of
-        another shape, or the network is not fully grown.
+      InputError: If the keys are of this flavour, but an array is missing, unknown or
+        misshapen, or the network is not fully grown.
     """
-    # A synthesis network of genforce has layers of the same names.
+    # genforce's StyleGAN has layers with the same names.
     prefixes = [p for p in checkpoint.prefixes(_MARKS) if not p.endswith("synthesis.")]
     state = checkpoint.choose_among(prefixes, "genforce PGGAN")
     return None if state is None else assemble(state, checkpoint.settings)
 
 
 def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
-    """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
+    """Build a generator from all arrays of ``state``; errors as for ``find``."""
     settings = settings or Settings({})
     wscale, tanh = settings.get("use_wscale", True), settings.get("final_tanh", False)
     blocks = count_blocks(state, "")
@@ -92,7 +92,7 @@ def _count_labels(state: StateDict, inputs: int, labels: int) -> int:
     """Return how many of the inputs are a label.
 
     Raises:
-      InputError: If there are too many or too few of the others.
+      InputError: If too few or too many inputs remain for the latent.
     """
     if not 0 <= labels < inputs:
         raise state.error(f"its layer0.weight has {inputs} inputs, and not {labels} labels")
@@ -111,7 +111,7 @@ def _take_convolutions(
     wscale: bool,
 ) -> dict[str, Any]:
     """Take the weights of all layers but the ``first``, and return the kernels of all."""
-    # A convolution of one pixel to 4x4 is the transposed one with the flipped kernel.
+    # A convolution from one pixel to 4x4 is a transposed one with a flipped kernel.
     kernel = (first * gain(first, ACTIVATED, wscale))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
     params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
     for i in range(1, 2 * len(channels)):
@@ -127,7 +127,7 @@ def _take_convolutions(
 
 
 def _is_fused(state: StateDict, channels: tuple[int, ...]) -> bool:
-    """Tell whether weights before an upsampling are those of transposed convolutions."""
+    """Return whether upsampling layers store the weights of transposed convolutions."""
     widths = zip(channels, channels[1:], strict=False)
     return any(
         inputs != features and state.shape(f"layer{2 * i}.weight")[:2] == (inputs, features)
@@ -139,7 +139,7 @@ def count_blocks(state: StateDict, prefix: str) -> int:
     """Count the resolutions of the layers below a prefix.
 
     Raises:
-      InputError: If they are not of 8 to 1024 pixels.
+      InputError: If they do not end at 8 to 1024 pixels.
     """
     layers, outputs = (
         state.count(rf"{re.escape(prefix + name)}(\d+)\.") for name in ("layer", "output")
@@ -157,7 +157,7 @@ def check_lod(state: StateDict, name: str) -> None:
 def gain(weight: np.ndarray, activation: float, wscale: bool) -> float:
     """Return the factor of weights ``[O, I, ...]`` with an equalised learning rate.
 
-    It is 1 without ``wscale``: then the weights hold it.
+    Without ``wscale`` it is 1, because the weights include it.
     """
     return activation / math.sqrt(weight[0].size) if wscale else 1.0
 
@@ -165,9 +165,9 @@ def gain(weight: np.ndarray, activation: float, wscale: bool) -> float:
 def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
     """Turn weights ``[O, I, 3, 3]`` into a kernel ``[4, 4, O, I]`` that doubles the size.
 
-    The kernel is that of a ``ConvTranspose`` with a stride of 2 and a padding of 1. Fused
-    weights are those of a transposed convolution, others those of a convolution of doubled
-    pixels. The two are one operation, but the weights of one are flipped.
+    The kernel is for a ``ConvTranspose`` with stride 2 and padding 1. Fused weights are those
+    of a transposed convolution; others are those of a convolution after nearest-neighbour
+    upsampling, which is the same operation with flipped weights.
     """
     if not fused:
         weight = weight[:, :, ::-1, ::-1]
@@ -180,7 +180,7 @@ def doubling(weight: np.ndarray, fused: bool) -> np.ndarray:
 def take_to_rgb(
     state: StateDict, prefix: str, channels: tuple[int, ...], wscale: bool
 ) -> dict[str, np.ndarray]:
-    """Take all conversions to colours; return the last, which a grown network uses.
+    """Take all toRGB layers; return the last, which a fully grown network uses.
 
     Raises:
       InputError: If an array is missing or misshapen.

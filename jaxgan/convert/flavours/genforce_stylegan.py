@@ -1,11 +1,11 @@
-"""The first StyleGAN in the form of genforce's PyTorch repositories (GenForce, SeFa).
+"""The first StyleGAN as genforce's PyTorch repositories (GenForce, SeFa) store it.
 
-Settings that leave no trace in a file have their defaults, unless the user gives them:
+Settings that do not show in a file have these defaults, unless the user gives them:
 
-* ``use_wscale``, an equalised learning rate (true);
-* ``final_tanh``, a tanh at the end (false);
-* ``fused_scale``, kernels that are fused with the upsampling: ``true``, ``false``, or
-  ``auto``, the default, for those to 128 pixels and more.
+* ``use_wscale``: equalised learning rate (true);
+* ``final_tanh``: tanh at the end (false);
+* ``fused_scale``: kernels fused with the upsampling: ``true``, ``false``, or the default
+  ``auto``, which means from 128 pixels on.
 
 The learning rate of the mapping network is a hundredth of the others.
 """
@@ -31,7 +31,7 @@ from jaxgan.convert.options import Settings
 from jaxgan.errors import InputError
 from jaxgan.networks.stylegan import Mapping, Synthesis
 
-FUSED_FROM = 128  # pixels after an upsampling that is fused
+FUSED_FROM = 128  # pixels after the first fused upsampling
 
 _MARKS = ("synthesis.lod", "synthesis.layer0.const", "synthesis.layer0.apply_noise.noise")
 _NAMES = _mapping.Names("mapping.dense{}.".format, label="mapping.label_weight")
@@ -39,18 +39,18 @@ _BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the generator of a checkpoint; None if there is none of this flavour.
+    """Load the generator of a checkpoint; None for other flavours.
 
     Raises:
-      InputError: If the keys are of this flavour, but an array is missing, unknown or of
-        another shape, or the network is not fully grown.
+      InputError: If the keys are of this flavour, but an array is missing, unknown or
+        misshapen, or the network is not fully grown.
     """
     state = checkpoint.choose(_MARKS, "genforce StyleGAN")
     return None if state is None else assemble(state, checkpoint.settings)
 
 
 def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
-    """Assemble a generator from all arrays of ``state``; errors as for ``find``."""
+    """Build a generator from all arrays of ``state``; errors as for ``find``."""
     settings = settings or Settings({})
     wscale, tanh = settings.get("use_wscale", True), settings.get("final_tanh", False)
     blocks = count_blocks(state, "synthesis.")
@@ -90,7 +90,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
 
 
 def _fused_from(settings: Settings) -> float:
-    """Return from how many pixels on an upsampling is fused."""
+    """Return the resolution in pixels from which upsampling is fused."""
     try:
         fused: Any = settings.get("fused_scale", "auto")
     except InputError:
@@ -114,7 +114,7 @@ class _Reader:
         self._state, self._fused_from, self._wscale = state, fused_from, wscale
 
     def synthesis(self, blocks: int) -> tuple[dict[str, Any], Synthesis]:
-        """Return the parameters, and the network."""
+        """Return the parameters and the network."""
         params: dict[str, Any] = {}
         widths: list[int] = []
         for i in range(2 * blocks):

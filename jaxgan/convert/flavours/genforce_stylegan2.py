@@ -1,9 +1,9 @@
-"""StyleGAN2 in the form of genforce's PyTorch repositories (GenForce, SeFa).
+"""StyleGAN2 as genforce's PyTorch repositories (GenForce, SeFa) store it.
 
-Settings that leave no trace in a file have their defaults, unless the user gives them:
+Settings that do not show in a file have these defaults, unless the user gives them:
 
-* ``use_wscale``, an equalised learning rate (true);
-* ``final_tanh``, a tanh at the end (false).
+* ``use_wscale``: equalised learning rate (true);
+* ``final_tanh``: tanh at the end (false).
 """
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
@@ -12,10 +12,10 @@ from jaxgan.convert.generator import Pretrained
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is none of this flavour.
+    """Load the averaged generator, or the only one; None for other flavours.
 
     Raises:
-      InputError: If its arrays are not those of such a network.
+      InputError: If the arrays do not fit such a network.
     """
     state = checkpoint.choose(_MARKS, "genforce StyleGAN2")
     if state is None:

@@ -1,8 +1,8 @@
-"""MobileStyleGAN in the form of two OpenVINO networks.
+"""MobileStyleGAN as two OpenVINO networks.
 
-Names of files, operations and arrays change when OpenVINO saves a network, and it changes
-the graph as well: it multiplies constants, leaves out reshapes, and in half precision puts a
-conversion after each array. So the arrays are found by the path from the input to the output.
+When OpenVINO saves a network, it changes the names of files, operations and arrays, and also
+the graph: it multiplies constants, removes reshapes and, in half precision, adds a conversion
+after each array. So the arrays are found along the path from the input to the output.
 """
 
 import os.path
@@ -19,16 +19,16 @@ from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 
-NETWORKS = ("MappingNetwork", "SynthesisNetwork")  # names of the files as they are exported
-_OTHERS = ("generator.npz", "config.json")  # what other folders of a generator hold
-_FREE_BYTES = 2**24  # any wheel may unfold to so many
-_MAX_NETWORKS = 16  # in a folder
-_MAX_STYLE = 16  # operations from a code to the factor of an image
-_CLOSE = 1e-3  # numbers of half precision are equal
+NETWORKS = ("MappingNetwork", "SynthesisNetwork")  # names of the exported files
+_OTHERS = ("generator.npz", "config.json")  # files in folders of other generators
+_FREE_BYTES = 2**24  # any wheel may expand to this many
+_MAX_NETWORKS = 16  # most networks in a folder
+_MAX_STYLE = 16  # most operations between a code and a style
+_CLOSE = 1e-3  # tolerance for numbers in half precision
 
 
 def is_path(path: Path) -> bool:
-    """Tell whether ``load`` reads a path."""
+    """Return whether ``load`` can read a path."""
     if path.suffix == ".bin":
         return os.path.isfile(path.with_suffix(".xml"))
     if path.suffix in (".xml", ".whl"):
@@ -39,20 +39,20 @@ def is_path(path: Path) -> bool:
 
 
 def load(path: Path) -> Pretrained:
-    """Read the two networks.
+    """Load the two networks.
 
     Args:
       path: A folder with the ``.xml`` and ``.bin`` of each, whatever their names, one of
         these files, or a wheel that holds them.
 
     Raises:
-      InputError: If a file is missing, damaged, or that of another network.
+      InputError: If a file is missing, damaged, or holds another network.
     """
     graphs = {
         name: Graph(f"{path}: {name}", xml, constants)
         for name, (xml, constants) in _files(path).items()
     }
-    with np.errstate(all="ignore"):  # numbers that are not finite are refused by assemble
+    with np.errstate(all="ignore"):  # assemble refuses numbers that are not finite
         arrays = _mapping_arrays(_only(path, graphs, "mapping"))
         arrays |= _synthesis_arrays(_only(path, graphs, "synthesis"))
     return assemble(StateDict(Checkpoint(str(path), None, arrays), "", FLAVOUR))
@@ -97,7 +97,7 @@ def _content(path: Path) -> bytes:
 
 
 def _named(path: Path, names: Sequence[str]) -> Sequence[str]:
-    """Choose the networks to read by their names, if those are the exporter's."""
+    """Select the networks with the exporter's names, if there are any."""
     asked = path.suffix in (".xml", ".bin") and path.stem not in NETWORKS
     if set(NETWORKS) <= set(names) and not asked:
         return NETWORKS
@@ -107,7 +107,7 @@ def _named(path: Path, names: Sequence[str]) -> Sequence[str]:
 
 
 def _only(path: Path, graphs: Mapping[str, Graph], part: str) -> Graph:
-    """Return the mapping network, or the synthesis network, which has convolutions."""
+    """Return the mapping or the synthesis network; only the latter has convolutions."""
     networks = {}
     for name, graph in graphs.items():
         kinds = {node.kind for node in graph.nodes.values()}
@@ -129,8 +129,8 @@ class _Step(NamedTuple):
     """An operation with constants on the path from the input to the output.
 
     Attributes:
-      kind: Its type; ``Style`` is a product with a style.
-      arrays: Its constants; of a style the weight ``[C, D]``, the bias ``[C]`` and a factor
+      kind: Its type; ``Style`` stands for a product with a style.
+      arrays: Its constants; for a style the weight ``[C, D]``, the bias ``[C]`` and a factor
         of both.
     """
 
@@ -138,12 +138,12 @@ class _Step(NamedTuple):
     arrays: tuple[np.ndarray, ...]
 
 
-_HAAR = ("GroupConvolutionBackpropData",) * 2  # along both axes, for the band of means
+_HAAR = ("GroupConvolutionBackpropData",) * 2  # along both axes, for the low-pass band
 _WITH_CONSTANT = (
     *("Add", "Multiply", "MatMul", "PReLU", "Convolution", "GroupConvolution"),
     _HAAR[0],
 )
-_WITHOUT = (  # those that join bands, take one, or only change a shape
+_WITHOUT = (  # operations that join or select bands, or only change a shape
     *("Result", "Convert", "Reshape", "Squeeze", "Unsqueeze", "Broadcast", "Tile"),
     *("Add", "VariadicSplit", "Split", "StridedSlice", "Slice"),
 )
@@ -164,7 +164,7 @@ def _steps(graph: Graph) -> list[_Step]:
 
 
 def _step(graph: Graph, number: int) -> tuple[_Step | None, int | None]:
-    """Return an operation if it has constants, and the number of the one before it."""
+    """Return an operation, if it has constants, and the number of its predecessor."""
     node, inputs = graph.nodes[number], graph.inputs(number)
     if node.kind == "Const":
         return _Step("Const", (graph.constant(number),)), None
@@ -184,7 +184,7 @@ def _step(graph: Graph, number: int) -> tuple[_Step | None, int | None]:
 
 
 def _style(graph: Graph, number: int) -> tuple[np.ndarray, ...] | None:
-    """Return weight, bias and factor of a style; None if the operation is none."""
+    """Return weight, bias and factor of a style; None for other operations."""
     bias, factor = None, np.ones((), np.float32)
     for _ in range(_MAX_STYLE):
         kind, constant = graph.nodes[number].kind, _constant(graph, number)
@@ -204,7 +204,7 @@ def _style(graph: Graph, number: int) -> tuple[np.ndarray, ...] | None:
 
 
 def _constant(graph: Graph, number: int) -> np.ndarray | None:
-    """Return the constant of an operation on one array and one constant."""
+    """Return the constant of an operation with one variable and one constant input."""
     node, inputs = graph.nodes[number], graph.inputs(number)
     sources = [source for source in inputs if graph.nodes[source].kind == "Const"]
     if node.kind not in _WITH_CONSTANT or len(inputs) != 2 or len(sources) != 1:
@@ -215,12 +215,12 @@ def _constant(graph: Graph, number: int) -> np.ndarray | None:
 
 
 def _other(graph: Graph, number: int) -> int:
-    """Return the number of the array of such an operation."""
+    """Return the number of the variable input of such an operation."""
     return next(s for s in graph.inputs(number) if graph.nodes[s].kind != "Const")
 
 
 def _split(steps: Sequence[_Step], kind: str) -> list[list[_Step]]:
-    """Split steps so that each part begins with one of a kind; those before are left out."""
+    """Split steps before each one of a kind; steps before the first are dropped."""
     starts = [i for i, step in enumerate(steps) if step.kind == kind]
     ends = [*starts[1:], len(steps)]
     return [list(steps[start:end]) for start, end in zip(starts, ends, strict=False)]
@@ -278,7 +278,7 @@ def _synthesis_arrays(graph: Graph) -> dict[str, np.ndarray]:
 
 
 def _layer_arrays(graph: Graph, name: str, steps: Sequence[_Step]) -> dict[str, np.ndarray]:
-    """Return the arrays of a convolution, which has a noise and a bias, or their sum."""
+    """Return the arrays of a convolution with noise and bias, or with their sum."""
     shifts = [step.arrays[0] for step in steps if step.kind == "Add"]
     added = ("Add",) * min(max(len(shifts), 1), 2)
     taps = () if name == "conv1" else ("GroupConvolution",)
@@ -298,7 +298,7 @@ def _layer_arrays(graph: Graph, name: str, steps: Sequence[_Step]) -> dict[str, 
 
 
 def _haar_factor(graph: Graph, name: str, steps: Sequence[_Step]) -> np.ndarray:
-    """Return the factor of an inverse Haar transform, which half precision changes."""
+    """Return the factor of an inverse Haar transform, which varies in half precision."""
     filters = [step.arrays[0].astype(np.float32) for step in steps if step.kind in _HAAR]
     for taps in filters:
         if taps.shape[1:] not in ((1, 1, 2, 1), (1, 1, 1, 2)) or np.ptp(taps):

@@ -1,7 +1,7 @@
-"""MobileStyleGAN in the form of bes-dev/MobileStyleGAN.pytorch's checkpoints.
+"""MobileStyleGAN as checkpoints of bes-dev/MobileStyleGAN.pytorch.
 
-A checkpoint holds the network that distilled it: the mapping network, the student, which is
-the MobileStyleGAN, its teacher, a StyleGAN2, and networks that measure the loss.
+A checkpoint holds the whole distillation: the mapping network, the student (the
+MobileStyleGAN), its teacher (a StyleGAN2) and the networks of the loss.
 """
 
 import math
@@ -29,10 +29,10 @@ _FILTERS = {"g0_col": (2, 1), "g1_col": (2, 1), "g0_row": (1, 2), "g1_row": (1, 
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the student with its mapping network; None if the file has no such network.
+    """Load the student with its mapping network; None for other flavours.
 
     Raises:
-      InputError: If the student or its mapping network is missing or another network.
+      InputError: If the student or its mapping network is missing or does not fit.
     """
     student = checkpoint.choose(_MARKS, FLAVOUR)
     if student is None:
@@ -47,12 +47,12 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         raise student.error(f"it lacks the mapping network: no {_MAPPING} is beside it")
     average = None
     blocks = max(student.count(r"layers\.(\d+)\."), 1)
-    with np.errstate(all="ignore"):  # numbers that are not finite are refused by assemble
+    with np.errstate(all="ignore"):  # assemble refuses numbers that are not finite
         arrays, drawn = _student_arrays(student, blocks)
         arrays |= _mapping_arrays(mapping)
     around = _beside(checkpoint, student, _MEAN)
     if around is not None:
-        # There the first two layers of a block share a code.
+        # In these files the first two layers of a block share a code.
         mean = around.take(_MEAN, (1, 3 * blocks + 2, None))[0]
         average = mean[[0, *(3 * b + i for b in range(blocks) for i in (1, 1, 2)), -1]]
     origin = student.origin
@@ -63,10 +63,10 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def _beside(checkpoint: Checkpoint, student: StateDict, mark: str) -> StateDict | None:
-    """Return the arrays around that of a name which lies nearest to the student.
+    """Return the network with an array ``mark`` that is nearest to the student by name.
 
     Raises:
-      InputError: If several are as near, and their names do not say which one is averaged.
+      InputError: If several are equally near, and their names do not show which is averaged.
     """
 
     def nearness(start: str) -> int:
@@ -94,10 +94,10 @@ def _mapping_arrays(mapping: StateDict) -> dict[str, np.ndarray]:
 
 
 def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarray], bool]:
-    """Multiply constant factors together, and drop the images of lower resolution.
+    """Multiply constant factors into the arrays and drop the lower-resolution outputs.
 
     Returns:
-      Arrays as ``assemble`` takes them, and whether noise was drawn.
+      Arrays for ``assemble``, and whether noise was drawn.
     """
     arrays, drawn = {}, False
     rng = np.random.default_rng(0)
@@ -116,7 +116,7 @@ def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarr
         for part in ("bias", "conv.weight", "conv.modulation.weight", "conv.modulation.bias"):
             student.drop(f"{name}.{part}")
     for name in ("idwt", *(f"layers.{b}.up.idwt" for b in range(blocks))):
-        for part, shape in _FILTERS.items():  # of two taps, so they are those of Haar
+        for part, shape in _FILTERS.items():  # two taps, so they are Haar filters
             student.take(f"{name}.{part}", (1, 1, *shape))
     student.drop("device_info")
     last = f"layers.{blocks - 1}.to_img.conv"
@@ -128,7 +128,7 @@ def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarr
 
 
 def _layer(student: StateDict, name: str) -> dict[str, np.ndarray]:
-    """Demodulate the weights of a layer; its factor does not depend on the code."""
+    """Demodulate the weights of a layer; the factor does not depend on the code."""
     inverse = student.take(f"{name}.conv.style_inv", (1, 1, None, 1, 1)).ravel()
     scale = 1 / math.sqrt(9 * inverse.size)
     arrays, power = {}, np.ones(inverse.size)

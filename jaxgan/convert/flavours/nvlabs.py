@@ -1,4 +1,4 @@
-"""StyleGAN2 in the form of NVlabs' repositories stylegan2-ada-pytorch and stylegan3."""
+"""StyleGAN2 as NVlabs' repositories stylegan2-ada-pytorch and stylegan3 store it."""
 
 import math
 import numbers
@@ -9,19 +9,19 @@ from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble, count_block
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
 from jaxgan.convert.generator import Pretrained
 
-# Settings of layers that do not show in their arrays: name, values that are read.
+# Settings of layers that do not show in their arrays: name, supported values.
 _DENSE = (("activation", ("lrelu",)), ("lr_multiplier", (0.01,)))
 _SYNTHESIS = (("activation", ("lrelu", "linear")), ("lr_multiplier", (1,)))
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is none of this flavour.
+    """Load the averaged generator, or the only one; None for other flavours.
 
-    Layers in float16 run in float32, with the same clamps. A bare state dict does not hold
-    these: then they are the user's setting ``conv_clamp``, of which 0, the default, is none.
+    Layers in float16 run in float32, with the same clamps. A bare state dict lacks these; the
+    user can give the setting ``conv_clamp``. Its default 0 means no clamp.
 
     Raises:
-      InputError: If its arrays are not those of such a network, or a setting is not read.
+      InputError: If the arrays do not fit such a network, or a setting is not supported.
     """
     state = checkpoint.choose(_MARKS, "NVlabs StyleGAN2")
     if state is None:
@@ -41,7 +41,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def _check(state: StateDict, module: Any) -> None:
-    """Refuse networks with settings that are not read."""
+    """Refuse networks with unsupported settings."""
     mapping, synthesis = (_persistent.part(module, name) for name in ("mapping", "synthesis"))
     names = {name.split(".")[1] for name in state.names() if name.startswith("mapping.fc")}
     layers = [(_persistent.part(mapping, name), _DENSE) for name in sorted(names)]
@@ -50,11 +50,13 @@ def _check(state: StateDict, module: Any) -> None:
             for value in _persistent.settings(layer, name):
                 if not isinstance(value, str | numbers.Real) or value not in known:
                     read = " or ".join(map(str, known))
-                    raise state.error(f"its {name} is {str(value)[:40]!r}; only {read} is read")
+                    raise state.error(
+                        f"its {name} is {str(value)[:40]!r}; only {read} is supported"
+                    )
 
 
 def _clamp(state: StateDict, checkpoint: Checkpoint, module: Any) -> float | None:
-    """Return the clamp of the layers and of the conversions to colours, which is one."""
+    """Return the clamp, which is the same for all layers and toRGB layers."""
     synthesis = _persistent.part(module, "synthesis")
     blocks = [_persistent.part(synthesis, name) for name in _blocks(state)]
     clamps = [

@@ -1,4 +1,4 @@
-"""StyleGAN2 in the form of rosinality/stylegan2-pytorch."""
+"""StyleGAN2 as rosinality/stylegan2-pytorch stores it."""
 
 from jaxgan.convert.flavours._stylegan2 import Form, Part, assemble
 from jaxgan.convert.formats.state_dict import Checkpoint, StateDict
@@ -16,12 +16,12 @@ ONES = {  # as in ``Form``
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is none of this flavour.
+    """Load the averaged generator, or the only one; None for other flavours.
 
-    A file without noise gets that of a fixed seed, and ``origin`` says so.
+    If the file has no noise, it is drawn from a fixed seed, and ``origin`` says so.
 
     Raises:
-      InputError: If its arrays are not those of such a network.
+      InputError: If the arrays do not fit such a network.
     """
     state = checkpoint.choose(_MARKS, _FLAVOUR)
     if state is None:
@@ -41,9 +41,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def find_average(checkpoint: Checkpoint, state: StateDict) -> StateDict:
-    """Return the arrays that hold the mean code, of the generator or around it.
+    """Return the arrays that hold the mean code: the generator's own or those around it.
 
-    It is stored with the rest of a training run, however deep the generator is in there.
+    A training run stores it at the top, however deep the generator is nested.
     """
     start = state.prefix
     while start and f"{start}{AVERAGE}" not in checkpoint.arrays:

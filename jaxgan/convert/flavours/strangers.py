@@ -1,4 +1,4 @@
-"""Sentences for checkpoints that hold no generator that is read: what they hold instead."""
+"""Messages for checkpoints without a supported generator: what they hold instead."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from jaxgan.convert.flavours import dnnlib_tf
 from jaxgan.convert.flavours._parts import COLOURS
 from jaxgan.convert.formats._inert import Inert, legible
 
-_MOST_NAMES = 3_000  # of arrays, that are looked at
+_MOST_NAMES = 3_000  # most names of arrays to look at
 
-# Networks, each with patterns of which every one has to fit the start of some array's name,
-# or of the rest of it after a dot. The first that fits is said.
+# Networks with patterns. Each pattern must match the start of some array's name, or of a part
+# of it after a dot. The first network that matches is reported.
 _UNSUPPORTED: dict[str, tuple[str, ...]] = {  # generators of images
     "the StyleGAN2 of lucidrains' stylegan2-pytorch": (
         r"blocks\.\d+\.to_style1\.weight",
@@ -87,7 +87,7 @@ _OTHERS: dict[str, tuple[str, ...]] = {
         r"(mlp|ffn|feed_forward|intermediate)\.",
     ),
 }
-_FUNCTIONS = {  # that build a network of TensorFlow
+_FUNCTIONS = {  # that build a TensorFlow network
     "D_": "a discriminator",
     "vgg16": "the VGG network of LPIPS",
     "inception": "an Inception network",
@@ -99,7 +99,7 @@ _DISCRIMINATOR = re.compile(rf"(net|model)?_?(D|disc|discriminator|critic){_SUFF
 
 
 def content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
-    """Describe the content of a file in a few words, as what it holds."""
+    """Describe the content of a file in a few words, to follow "holds"."""
     networks = dnnlib_tf.networks_of(value)
     if networks:
         return _tensorflow(networks)
@@ -120,7 +120,7 @@ def content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def unsupported(names: Sequence[str]) -> str:
-    """Name the generator of a kind that is not read, by names of arrays; empty if none."""
+    """Name the unsupported generator by its names of arrays; empty if there is none."""
     what = _fitting(names[:_MOST_NAMES], _UNSUPPORTED)
     return what and f"{what}, which is not supported"
 
@@ -146,7 +146,7 @@ def _tensorflow(networks: Mapping[str, Inert]) -> str:
 
 
 def _owner(names: Sequence[str], pattern: re.Pattern[str]) -> str:
-    """Return the prefix of the first network whose name fits; empty if none does."""
+    """Return the prefix of the first network whose name matches; empty if none does."""
     for name in names:
         parts = name.split(".")[:-1]
         for depth, part in enumerate(parts[:3], 1):
@@ -156,7 +156,7 @@ def _owner(names: Sequence[str], pattern: re.Pattern[str]) -> str:
 
 
 def _generator(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str:
-    """Describe what is called a generator."""
+    """Describe the network that is named like a generator."""
     prefix = _owner(names, _GENERATOR)
     if not prefix:
         return ""
@@ -167,7 +167,7 @@ def _generator(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _shaped(arrays: Sequence[np.ndarray]) -> str:
-    """Describe what only shapes tell."""
+    """Describe arrays by their shapes alone."""
     shape = arrays[0].shape
     if len(arrays) == 1 and len(shape) in (2, 3) and shape[-1] >= 16:
         return f"one array of shape {list(shape)}, which may be codes: give those as --codes"
@@ -187,22 +187,22 @@ def _layered(shapes: Sequence[tuple[int, ...]]) -> str:
     spatial = [shape for shape in shapes if len(shape) == 4]
     if len(spatial) > 2 and any(not COLOURS.isdisjoint(shape[:2]) for shape in spatial):
         return (
-            f"a network of {len(spatial)} convolutions that is not read as a DCGAN: by their "
-            "shapes its layers do not follow one another, or nothing in it enlarges"
+            f"a network of {len(spatial)} convolutions that is not a DCGAN: by their shapes, "
+            "its layers do not form a chain, or none of them upsamples"
         )
     dense = [shape for shape in shapes if len(shape) == 2]
     if len(dense) > 1 and max(map(len, shapes)) == 2 and _follow(dense):
-        return f"a network of {len(dense)} dense layers and no convolutions, which is not read"
+        return f"a network of {len(dense)} dense layers only, which is not supported"
     return ""
 
 
 def _follow(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Tell whether each dense layer, ``[out, in]``, takes what the one before it makes."""
+    """Return whether each dense layer ``[out, in]`` fits the one before it."""
     return all(a[0] == b[1] for a, b in zip(shapes, shapes[1:], strict=False))
 
 
 def _counted(names: Sequence[str]) -> str:
-    """Count arrays, and name the first of them."""
+    """State the number of arrays and the name of the first."""
     one = len(names) == 1
     lasts = [name.rpartition(".")[2] for name in names]
     if all(last.isdigit() or not last for last in lasts):

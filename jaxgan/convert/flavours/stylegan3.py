@@ -1,4 +1,4 @@
-"""StyleGAN3, configurations T and R, in the form of NVlabs' repository stylegan3."""
+"""StyleGAN3, configurations T and R, as NVlabs' repository stylegan3 stores it."""
 
 import functools
 import math
@@ -22,7 +22,7 @@ _FLAVOUR = "NVlabs StyleGAN3"
 _INPUT = "synthesis.input."
 _MARKS = (f"{_INPUT}freqs", f"{_INPUT}phases", f"{_INPUT}affine.weight")
 _NAME = re.compile(r"(synthesis\.L(\d{1,2})_(\d{1,4})_\d{1,5}\.)weight")
-_EPSILON = 1e-8  # of demodulation, as a share of a style's mean square
+_EPSILON = 1e-8  # of demodulation, relative to a style's mean square
 _SIDES = (16, 4096)
 _RANGES: dict[str, tuple[Any, float, float]] = {  # of settings: default, least, most
     "num_critical": (2, 1, 97),
@@ -40,14 +40,14 @@ _Ask = Callable[[str], Any]
 
 
 def find(checkpoint: Checkpoint) -> Pretrained | None:
-    """Open the averaged generator, or the only one; None if there is none of this flavour.
+    """Load the averaged generator, or the only one; None for other flavours.
 
-    Layers in float16 run in float32, with the same clamps. Settings that arrays do not show
-    are those of the object that was pickled. For a bare state dict they are the user's, or
-    else NVlabs' defaults.
+    Layers in float16 run in float32, with the same clamps. Settings that do not show in
+    arrays come from the pickled object. For a bare state dict they come from the user, or
+    else they are NVlabs' defaults.
 
     Raises:
-      InputError: If its arrays are not those of such a network with these settings.
+      InputError: If the arrays do not fit such a network with these settings.
     """
     state = checkpoint.choose(_MARKS, _FLAVOUR)
     if state is None:
@@ -64,9 +64,9 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
 
 
 def _kernel(state: StateDict, layer: str, user: Settings) -> tuple[int, bool]:
-    """Return the taps of the layers' convolutions, and whether filters are radial.
+    """Return the kernel size of the convolutions, and whether filters are radial.
 
-    A filter in the file shows it; else the user says it.
+    The latter comes from a filter in the file, or else from the user.
     """
     shape = state.shape(f"{layer}weight")
     if len(shape) != 4:
@@ -79,7 +79,7 @@ def _kernel(state: StateDict, layer: str, user: Settings) -> tuple[int, bool]:
 def _assemble(
     state: StateDict, layers: dict[str, int], user: Settings, ask: _Ask
 ) -> Pretrained:
-    """Assemble a generator from all arrays of ``state``."""
+    """Build a generator from all arrays of ``state``."""
     reader = _Reader(state)
     kernel, radial = _kernel(state, next(iter(layers)), user)
     synthesis, network = reader.synthesis(layers, kernel, radial, ask)
@@ -120,7 +120,7 @@ def _assemble(
 
 
 def _layers(state: StateDict) -> dict[str, int]:
-    """Return prefixes of layers, the conversion to colours last, and sizes they state."""
+    """Return the prefixes of layers, toRGB last, with the sizes in their names."""
     matches = filter(None, map(_NAME.fullmatch, state.names()))
     numbered = {int(match[2]): (match[1], int(match[3])) for match in matches}
     if len(numbered) < 3 or sorted(numbered) != list(range(len(numbered))):
@@ -134,10 +134,10 @@ def _layers(state: StateDict) -> dict[str, int]:
 
 
 def _setting(state: StateDict, pickled: Any, user: Settings, name: str) -> Any:
-    """Return a setting of the object that was pickled, or of the user, or the default."""
+    """Return a setting of the pickled object, or of the user, or the default."""
     default, least, most = _RANGES[name]
     values = _persistent.settings(pickled, name) or [user.get(name, default)]
-    if name == "conv_clamp" and not any(values):  # None, or 0 of a user
+    if name == "conv_clamp" and not any(values):  # None, or 0 from the user
         return None
     kind: Any = numbers.Integral if isinstance(default, int) else numbers.Real
     same = all(isinstance(value, kind) and value == values[0] for value in values)
@@ -150,10 +150,10 @@ def _setting(state: StateDict, pickled: Any, user: Settings, name: str) -> Any:
 def _design(
     state: StateDict, sizes: list[int], kernel: int, radial: bool, ask: _Ask
 ) -> tuple[Signal, tuple[Resampling, ...]]:
-    """Design the signal of the waves and the filters of the layers.
+    """Design the input signal and the filters of the layers.
 
     Raises:
-      InputError: If the settings give other sizes than the file states.
+      InputError: If the settings give other sizes than the names in the file.
     """
     layers, critical = len(sizes) - 1, ask("num_critical")
     if critical >= layers:
@@ -179,7 +179,7 @@ def _design(
             )
             for i in range(layers)
         )
-    except ValueError as error:  # of scipy: there is no room for a filter's bands
+    except ValueError as error:  # from SciPy: the bands of a filter do not fit
         raise state.error("its settings leave no room for filters") from error
     designed = [band.size for band in bands]
     if designed != sizes:
@@ -204,7 +204,7 @@ class _Reader:
     def synthesis(
         self, layers: dict[str, int], kernel: int, radial: bool, ask: _Ask
     ) -> tuple[dict[str, Any], stylegan3.Synthesis]:
-        """Return the parameters of the network, and the network."""
+        """Return the parameters and the network."""
         *names, last = layers
         band, ways = _design(self._state, list(layers.values()), kernel, radial, ask)
         params: dict[str, Any] = {"input": self._input()}
@@ -227,14 +227,14 @@ class _Reader:
         return params, network
 
     def transform(self) -> np.ndarray:
-        """Take the transform ``[3, 3]`` of the waves; by default it changes nothing."""
+        """Take the transform ``[3, 3]`` of the input signal; the default is the identity."""
         name = f"{_INPUT}transform"
         if name not in self._state:
             return np.eye(3, dtype=np.float32)
         return self._state.take(name, (3, 3))
 
     def _input(self) -> dict[str, Any]:
-        """Take the waves, their mixture, and the affine map of their place."""
+        """Take the Fourier features, their weights, and the affine map of the transform."""
         state = self._state
         weight = state.take(f"{_INPUT}weight", (None, None))
         waves = len(weight)
@@ -253,7 +253,7 @@ class _Reader:
         }
 
     def _layer(self, name: str, code: int, inputs: int, kernel: int) -> dict[str, Any]:
-        """Take a layer, whose kernel has a mean square of 1 per output before demodulation."""
+        """Take a layer; its kernel is normalised to a mean square of 1 per output."""
         weight = self._state.take(f"{name}weight", (None, inputs, kernel, kernel))
         power = np.square(weight, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True)
         scale = np.sqrt(np.maximum(power, np.finfo(np.float64).tiny))
@@ -286,7 +286,7 @@ class _Reader:
         return self._state.take(f"{name}bias", (outputs,))[None, None, None]
 
     def _gain(self, name: str) -> np.ndarray:
-        """Return the scale to an average magnitude of 1 of a layer's input."""
+        """Return the factor that scales a layer's input to an average magnitude of 1."""
         square = self._state.take(f"{name}magnitude_ema", ())
         if square <= 0:
             raise self._state.error(f"its {name}magnitude_ema is not above 0")

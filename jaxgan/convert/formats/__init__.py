@@ -1,1 +1,1 @@
-"""Readers of file formats, which turn bytes into named arrays and run nothing in them."""
+"""Readers of file formats: they turn bytes into named arrays and run no code from files."""

@@ -1,4 +1,4 @@
-"""Arrays from the bytes of a checkpoint: dtypes, storages, and tensors in them."""
+"""Make arrays from the bytes of a checkpoint: dtypes, storages and tensors."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from jaxgan.convert.formats._pickle import Budget, Refused
 
 MAX_DIMENSIONS = 16
 
-_TENSOR_STEPS = 10  # opcodes that take as long as an array
+_TENSOR_STEPS = 10  # pickle opcodes that cost as much as an array
 
 UNTYPED = "untyped"
-DTYPES = {  # by torch's name; the bits of bfloat16, which numpy lacks
+DTYPES = {  # by torch's name; bfloat16, which NumPy lacks, as its bits
     "float16": np.dtype("<f2"),
     "bfloat16": np.dtype("<u2"),
     "float32": np.dtype("<f4"),
@@ -38,7 +38,7 @@ class Storage:
 
     Attributes:
       dtype: A name in ``DTYPES``, or ``UNTYPED``.
-      content: The bytes; None while they are not known yet.
+      content: The bytes; None if they are not known yet.
       size: Number of bytes.
     """
 
@@ -53,7 +53,7 @@ def itemsize(dtype: str) -> int:
 
 
 def view_of(storage: Storage, view: Any) -> Storage:
-    """Return the part that an old stream names ``(key, first element, elements)``."""
+    """Return the part of a storage that an old stream calls ``(key, offset, elements)``."""
     match view:
         case None:
             return storage
@@ -69,20 +69,22 @@ def view_of(storage: Storage, view: Any) -> Storage:
 
 
 def check_shape(shape: tuple) -> None:
-    """Refuse a shape that numpy does not allow."""
+    """Refuse a shape that NumPy does not allow."""
     if len(shape) > MAX_DIMENSIONS:
-        raise Refused(f"has a tensor of {len(shape)} dimensions; {MAX_DIMENSIONS} are read")
+        raise Refused(
+            f"has a tensor of {len(shape)} dimensions; at most {MAX_DIMENSIONS} are supported"
+        )
     if not all(type(length) is int and length >= 0 for length in shape):
         raise Refused("has a tensor with a size or stride that is not a number from 0")
 
 
 def count_elements(shape: tuple) -> int:
-    """Count elements as if no dimension were empty, so that none hides the others."""
+    """Count elements, with empty dimensions counted as 1: a 0 must not hide huge ones."""
     return math.prod(max(length, 1) for length in shape)
 
 
 def check_bools(array: np.ndarray) -> None:
-    """Refuse bytes of truth values that numpy does not define."""
+    """Refuse booleans other than 0 and 1, which NumPy does not define."""
     if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
         raise Refused("has truth values that are neither 0 nor 1")
 
@@ -91,7 +93,7 @@ def tensor(budget: Budget, storage: Storage, dtype: str, view: tuple) -> np.ndar
     """Cut an array out of a storage.
 
     Args:
-      budget: Pays for the array.
+      budget: Charged for the array.
       storage: The bytes.
       dtype: A name in ``DTYPES``.
       view: Offset, size and stride, in elements.
@@ -105,7 +107,7 @@ def tensor(budget: Budget, storage: Storage, dtype: str, view: tuple) -> np.ndar
     check_shape(stride)
     if len(size) != len(stride) or offset < 0:
         raise Refused("has a tensor with a damaged layout")
-    # The stride of a dimension of one element has no meaning, and may be anything.
+    # The stride of a dimension with one element is arbitrary.
     stride = [step if length > 1 else 0 for length, step in zip(size, stride, strict=True)]
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and (last + 1) * bits.itemsize > storage.size:

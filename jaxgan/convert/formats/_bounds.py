@@ -1,8 +1,8 @@
-"""Bounds of the work and the memory that a file may cost, and the exception for the rest."""
+"""Limits on the work and memory that reading a file may cost, and the error beyond them."""
 
 from dataclasses import dataclass
 
-MAX_STEPS = 1_000_000  # opcodes of a file, with those of the files inside it
+MAX_STEPS = 1_000_000  # pickle opcodes of a file, including files inside it
 
 
 class Refused(Exception):
@@ -11,24 +11,24 @@ class Refused(Exception):
 
 @dataclass
 class Budget:
-    """The cost that reading may still have, however deep files are nested.
+    """The work and memory that are left for reading a file and the files inside it.
 
     Attributes:
       steps: Pickle opcodes.
-      bytes: Bytes in memory: inflated, nested, or in arrays.
+      bytes: Bytes in memory: decompressed, nested or in arrays.
     """
 
     steps: int
     bytes: int
 
     def take(self, count: int) -> None:
-        """Pay for ``count`` bytes before they are allocated."""
+        """Charge ``count`` bytes before they are allocated."""
         if count > self.bytes:
             raise Refused("unfolds to far more bytes than it has")
         self.bytes -= count
 
     def step(self, count: int = 1) -> None:
-        """Pay for work that takes as long as ``count`` opcodes."""
+        """Charge work that takes as long as ``count`` opcodes."""
         self.steps -= count
         if self.steps < 0:
             raise Refused(f"takes more work than {MAX_STEPS} pickle opcodes")

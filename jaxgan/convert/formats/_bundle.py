@@ -1,4 +1,4 @@
-"""The one checkpoint among the files of an archive or a folder, by their names."""
+"""Choose the only checkpoint among the files of an archive or a folder, by their names."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -9,21 +9,21 @@ _SUFFIXES = {
     *(".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".safetensors", ".pt2"),
     *(".tar", ".tgz", ".gz", ".zip"),
 }
-_KNOWN = (  # names of Hugging Face's libraries; what is beside them is no model
+_KNOWN = (  # names that Hugging Face's libraries use; files beside them are not models
     "model.safetensors",
     "pytorch_model.bin",
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.bin",
 )
 _PARTS = tuple(f"{name}.index.json" for name in _KNOWN)
-_SHOWN = 3  # names in a message
+_SHOWN = 3  # most names in a message
 
 
 def only(names: Iterable[str]) -> str | None:
     """Return the name of the only checkpoint; None if there is none.
 
     Raises:
-      Refused: If there are several, or one in several parts.
+      Refused: If there are several, or if one is split into parts.
     """
     files = [name for name in names if not _is_hidden(PurePosixPath(name))]
     for known in _KNOWN:
@@ -43,7 +43,7 @@ def only(names: Iterable[str]) -> str | None:
 
 
 def _is_hidden(path: PurePosixPath) -> bool:
-    """Tell what a system adds on its own, such as macOS to its zip files."""
+    """Return whether the operating system added a file, as macOS does to zip archives."""
     return "__MACOSX" in path.parts or path.name.startswith(".")
 
 

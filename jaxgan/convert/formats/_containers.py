@@ -1,4 +1,4 @@
-"""The containers of checkpoints, which are told by their content, one inside another."""
+"""Read the containers of checkpoints, also nested; they are recognised by their content."""
 
 import re
 import zlib
@@ -23,12 +23,14 @@ from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import legible
 from jaxgan.convert.formats._objects import Objects
 
-MAX_NESTING = 3  # depth of files inside files
+MAX_NESTING = 3  # largest depth of files inside files
 
-_HEAD = 600  # bytes that tell the kind of a file
+_HEAD = 600  # leading bytes that identify the kind of a file
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the stream container
 _STREAM_PROTOCOL = 1001
-_OLD_PICKLE = re.compile(rb"[]}(]|c[\w.]+\r?\n[\w.]+\r?\n")  # without its protocol
+_OLD_PICKLE = re.compile(
+    rb"[]}(]|c[\w.]+\r?\n[\w.]+\r?\n"
+)  # pickles that do not start with their protocol
 _FIRST_TAR = {"sys_info", "pickle", "storages", "tensors"}
 
 
@@ -36,13 +38,13 @@ def read(data: memoryview, budget: Budget, suffix: str = "", nesting: int = 0) -
     """Read a file of any container.
 
     Args:
-      data: Its bytes.
-      budget: Pays for all that it unfolds to.
-      suffix: The end of its name, lower-case.
+      data: Bytes of the file.
+      budget: Charged for the content.
+      suffix: Suffix of the file's name, in lower case.
       nesting: Number of files around it.
 
     Raises:
-      Refused: If it is no checkpoint, damaged, or beyond a bound.
+      Refused: If the file is not a checkpoint, is damaged, or exceeds a limit.
     """
     if nesting > MAX_NESTING:
         raise Refused(f"has files inside files, more than {MAX_NESTING} deep")
@@ -75,7 +77,7 @@ def _inflate(data: memoryview, budget: Budget) -> memoryview:
     except zlib.error as error:
         raise Refused("is a damaged gzip file") from error
     if not inflater.eof:
-        del content  # which the traceback of the error would hold
+        del content  # otherwise the traceback of the error keeps it alive
         budget.take(budget.bytes + 1 if inflater.unconsumed_tail else 0)
         raise Refused("is cut short inside its gzip file")
     if inflater.unused_data:
@@ -88,7 +90,7 @@ def _read_tar(data: memoryview, objects: Objects) -> Any:
     files = _tar.read(data, objects.budget)
     if {name.split("/")[0] for name in files} >= _FIRST_TAR:
         raise Refused(
-            "is a tar archive of the first versions of PyTorch, which is not read; "
+            "is a tar archive of the first versions of PyTorch, which is not supported; "
             "load and save it again with PyTorch 1 or 2"
         )
     name = _bundle.only(files)
@@ -98,7 +100,7 @@ def _read_tar(data: memoryview, objects: Objects) -> Any:
 
 
 def _read_pickles(data: memoryview, objects: Objects) -> Any:
-    """Read a pickle, or several as a tuple, or a stream, which begins with one."""
+    """Read a pickle, several pickles as a tuple, or an old stream, which begins with one."""
     value, end = _load(data, 0, objects)
     if type(value) is int and value == _MAGIC:
         return _read_stream(data, end, objects)
@@ -118,7 +120,7 @@ def _load(data: memoryview, start: int, objects: Objects) -> tuple[Any, int]:
     return value, end
 
 
-# Code of modules other than those of torch.
+# The code of modules outside torch.
 _OWN_CODE = rb".*/code/__torch__(?!/torch/).*\.py"
 
 
@@ -141,15 +143,15 @@ def _read_zip(data: memoryview, objects: Objects) -> Any:
     if names and all(name.endswith(".npy") for name in names):
         raise Refused("is an archive of numpy arrays; such a run of jaxgan ends in .npz")
     if any(name.endswith(".h5") for name in names):
-        raise Refused("is a Keras model, which is not read")
+        raise Refused("is a Keras model, which is not supported")
     raise Refused("is a zip archive, but not with one folder that holds a data.pkl")
 
 
 def _read_torch(entries: dict[bytes, memoryview], root: bytes, objects: Objects) -> Any:
-    """Read what ``torch.save`` or TorchScript wrote to a folder of a zip archive."""
+    """Read what ``torch.save`` or TorchScript wrote to one folder of a zip archive."""
     order = bytes(entries.get(root + b"byteorder", b"little"))
     if order != b"little":
-        raise Refused(f"has byte order {ascii(order[:16])[1:]}; little is read")
+        raise Refused(f"has byte order {ascii(order[:16])[1:]}; only little is supported")
     value = _read_entry(entries, root, b"data", objects)
     if root + b"constants.pkl" not in entries:
         return value
@@ -184,15 +186,15 @@ def _read_entry(
 def _read_stream(data: memoryview, start: int, objects: Objects) -> Any:
     """Read a stream: protocol, machine, objects, keys of the storages, storages.
 
-    Only the objects tell the dtype of a storage, so they are read twice: for the dtypes,
-    and again with the storages.
+    Only the objects state the dtype of a storage, so they are read twice: once for the
+    dtypes and once with the storages.
     """
     protocol, start = _load(data, start, objects)
     machine, start = _load(data, start, objects)
     if type(protocol) is not int or protocol != _STREAM_PROTOCOL or type(machine) is not dict:
         raise Refused(f"is a PyTorch stream of another version than {_STREAM_PROTOCOL}")
     if machine.get("little_endian") is not True:
-        raise Refused("does not say that its byte order is little")
+        raise Refused("does not say that its byte order is little-endian")
     first = Objects(objects.budget, objects.nested, {}, declares=True)
     _, end = _load(data, start, first)
     keys, end = _load(data, end, objects)

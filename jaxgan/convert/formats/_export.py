@@ -1,4 +1,4 @@
-"""The weights of an archive of ``torch.export.save``, which its JSON describes."""
+"""Read the weights of a ``torch.export.save`` archive, which its JSON describes."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from jaxgan.convert.formats._torchscript import ACTIVATIONS, of_one_kind
 
 _CONFIG = re.compile(rb"(?:[^/]+/)?data/weights/([^/]+)_weights_config\.json")
 _PROGRAM = re.compile(rb"(?:[^/]+/)?models/[^/]+\.json|serialized_exported_program\.json")
-_STATE_DICT = re.compile(  # one that torch.save wrote, in older versions
+_STATE_DICT = re.compile(  # torch.save wrote it in older versions
     rb"serialized_state_dict\.(?:pt|json)|(?:[^/]+/)?data/weights/[^/]+\.pt"
 )
 _MAX_CONFIG = 2**22  # bytes
-_STEPS_PER_BYTE = 0.02  # pickle opcodes that take as long
-_DTYPES = {  # torch's numbers of them
+_STEPS_PER_BYTE = 0.02  # cost of a byte in pickle opcodes
+_DTYPES = {  # by torch's numbers
     **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64"},
     **{6: "float16", 7: "float32", 8: "float64", 10: "complex64", 11: "complex128"},
     **{12: "bool", 13: "bfloat16", 28: "uint16", 34: "uint32", 35: "uint64"},
@@ -28,11 +28,11 @@ _STRIDED = 7
 def read(
     entries: dict[bytes, memoryview], budget: Budget, nested: Callable[[memoryview], Any]
 ) -> Any:
-    """Read the weights by their names in the state dict; None if it is no such archive.
+    """Read the weights by their names in the state dict; None for any other archive.
 
     Args:
       entries: Contents of the zip archive by name.
-      budget: Pays for the arrays.
+      budget: Charged for the arrays.
       nested: Reads a file inside this one.
 
     Raises:
@@ -62,7 +62,7 @@ def read(
 
 
 def _activations(entries: dict[bytes, memoryview], budget: Budget) -> list[Inert]:
-    """List the activations of the program's graph; none if it is not as it should be."""
+    """List the activations in the program's graph; none if the graph is malformed."""
     programs = [entry for name, entry in entries.items() if _PROGRAM.fullmatch(name)]
     if len(programs) != 1 or len(programs[0]) > _MAX_CONFIG:
         return []
@@ -118,7 +118,7 @@ def _array(content: memoryview, meta: Any, budget: Budget) -> Any:
             view = (offset, _whole(sizes), _whole(strides))
             dtype = _DTYPES[number]
             return tensor(budget, Storage(dtype, content, len(content)), dtype, view)
-    raise Refused("has weights of a layout or dtype that is not read")
+    raise Refused("has weights of an unsupported layout or dtype")
 
 
 def _whole(numbers: list) -> tuple:

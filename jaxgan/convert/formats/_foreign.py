@@ -1,11 +1,14 @@
-"""Sentences for files that are no checkpoint: what they are, and what to do."""
+"""Messages for files that are not checkpoints: what they are, and what to do."""
 
 import re
 
-_STARTS = {  # of a file, at an offset
-    (0, b"\x89HDF\r\n\x1a\n"): "is an HDF5 file, as Keras writes them, which is not read; "
+_STARTS = {  # leading bytes of a file, at an offset
+    (0, b"\x89HDF\r\n\x1a\n"): "is an HDF5 file, as Keras writes them, which is not supported; "
     "save the weights as a state dict of PyTorch or as safetensors",
-    (4, b"TFL3"): "is a TensorFlow Lite model, which is not read; save the original network",
+    (
+        4,
+        b"TFL3",
+    ): "is a TensorFlow Lite model, which is not supported; save the original network",
     (0, b"GGUF"): "is a GGUF file, which holds a language model, not a generator of images",
     (0, b"\x93NUMPY"): "is a numpy array, not a checkpoint",
     (0, b"version https://git-lfs"): "is a pointer of Git LFS, not the file itself: "
@@ -22,22 +25,24 @@ _STARTS = {  # of a file, at an offset
     (0, b"\x7fELF"): "is a program, not a checkpoint",
 }
 _WEB = "is a web page, not a checkpoint: the download needs a login or another address"
-_JSON = "is a JSON text, not a checkpoint; an answer of a server if it was downloaded: "
-_TENSORFLOW = (
-    "is a TensorFlow graph or SavedModel, which is not read; of TensorFlow's networks only "
-    "the pickles of StyleGAN are"
+_JSON = (
+    "is a JSON text, not a checkpoint; if it was downloaded, it is an answer of the server: "
 )
-_ONNX = "is an ONNX model, which is not read; save the original network's state dict"
-_TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # of the index of TensorFlow's checkpoints
+_TENSORFLOW = (
+    "is a TensorFlow graph or SavedModel, which is not supported; of TensorFlow's networks "
+    "only the pickles of StyleGAN are"
+)
+_ONNX = "is an ONNX model, which is not supported; save the original network's state dict"
+_TABLE_END = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends the index of a TensorFlow checkpoint
 
 
 def describe(head: bytes, tail: bytes, suffix: str = "") -> str:
     """Describe a file that is not a checkpoint.
 
     Args:
-      head: Its first bytes, some hundreds.
+      head: Its first bytes, a few hundred.
       tail: Its last bytes, at least 8.
-      suffix: The end of its name.
+      suffix: Suffix of its name.
     """
     if not head:
         return "is empty"
@@ -48,14 +53,14 @@ def describe(head: bytes, tail: bytes, suffix: str = "") -> str:
     if text.startswith(b"<"):
         return _WEB
     if tail.endswith(_TABLE_END):
-        return "is the index of a TensorFlow checkpoint, which is not read"
+        return "is the index of a TensorFlow checkpoint, which is not supported"
     if suffix == ".onnx" or re.match(rb"\x08[\x03-\x20](\x12|:|B)", head):
         return _ONNX
     if suffix == ".pb" or head.startswith(b"\x08\x01\x12"):
         return _TENSORFLOW
     if re.match(rb"(?:[\x81-\x8f]|\xde..)[\xa1-\xbf]\w{3}", head, re.DOTALL):
-        return "is a msgpack file, as Flax writes them, which is not read"
+        return "is a msgpack file, as Flax writes them, which is not supported"
     if re.fullmatch(rb"[\t\r\n -~\x80-\xff]+", text) and re.search(rb"[ -~]{4}", text):
         spelled = ascii(text[:40].decode("latin1").split("\n")[0].strip())
         return f"{_JSON if text[:1] == b'{' else 'is a text, not a checkpoint: '}{spelled}"
-    return f"is no PyTorch checkpoint: it starts with {ascii(head[:8])[1:]}"
+    return f"is not a PyTorch checkpoint: it starts with {ascii(head[:8])[1:]}"

@@ -1,22 +1,22 @@
-"""Names and objects of a file that do nothing: they only record what the file says."""
+"""Inert stand-ins for the names and objects in a file: they only record its content."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-_KEY_LENGTH = 64  # characters of a key that is made up
-_KEY_PARTS = 16  # of a tuple that is spelled as a key
+_KEY_LENGTH = 64  # most characters of a generated key
+_KEY_PARTS = 16  # most parts of a tuple that is written as a key
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Name:
-    """The meaning of a name in a file.
+    """A name in a file, and the function that stands for it.
 
     Attributes:
       text: Module and name, joined by a dot.
-      call: A function of this package that stands for the name, called with the tuple of
-        arguments; None for a name that is not known.
+      call: Function of this package that replaces the named one; it takes the tuple of
+        arguments. None if the name is unknown.
     """
 
     text: str
@@ -25,12 +25,12 @@ class Name:
 
 @dataclass(eq=False, slots=True)
 class Inert:
-    """An object of a file without its class: data, and no behaviour.
+    """An object of a file, as data without behaviour.
 
     Attributes:
       name: Name of its class, or of the function that would make it.
-      state: Its state, mostly ``{attribute: value}``.
-      meta: Notes in an NVlabs object, such as its source text, which never runs.
+      state: Its state, usually ``{attribute: value}``.
+      meta: Metadata of an NVlabs object, such as its source code, which never runs.
       args: Arguments of the call that would make it.
       items: Its entries if it is used as a dictionary.
       members: Its members if it is used as a list or a set.
@@ -47,12 +47,12 @@ class Inert:
 def key(value: Any, count: int) -> Any:
     """Return a key of a dictionary, or a member of a set, for any value.
 
-    Numbers and texts stay as they are. All else turns into text, so that hashing neither
-    recurses nor collides at an attacker's will.
+    Numbers and strings stay as they are. Any other value becomes a string, so that a
+    malicious file cannot make hashing recurse or collide.
 
     Args:
       value: The key in the file.
-      count: Number of the dictionary's entries, which tells keys without a spelling apart.
+      count: Number of the dictionary's entries, to keep generated keys distinct.
     """
     if type(value) is int:
         return value if abs(value) < 2**60 else str(value)
@@ -83,6 +83,6 @@ def kind(value: Any) -> str:
 
 
 def legible(text: str) -> str:
-    """Spell a text of the file on one line of a message."""
+    """Escape a string from the file for one line of a message."""
     plain = re.fullmatch(r"[\w.]{1,600}", text, re.ASCII)
     return text if plain else ascii(text[:80])

@@ -1,4 +1,4 @@
-"""Numpy's arrays and numbers in a pickle, from the parts that numpy saves."""
+"""Rebuild NumPy arrays and scalars in a pickle from the parts that NumPy saves."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ _CODES = {f"{dtype.kind}{dtype.itemsize}" for dtype in DTYPES.values()}
 
 
 def dtype_of(value: Any) -> np.dtype | None:
-    """Return the dtype that an inert ``numpy.dtype`` means; None if it is none of numbers."""
+    """Return the dtype of an inert ``numpy.dtype``; None if it is not numeric."""
     match value:
         case Inert("numpy.dtype", state, args=(str(code), *_)) if len(code) <= 4:
             order = "<"
@@ -29,15 +29,15 @@ def dtype_of(value: Any) -> np.dtype | None:
 
 
 def fill(budget: Budget, array: np.ndarray, state: tuple) -> None:
-    """Give an empty array its content; an array of objects or texts becomes an empty one.
+    """Fill an empty array; an array of objects or strings stays empty.
 
     Args:
-      budget: Pays for the content.
+      budget: Charged for the content.
       array: The array.
-      state: Version, shape, dtype, whether in Fortran's order, and bytes.
+      state: Version, shape, dtype, whether in Fortran order, and bytes.
 
     Raises:
-      Refused: If they do not fit.
+      Refused: If these do not match.
     """
     match state:
         case (int(), tuple(shape), Inert() as kind_of_items, turned, raw):
@@ -63,7 +63,7 @@ def fill(budget: Budget, array: np.ndarray, state: tuple) -> None:
 
 
 def scalar(budget: Budget, args: tuple) -> Any:
-    """Return the number of a dtype and its bytes; NotImplemented if it is none."""
+    """Return the scalar of a dtype and its bytes; NotImplemented if it is not numeric."""
     match args:
         case (Inert() as kind_of_number, bytes() | str() as raw):
             dtype = dtype_of(kind_of_number)
@@ -75,10 +75,10 @@ def scalar(budget: Budget, args: tuple) -> Any:
 
 
 def octets(budget: Budget, raw: Any) -> bytes:
-    """Return bytes, of which Python 2 makes a text.
+    """Return bytes, which Python 2 pickles as a string.
 
     Raises:
-      Refused: If it is neither.
+      Refused: If the value is neither bytes nor such a string.
     """
     if isinstance(raw, str):
         budget.take(len(raw))
@@ -91,5 +91,5 @@ def octets(budget: Budget, raw: Any) -> bytes:
         mapped.forget(np.frombuffer(raw, np.uint8))
         return copy
     if not isinstance(raw, bytes):
-        raise Refused(f"has an array of which the content is a {kind(raw)}")
+        raise Refused(f"has an array whose content is a {kind(raw)}")
     return raw

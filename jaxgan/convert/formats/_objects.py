@@ -1,4 +1,4 @@
-"""The names that a checkpoint may use: functions of this module, and inert objects."""
+"""Resolve the names in a checkpoint to functions of this module or to inert objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from jaxgan.convert.formats._arrays import (
 from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import Inert, Name, key, kind, legible
 
-_STORAGES = {  # dtype of a storage class
+_STORAGES = {  # dtype by storage class
     "torch.HalfStorage": "float16",
     "torch.BFloat16Storage": "bfloat16",
     "torch.FloatStorage": "float32",
@@ -43,9 +43,9 @@ class Objects:
 
     Attributes:
       budget: Budget of the whole file.
-      nested: Reads a file that is inside this one.
-      stored: Bytes of the storages by key; None where there are none.
-      declares: Whether storages are only declared, and their bytes not known yet.
+      nested: Reads a file inside this one.
+      stored: Bytes of the storages by key; None if there are none.
+      declares: Whether storages are only declared and their bytes not known yet.
       declared: Dtype and number of elements of each storage that the stream names.
       unfilled: Arrays by id that wait for their content.
       names: Names of the stream by their text.
@@ -72,7 +72,7 @@ class Objects:
     def persistent(self, identity: Any) -> Any:
         """Return the storage ``('storage', class, key, device, elements)``, or a class.
 
-        A storage of a class that is not known is inert.
+        A storage of an unknown class is inert.
         """
         match identity:
             case (str(tag), Name() as name, *_) if tag == "module":
@@ -100,7 +100,7 @@ class Objects:
         """Give an object its state."""
         match target, state:
             case dict(), _:
-                pass  # attributes of a dictionary, such as the versions of modules
+                pass  # attributes of a dictionary, such as versions of modules
             case np.ndarray(), tuple():
                 if self.unfilled.pop(id(target), None) is None:
                     raise Refused("sets the content of an array twice")
@@ -109,7 +109,7 @@ class Objects:
                 raise Refused(f"sets the state of a {kind(target)} in a way that is not known")
 
     def array(self, state: tuple | None = None) -> np.ndarray:
-        """Make an array that waits for its content, or has it."""
+        """Make an array, which may still wait for its content."""
         array = np.empty(0, np.uint8)
         self.unfilled[id(array)] = array
         if state is not None:
@@ -227,7 +227,7 @@ def _unfilled_array(objects: Objects, args: tuple) -> Any:
 
 
 def _typed_tensor(objects: Objects, args: tuple) -> Any:
-    """Rebuild a tensor of a class of its own, as one of torch's."""
+    """Rebuild a tensor of a subclass as a plain tensor."""
     match args:
         case (Name(call=call), Name(), tuple(inner), *_) if call is not None:
             return call(inner)
@@ -235,7 +235,7 @@ def _typed_tensor(objects: Objects, args: tuple) -> Any:
 
 
 def _new(objects: Objects, args: tuple) -> Any:
-    """Make an object as the first protocols do: class, base, and the value of the base."""
+    """Make an object as pickle protocols 0 and 1 do: from class, base and the base's value."""
     match args:
         case (Name() as name, Name(text=base), value):
             made = name.call(()) if name.call is not None else Inert(name.text)

@@ -1,8 +1,8 @@
-"""An interpreter of the pickle opcodes that checkpoints need, and of no others.
+"""An interpreter of only those pickle opcodes that checkpoints need.
 
-It imports and calls nothing that the file names. A name goes to the reader's ``find``, which
-may know a function of its own for it; a name without one makes inert objects. Steps, stack,
-memo, texts and numbers are bounded before anything is allocated.
+It never imports or calls anything that the file names. The reader's ``find`` resolves each
+name to a function of this package, or else to an inert object. Steps, stack, memo, strings
+and numbers have limits, which are checked before anything is allocated.
 """
 
 import pickletools
@@ -40,7 +40,7 @@ def load(data: memoryview, start: int, budget: Budget, reader: Reader) -> tuple[
     """Read the pickle stream at ``start``; return its value and where it ends.
 
     Raises:
-      Refused: If it is cut short, damaged, beyond a bound or not allowed.
+      Refused: If it is truncated, damaged, not allowed, or exceeds a limit.
     """
     machine = _Machine(data, start, reader)
     while True:
@@ -64,7 +64,7 @@ class _Machine(Source):
         super().__init__(data, start)
         self.reader = reader
         self.stack = []
-        self.marks = []  # heights of the stack
+        self.marks = []  # stack heights
         self.memo = {}
 
     def push(self, value: Any) -> None:
@@ -101,7 +101,7 @@ class _Machine(Source):
     def put(self, index: int) -> None:
         if len(self.memo) >= MAX_MEMO:
             raise Refused(f"has more than {MAX_MEMO} memo entries in its pickle")
-        if not 0 <= index < 2**32:  # so that no two have one hash
+        if not 0 <= index < 2**32:  # so that hashes do not collide
             raise Refused("has a damaged pickle: a memo entry has no number")
         self.memo[index] = self.top()
 
@@ -113,17 +113,19 @@ class _Machine(Source):
     def protocol(self) -> None:
         version = self.number(1)
         if version > 5:
-            raise Refused(f"has pickle protocol {version}; 0 to 5 are read")
+            raise Refused(f"has pickle protocol {version}; 0 to 5 are supported")
 
     def target(self, wanted: type, part: str = "") -> Any:
-        """Return the container on top of the stack, or that part of an inert object."""
+        """Return the container on top of the stack, or a part of an inert object there."""
         value = self.top()
         if type(value) is Inert and part:
             if getattr(value, part) is None:
                 setattr(value, part, wanted())
             return getattr(value, part)
         if type(value) is not wanted:
-            raise Refused(f"has a damaged pickle: {kind(value)} where {wanted.__name__} is due")
+            raise Refused(
+                f"has a damaged pickle: {kind(value)} where {wanted.__name__} is expected"
+            )
         return value
 
     def append(self, items: list) -> None:
@@ -134,7 +136,7 @@ class _Machine(Source):
         into.update(self.entries(items, len(into)))
 
     def entries(self, items: list, count: int = 0) -> dict:
-        """Pair keys and values that alternate."""
+        """Pair alternating keys and values."""
         if len(items) % 2:
             raise Refused("has a damaged pickle: a key without a value")
         pairs = zip(items[::2], items[1::2], strict=True)
@@ -157,7 +159,7 @@ class _Machine(Source):
         return self.reader.find(module, name)
 
     def call(self, name: Any, arguments: Any, settings: Any = None) -> None:
-        """Push the result of a function of the reader, or an object that does nothing."""
+        """Push the result of a function of the reader, or an inert object."""
         if type(name) not in (Name, Inert) or type(arguments) is not tuple:
             raise Refused(f"calls {kind(name)}, which is not a function here")
         if settings:
@@ -168,7 +170,7 @@ class _Machine(Source):
             self.push(Inert(text_of(name), args=arguments))
 
     def call_marked(self, *name: Any) -> None:
-        """Call a name, or the one after the mark, with all that follows the mark."""
+        """Call a name, or else the one after the mark, with the items after the mark."""
         items = [*name, *self.since_mark()]
         if not items:
             raise Refused("has a damaged pickle: a name is missing")

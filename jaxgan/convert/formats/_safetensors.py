@@ -1,4 +1,4 @@
-"""A reader of safetensors: the size of a JSON header, the header, and the tensors' bytes."""
+"""A reader of safetensors: size of the JSON header, header, and bytes of the tensors."""
 
 import json
 from typing import Any
@@ -10,12 +10,12 @@ from jaxgan.convert.formats._bounds import Budget, Refused
 from jaxgan.convert.formats._inert import legible
 
 _MAX_HEADER = 2**24  # bytes
-_STEPS_PER_BYTE = 0.02  # pickle opcodes that take as long
+_STEPS_PER_BYTE = 0.02  # cost of a byte in pickle opcodes
 _KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint", "C": "complex"}
 
 
 def is_safetensors(head: bytes, size: int) -> bool:
-    """Tell whether a file of that size with these first bytes begins with a JSON header."""
+    """Return whether a file of this size and with these first bytes has a JSON header."""
     return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8
 
 
@@ -23,8 +23,8 @@ def read(data: memoryview, budget: Budget) -> dict[str, np.ndarray]:
     """Read the tensors by name, as views of ``data``.
 
     Raises:
-      Refused: If the file is damaged, has bytes that belong to no tensor or to two, or has a
-        dtype that is not read.
+      Refused: If the file is damaged, has bytes that belong to no tensor or to two, or has an
+        unsupported dtype.
     """
     start = 8 + int.from_bytes(data[:8], "little")
     if not 10 <= start <= min(len(data), _MAX_HEADER):
@@ -57,7 +57,7 @@ def _array(
     letters = code.rstrip("0123456789")
     dtype = "bool" if code == "BOOL" else _KINDS.get(letters, "") + code[len(letters) :]
     if dtype not in DTYPES:
-        raise Refused(f"has a tensor of {legible(code)}, which is not read here")
+        raise Refused(f"has a tensor of {legible(code)}, which is not supported")
     begin, end = span
     if not 0 <= begin <= end <= len(content):
         raise Refused("is not a readable safetensors file: it is cut short, or has gaps")

@@ -1,4 +1,4 @@
-"""The values that are spelled in a pickle stream: numbers, texts and bytes, within bounds."""
+"""Read the values in a pickle stream: numbers, strings and bytes, within limits."""
 
 import codecs
 import re
@@ -6,21 +6,21 @@ import struct
 
 from jaxgan.convert.formats._bounds import Refused
 
-MAX_TEXT = 4 * 2**20  # bytes of one text
+MAX_TEXT = 4 * 2**20  # bytes of one string
 MAX_NAME = 256  # bytes, of a module or of a class
 MAX_INT_BYTES = 32
 
 _LINE_END = re.compile(rb"\n")
-_MAX_DIGITS = 80  # of a number in a line
+_MAX_DIGITS = 80  # most digits of a number on a line
 _MANY = 2**16  # bytes
 
 
 class Source:
-    """The bytes of a pickle stream, and how far they are read.
+    """The bytes of a pickle stream and the current position.
 
     Attributes:
       data: The bytes.
-      position: Index of the next one.
+      position: Index of the next byte.
     """
 
     def __init__(self, data: memoryview, start: int):
@@ -28,7 +28,7 @@ class Source:
         self.position = start
 
     def take(self, count: int) -> bytes:
-        """Read so many bytes."""
+        """Read ``count`` bytes."""
         end = self.position + count
         if end > len(self.data):
             raise Refused("is cut short inside its pickle")
@@ -37,7 +37,7 @@ class Source:
         return content
 
     def take_or_view(self, count: int) -> bytes | memoryview:
-        """Read so many bytes; many are a view, so that they take no memory of their own."""
+        """Read ``count`` bytes; return a view, without a copy, if they are many."""
         if count < _MANY:
             return self.take(count)
         begin = self.position
@@ -47,33 +47,33 @@ class Source:
         return self.data[begin : self.position]
 
     def number(self, count: int, signed: bool = False) -> int:
-        """Read a whole number of so many bytes."""
+        """Read an integer of ``count`` bytes."""
         return int.from_bytes(self.take(count), "little", signed=signed)
 
     def long(self, width: int) -> int:
-        """Read a whole number after its size, a number of ``width`` bytes."""
+        """Read an integer after its size, which has ``width`` bytes."""
         size = self.number(width)
         if size > MAX_INT_BYTES:
             raise Refused(f"has a whole number of more than {MAX_INT_BYTES} bytes")
         return self.number(size, signed=True)
 
     def real(self) -> float:
-        """Read a number of 8 bytes."""
+        """Read a float of 8 bytes."""
         return struct.unpack(">d", self.take(8))[0]
 
     def text(self, width: int) -> str:
-        """Read a text after its size."""
+        """Read a string after its size, which has ``width`` bytes."""
         size = self.number(width)
         if size > MAX_TEXT:
             raise Refused(f"has a text of more than {MAX_TEXT >> 20} MiB in its pickle")
         return _decode(self.take(size))
 
     def octets(self, width: int) -> str:
-        """Read a text of Python 2, each byte of which is a character, after its size."""
+        """Read a Python 2 string, one character per byte, after its size."""
         return self.take(self.number(width)).decode("latin1")
 
     def line(self, what: str, limit: int) -> bytes:
-        """Read a line of at most so many bytes."""
+        """Read a line of at most ``limit`` bytes."""
         end = _LINE_END.search(self.data, self.position, self.position + limit + 1)
         if end is None:
             raise Refused(f"has a {what} of more than {limit} bytes in its pickle")
@@ -82,11 +82,11 @@ class Source:
         return content
 
     def name_line(self) -> str:
-        """Read a name in a line."""
+        """Read a name on a line."""
         return _decode(self.line("name", MAX_NAME))
 
     def number_line(self) -> int:
-        """Read a whole number in a line; 00 and 01 are truth values."""
+        """Read an integer on a line; 00 and 01 are booleans."""
         line = self.line("number", _MAX_DIGITS)
         if line in (b"00", b"01"):
             return line == b"01"
@@ -95,23 +95,23 @@ class Source:
         return int(line.removesuffix(b"L"))
 
     def real_line(self) -> float:
-        """Read a number in a line."""
+        """Read a float on a line."""
         try:
             return float(self.line("number", _MAX_DIGITS))
         except ValueError as error:
             raise Refused("has a damaged number in its pickle") from error
 
     def text_line(self) -> str:
-        """Read a text in a line."""
+        """Read a string on a line."""
         try:
             text = codecs.raw_unicode_escape_decode(self.line("text", MAX_TEXT))[0]
-            text.encode()  # halves of surrogate pairs cannot be printed
+            text.encode()  # refuses unpaired surrogates, which cannot be printed
         except UnicodeError as error:
             raise Refused("has a damaged text in its pickle") from error
         return text
 
     def octets_line(self) -> str:
-        """Read a text of Python 2 in quotes in a line; each byte is a character."""
+        """Read a quoted Python 2 string on a line; each byte is a character."""
         line = self.line("text", len(self.data)).strip()
         escapes = line.replace(rb"\\", b"")
         if (

@@ -1,17 +1,17 @@
-"""A reader of tar archives: the files in them, as they are."""
+"""A reader of tar archives."""
 
 import re
 
 from jaxgan.convert.formats._bounds import Budget, Refused
 
 _BLOCK = 512
-_ENTRY_STEPS = 10  # pickle opcodes that take as long as an entry
+_ENTRY_STEPS = 10  # pickle opcodes that cost as much as an entry
 _MAX_NAME = 4096
 _FILE, _LONG_NAME, _EXTENDED = (b"0", b"\0", b"7"), b"L", b"x"
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether a file with these first bytes is a tar archive."""
+    """Return whether a file with these first bytes is a tar archive."""
     return head[257:262] == b"ustar"
 
 
@@ -19,7 +19,7 @@ def read(data: memoryview, budget: Budget) -> dict[str, memoryview]:
     """Read the files by name, as views of ``data``; links and folders are left out.
 
     Raises:
-      Refused: If the archive is cut short or damaged, or has two files of one name.
+      Refused: If the archive is truncated or damaged, or has two files with the same name.
     """
     files, position, long_name = {}, 0, None
     while any(block := bytes(data[position : position + _BLOCK])):
@@ -55,7 +55,7 @@ def _header(block: bytes) -> tuple[str, int, bytes]:
 
 
 def _long_name(kind: bytes, content: bytes) -> str | None:
-    """Return the name that an entry before a file gives it."""
+    """Return the long name in an entry, which belongs to the next file."""
     if kind == _EXTENDED:
         match = re.search(rb"(?:^|\n)\d+ path=([^\n]*)\n", content)
         content = match[1] if match else b""

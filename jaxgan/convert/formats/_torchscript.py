@@ -1,7 +1,7 @@
-"""What the code of TorchScript archives says, which is read as text and never run.
+"""Analyse the code of TorchScript archives as text, without running it.
 
-Freezing takes the weights out of the modules and forgets their names: they are constants of
-the code, which tells which operation uses which.
+Freezing a module turns its weights into constants without names. The code shows which
+operation uses which constant.
 """
 
 import re
@@ -15,12 +15,12 @@ from jaxgan.convert.formats._inert import Inert
 
 _MAX_CODE = 2**22  # bytes
 _TOKEN = re.compile(
-    r'"(?:[^"\\\n]|\\.)*"'  # a text
+    r'"(?:[^"\\\n]|\\.)*"'  # a string
     r"|torch\.(?:nn\.functional\.)?(?P<call>\w+)\(|CONSTANTS\.c(?P<constant>\d+)"
     r"|(?<![\w.])(?P<number>\d[\d.]*(?:e[+-]?\d+)?|True|False)|[()\[\],]"
 )
 _NORM = ("", "weight", "bias", "running_mean", "running_var", "", "", "eps")
-_LAYERS = {  # class of torch.nn, and its attributes among the arguments of an operation
+_LAYERS = {  # class of torch.nn, and its attributes by argument of the operation
     "batch_norm": ("BatchNorm2d", _NORM),
     "instance_norm": ("InstanceNorm2d", _NORM),
     "_convolution": (
@@ -55,10 +55,10 @@ ACTIVATIONS = {
     "sigmoid": ("Sigmoid", ()),
     "silu": ("SiLU", ()),
     "tanh": ("Tanh", ()),
-    # Those below are refused by their names where they matter.
+    # The following are refused by name if they matter.
     **{name: (name, ()) for name in ("hardtanh", "hardswish", "mish", "relu6", "softplus")},
 }
-_PLACES = ACTIVATIONS | {  # operations that may be without arrays, and yet are layers
+_PLACES = ACTIVATIONS | {  # operations that are layers even without arrays
     "upsample_nearest2d": ("Upsample", ("", "", "scale_factor")),
     **{
         name: (name, ())
@@ -68,7 +68,7 @@ _PLACES = ACTIVATIONS | {  # operations that may be without arrays, and yet are 
 
 
 class _Use(NamedTuple):
-    """A call: the name of the operation, and what is known of its arguments by place."""
+    """A call: the name of the operation, and its known arguments by position."""
 
     operation: str
     constants: dict[int, int]
@@ -76,19 +76,19 @@ class _Use(NamedTuple):
 
 
 def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
-    """Name the constants as those of a sequence of layers: ``0.weight``, ``1.running_mean``.
+    """Name the constants as in a sequence of layers: ``0.weight``, ``1.running_mean``.
 
     Args:
       constants: The tuple of constants, among them arrays.
-      code: The source text of the module.
-      budget: Pays for the reading of the text.
+      code: Source code of the module.
+      budget: Charged for reading the code.
 
     Returns:
       A ``Sequential`` of the layers with their arrays, in the order in which the code uses
-      them. Constants with another use come last, as ``constants.0`` and so on.
+      them. Other constants come last, as ``constants.0`` and so on.
     """
     if not isinstance(constants, tuple | list) or len(code) > _MAX_CODE:
-        raise Refused("has a frozen module whose constants are not read")
+        raise Refused("has a frozen module with unsupported constants")
     layers: dict[str, Any] = {}
     used = set()
     for operation, places, values in _uses(code, budget):
@@ -113,14 +113,14 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
 
 
 def add_activations(module: Any, code: bytes, budget: Budget) -> None:
-    """Add the activations that a module's own code applies to what is inside it.
+    """Add the activations that a module's own code applies to its submodules.
 
-    Where the code has several between layers, which differ, nothing is added.
+    If the activations between layers differ, nothing is added.
 
     Args:
-      module: A module that the code makes.
-      code: The source text of all modules but those of torch.
-      budget: Pays for the reading of the text.
+      module: A module that the code defines.
+      code: Source code of all modules outside torch.
+      budget: Charged for reading the code.
     """
     if isinstance(module, Inert) and isinstance(module.state, dict) and len(code) <= _MAX_CODE:
         activations = []
@@ -133,7 +133,7 @@ def add_activations(module: Any, code: bytes, budget: Budget) -> None:
 
 
 def of_one_kind(activations: list[Inert]) -> dict[str, Inert]:
-    """Return the activation between layers and that of images; none if there are several."""
+    """Return the activation between layers and that of images; none if they are ambiguous."""
     kinds = {
         (a.name, *a.state.values()): a for a in activations if a.name not in ("Tanh", "Sigmoid")
     }
@@ -146,7 +146,7 @@ def of_one_kind(activations: list[Inert]) -> dict[str, Inert]:
 
 
 def _uses(code: bytes, budget: Budget) -> Iterator[_Use]:
-    """Yield the calls as they run."""
+    """Yield the calls in the order of execution."""
     open_calls: list[tuple[_Use, list[int]]] = []
     for token in _TOKEN.finditer(code.decode("utf-8", "replace")):
         budget.step()
@@ -178,5 +178,5 @@ def _number(text: str) -> Any:
         return text == "True"
     try:
         return float(text) if re.search("[.e]", text) else int(text[:18])
-    except ValueError:  # a text such as 1.2.3
+    except ValueError:  # a string such as 1.2.3
         return None

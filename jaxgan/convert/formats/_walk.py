@@ -1,4 +1,4 @@
-"""The arrays and objects inside the content of a file, with the names that lead to them."""
+"""Walk through the content of a file: its arrays and objects with their names."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 from jaxgan.convert.formats._bounds import Refused
 from jaxgan.convert.formats._inert import Inert
 
-MAX_DEPTH = 100  # depth of containers inside containers
-MAX_VALUES = 1_000_000  # shared ones count wherever they appear
-MAX_NAME = 256  # characters of the name of a tensor
+MAX_DEPTH = 100  # largest depth of nested containers
+MAX_VALUES = 1_000_000  # shared values count at each occurrence
+MAX_NAME = 256  # most characters of the name of a tensor
 
 _PARTS = ("_parameters", "_buffers", "_modules")  # of a module
 
 
 class Place(NamedTuple):
-    """Where a value is.
+    """The position of a value.
 
     Attributes:
       above: Place of the container; None for the whole content.
-      name: Name in it.
+      name: Name of the value in its container.
       depth: Number of containers around it.
     """
 
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 def name_of(place: Place) -> str:
-    """Join the names that lead to a value by dots.
+    """Join the names on the path to a value with dots.
 
     Raises:
       Refused: If the result is longer than ``MAX_NAME``.
@@ -45,16 +45,15 @@ def name_of(place: Place) -> str:
 
 
 def leaves(root: Any) -> Iterator[tuple[Place, Any]]:
-    """Yield each value that is no container, and each object that is not like one.
+    """Yield every value that is not a container, and every other object.
 
-    Containers are dictionaries, lists, tuples, modules, and objects of TorchScript. They
-    come first, depth first. The attributes of other objects come after them. There, each
-    object and container comes once, so that objects which refer to one another, as trainers
-    do, have an end.
+    Containers are dictionaries, lists, tuples, modules and objects of TorchScript. Their
+    content comes first, depth first. The attributes of other objects come last; each of these
+    is visited once, so that objects that refer to each other, such as trainers, terminate.
 
     Raises:
-      Refused: If there are more than ``MAX_VALUES``, or containers inside themselves or more
-        than ``MAX_DEPTH`` deep. Among attributes, these are left out.
+      Refused: If there are more than ``MAX_VALUES`` values, or containers that contain
+        themselves or nest deeper than ``MAX_DEPTH``. Among attributes, these are skipped.
     """
     walk = _Walk()
     yield from walk.down(Place(), root, strict=True)
@@ -127,7 +126,7 @@ def _inside(value: Any) -> Iterable[tuple[Any, Any]] | None:
 
 
 def _attributes(value: Inert) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of the parts of an object that is not like a container."""
+    """Yield the names and values of an object's attributes."""
     state = value.state
     if _is_module(state):
         return
@@ -146,7 +145,7 @@ def _is_module(state: Any) -> bool:
 
 
 def _state_dict(state: dict) -> Iterator[tuple[Any, Any]]:
-    """Yield what torch's ``state_dict`` of a module has, from the attributes of the module."""
+    """Yield the entries of a module's ``state_dict`` from the attributes of the module."""
     hidden = state.get("_non_persistent_buffers_set")
     hidden = hidden if isinstance(hidden, set) else ()
     for part in _PARTS:

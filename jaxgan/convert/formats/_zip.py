@@ -1,9 +1,9 @@
 """A strict reader of zip archives, in which every byte belongs to a checked entry.
 
-The standard library's reader is lenient with archives that are merely odd. Here an odd
-archive is a damaged one: the entries follow one another without a gap from the first byte
-to the directory, their two headers agree, and the contents fit their checksums. An archive
-in which every checksum is 0 was written without them: its contents are read unchecked.
+The standard library's reader accepts odd archives; this one treats them as damaged. Entries
+must follow one another without gaps from the first byte to the directory, both headers of an
+entry must agree, and contents must match their checksums. If every checksum is 0, the archive
+was written without checksums and is read unchecked.
 """
 
 import struct
@@ -23,9 +23,9 @@ _END = struct.Struct("<4s4H2LH")
 _WIDE_SIZES = struct.Struct("<2H2Q")  # zip64, after a local header
 _WIDE_END = struct.Struct("<4sQ2H2L4Q4sLQL")  # zip64, with its locator
 _DESCRIPTORS = (struct.Struct("<4s3L"), struct.Struct("<4sL2Q"))
-_ENTRY_STEPS = 10  # pickle opcodes that take as long as an entry
+_ENTRY_STEPS = 10  # pickle opcodes that cost as much as an entry
 _STORED, _DEFLATED = 0, 8
-_DESCRIBED, _UTF8 = 0x8, 0x800  # the only flags that are allowed
+_DESCRIBED, _UTF8 = 0x8, 0x800  # the only allowed flags
 
 
 class _Entry(NamedTuple):
@@ -42,8 +42,8 @@ def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
     """Read all entries by name; uncompressed ones are views of ``data``.
 
     Raises:
-      Refused: If the archive is damaged, encrypted, packed by an unknown method, has two
-        entries of one name, or inflates beyond the budget.
+      Refused: If the archive is damaged, encrypted, compressed by an unknown method, has two
+        entries with the same name, or inflates beyond the budget.
     """
     data = memoryview(data)
     start, entries = _directory(data)
@@ -65,7 +65,7 @@ def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
 
 
 def _check(entry: _Entry, content: memoryview) -> None:
-    """Check the content of an entry by its checksum."""
+    """Compare the content of an entry with its checksum."""
     if zlib.crc32(content) != entry.crc:
         raise Refused(f"has a damaged {_title(entry)}: it does not fit its checksum")
     mapped.forget(np.frombuffer(content, np.uint8))
@@ -108,12 +108,12 @@ def _title(entry: _Entry) -> str:
 
 
 def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memoryview:
-    """Read the entry that reaches up to ``end``."""
+    """Read the entry that ends at ``end``."""
     title = _title(entry)
     if entry.flags & 1:
         raise Refused(f"has an encrypted {title}")
     if entry.flags & ~(_DESCRIBED | _UTF8) or entry.method not in (_STORED, _DEFLATED):
-        raise Refused(f"has a {title} that is packed in a way that is not read here")
+        raise Refused(f"has a {title} that is compressed by an unsupported method")
     if entry.offset + _LOCAL.size > end:
         raise Refused(f"has a {title} that overlaps another")
     fields = _LOCAL.unpack_from(data, entry.offset)
@@ -121,7 +121,7 @@ def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memor
     begin = entry.offset + _LOCAL.size + name_size + extra
     stop = begin + entry.packed
     if sizes[1:] == [2**32 - 1] * 2 and extra == _WIDE_SIZES.size and begin <= end:
-        tag, length, *wide = _WIDE_SIZES.unpack_from(data, begin - extra)  # numpy's way
+        tag, length, *wide = _WIDE_SIZES.unpack_from(data, begin - extra)  # as NumPy writes it
         sizes = [sizes[0], *wide[::-1]] if (tag, length) == (1, 16) else sizes
     expected = [entry.crc, entry.packed, entry.size]
     trailer = data[stop:end] if stop <= end <= stop + _DESCRIPTORS[1].size else None

@@ -1,6 +1,6 @@
-"""Files that are mapped into memory, so that only the pages that are in use take some of it.
+"""Map files into memory, so that only the pages in use take up memory.
 
-A file must not become shorter while it is mapped.
+A file must not be truncated while it is mapped.
 """
 
 import mmap
@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-_FEW = 2**16  # bytes that are not worth a call
+_FEW = 2**16  # bytes; fewer are not worth a system call
 
 
 def open_file(path: Path) -> memoryview:
     """Map a file, read-only.
 
     Raises:
-      OSError: If it cannot be read.
+      OSError: If the file cannot be read.
     """
     with path.open("rb") as file:
         if not path.stat().st_size:
@@ -25,7 +25,7 @@ def open_file(path: Path) -> memoryview:
 
 
 def copied(array: np.ndarray) -> np.ndarray:
-    """Copy an array of a mapped file, and forget it; return any other as it is."""
+    """Copy an array of a mapped file and release its pages; return other arrays as they are."""
     if _mapping_of(array) is None:
         return array
     copy = np.array(array)
@@ -34,9 +34,9 @@ def copied(array: np.ndarray) -> np.ndarray:
 
 
 def forget(array: np.ndarray) -> None:
-    """Let the pages go that an array of a mapped file has read; they are read again at need.
+    """Release the pages of an array in a mapped file; they are read again when needed.
 
-    Other arrays stay as they are.
+    Other arrays are not affected.
     """
     mapping = _mapping_of(array)
     if array.nbytes < _FEW or mapping is None:
@@ -49,7 +49,7 @@ def forget(array: np.ndarray) -> None:
 
 
 def _mapping_of(array: np.ndarray) -> mmap.mmap | None:
-    """Return the mapping that an array is a view of; None if it is of none."""
+    """Return the mapping that an array is a view of; None if there is none."""
     base = array
     while isinstance(base, np.ndarray):
         base = base.base

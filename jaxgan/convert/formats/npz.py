@@ -1,4 +1,4 @@
-"""A reader of ``.npz`` archives of numpy arrays, within bounds and without pickles."""
+"""A reader of ``.npz`` archives of NumPy arrays, with limits and without pickles."""
 
 import io
 from pathlib import Path
@@ -9,14 +9,14 @@ from jaxgan.convert.formats import _pickle, _zip, torchfile
 from jaxgan.errors import InputError
 
 _MAX_HEADER = 65536
-_FREE_BYTES = 2**24  # any file may unfold to so many
+_FREE_BYTES = 2**24  # any file may expand to this many
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
     """Read the arrays of an archive by name; they are read-only.
 
     Raises:
-      InputError: If there is no such file, it is damaged, holds objects, or unfolds to far
+      InputError: If there is no such file, it is damaged, holds objects, or expands to far
         more bytes than it has.
     """
     try:
@@ -42,5 +42,5 @@ def _array(content: memoryview) -> np.ndarray:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         array = np.frombuffer(content[stream.tell() :], dtype)
         return array.reshape(shape, order="F" if fortran else "C")
-    except Exception as error:  # numpy raises nearly anything for a bad header
+    except Exception as error:  # NumPy raises many kinds of errors for a bad header
         raise _pickle.Refused("has an entry that is no numpy array of numbers") from error

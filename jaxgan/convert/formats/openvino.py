@@ -1,4 +1,4 @@
-"""A reader of OpenVINO's networks: a graph in XML, and a file of constants."""
+"""A reader of OpenVINO networks: a graph in XML and a file of constants."""
 
 import math
 import xml.etree.ElementTree as ElementTree
@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxgan.errors import InputError
 
-_MAX_XML = 2**22  # ten times the bytes of a network of 900 operations
+_MAX_XML = 2**22  # bytes: ten times those of a network with 900 operations
 _CONVERSIONS = ("Convert", "Reshape", "Squeeze", "Unsqueeze")
-_MAX_CONVERSIONS = 4  # one after another
+_MAX_CONVERSIONS = 4  # in a row
 _DTYPES = {"f32": np.float32, "f16": np.float16, "i32": np.int32, "i64": np.int64}
 
 
@@ -18,10 +18,10 @@ class Node(NamedTuple):
     """An operation.
 
     Attributes:
-      name: Name, from the original network or made up by the exporter.
+      name: Name, from the original network or from the exporter.
       kind: Type, such as ``Convolution``; ``Const`` is an array.
       data: Attributes as text.
-      inputs: Numbers of the nodes that it reads, by port.
+      inputs: Numbers of its input nodes by port.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Graph:
     """A network as a graph of operations.
 
     Attributes:
-      nodes: Number to node.
+      nodes: Nodes by number.
     """
 
     def __init__(self, path: str, xml: bytes, constants: bytes):
@@ -43,7 +43,7 @@ class Graph:
         self.nodes = self._parse(xml)
 
     def error(self, why: str) -> InputError:
-        """Make the error to raise, in one line."""
+        """Make a one-line error."""
         return InputError(f"{self._path} {why}")
 
     def result(self) -> int:
@@ -58,10 +58,10 @@ class Graph:
         return results[0]
 
     def inputs(self, number: int) -> list[int]:
-        """Return the numbers of the nodes that a node reads, in the order of its ports.
+        """Return the numbers of a node's input nodes, in the order of its ports.
 
-        An array that is converted to another type or shape counts as the array: files of
-        half precision convert each one.
+        Conversions of an array to another type or shape are skipped: half-precision files
+        convert every array.
         """
         inputs = self.nodes[number].inputs
         return [self._array(inputs[port]) for port in sorted(inputs)]
@@ -80,14 +80,14 @@ class Graph:
         """Return the array of a ``Const`` node.
 
         Raises:
-          InputError: If the node is of another kind or some of its bytes are missing.
+          InputError: If the node has another kind or some of its bytes are missing.
         """
         node = self.nodes[number]
         kind = node.data.get("element_type", "f32")
         if kind not in _DTYPES:
             raise self.error(
                 f"has an array {ascii(node.name[:80])} of {ascii(kind[:20])}; "
-                f"{', '.join(_DTYPES)} are read"
+                f"{', '.join(_DTYPES)} are supported"
             )
         try:
             if node.kind != "Const":
@@ -128,11 +128,11 @@ class Graph:
 
 
 class _Forbidden(Exception):
-    """XML that declares its own entities, or reads other files."""
+    """The XML declares entities or includes other files."""
 
 
 class _PlainTree(ElementTree.TreeBuilder):
-    """Builds elements only: without a declaration there are no entities."""
+    """Builds only elements and refuses declarations, so that there are no entities."""
 
     def doctype(self, name, pubid, system):
         raise _Forbidden

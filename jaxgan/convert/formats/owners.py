@@ -1,25 +1,31 @@
-"""The choice among several generators in a file, by what their names say."""
+"""Choose among several generators in a file by their names."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-WRAPPERS = {"module", "_orig_mod"}  # of torch's parallel and compiled modules
-_AVERAGED = {  # words, in names of generators whose weights are averaged over training
+WRAPPERS = {"module", "_orig_mod"}  # names that torch's parallel and compiled modules add
+_AVERAGED = {  # words in names of generators with averaged weights (EMA)
     *("ema", "emas", "avg", "average", "averaged", "smooth", "smoothed", "shadow", "polyak"),
     *("swa", "running", "gs", "ge", "test"),
 }
-_CURRENT = {"online", "current"}  # words in names of those that are being trained
-_UNNAMED = {"ema", "shadow", "averaged", "polyak", "swa"}  # of averaged weights alone
-_BUFFER = re.compile(  # names of arrays that are no parameters
+_CURRENT = {"online", "current"}  # words in names of generators under training
+_UNNAMED = {
+    "ema",
+    "shadow",
+    "averaged",
+    "polyak",
+    "swa",
+}  # names of averaged weights without a generator
+_BUFFER = re.compile(  # names of arrays that are not parameters
     r"(.*\.)?(running_(mean|var)|num_batches_tracked|kernel|noise_?\d*|noise_const|lod|w_avg|"
     r"(resample|up|down)_filter|magnitude_ema|transform|freqs|phases|(weight)?_[uv])"
 )
 _OPTIMIZER = {"optim", "optimizer", "optimizers", "opt"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 ONLY = "the file's only generator"
-TOP = "."  # name of a generator that has none
+TOP = "."  # stands for a generator without a name
 
 
 def choose(
@@ -33,7 +39,7 @@ def choose(
       wanted: Name of the generator to take, or the end of it; None for the averaged one.
 
     Returns:
-      The prefix; None if there is none of that name, or several that differ.
+      The prefix; None if no generator matches, or several that differ.
     """
     if wanted is not None:
         ends = [p for p in prefixes if f".{name_of(p)}".endswith(f".{wanted}")]
@@ -45,13 +51,13 @@ def choose(
 
 
 def name_of(prefix: str) -> str:
-    """Return the name of a generator as a user writes it: ``g_ema`` of ``g_ema.module.``."""
+    """Return the name of a generator for users: ``g_ema`` for ``g_ema.module.``."""
     parts = prefix.removesuffix(".").split(".")
     return ".".join(part for part in parts if part not in WRAPPERS) or TOP
 
 
 def is_averaged(prefix: str, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Tell whether the name, or a count of averaged models beside it, says so."""
+    """Return whether weights are averaged, by their name or a count of averages beside them."""
     words = _words(prefix)
     if words & _CURRENT:
         return False
@@ -64,10 +70,10 @@ def is_averaged(prefix: str, arrays: Mapping[str, np.ndarray]) -> bool:
 def lender(
     prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]
 ) -> str | None:
-    """Return the generator whose buffers go with averaged weights of parameters alone.
+    """Return the generator that supplies the buffers of averaged weights without buffers.
 
-    Programs that average by hand often leave out buffers, such as the statistics of norms,
-    and use those of the generator that is being trained.
+    Hand-written averaging often skips buffers, such as the statistics of norms, and uses
+    those of the generator under training.
     """
     mine = _names(prefix, arrays)
     if any(_BUFFER.fullmatch(name) for name in mine):
@@ -81,7 +87,7 @@ def lender(
 
 
 def unnamed(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
-    """Return the name of averaged weights that are no generator, as lists are."""
+    """Return the name of averaged weights that are not a generator, such as lists."""
     for name, array in arrays.items():
         *above, _ = name.split(".")
         if array.ndim > 1 and not name.startswith(prefix or "\0"):
@@ -92,7 +98,7 @@ def unnamed(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
 
 
 def is_optimizer(prefix: str) -> bool:
-    """Tell whether a prefix is that of an optimizer's state."""
+    """Return whether a prefix belongs to the state of an optimizer."""
     return bool(_words(prefix) & _OPTIMIZER)
 
 
@@ -102,7 +108,7 @@ def spell(prefixes: Sequence[str]) -> str:
 
 
 def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str:
-    """Say which generator of a file was taken, and what else there was."""
+    """Describe which generator of a file was taken, and what else the file holds."""
     name = name_of(prefix)
     others = [other for other in prefixes if other != prefix]
     taken = ONLY if name == TOP else f"generator {spell([prefix])}"
@@ -114,7 +120,7 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
         taken += f"; the file also holds {spell(others)}"
     beside = None if any(is_averaged(p, arrays) for p in prefixes) else unnamed(prefix, arrays)
     if beside is not None:
-        taken += f"; it also holds averaged weights, {spell([beside])}, which are not read"
+        taken += f"; it also holds averaged weights, {spell([beside])}, which are ignored"
     return taken
 
 

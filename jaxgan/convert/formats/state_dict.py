@@ -1,4 +1,4 @@
-"""The arrays of a checkpoint, each of which a flavour takes exactly once."""
+"""The arrays of a checkpoint; a flavour must take each of them exactly once."""
 
 import re
 from collections import Counter
@@ -16,14 +16,14 @@ from jaxgan.errors import InputError
 
 @dataclass(eq=False)
 class Checkpoint:
-    """The content of a file, and what a user says about it.
+    """The content of a file, and the user's options.
 
     Attributes:
       path: Path of the file, for messages.
       value: Result of ``torchfile.read``.
       arrays: Result of ``torchfile.tensors``, whose names are joined by dots.
-      weights: The generator to take, as ``convert.load`` has it.
-      settings: Settings that the file does not show.
+      weights: Name of the generator to take, as in ``convert.load``.
+      settings: Settings that do not show in the file.
     """
 
     path: str
@@ -33,23 +33,23 @@ class Checkpoint:
     settings: Settings = field(default_factory=lambda: Settings({}))
 
     def choose(self, marks: Sequence[str], flavour: str) -> "StateDict | None":
-        """Choose a generator, the averaged one if the file holds several.
+        """Choose a generator; of several, the one with averaged weights.
 
         Args:
-          marks: Names that only this kind of network has. Half of them are enough, so that
-            a damaged network is not passed over.
+          marks: Names that only this kind of network has. Half of them are enough, so that a
+            damaged network is recognised, too.
           flavour: Name of the flavour in messages.
 
         Returns:
           Its arrays; None if there is no such network.
 
         Raises:
-          InputError: If there are several, and their names do not say which one is averaged.
+          InputError: If there are several, and their names do not show which is averaged.
         """
         return self.choose_among(self.prefixes(marks), flavour)
 
     def prefixes(self, marks: Sequence[str]) -> list[str]:
-        """List the prefixes, each with its dot, under which half of the names lie."""
+        """List the prefixes, with their dots, below which at least half of the marks exist."""
         counts = Counter(
             name.removesuffix(mark)
             for mark in marks
@@ -59,7 +59,7 @@ class Checkpoint:
         return [prefix for prefix, count in counts.items() if 2 * count >= len(marks)]
 
     def choose_among(self, prefixes: Iterable[str], flavour: str) -> "StateDict | None":
-        """Choose one of several prefixes, each with its dot; otherwise as ``choose``."""
+        """Choose one of several prefixes (with their dots); otherwise like ``choose``."""
         prefixes = [prefix for prefix in prefixes if not owners.is_optimizer(prefix)]
         if not prefixes:
             return None
@@ -90,7 +90,7 @@ class StateDict:
       prefix: As above.
       flavour: As above.
       origin: As above.
-      lender: Prefix of the generator that has the arrays which this one lacks.
+      lender: Prefix of the generator that supplies the arrays that this one lacks.
     """
 
     def __init__(
@@ -114,24 +114,24 @@ class StateDict:
             self.origin += f"; its buffers are those of {owners.spell([lender])}"
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether an array of that name is left to take."""
+        """Return whether an array of this name is still to be taken."""
         return name in self._left
 
     def names(self) -> list[str]:
-        """List the names of the arrays that nothing has taken yet."""
+        """List the names of the arrays that are still to be taken."""
         return list(self._left)
 
     def count(self, pattern: str) -> int:
-        """Return one more than the largest number that ``pattern`` reads from a name."""
+        """Return 1 plus the largest number that ``pattern`` matches in a name."""
         matches = (re.match(pattern, name) for name in self._left)
-        # Python refuses to read numbers of thousands of digits.
+        # Python refuses to convert numbers with thousands of digits.
         return max((int(match[1][:18]) + 1 for match in matches if match), default=0)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an array without taking it.
 
         Raises:
-          InputError: If there is none of that name.
+          InputError: If there is no array of this name.
         """
         if name not in self._left:
             kind = torchfile.objects_of(self._value).get(self.prefix + name)
@@ -140,11 +140,11 @@ class StateDict:
         return self._left[name].shape
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        """Take an array as float32, perhaps read-only; None in a shape is any size.
+        """Take an array as float32, possibly read-only; None in a shape stands for any size.
 
         Raises:
-          InputError: If it is missing, taken already, of another shape, or not of finite
-            floating-point numbers.
+          InputError: If it is missing, was already taken, has another shape, or does not
+            hold finite floating-point numbers.
         """
         actual = self.shape(name)
         if len(actual) != len(shape) or any(
@@ -164,7 +164,7 @@ class StateDict:
         return array
 
     def take_mean(self, name: str, layers: int, dim: int) -> np.ndarray:
-        """Take a mean code ``[D]`` or ``[1, D]``, or one for each layer, ``[L, D]`` or flat.
+        """Take a mean code ``[D]`` or ``[1, D]``, or one per layer, ``[L, D]`` or flattened.
 
         Raises:
           InputError: As for ``take``.
@@ -175,14 +175,14 @@ class StateDict:
         return self.take(name, shape).reshape(layers, dim)
 
     def drop(self, name: str) -> None:
-        """Discard an array that the network does not need, if it is there."""
+        """Discard an array that the network does not need, if it exists."""
         self._left.pop(name, None)
 
     def finish(self) -> None:
-        """Check that nothing is left.
+        """Check that all arrays were taken.
 
         Raises:
-          InputError: If something is.
+          InputError: If some are left.
         """
         if self._left:
             first, *others = self._left
@@ -190,6 +190,6 @@ class StateDict:
             raise self.error(f"it has {legible(first)}{more}, which that network lacks")
 
     def error(self, why: str) -> InputError:
-        """Make the error to raise, in one line."""
+        """Make a one-line error."""
         article = "an" if self.flavour.startswith("NV") else "a"
         return InputError(f"{self._path} looks like {article} {self.flavour}, but {why}")

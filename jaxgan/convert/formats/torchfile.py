@@ -1,20 +1,20 @@
-"""A reader of PyTorch checkpoints that needs no PyTorch and runs nothing in them.
+"""A reader of PyTorch checkpoints that needs no PyTorch and runs no code from them.
 
-It reads the zip of ``torch.save``, the stream that came before it, TorchScript archives,
-frozen ones too, those of ``torch.export``, pickles such as NVlabs', and safetensors; also
-one of them in a zip, tar or gzip.
+It reads zip archives and older streams of ``torch.save``, TorchScript archives (also frozen
+ones), archives of ``torch.export``, pickles such as NVlabs', and safetensors; also one of
+these in a zip, tar or gzip.
 
-Nothing that a file names is imported or called. Some names, those in ``_objects``, stand for
-a function of this package. All others make ``Inert`` objects, which record what the file
-says of them, so that the weights beside them can be read.
+Nothing that a file names is imported or called. Names in ``_objects`` resolve to functions of
+this package. All other names become ``Inert`` objects that record the file's content, so that
+the weights beside them can be read.
 
-Damage never goes unseen in a zip, whose checksums are verified. The other containers have no
-checksums, nor does a zip that was saved with ``set_crc32_options(False)``, so a changed
-number in a storage is read as it stands.
+The checksums of zip archives are verified, so damage does not go unnoticed. Other containers
+have no checksums, nor does a zip that was saved with ``set_crc32_options(False)``; a damaged
+number in these is read as it is.
 
-Arrays are read-only. They may be views of the file, which is mapped into memory, of one
-another, and of fewer bytes than their shape (expanded tensors), at any address. Copy an array
-before changing it, and to keep it when the file may become shorter.
+Arrays are read-only. They may be unaligned views of the memory-mapped file, of each other, or
+of fewer bytes than their shape suggests (expanded tensors). Copy an array to change it, or to
+keep it if the file may be truncated.
 """
 
 import contextlib
@@ -34,30 +34,33 @@ __all__ = ["Inert"]
 _Bytes = TypeVar("_Bytes", bytes, memoryview)
 
 MAX_FILE_BYTES = 2**32 - 1
-MAX_UNFOLDING = 8  # bytes in memory for each byte of the file,
-FREE_BYTES = 256 * 2**20  # beyond the first so many
+MAX_UNFOLDING = 8  # bytes in memory per byte of the file,
+FREE_BYTES = 256 * 2**20  # beyond this number of free bytes
 
 
 class CheckpointError(InputError):
-    """A checkpoint is damaged or not supported; the message is one line with its path."""
+    """A checkpoint is damaged or not supported; the message is one line with the path."""
 
 
 def read(path: str | Path) -> Any:
     """Read a checkpoint.
 
     Args:
-      path: A file of any container above. They are told by their content.
+      path: A file in any of these containers, which are recognised by their content.
 
     Returns:
-      Dictionaries, lists, tuples, sets, numbers, texts, numpy arrays, names and ``Inert``
-      objects, which may refer to one another in circles. Tensors and parameters are
-      read-only arrays, bfloat16 as float32; sizes are tuples; devices and dtypes are texts;
-      keys of dictionaries are texts and numbers. The weights of a frozen archive are a
-      dictionary, several pickles in one file a tuple.
+      Dictionaries, lists, tuples, sets, numbers, strings, NumPy arrays, names and ``Inert``
+      objects, possibly with circular references. Tensors and parameters are read-only arrays,
+      with bfloat16 as float32; sizes are tuples; devices and dtypes are strings; keys of
+      dictionaries are strings and numbers. The weights of a frozen archive are a dictionary;
+      several pickles in one file are a tuple.
 
     Raises:
-      CheckpointError: If there is no such file, or it is damaged, beyond a limit, or holds
-        anything else.
+      CheckpointError: If there is no such file, or it is damaged, exceeds a limit, or is not
+        a checkpoint.
+
+    Example:
+      ``torchfile.read("model.pth")["g_ema"].keys()``
     """
     try:
         data = _opened(Path(path), mapped.open_file)
@@ -65,28 +68,30 @@ def read(path: str | Path) -> Any:
         return _containers.read(data, budget, Path(path).suffix.lower())
     except Refused as error:
         raise CheckpointError(f"{path} {error}") from error
-    except Exception as error:  # no known damage gets here
+    except Exception as error:  # a safeguard: no known damage gets here
         raise CheckpointError(f"{path} is damaged ({type(error).__name__})") from error
 
 
 def tensors(path: str | Path) -> dict[str, np.ndarray]:
     """Read all arrays of a checkpoint by name, in the order of the file.
 
-    Names are keys, indices and attributes joined by dots. Those of a module, of TorchScript
-    or of NVlabs, are the names of its state dict. The name of the tensor is ``""`` in a file
-    that is one tensor.
+    A name joins keys, indices and attributes by dots. For a module of TorchScript or NVlabs,
+    names are those of its state dict. If the file is a single tensor, its name is ``""``.
 
     Args:
-      path: Path of ``read``.
+      path: A file, as for ``read``.
 
     Raises:
-      CheckpointError: As for ``read``, and if two arrays have one name.
+      CheckpointError: As for ``read``, and if two arrays have the same name.
+
+    Example:
+      ``{name: x.shape for name, x in torchfile.tensors("model.pth").items()}``
     """
     return tensors_of(read(path), path)
 
 
 def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays of numbers in a result of ``read``, as ``tensors`` does."""
+    """Return the numeric arrays in a result of ``read``, named as in ``tensors``."""
     arrays = {}
     try:
         for place, leaf in _walk.leaves(value):
@@ -101,10 +106,10 @@ def tensors_of(value: Any, path: str | Path) -> dict[str, np.ndarray]:
 
 
 def objects_of(value: Any) -> dict[str, str]:
-    """Name the class of each object in a result of ``read``, or the function it needs.
+    """Return the class or function of each inert object in a result of ``read``, by name.
 
-    They tell why there is no array of some name: ``torch._utils._rebuild_qtensor``. Those
-    with names too long for a tensor are left out.
+    This explains why an array is missing: ``torch._utils._rebuild_qtensor``. Objects with
+    names too long for a tensor are left out.
     """
     objects = {}
     for place, leaf in _walk.leaves(value):
@@ -115,10 +120,10 @@ def objects_of(value: Any) -> dict[str, str]:
 
 
 def in_folder(path: str | Path) -> Path | None:
-    """Return the only checkpoint in a folder, as Hugging Face's libraries write it.
+    """Return the only checkpoint in a folder, such as Hugging Face's libraries write.
 
     Raises:
-      CheckpointError: If there are several, or one in several parts.
+      CheckpointError: If there are several, or if one is split into parts.
     """
     try:
         name = _bundle.only(sorted(file.name for file in Path(path).iterdir()))

@@ -113,10 +113,12 @@ def test_help_says_what_the_docstrings_say(capsys):
     assert "--count: Number of things, in two lines. Default: 5. (an integer)" in text
     assert "--rate: Their rate. (a number)" in text
     assert "--title: Another. --" in text  # the defaults that are given replace all others
-    assert "--out: Folder that holds all runs. Default: runs." in text
+    assert (
+        "--out: Folder of all runs. A run goes to OUT/LABORATORY/NAME. Default: runs." in text
+    )
     assert "this run, such as --out=claims: --[no]dry_run: Print" in text
-    assert "others: --count: Number" in text
-    assert text.endswith("Flags after it win.")
+    assert "other flags: --count: Number" in text
+    assert text.endswith("Flags after it override those in the file.")
     assert "--name:" not in text
     assert "secret" not in text
     assert run("--help") == (0,)
@@ -179,10 +181,10 @@ def noted(error, note):
             noted(OSError(28, "No space left", "a.png"), "epoch 2 is saved"),
             2,
             "test: error: cannot write a.png: No space left; epoch 2 is saved; "
-            "the same command goes on once that is mended\n",
+            "fix this, then run the same command to resume\n",
         ),
-        (runs.Stopped(15), 143, "test: stopped by SIGTERM; the same command goes on\n"),
-        (runs.Stopped(2), 130, "test: stopped by SIGINT; the same command goes on\n"),
+        (runs.Stopped(15), 143, "test: stopped by SIGTERM; run the same command to resume\n"),
+        (runs.Stopped(2), 130, "test: stopped by SIGINT; run the same command to resume\n"),
         (KeyboardInterrupt(), 130, "test: stopped at once\n"),
     ],
 )

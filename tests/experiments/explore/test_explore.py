@@ -362,7 +362,9 @@ def server(tmp_path_factory):
     process = started(folder)
     yield address(process), folder
     process.terminate()
-    assert ended(process, 143) == "explore: stopped by SIGTERM; the same command goes on\n"
+    assert (
+        ended(process, 143) == "explore: stopped by SIGTERM; run the same command to resume\n"
+    )
     assert (folder / "heard").read_text() == ""  # nobody was spoken to
 
 

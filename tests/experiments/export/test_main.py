@@ -71,7 +71,7 @@ def test_a_signal_ends_the_command_between_files(
 
     monkeypatch.setattr(folder, "exported", SimpleNamespace(describe=describe))
     assert main([str(run), f"--out={tmp_path / 'out'}", "--formats=safetensors"]) == code
-    assert "nothing is written; the same command starts over" in capsys.readouterr().err
+    assert "nothing is written; run the same command to start over" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

@@ -16,7 +16,7 @@ from tests.exported_generators import KINDS
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ((), "of which run or generator? Give a run's folder, a file or a name"),
+        ((), "which run or generator? Give a run's folder, a file or a name"),
         (("x", "y"), "unexpected argument 'y'; flags are --name=value"),
         (("x", "--walk", "--mix"), "--walk and --mix exclude each other"),
         (("x", "--count=0"), "--count=0: must be from 1 to 10000000"),

@@ -117,7 +117,7 @@ def test_all_tables_are_written_without_layers(styled, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--mix",), "--mix is for generators with a code for each layer, and the linear has"),
+        (("--mix",), "--mix is for generators with a code per layer, and the linear has"),
         (("--truncation=0.5",), "--truncation=0.5: the linear has no codes w to truncate"),
         (("--walk", "--out=a.png"), "--out=a.png: --walk needs the name of a folder"),
         (("--lane=1",), "--lane is for runs of jaxgan's laboratories, and file.pt is none"),

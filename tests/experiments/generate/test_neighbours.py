@@ -132,7 +132,7 @@ def test_too_few_images_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(convert, "load", lambda *_, **__: drawing(pictures(5, 0)))
     command = ["file.pt", "--neighbours", f"--data={tmp_path / 'few'}"]
     assert main([*command, f"--out={tmp_path / 'x'}"]) == 2
-    assert "are 5 images, too few for the 5 nearest" in capsys.readouterr().err
+    assert "are 5 images, too few for --nearest=5" in capsys.readouterr().err
     assert main([*command, f"--out={tmp_path / 'few' / 'x'}"]) == 2
     assert "holds the run's folder" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

@@ -141,7 +141,7 @@ def test_default_norms_fit_the_penalty(config_of):
         ({"pack": 3, "batch_size": 66}, "66: one generator update takes 1 batches, 66"),
         (
             {"train_size": 3, "batch_size": 1},
-            "there are 3 images to train on; 4 are the fewest",
+            "there are 3 images to train on; at least 4 are needed",
         ),
     ],
 )

@@ -155,11 +155,11 @@ def test_a_run_is_named_by_its_scores(tmp_path, panel, capsys):
         assert file["names"].tolist() == ["mine", ""]  # a suggestion is nothing without numbers
     html = (tmp_path / "sefa.html").read_text()
     assert report["directions"][1]["plus"] in html
-    assert "alike at the ends" in html
+    assert "likeness at both ends" in html
     run.show(summary)
     printed = capsys.readouterr().out
     assert f"2. {suggested}" in printed
-    assert "alike at the ends" in printed
+    assert "likeness at both ends" in printed
     assert "light (levels)" in printed
 
 

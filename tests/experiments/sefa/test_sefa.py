@@ -246,8 +246,8 @@ DIRECTIONS = {
     "cut short": (content(b"PK\3\4" + bytes(90)), "is cut short"),
     "objects": (spoiled(names=np.array([{}, {}])), "no numpy array of numbers"),
     "an array": (content(array_alone()), UNREADABLE),
-    "no vectors": (spoiled(vectors=None), "no file of directions: it lacks vectors"),
-    "no names": (spoiled(names=None), "no file of directions: it lacks names"),
+    "no vectors": (spoiled(vectors=None), "not a file of directions: it lacks vectors"),
+    "no names": (spoiled(names=None), "not a file of directions: it lacks names"),
     "fewer names": (spoiled(names=np.array(["a"])), DAMAGED),
     "one vector": (spoiled(vectors=np.ones(DIM)), DAMAGED),
     "no rows": (spoiled(vectors=np.ones((0, DIM))), DAMAGED),
@@ -308,7 +308,10 @@ def test_the_space_of_codes_may_be_given(tmp_path, capsys):
     np.savez(file, w=codes)
     config = config_of(codes=str(file), truncation=1.0)
     assert run.codes_of(config, linear()).shape == (1, LAYERS, DIM)
-    assert "is read as w+ of 1; space=w reads it as w of 4" in capsys.readouterr().err
+    assert (
+        "is read as w+ (people: 1); space=w reads it as w (people: 4)"
+        in capsys.readouterr().err
+    )
     wide = run.codes_of(dataclasses.replace(config, space="w"), linear())
     np.testing.assert_array_equal(wide, np.repeat(codes[:, None], LAYERS, 1))
     assert capsys.readouterr().err == ""
@@ -477,7 +480,7 @@ def test_settings_out_of_range(changes, words):
     ("changes", "words"),
     [
         ({"layers": "0-9"}, "layers '0-9' are not 'all', or a list such as 0-1,6 of 0 to 3"),
-        ({"directions": DIM + 1}, "7 directions: there are 1 to 6"),
+        ({"directions": DIM + 1}, "7 directions: must be 1 to 6"),
         ({"like": "ganspace"}, "unknown tool 'ganspace'"),
         ({"truncation": float("nan")}, "truncation=nan must be a finite number"),
     ],
@@ -599,7 +602,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(tmp_path, checkpoint
     [
         ("--checkpoint=", "--steps=3", "--checkpoint needs the path or name"),
         ("--checkpoint={}/none.pth", "--steps=3", "none.pth does not exist"),
-        ("--checkpoint={checkpoint}", "--directions=7", "7 directions: there are 1 to 6"),
+        ("--checkpoint={checkpoint}", "--directions=7", "7 directions: must be 1 to 6"),
         ("--checkpoint={checkpoint}", "--samples=0", "--samples=0 must be 1 to 1000"),
         ("--checkpoint={}/file.pth", "--steps=3", "file.pth "),
     ],

@@ -105,7 +105,7 @@ def test_the_exchange_is_of_the_reports_people(tmp_path, asked):
         for person, changes in enumerate(one["moved"]["changes"]):
             changes[0] = (-1) ** person
     line = supervise.headline(report, summary["name"], "light")
-    assert line.endswith("is not told from 0")
+    assert line.endswith("does not differ clearly from 0")
     blind = {"directions": [one | {"moved": None} for one in report["directions"]]}
     assert supervise.exchanges(blind, "light") == [None] * 4
     assert supervise.headline(blind, summary["name"], "light") == ""
@@ -200,7 +200,7 @@ def test_too_few_faces_end_in_one_line(tmp_path, asked, monkeypatch):
     monkeypatch.setattr(scoring, "panel", lambda *arguments: [blind])
     with pytest.raises(InputError) as error:
         run.run(config_of(supervised_samples=60), tmp_path, linear())
-    assert "of 60 people 0 have a face" in line_of(error)
+    assert "0 of 60 people have a face" in line_of(error)
 
 
 def test_the_report_is_json(tmp_path, asked):

@@ -38,7 +38,7 @@ def command(tmp_path, flags_of):
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert errors == "points: stopped by SIGINT; what was not saved is gone\n"
+    assert errors == "points: stopped by SIGINT; unsaved work is lost\n"
 
 
 def until(tab, holds, seconds=120):
@@ -88,7 +88,7 @@ def test_a_person_draws_trains_changes_and_saves(command, new_tab):
     button(tab, "Both").click()
     step = int(paused["step"]) + 1
     until(tab, lambda x: int(x["step"]) == step)
-    assert "goes on with the saved one" in tab.locator("#exact").text_content()
+    assert "resumes the saved one" in tab.locator("#exact").text_content()
     button(tab, "Critic step").click()
     until(tab, lambda x: x["acts"] == "1" and int(x["step"]) == step)
     button(tab, "Generator step").click()

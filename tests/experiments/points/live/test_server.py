@@ -180,7 +180,7 @@ def test_numbers_that_json_does_not_have_are_null():
         (["--port=70000"], "--port=70000 must be 0 to 65535"),
         (["--fresh"], "--fresh has no meaning with --live"),
         (["--tensorboard"], "--tensorboard has no meaning with --live"),
-        (["--nolive", "--port=0"], "--port is that of --live"),
+        (["--nolive", "--port=0"], "--port needs --live"),
     ],
 )
 def test_flags_that_do_not_fit_are_one_line(flags, words, tmp_path, monkeypatch, capsys):

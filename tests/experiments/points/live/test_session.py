@@ -47,7 +47,7 @@ def test_play_makes_the_numbers_of_the_command_line(session_of, play, commands):
         mine = [record[name] for record in session.training.records]
         # Sums in another order, in double precision.
         np.testing.assert_allclose(mine, np.asarray(values).T, rtol=1e-5, atol=1e-6)
-    with pytest.raises(InputError, match="4 epochs are done; with more epochs it goes on"):
+    with pytest.raises(InputError, match="4 epochs are done; raise Epochs to continue"):
         session.play()
 
 
@@ -164,10 +164,10 @@ def test_networks_go_on_under_other_settings(session_of):
     now = session.training.state
     assert same(now, before)
     answer = session.change(optimizer="rmsprop")
-    assert answer == "start anew: generator's optimizer, critic's optimizer"
+    assert answer == "restarted: generator's optimizer, critic's optimizer"
     now = session.training.state
     assert same(now.generator.params, before.generator.params)
-    assert session.change(generator_widths="8,8") == "start anew: generator"
+    assert session.change(generator_widths="8,8") == "restarted: generator"
     now = session.training.state
     assert same(now.critic.params, before.critic.params)
     assert now.generator.params.keys() != before.generator.params.keys()
