@@ -87,7 +87,7 @@ def points(path: str | Path) -> Cloud:
     Raises:
       InputError: If it cannot be read, or holds no generator of points.
 
-    Example:
+    Examples:
       ``x = jaxgan.convert.points("runs/points").points(np.zeros((1, 2)))``
     """
     from jaxgan.convert import clouds, exported

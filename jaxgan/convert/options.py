@@ -77,7 +77,7 @@ def read_settings(text: str) -> Settings:
     Raises:
       InputError: If the text is neither, or the file cannot be read.
 
-    Example:
+    Examples:
       ``jaxgan.load(path, settings=options.read_settings("final_tanh=true"))``
     """
     if text.endswith(".json"):
@@ -130,7 +130,7 @@ def read_labels(path: str | Path) -> np.ndarray:
     Raises:
       InputError: If the file holds no labels.
 
-    Example:
+    Examples:
       ``jaxgan.load(path, label=options.read_labels("labels.npy"))``
     """
     path = Path(path)

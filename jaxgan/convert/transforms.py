@@ -15,7 +15,7 @@ def placement(degrees: float = 0.0, right: float = 0.0, down: float = 0.0) -> np
       right: Shift to the right, as a share of the width.
       down: Shift down, as a share of the height.
 
-    Example:
+    Examples:
       ``generator.images(codes, transforms.placement(degrees=10))``
     """
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

@@ -189,7 +189,7 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
 def generator(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
     """Download one of ``GENERATORS``; return a path for ``convert.load``.
 
-    Example:
+    Examples:
       ``jaxgan.load("mobilestylegan-ffhq")`` calls this.
     """
     return fetch(name, say) / GENERATORS[name]

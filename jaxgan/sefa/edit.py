@@ -18,7 +18,7 @@ SPACES = ("z", "w", "w+")
 def draw_codes(generator: Pretrained, key: Array, count: int, **truncation: Any) -> np.ndarray:
     """Draw codes ``[count, ...]`` from normal latents; options as for ``Pretrained.codes``.
 
-    Example:
+    Examples:
       ``codes = jaxgan.sefa.draw_codes(generator, jax.random.key(0), 8, truncation=0.7)``
     """
     z = jax.random.normal(key, (count, generator.z_dim))
@@ -44,7 +44,7 @@ def move(
     Raises:
       InputError: If the vector's length differs from the codes', or a layer does not exist.
 
-    Example:
+    Examples:
       ``older = jaxgan.sefa.move(codes, found.vectors[0], 2.0, found.layers[0])``
     """
     codes = jnp.asarray(codes, jnp.result_type(codes, float))  # integer codes can move, too
@@ -71,7 +71,7 @@ def path(
     Returns:
       Codes ``[T, N, L, D]`` or ``[T, N, D]``.
 
-    Example:
+    Examples:
       ``steps = jaxgan.sefa.path(codes, found.vectors[0], [-2, 0, 2], found.layers[0])``
     """
     return jax.vmap(lambda distance: move(codes, vector, distance, layers))(
@@ -93,7 +93,7 @@ def mix(codes: ArrayLike, others: ArrayLike, layers: Sequence[int]) -> Array:
     Raises:
       InputError: If the codes have no layers, their shapes differ, or a layer does not exist.
 
-    Example:
+    Examples:
       ``mixed = jaxgan.sefa.mix(codes[:4], codes[4:], layers=range(4))``
 
     Source: Karras et al., arXiv 1812.04948, section 3.1.
@@ -138,7 +138,7 @@ def as_codes(generator: Pretrained, array: ArrayLike, space: str, **truncation: 
     Raises:
       InputError: If the generator lacks the space, or the array has another shape.
 
-    Example:
+    Examples:
       ``codes = jaxgan.sefa.as_codes(generator, np.zeros((1, generator.z_dim)), "z")``
     """
     check_space(generator, space)

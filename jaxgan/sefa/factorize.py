@@ -204,7 +204,7 @@ def _factorise(
 def spreads(generator: Pretrained, vectors: np.ndarray) -> np.ndarray:
     """Return standard deviations ``[K]`` of the codes along unit vectors ``[K, D]``.
 
-    Example:
+    Examples:
       ``units = jaxgan.sefa.spreads(generator, found.vectors)``
     """
     vectors = vectors.astype(np.float64)
@@ -215,7 +215,7 @@ def spreads(generator: Pretrained, vectors: np.ndarray) -> np.ndarray:
 def mean_spread(generator: Pretrained) -> float:
     """Return the root mean square, over all directions, of the codes' standard deviation.
 
-    Example:
+    Examples:
       ``unit = jaxgan.sefa.mean_spread(generator)``
     """
     return float(np.sqrt(np.trace(generator.code_covariance) / generator.latent_dim))

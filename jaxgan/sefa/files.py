@@ -36,7 +36,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
     Raises:
       InputError: If the file is not of this kind, or belongs to another generator.
 
-    Example:
+    Examples:
       ``found, names = files.load("runs/sefa/directions.npz", generator)``
     """
     arrays = npz.read(path)

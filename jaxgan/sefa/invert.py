@@ -79,7 +79,7 @@ def invert(
 ) -> Inverted:
     """Find the code of one picture; arguments and errors as for ``inverter``.
 
-    Example:
+    Examples:
       ``found = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
     """
     return inverter(generator, **options)(target, show)
@@ -118,7 +118,7 @@ def inverter(
     Raises:
       InputError: If the generator lacks the space, or the number of steps is out of range.
 
-    Example:
+    Examples:
       ``found = inverter(generator)(target, lambda step, picture: print(step))``
     """
     side = side_of(generator)

@@ -39,7 +39,7 @@ def effect(images: ArrayLike, distances: ArrayLike) -> Effect:
       images: ``[T, N, H, W, C]`` in [-1, 1], for T codes on a line.
       distances: ``[T]``, increasing.
 
-    Example:
+    Examples:
       ``jaxgan.sefa.effect([generator.images(step) for step in steps], [-2, 0, 2])``, with
       ``steps`` from ``path``.
     """
@@ -79,7 +79,7 @@ def image_units(
     Raises:
       InputError: If no distance along a direction gives this change, within 10 %.
 
-    Example:
+    Examples:
       ``units = jaxgan.sefa.image_units(generator, codes[:4], found)``
     """
     still = np.clip(np.asarray(generator.images(codes)), -1, 1)
@@ -118,7 +118,7 @@ def layer_shares(generator: Pretrained, directions: Directions) -> np.ndarray:
     There is one column if the generator has no layers. Rows sum to 1, or to 0 if a direction
     changes nothing.
 
-    Example:
+    Examples:
       ``jaxgan.sefa.layer_shares(generator, found).argmax(axis=1)`` are the strongest layers.
     """
     shares = np.zeros((len(directions.vectors), max(generator.num_layers, 1)))
@@ -148,7 +148,7 @@ def principal_angles(first: ArrayLike, second: ArrayLike) -> np.ndarray:
     Raises:
       InputError: If D differs or the rows of a set are linearly dependent.
 
-    Example:
+    Examples:
       ``jaxgan.sefa.principal_angles(found.vectors, others.vectors)``
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)

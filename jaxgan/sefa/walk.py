@@ -19,7 +19,7 @@ def slerp(start: ArrayLike, end: ArrayLike, shares: ArrayLike) -> np.ndarray:
     Returns:
       ``[T, D]`` float64.
 
-    Example:
+    Examples:
       ``jaxgan.sefa.slerp([1, 0], [0, 1], [0, 0.5, 1])``
 
     Source: Shoemake, Animating rotation with quaternion curves, 1985; White, arXiv
@@ -58,7 +58,7 @@ def closed_walk(stops: ArrayLike, count: int) -> np.ndarray:
     Raises:
       InputError: If there are fewer than two stops, D is below 2, or a stop is 0.
 
-    Example:
+    Examples:
       ``z = jaxgan.sefa.closed_walk(np.random.default_rng(0).normal(size=(4, 512)), 96)``
     """
     z = np.asarray(stops, np.float64)

@@ -59,7 +59,7 @@ def read(path: str | Path) -> Any:
       CheckpointError: If there is no such file, or it is damaged, exceeds a limit, or is not
         a checkpoint.
 
-    Example:
+    Examples:
       ``torchfile.read("model.pth")["g_ema"].keys()``
     """
     try:
@@ -84,7 +84,7 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
       CheckpointError: As for ``read``, and if two arrays have the same name.
 
-    Example:
+    Examples:
       ``{name: x.shape for name, x in torchfile.tensors("model.pth").items()}``
     """
     return tensors_of(read(path), path)
