@@ -79,15 +79,14 @@ def draw(gan: Gan, states: GanState, key: Array, count: int) -> Array:
       ``[count, ...]``, or ``[S, count, ...]`` where the states have a leading axis.
 
     Example:
-      >>> import jax, jaxgan, numpy as np
+      >>> import jax, jax.numpy as jnp, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(
       ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("gan"),
       ...     jaxgan.pair("adam", 1e-3), latent_dim=2)
-      >>> points = np.random.default_rng(0).normal(size=(64, 2))
-      >>> result = jaxgan.fit(g, points, epochs=1, batch_size=32, seeds=3)
-      >>> jaxgan.draw(g, result.states, jax.random.key(1), 100).shape
-      (3, 100, 2)
+      >>> state = g.init(jax.random.key(0), jnp.zeros((1, 2)))
+      >>> jaxgan.draw(g, state, jax.random.key(1), 100).shape
+      (100, 2)
     """
 
     def one(state, key):
