@@ -14,18 +14,13 @@ from jaxgan.convert import zoo
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
 FACES = "mobilestylegan-ffhq"
 PRINTED = {  # how each example's last line begins
     "custom_checkpoint": "shares of the three directions that move images most: [0.",
     "custom_data": "trained on 1024 images; custom_data.png shows 32 generated ones",
     "custom_gan": "mean radius of each seed's points (the circle has 1): [",
 }
-
-
-def as_users_do():
-    """The environment of a user: programs are optimised, whatever conftest.py sets."""
-    ours = os.environ["XLA_FLAGS"].replace("--xla_backend_optimization_level=0", "")
-    return os.environ | {"XLA_FLAGS": ours, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
 
 
 def cells(kind):
@@ -45,7 +40,12 @@ def test_an_example_is_short_and_says_what_it_shows(path):
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs(path, tmp_path):
     command = [sys.executable, "-W", "error", str(path)]
-    options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": as_users_do()}
+    options = {
+        "capture_output": True,
+        "text": True,
+        "cwd": tmp_path,
+        "env": os.environ | ENVIRONMENT,
+    }
     done = subprocess.run(command, **options)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(PRINTED[path.stem])
@@ -79,7 +79,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     pytest.importorskip("ipykernel")
     if not (zoo.cache() / FACES).exists():
         pytest.skip(f"needs {zoo.cache() / FACES}, which zoo.fetch({FACES!r}) downloads")
-    for name, value in as_users_do().items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(NOTEBOOK, 4)
     place = {"metadata": {"path": str(tmp_path)}}
