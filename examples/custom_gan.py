@@ -35,5 +35,6 @@ x = np.random.default_rng(0).normal(size=(2048, 2))
 x /= np.linalg.norm(x, axis=1, keepdims=True)  # points on a circle
 gan = jaxgan.gan(Generator(), Critic(), loss, jaxgan.pair("adam", 1e-3), latent_dim=2)
 states = jaxgan.fit(gan, x, epochs=50, batch_size=64, seeds=4, every=25).states
-radii = jnp.linalg.norm(jaxgan.draw(gan, states, jax.random.key(0), 1000), axis=-1)
-print("mean radius of each seed's points (the circle has 1):", radii.mean(axis=1).round(2))
+points = jaxgan.draw(gan, states, jax.random.key(0), 1000)  # [4, 1000, 2]
+for seed, radius in enumerate(jnp.linalg.norm(points, axis=-1).mean(axis=1)):
+    print(f"seed {seed}: mean radius {radius:.2f}, where the circle has 1")

@@ -19,7 +19,7 @@ FACES = "mobilestylegan-ffhq"
 PRINTED = {  # how each example's last line begins
     "custom_checkpoint": "shares of the three directions that move images most: [0.",
     "custom_data": "trained on 1024 images; custom_data.png shows 32 generated ones",
-    "custom_gan": "mean radius of each seed's points (the circle has 1): [",
+    "custom_gan": "seed 3: mean radius ",
 }
 
 
@@ -50,7 +50,7 @@ def test_an_example_runs(path, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(PRINTED[path.stem])
     if path.stem == "custom_gan":  # it fits
-        radii = re.findall(r"\d\.\d+", done.stdout)
+        radii = re.findall(r"radius ([\d.]+),", done.stdout)
         assert all(0.8 < float(radius) < 1.2 for radius in radii)
         assert len(radii) == 4
 
