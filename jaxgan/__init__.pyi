@@ -5,7 +5,7 @@ from .runs.fit import Fit, fit
 from .runtime import setup
 from .training.epochs import epoch, interval
 from .training.gan import Gan, GanState, NetState, averaged, gan, latents
-from .training.lanes import over_lanes
+from .training.lanes import draw, over_lanes
 from .training.objectives import OBJECTIVES, PENALTIES, Objective, objective
 from .training.optimizers import OPTIMIZERS, SCHEDULES, Optimizers, clip_weights, pair
 
@@ -27,6 +27,7 @@ __all__ = [
     "clip_weights",
     "convert",
     "data",
+    "draw",
     "epoch",
     "fit",
     "gan",

@@ -9,9 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.training import devices
+from jaxgan.training.gan import Gan, GanState
 
 
 def over_lanes(
@@ -65,6 +67,38 @@ def over_lanes(
         return jax.tree.map(lambda x: x[:lanes], out)
 
     return run
+
+
+def draw(gan: Gan, states: GanState, key: Array, count: int) -> Array:
+    """Generate examples from fresh latents, by one state or by those of many seeds.
+
+    Args:
+      gan: A GAN without labels.
+      states: A state, or leaves ``[S, ...]`` as ``jaxgan.fit`` returns them. With
+        ``jaxgan.averaged(states)`` the moving averages of the generators are drawn from.
+      key: Key of the latents, which differ from seed to seed.
+      count: Number of examples of each seed.
+
+    Returns:
+      ``[count, ...]``, or ``[S, count, ...]`` where the states have a leading axis.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan
+      >>> from jaxgan.networks import mlp
+      >>> g = jaxgan.gan(
+      ...     mlp.Generator(widths=(8,)), mlp.Critic(widths=(8,)), jaxgan.objective("gan"),
+      ...     jaxgan.pair("adam", 1e-3), latent_dim=2)
+      >>> state = g.init(jax.random.key(0), jnp.zeros((1, 2)))
+      >>> jaxgan.draw(g, state, jax.random.key(1), 100).shape
+      (100, 2)
+    """
+
+    def one(state, key):
+        return gan.sample(state, gan.latents(key, count))
+
+    if not states.step.ndim:
+        return one(states, key)
+    return jax.jit(over_lanes(one))(states, jax.random.split(key, len(states.step)))
 
 
 def all_on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:

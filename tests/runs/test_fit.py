@@ -57,6 +57,19 @@ def test_metrics_and_states_of_every_seed(whole):
     assert {path.name for path in folder.iterdir()} >= {"metrics.jsonl", "generator.npz"}
 
 
+def test_draws_of_all_seeds_are_those_of_each(whole, key):
+    g, states = gan(), whole[0].states
+    drawn = jaxgan.draw(g, states, key, 5)
+    assert drawn.shape == (2, 5, 2)
+    for seed, own_key in enumerate(jax.random.split(key, 2)):
+        state = jax.tree.map(lambda x, seed=seed: x[seed], states)
+        alone = jaxgan.draw(g, state, own_key, 5)
+        # another program
+        np.testing.assert_allclose(drawn[seed], alone, rtol=1e-5, atol=1e-6)
+    averages = jaxgan.draw(g, jaxgan.averaged(states), key, 5)
+    assert np.abs(averages - drawn).min() > 0
+
+
 def test_a_directory_changes_nothing(whole, data):
     result = jaxgan.fit(gan(), data, epochs=4, **OPTIONS)
     same(result.states, whole[0].states)
