@@ -82,7 +82,7 @@ def draw(gan: Gan, states: GanState, key: Array, count: int) -> Array:
     Returns:
       ``[count, ...]``, or ``[S, count, ...]`` where the states have a leading axis.
 
-    Example:
+    Examples:
       >>> import jax, jax.numpy as jnp, jaxgan
       >>> from jaxgan.networks import mlp
       >>> g = jaxgan.gan(
