@@ -18,7 +18,7 @@ import pytest
 
 from experiments.__main__ import FOLDER as EXPERIMENTS
 from experiments.common.flags import CommandLine
-from experiments.points import modes
+from experiments.points import config, modes
 from jaxgan.data import image_folder, points
 
 ROOT = Path(__file__).parents[1]
@@ -175,9 +175,13 @@ def parse(monkeypatch):
     monkeypatch.setattr(image_folder, "pack", lambda *_, **options: ready(None))
     load = points.load
     built_in = points.POINT_CLOUDS
-    monkeypatch.setattr(
-        points, "load", lambda data, *_: load(data if data in built_in else "m")
-    )
+
+    def lenient(data, *_):
+        return load(data if data in built_in else "m")
+
+    monkeypatch.setattr(points, "load", lenient)
+    for function in (config.configure, config.resolve):  # which hold it as a default
+        monkeypatch.setitem(function.__kwdefaults__, "load", lenient)
     monkeypatch.setattr(modes, "add", lambda cloud, *_: cloud)
 
     def parse(module, words):
