@@ -131,7 +131,7 @@ def describe(metrics: Mapping[str, np.ndarray]) -> str:
     """Describe an epoch in one line: medians over lanes."""
     ema = np.median(metrics["sliced_ratio_ema"])
     sliced_ratio = np.median(metrics["sliced_ratio"])
-    return f"{loop.describe(metrics)}  fit {sliced_ratio:.2f} (ema {ema:.2f})"
+    return f"{loop.describe(metrics)}  sliced ratio {sliced_ratio:.2f} (ema {ema:.2f})"
 
 
 def name_of(config: Config) -> str:

@@ -142,5 +142,8 @@ def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:
                 samples["test"][lane], samples["generated"][lane], title
             )
         cloud = np.concatenate([samples["train"][0], samples["test"][0]])
+    variants, columns = ({place[i] for place in panels} for i in (0, 1))
+    if len(panels) == len(variants) and len(columns) > 1:  # a grid would be mostly empty
+        panels = {("", ", ".join(place)): panel for place, panel in panels.items()}
     title = "Median seeds; mean fit ratio with its 95 % interval"
     figures.cloud_grid(path, panels, figures.extent_of(cloud), title)

@@ -265,6 +265,25 @@ def test_rows_and_grid_of_cells(original, finished, config_of, monkeypatch):
     assert shown == [0, 0, 1, 1]
 
 
+def test_variants_with_an_optimizer_each_stand_side_by_side(
+    original, tmp_path, config_of, monkeypatch
+):
+    """Not on the diagonal of a grid that is empty elsewhere."""
+    summary = json.loads((original / "summary.json").read_text())
+    summary["cells"] = summary["cells"][:1]
+    folders = {}
+    for variant, optimizer in (("gan", "rmsprop"), ("wgan_gp", "adam")):
+        folder = tmp_path / variant
+        folder.mkdir()
+        shutil.copy(original / "samples.npz", folder)
+        (folder / "summary.json").write_text(json.dumps(summary))
+        folders[folder] = config_of(seeds=2, variant=(variant,), optimizer=(optimizer,))
+    drawn = []
+    monkeypatch.setattr(tables.figures, "cloud_grid", lambda *x: drawn.append(x))
+    tables.draw_grid(tmp_path / "clouds.png", folders)
+    assert list(drawn[0][1]) == [("", "gan, rmsprop"), ("", "wgan_gp, adam")]
+
+
 def test_a_table_of_older_runs_leaves_what_they_lack_empty(original, tmp_path, capsys):
     cells = json.loads((original / "summary.json").read_text())["cells"]
     numbers = {"modes": [8.0], "modes_ema": [7.0], "quality": [1.0], "quality_ema": [1.0]}
