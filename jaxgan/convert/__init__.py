@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from jaxgan.convert.clouds import Cloud
 from jaxgan.convert.generator import Pretrained
-from jaxgan.convert.options import Settings
+from jaxgan.convert.options import Settings, read_settings
 from jaxgan.errors import InputError
 
 
@@ -19,7 +19,7 @@ def load(
     *,
     network: nn.Module | None = None,
     weights: str | None = None,
-    settings: Settings | Mapping[str, Any] | None = None,
+    settings: Settings | Mapping[str, Any] | str | None = None,
     label: ArrayLike | None = None,
 ) -> Pretrained:
     """Load a generator of images of any supported flavour.
@@ -40,11 +40,11 @@ def load(
         lacks something.
       network: For a run of ``jaxgan.fit``, whose file holds arrays but no code: the generator
         that was passed to ``jaxgan.gan``. It maps ``(z [N, D], train=)`` to
-        ``[N, H, H, C]``, with C of 1 or 3.
+        ``[N, H, H, C]``, with C of 1 or 3; the images of the loaded generator have 3.
       weights: Which generator to load from a file with several: its name or the end of it. By
         default the one whose weights are averaged over training (EMA).
       settings: Settings of the network that do not show in its file, such as
-        ``{"final_tanh": True}``.
+        ``{"final_tanh": True}``, or the text of ``--settings``.
       label: Label of a conditional generator: one class, or several classes or rows of
         numbers, which latents take in turn.
 
@@ -72,6 +72,8 @@ def load(
     """
     from jaxgan.convert import flavours
 
+    if isinstance(settings, str):
+        settings = read_settings(settings)
     if not isinstance(settings, Settings):
         settings = Settings(settings or {})
     generator = flavours.load(path, say, network, weights, settings)

@@ -77,6 +77,11 @@ def load(path: Path, network: nn.Module | None = None) -> Pretrained:
     """
     file = path / FILE if os.path.isdir(path) else path
     if file is not path and not file.exists():
+        if (path / "checkpoints").is_dir():
+            raise InputError(
+                f"{path} is a run that is not complete: the command, or the call of fit, that "
+                "began it resumes it"
+            )
         raise InputError(
             f"{path} is a folder without a {FILE} and without a checkpoint: give a complete "
             "image run, or a file"

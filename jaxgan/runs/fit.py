@@ -72,7 +72,8 @@ def fit(
     With a directory, it writes metrics (``metrics.jsonl``) and checkpoints, and at the end
     the averaged generator of the first seed, which ``jaxgan.load`` opens. The same call
     resumes from the newest checkpoint, even after SIGKILL, and gives bit-identical results
-    on a CPU; with more epochs it continues a complete run. On Ctrl-C and SIGTERM it saves a
+    on a CPU; with more epochs it continues a complete run, and for a complete one it returns
+    states and metrics without training. On Ctrl-C and SIGTERM it saves a
     checkpoint first. See also ``examples/custom_gan.py``.
 
     Args:
@@ -124,6 +125,7 @@ def fit(
     count = {"epochs": epochs, "batch_size": batch_size, "critic_steps": critic_steps}
     _check(count | {"seeds": seeds, "every": every}, seed, len(x))
     prepare = to_float if x.dtype == np.uint8 else (lambda batch: batch)
+    _check_networks(gan, x, batch_size)
     metrics_of, names = _metrics(gan, x, prepare, measure)
     shared = devices.for_batches(seeds, mesh, batch_size)
     program = make_program(
@@ -201,6 +203,23 @@ def _check(counts: dict[str, int], seed: int, examples: int) -> None:
             f"one generator update takes {critic_steps} batches of {batch_size}, and there "
             f"are {examples} examples"
         )
+
+
+def _check_networks(gan: Gan, data: np.ndarray, batch_size: int) -> None:
+    """Refuse networks whose outputs do not have the shapes of data and scores."""
+
+    def outputs(key, x):
+        state = gan.init(key, x[:1])
+        return gan.sample(state, gan.latents(key, batch_size)), gan.score(state, x)
+
+    batch = jax.ShapeDtypeStruct((batch_size, *data.shape[1:]), np.float32)
+    made, scores = jax.eval_shape(outputs, jax.eval_shape(jax.random.key, 0), batch)
+    if made.shape != batch.shape:
+        shapes = f"{list(made.shape[1:])}, and the data have {list(batch.shape[1:])}"
+        raise InputError(f"the generator makes examples of shape {shapes}")
+    if scores.shape != (batch_size,):
+        want, have = ([*x] for x in ((batch_size,), scores.shape))
+        raise InputError(f"the critic's scores have shape {have}; {want} is needed")
 
 
 def _check_extension(run: Run, epochs: int) -> None:

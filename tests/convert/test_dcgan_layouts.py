@@ -320,6 +320,25 @@ class Plans:
         return Generator(), {}
 
     @staticmethod
+    def enlarged_after_a_norm(torch):
+        nn, stages = torch.nn, []
+        for channels in (6, 6):
+            stages += [nn.Upsample(scale_factor=2), nn.Conv2d(6, channels, 3, 1, 1)]
+            stages += [nn.BatchNorm2d(channels), nn.ReLU()]
+
+        class Generator(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc, self.norm = nn.Linear(LATENTS, 6 * 16), nn.BatchNorm2d(6)
+                stages.append(nn.Upsample(scale_factor=2))
+                self.body = nn.Sequential(*stages, nn.Conv2d(6, 3, 3, 1, 1), nn.Tanh())
+
+            def forward(self, z):
+                return self.body(self.norm(self.fc(z).view(-1, 6, 4, 4)))
+
+        return Generator(), {}
+
+    @staticmethod
     def activation_before_the_norm_in_blocks(torch):
         stages = spread(torch, *SIXTEEN)
         blocks = [torch.nn.Sequential(s[0], s[2], s[1]) for s in stages[:-1]]

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,6 +138,34 @@ def test_another_run_in_the_directory_is_refused(whole, data):
 def test_bad_arguments_are_one_line(data, change, message):
     with pytest.raises(InputError, match=message):
         jaxgan.fit(gan(), data, epochs=1, **OPTIONS | change)
+
+
+class Shaped(nn.Module):
+    """A generator or a critic whose output has a trailing axis of some length."""
+
+    length: int
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        return nn.Dense(self.length)(x)
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        (
+            (Shaped(3), mlp.Critic((8,))),
+            r"makes examples of shape \[3\], and the data .* \[2\]",
+        ),
+        ((Shaped(2), Shaped(1)), r"scores have shape \[32, 1\]; \[32\] is needed"),
+    ],
+)
+def test_networks_of_other_shapes_are_refused(data, networks, message):
+    """Broadcasting would train them silently."""
+    optimizers = jaxgan.pair("adam", 1e-3)
+    wrong = jaxgan.gan(*networks, jaxgan.objective("gan"), optimizers, latent_dim=3)
+    with pytest.raises(InputError, match=message):
+        jaxgan.fit(wrong, data, epochs=1, batch_size=32)
 
 
 def test_numbers_of_64_bits_are_refused_before_anything_is_written(data, tmp_path):

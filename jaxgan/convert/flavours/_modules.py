@@ -201,6 +201,11 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]
+        if _attribute(leaf.module, "scale_factor") is None:
+            raise Unknown(
+                f"its {leaf.path} does not say how far it upsamples, as after torch.jit.trace: "
+                "save the module itself, or its state dict"
+            )
         raise Unknown(f"its {leaf.path} upsamples in an unsupported way")
     raise Unknown(f"its {leaf.path} is a {name[:60]}, which is not supported")
 

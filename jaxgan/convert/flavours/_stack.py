@@ -18,6 +18,7 @@ from jaxgan.networks.upsampler import ACTIVATIONS, Layer, Window
 _SPATIAL = ("transposed", "conv")
 _FINAL = ("tanh", "sigmoid")
 _EPSILON = 1e-5
+UPSAMPLING = "upsampling by repeating pixels is assumed"
 _INSTANCE = "norms without statistics are read as instance norms"
 # The generator of PyTorch-GAN, which is widely copied: names that identify it, and settings
 # that do not show. In its later norms, 0.8 is the epsilon, not the momentum.
@@ -194,14 +195,15 @@ class Stack:
     def _enlarged(self, step: Step, after: Step, gap: int | None, early: bool) -> list[Layer]:
         """Return the usual layers before a convolution, perhaps with upsampling."""
         first = len(self._windows) == 1  # it takes the output of a dense layer
-        starts = gap is None and first and step.kind == "dense" and after.part.number
+        flat = step.kind in ("dense", "norm")  # perhaps with a norm of its own
+        starts = gap is None and first and flat and after.part.number
         if starts:  # a Sequential with other layers before it
             gap = starts[1]
         bare = early or (first and gap == 1 and (starts or step.part.is_vector))
         enlarges = (gap or 0) > (0 if bare else 1) and not (early and self._spreads)
         layers = [] if bare else [self._activation()]
         if enlarges:
-            self._say("upsampling by repeating pixels is assumed")
+            self._say(UPSAMPLING)
             layers.append(Layer("enlarge", window=Window(2)))
         return layers
 

@@ -18,7 +18,7 @@ from jax import Array
 from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours._modules import Modules, Unknown
 from jaxgan.convert.flavours._parts import COLOURS, Misfit, Step, parts_of, side_of, steps_of
-from jaxgan.convert.flavours._stack import Stack
+from jaxgan.convert.flavours._stack import UPSAMPLING, Stack
 from jaxgan.convert.flavours._windows import Unclear
 from jaxgan.convert.formats import owners
 from jaxgan.convert.formats._inert import legible
@@ -102,6 +102,8 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         style = style._replace(weight=np.where(is_latent, style.weight, np.float32(0)))
 
     blueprint = Blueprint(network)
+    if UPSAMPLING in stack.said:  # its place is a guess, too
+        stack.said.append(f"images have {size} pixels")
     return Pretrained(
         flavour=FLAVOUR,
         resolution=size,
