@@ -20,6 +20,7 @@ PRINTED = {  # how each example's last line begins
     "custom_checkpoint": "shares of the three directions that move images most: [0.",
     "custom_data": "trained on 1024 images; custom_data.png shows 32 generated ones",
     "custom_gan": "seed 3: mean radius ",
+    "custom_sweep": "rate 0.01: a classifier's accuracy is 0.",
 }
 
 

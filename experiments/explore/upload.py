@@ -208,6 +208,8 @@ class Photographs:
 
         target = self._frame(decode(url), search.remarks.append)
         search.line = "Getting ready, which takes longer the first time"
+        if search.stopped:
+            raise _Left
         return self._invert(target, show)
 
     @functools.cached_property
@@ -229,7 +231,7 @@ class Photographs:
             left = spent * (self._steps - step) / (step - EVERY)
             line += f", about {progress.duration(left)} left"
         if search.stopped:
-            line = "Stopping"
+            line = "Stopping" if step else "Stopping as soon as the search is ready"
         bar = f'<progress max="{self._steps}" value="{step}"></progress>'
         remarks = "".join(map(_line, search.remarks))
         return f'<div class="running">{_line(line)}{bar}</div>{remarks}{search.picture}'

@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except runs.Stopped as error:
             error.add_note("nothing is written; run the same command to start over")
             raise
+        progress.say(f"wrote {', '.join(sorted(path.name for path in out.iterdir()))} in {out}")
+        progress.say("next: README.md in it says how to load each file")
         print(out)
 
     return line.run(command, argv)
