@@ -11,6 +11,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 
+# The environment of a process whose programs are compiled as for users.
+AS_USERS = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 # Compiles as for users, whatever conftest.py sets.
 user_jit = functools.partial(
     jax.jit,

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from jaxgan.convert import zoo
+from tests.quick import AS_USERS
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NOTEBOOK = ROOT / "docs" / "tutorial.ipynb"
-ENVIRONMENT = {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+ENVIRONMENT = AS_USERS | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
 FACES = "mobilestylegan-ffhq"
 PRINTED = {  # how each example's last line begins
     "custom_checkpoint": "shares of the three directions that move images most: [0.",

@@ -15,6 +15,7 @@ import pytest
 import scipy.io
 
 from experiments.points.__main__ import main
+from tests.quick import AS_USERS
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,7 +140,7 @@ def command(*args, cwd, **env):
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.points", *args],
         cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | env,
+        env=os.environ | AS_USERS | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
