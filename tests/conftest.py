@@ -15,8 +15,8 @@ jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 # Half of the tests' time is compilation, and programs without optimisation take half of that.
-# Commands that tests start inherit it; those that must be as users' set it to 0. `tests.quick` has
-# the latter for programs of this process.
+# Commands that tests start inherit it; those that must be as users' set it to 0. `tests.quick`
+# has the latter, and the same for programs of this process.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_num_cpu_devices", 4)
