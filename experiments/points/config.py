@@ -204,8 +204,8 @@ def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
     if times > 1:
         settings |= {name: times * settings[name] for name in _PACE}
         notes.append(
-            f"{settings['variant']}: epochs={settings['epochs']}, because {size} points give "
-            f"{updates} updates an epoch and {USUAL_SIZE} points {usual}"
+            f"epochs={settings['epochs']}: {size} points give {settings['variant']} {updates} "
+            f"updates an epoch, and {USUAL_SIZE} points {usual}"
         )
     return notes
 
