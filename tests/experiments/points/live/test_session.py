@@ -353,6 +353,7 @@ def test_slow_motion_waits_between_updates(session_of):
     shots = []
     session.tell = lambda: shots.append(session.training.step)
     session.run(lambda: None, lambda: session.training.step >= 2)
-    assert shots == [1, 2]
+    # A change of what is said, such as while a program compiles, is shown too.
+    assert [step for step in dict.fromkeys(shots) if step] == [1, 2]
     with pytest.raises(InputError, match="unknown speed 'warp'; choose from fast"):
         session.pace("warp")
