@@ -51,9 +51,8 @@ def of(source: str, generator: Pretrained | Cloud) -> Story:
     if not all((folder / name).is_file() for name in _RUN_FILES):
         return Story(path.resolve().stem)
     picture = folder / "samples.png"
-    last = (
-        path.is_dir() or path.name == clouds.FILE
-    )  # the summary does not describe generator_best
+    # The summary does not describe generator_best.
+    last = path.is_dir() or path.name == clouds.FILE
     return Story(
         folder.resolve().name,
         card.settings_of(_json(folder / "config.json")),

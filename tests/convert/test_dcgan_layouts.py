@@ -557,6 +557,7 @@ def test_frozen_code_that_is_not_read(torch, tmp_path):
 
 UNREAD = {
     "is a PixelShuffle, which is not supported": lambda nn: nn.PixelShuffle(1),
+    "does not say how far it upsamples": lambda nn: nn.Upsample(),  # as a trace has it
     "upsamples in an unsupported way": lambda nn: nn.Upsample(scale_factor=2, mode="bicubic"),
     "approximates a GELU": lambda nn: nn.GELU(approximate="tanh"),
     "is a GroupNorm": lambda nn: nn.GroupNorm(2, 6),

@@ -96,9 +96,8 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
                 return generator
         what = strangers.content(value, arrays)
     except InputError:
-        what = strangers.unsupported(
-            list(arrays)
-        )  # parts of some look like a supported generator
+        # Parts of some look like a supported generator.
+        what = strangers.unsupported(list(arrays))
         if not what:
             raise
     known = ", ".join([*FLAVOURS, "a run of jaxgan"])

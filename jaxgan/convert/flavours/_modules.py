@@ -201,7 +201,7 @@ def _layers(leaf: _Leaf) -> list[Layer]:
         mode = _attribute(leaf.module, "mode")
         if mode in (None, "nearest") and factor in (2, 3, 4, 8):
             return [Layer("enlarge", window=Window(int(factor)))]
-        if _attribute(leaf.module, "scale_factor") is None:
+        if {_attribute(leaf.module, name) for name in ("scale_factor", "size")} == {None}:
             raise Unknown(
                 f"its {leaf.path} does not say how far it upsamples, as after torch.jit.trace: "
                 "save the module itself, or its state dict"
