@@ -10,6 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
+from jaxgan.errors import InputError
+
 
 def setup(devices: int | None = None) -> None:
     """Configure JAX; call it before creating the first array.
@@ -21,6 +23,9 @@ def setup(devices: int | None = None) -> None:
 
     Args:
       devices: Number of devices that a CPU counts as; by default as above.
+
+    Raises:
+      InputError: If JAX has made an array, which settles the number of devices.
 
     Examples:
       >>> import jaxgan
@@ -37,7 +42,10 @@ def setup(devices: int | None = None) -> None:
     }
     for name, (default, value) in settings.items():
         if getattr(jax.config, name) == default:
-            jax.config.update(name, value)
+            try:
+                jax.config.update(name, value)
+            except RuntimeError as error:
+                raise InputError("jaxgan.setup() must come before the first array") from error
 
 
 # Options of glibc's mallopt (see malloc.h): one arena for all threads; no array gets its own

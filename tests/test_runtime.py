@@ -30,3 +30,9 @@ def test_kept_memory_is_not_fetched_again():
 
     assert run(keep=True) < 100
     assert run(keep=False) > 1000
+
+
+def test_setup_after_the_first_array_is_refused():
+    code = "import jaxgan, jax; jax.devices(); jaxgan.setup()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "InputError: jaxgan.setup() must come before the first array" in done.stderr

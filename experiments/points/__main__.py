@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         cloud = load(configs[0].data, configs[0].data_key, configs[0].columns)
         for note in cloud.notes:
             say(note)
+        if configs[0].data not in points.POINT_CLOUDS:
+            count, size = len(cloud.points), configs[0].train_size
+            say(f"{configs[0].data}: trains on {size} points, holds out {count - size}")
         variant = DEFAULTS.common["variant"]
         name = training_flags.default_name(overrides, variant)
         directory = line.run_directory(f"{name}-live" if options.live else name)

@@ -29,6 +29,7 @@ from jaxgan.training.program import make_program
 SPREAD_SAMPLES = 256  # number of generated examples to measure the spread of
 _RESERVED = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
 _WAYS = Ways("give another directory", "give another directory, or fresh=True starts over")
+_ANSWER = "fit stops after this interval; a second Ctrl-C stops at once"
 SAVE_EVERY = 1.0  # least number of seconds between checkpoints
 
 
@@ -149,7 +150,7 @@ def fit(
             on_interval(epoch, state, metrics)
 
     with contextlib.ExitStack() as stack:
-        check = stack.enter_context(deferred_signals())
+        check = stack.enter_context(deferred_signals(_ANSWER))
         run = None
         if directory is not None:
             identity = {name: count[name] for name in ("batch_size", "critic_steps")}

@@ -227,6 +227,8 @@ def train(
             frame = artist.submit(hooks.draw(0, state))
         elif epoch < epochs:
             say(f"{title}: goes on after epoch {epoch}")
+        else:
+            say(f"{title}: has all {epochs} epochs, so nothing is trained")
         for epoch, state, metrics in steps:
             count = len(metrics["critic_loss"][0])
             start = epoch - count

@@ -34,8 +34,11 @@ class Stopped(Exception):
 
 
 @contextmanager
-def deferred_signals() -> Iterator[Check]:
+def deferred_signals(answer: str = "") -> Iterator[Check]:
     """Defer SIGTERM and Ctrl-C, so that work can be saved first.
+
+    Args:
+      answer: A line to print to stderr when the first signal arrives.
 
     Yields:
       ``check()``, which raises ``Stopped`` if a signal has arrived. A second Ctrl-C stops
@@ -55,6 +58,8 @@ def deferred_signals() -> Iterator[Check]:
         if received and signum == signal.SIGINT:
             raise KeyboardInterrupt
         received.append(signum)
+        if answer:  # unbuffered, because the signal may have interrupted another line
+            os.write(2, f"{answer}\n".encode())
 
     def check():
         if received:

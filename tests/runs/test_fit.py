@@ -254,7 +254,8 @@ def test_a_program_that_is_stopped_goes_on_with_the_same_bits(tmp_path, complete
                 break
         time.sleep(0.05)
         process.send_signal(signum)
-        process.communicate()
+        _, rest = process.communicate()
+        assert ("fit stops after this interval" in rest) == (signum != signal.SIGKILL)
         assert process.returncode == code
         assert goes_on == (number > 0)
     again, err = program(tmp_path).communicate(timeout=300)

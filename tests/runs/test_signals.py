@@ -24,11 +24,12 @@ def test_signals_wait_for_the_check(signum, code):
     assert signal.getsignal(signum) == before
 
 
-def test_a_second_interrupt_stops_at_once():
-    with runs.deferred_signals():
+def test_a_second_interrupt_stops_at_once(capfd):
+    with runs.deferred_signals("it stops soon"):
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    assert capfd.readouterr().err == "it stops soon\n"
 
 
 def test_work_returns_and_raises():
