@@ -11,6 +11,7 @@ import numpy as np
 from tabulate import tabulate
 
 from experiments.points.config import Config
+from jaxgan.metrics import intervals
 from jaxgan.plots import figures
 
 SETTINGS = (
@@ -35,12 +36,18 @@ MEANS = (
     "classifier_accuracy",
     "classifier_accuracy_ema",
 )
+DIFFERENCE = "fit_ratio_ema_difference"
 # Columns that count the seeds with p-values above 5 %, and the names of these p-values.
 TESTS = {"indistinguishable": "p_value", "indistinguishable_classifier": "classifier_p_value"}
 
 
 def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the cells of a sweep as rows of ``summary.csv``."""
+    """Return the cells of a sweep as rows of ``summary.csv``.
+
+    The difference in the fit ratio with ema from the first cell's is taken between equal
+    seeds, whose points and batches are the same; it is missing if one of them diverged.
+    """
+    first, *_ = (np.array(cell["by_seed"]["fit_ratio_ema"], float) for cell in cells)
     table = []
     for cell in cells:
         row = {name: cell.get(name, "") for name in SETTINGS}
@@ -49,6 +56,12 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             values = cell["by_seed"][name]
             row |= {f"{name}_{part}": value for part, value in cell[name].items()}
             row[f"{name}_median"] = np.median([math.inf if x is None else x for x in values])
+        ratios = np.array(cell["by_seed"]["fit_ratio_ema"], float)
+        if table and ratios.shape == first.shape and np.isfinite(ratios - first).all():
+            difference = intervals.student(ratios - first)._asdict()
+            row |= {
+                f"{DIFFERENCE}_{x}": None if np.isnan(y) else y for x, y in difference.items()
+            }
         for (name, p_value), suffix in itertools.product(TESTS.items(), ("", "_ema")):
             values = cell["by_seed"].get(f"{p_value}{suffix}")
             if values is not None:
@@ -62,6 +75,8 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
+PAIRS = """\
+difference: in the fit ratio with ema from the first row's, between equal seeds."""
 CAPTION = """\
 like held-out: seeds whose samples an energy test at 5 % cannot tell from held-out points.
 by classifier: seeds whose samples a classifier at 5 % cannot tell from held-out points.
@@ -74,18 +89,20 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     """Print the results of every cell as a table.
 
     The columns are: the floor, which is the distance of a perfect generator, in the data's
-    units; mean fit ratio with its 95 % interval, and median; for clouds with known modes the
-    share of samples on a mode, the number of modes captured, and the reverse KL divergence
-    over modes; the accuracy of a classifier that tells samples from held-out points; the
-    number of seeds whose samples an energy test and the classifier cannot tell from held-out
-    points at 5 %. All are given for the generator and for its moving average.
+    units; mean fit ratio with its 95 % interval, its difference from the first row, and
+    median; for clouds with known modes the share of samples on a mode, the number of modes
+    captured, and the reverse KL divergence over modes; the accuracy of a classifier that
+    tells samples from held-out points; the number of seeds whose samples an energy test and
+    the classifier cannot tell from held-out points at 5 %. All but the difference are given
+    for the generator and for its moving average.
     """
 
-    def fit(row, name):
-        mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
+    def fit(row, name, sign="", without="diverged"):
+        mean, low, high = (row.get(f"{name}_{part}", "") for part in ("mean", "low", "high"))
         if mean == "":
-            return "diverged"
-        return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low != "" else "")
+            return without
+        bounds = "" if low == "" else f" [{low:{sign}.2f}, {high:{sign}.2f}]"
+        return f"{mean:{sign}.2f}{bounds}"
 
     def both(row, name, end="", digits=0):  # older and diverged runs lack some
         pair = [row.get(f"{name}{suffix}{end}", math.nan) for suffix in ("", "_ema")]
@@ -95,7 +112,8 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     names = [name for name in names if any(row[name] != "" for row in table)]
     digits = {"quality": 3, "modes": 1, "reverse_kl": 2, "classifier_accuracy": 2}
     measured = [name for name in digits if any(f"{name}_mean" in row for row in table)]
-    heads = ["floor", "fit ratio", "fit ratio with ema", "medians"]
+    pairs = ["difference"] if any(f"{DIFFERENCE}_mean" in row for row in table) else []
+    heads = ["floor", "fit ratio", "fit ratio with ema", *pairs, "medians"]
     heads += [name.replace("_kl", " KL").replace("_", " ") for name in measured]
     lines = [[*names, *heads, "like held-out", "by classifier"]]
     for row in table:
@@ -105,13 +123,14 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
                 f"{row['floor_mean']:.4f}",
                 fit(row, "fit_ratio"),
                 fit(row, "fit_ratio_ema"),
+                *(fit(row, DIFFERENCE, "+", without="") for _ in pairs),
                 f"{row['fit_ratio_median']:.2f}, {row['fit_ratio_ema_median']:.2f}",
                 *(both(row, name, "_mean", digits[name]) for name in measured),
                 *(both(row, name) for name in TESTS),
             ]
         )
     print(tabulate(lines, tablefmt="plain", disable_numparse=True))
-    print(CAPTION)
+    print("\n".join([PAIRS] * len(pairs) + [CAPTION]))
 
 
 def draw_grid(path: Path, folders: Mapping[Path, Config]) -> None:

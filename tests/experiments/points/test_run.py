@@ -265,6 +265,30 @@ def test_rows_and_grid_of_cells(original, finished, config_of, monkeypatch):
     assert shown == [0, 0, 1, 1]
 
 
+def test_a_row_is_compared_with_the_first_between_equal_seeds(original, capsys):
+    """Seeds differ by far more than rows do."""
+    cell = json.loads((original / "summary.json").read_text())["cells"][0]
+
+    def row_of(*ratios):
+        return {**cell, "by_seed": cell["by_seed"] | {"fit_ratio_ema": ratios}}
+
+    lost, alone = row_of(1.0, None), row_of(1.0)
+    table = tables.rows([row_of(1.0, 3.0), row_of(1.1, 3.12), lost])
+    assert table[1]["fit_ratio_ema_difference_mean"] == pytest.approx(0.11)
+    half = 12.7062 * 0.01  # Student's quantile with one degree of freedom, standard error
+    assert table[1]["fit_ratio_ema_difference_low"] == pytest.approx(0.11 - half, abs=1e-5)
+    for row in (table[0], table[2]):
+        assert "fit_ratio_ema_difference_mean" not in row
+    tables.show(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert "  +0.11 [-0.02, +0.24]  " in lines[2]
+    assert lines[4] == tables.PAIRS
+    tables.show(tables.rows([alone, alone]))
+    assert "  +0.00  " in capsys.readouterr().out
+    tables.show(tables.rows([lost, lost]))
+    assert "difference" not in capsys.readouterr().out
+
+
 def test_variants_with_an_optimizer_each_stand_side_by_side(
     original, tmp_path, config_of, monkeypatch
 ):
