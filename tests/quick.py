@@ -16,7 +16,7 @@ SIMPLE_CODE = "--xla_cpu_use_fusion_emitters=false"  # a flag of XLA that confte
 # The environment of a process whose programs are compiled as for users.
 AS_USERS = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "").replace(SIMPLE_CODE, ""),
+    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "").replace(SIMPLE_CODE, "").strip(),
 }
 # Compiles as for users, whatever conftest.py sets.
 user_jit = functools.partial(
