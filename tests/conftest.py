@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from tests.quick import SIMPLE_CODE
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Compiled programs outlive the run. All processes share them: the environment is inherited.
@@ -14,11 +16,13 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
-# Half of the tests' time is compilation, and programs without optimisation take half of that.
-# Commands that tests start inherit it; those that must be as users' set it to 0. `tests.quick`
-# has the latter, and the same for programs of this process.
+# Compilation takes most of the tests' time. Programs without optimisation, and on a CPU the
+# older of XLA's two emitters of code, take a third of it. Commands that tests start inherit
+# both. `tests.quick` compiles commands and programs as users' are.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 jax.config.update("jax_disable_most_optimizations", True)
+if jax.__version_info__ < (0, 11):  # XLA ends a process whose flags it does not know
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SIMPLE_CODE}"
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -5,20 +5,26 @@ JAX compiles a program for each shape of random numbers, so numpy draws arrays a
 
 import contextlib
 import functools
+import os
 import zlib
 from dataclasses import replace
 
 import jax
 import numpy as np
 
+SIMPLE_CODE = "--xla_cpu_use_fusion_emitters=false"  # a flag of XLA that conftest.py sets
 # The environment of a process whose programs are compiled as for users.
-AS_USERS = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+AS_USERS = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
+    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "").replace(SIMPLE_CODE, "").strip(),
+}
 # Compiles as for users, whatever conftest.py sets.
 user_jit = functools.partial(
     jax.jit,
     compiler_options={
         "xla_backend_optimization_level": 3,
         "xla_llvm_disable_expensive_passes": False,
+        "xla_cpu_use_fusion_emitters": True,
     },
 )
 

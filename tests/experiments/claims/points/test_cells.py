@@ -15,6 +15,7 @@ from jaxgan.runs import checkpoint
 from jaxgan.runs.records import Cell, key
 from jaxgan.runs.study import gather
 from jaxgan.training import devices as training_devices
+from tests.quick import user_jit
 
 # The shape of the points laboratory's own tests.
 SMALL = {
@@ -230,7 +231,7 @@ def test_lanes_over_four_devices_equal_those_of_one_exactly(cell_of):
         mesh = training_devices.make_mesh(jax.devices()[:devices])
         functions = program.make_program(config, starts, mesh)
         state = functions.init()
-        step = jax.jit(lambda state, advance=functions.advance: advance(state, 3))
+        step = user_jit(lambda state, advance=functions.advance: advance(state, 3))
         step = step.lower(state).compile()
         state, metrics = step(state)
         samples = functions.each(program.final_samples)(state)
