@@ -5,7 +5,7 @@ tiles of 6x6 numbers, multiplies them with the transformed kernel (one matrix pr
 of the 36 positions), and transforms the result back. A transposed convolution of stride 2
 with 4x4 taps is four convolutions with 2x2 taps, one for each position of the output modulo
 2. They share their tiles, and F(3x3, 2x2) computes 36 outputs with 64 products instead of
-144. A kernel is transformed once and kept in the collection ``KEPT``.
+144. A kernel is transformed once and kept in the collection ``KERNELS``.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv 1509.09308.
 F(4x4, 3x3) uses other points than the paper: with 0, +-2/3, +-3/2 the largest error is a
@@ -24,7 +24,7 @@ from jax import Array, lax
 from jaxgan.networks import convolution
 from jaxgan.networks.convolution import Geometry, on_cpu
 
-KEPT = "transformed"  # the collection of transformed kernels
+KERNELS = "transformed"  # the collection of transformed kernels
 # Least side of the larger image, and least number of channels, for which it is faster.
 _PIXELS, _CHANNELS = 8, 128
 _TILES = 256  # tiles in a strip, which should fit in the cache
@@ -54,7 +54,7 @@ def correlate(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Arra
     """
     if geometry[1:] != (3, 1, 1) or not _pays(module, w, geometry):
         return convolution.correlate(x, w, geometry)
-    kept: Any = module.variable(KEPT, "kernel", _transform, w, _SAME)
+    kept: Any = module.variable(KERNELS, "kernel", _transform, w, _SAME)
     return same(x, kept.value)
 
 
@@ -62,7 +62,7 @@ def spread(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``convolution.spread`` with a kernel of a module, as ``correlate`` does."""
     if geometry[1:] != (4, 2, 1) or not _pays(module, w, geometry):
         return convolution.spread(x, w, geometry)
-    kept: Any = module.variable(KEPT, "kernel", lambda: _transform(_by_place(w), _DOUBLE))
+    kept: Any = module.variable(KERNELS, "kernel", lambda: _transform(_by_place(w), _DOUBLE))
     return double(x, kept.value)
 
 
@@ -72,8 +72,8 @@ def may_pay(kernel: Any) -> bool:
 
 
 def _pays(module: nn.Module, w: Array, geometry: Geometry) -> bool:
-    may_make = module.is_mutable_collection(KEPT) and not module.is_initializing()
-    has = module.has_variable(KEPT, "kernel") or may_make
+    may_make = module.is_mutable_collection(KERNELS) and not module.is_initializing()
+    has = module.has_variable(KERNELS, "kernel") or may_make
     return has and may_pay(w) and min(geometry.size) >= _PIXELS
 
 

@@ -25,7 +25,7 @@ def drawn(monkeypatch):
 
 
 def test_no_two_draws_share_a_latent(drawn, monkeypatch):
-    monkeypatch.setattr(pretrained, "AVERAGED", 64)
+    monkeypatch.setattr(pretrained, "MEAN_LATENTS", 64)
     monkeypatch.setattr(scoring, "see", lambda audience, codes: codes)
     generator = linear()
     assert generator.mean_code.shape == generator.code_covariance.shape[:1]
