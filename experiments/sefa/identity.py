@@ -14,7 +14,7 @@ from jaxgan import sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data import image_folder
 from jaxgan.data.labels import read_labels
-from jaxgan.judges.attributes import PACKED
+from jaxgan.judges.attributes import PACK_SIZE
 from jaxgan.judges.oracles import Oracle
 
 
@@ -46,7 +46,7 @@ def settings(
         digest.update(Path(config.settings).read_bytes())
         values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
     if config.attribute_data is not None and config.attribute_labels is not None:
-        images = image_folder.pack(config.attribute_data, PACKED)  # as the oracle does
+        images = image_folder.pack(config.attribute_data, PACK_SIZE)  # as the oracle does
         values["attribute_data_sha256"] = images.key
         names, words, answers = read_labels(config.attribute_labels)
         values["attribute_labels_sha256"] = _digest(np.array(names), np.array(words), answers)

@@ -49,8 +49,8 @@ class Stack:
         self._is_pytorch_gan = names in _PYTORCH_GAN and not modules.kind(names[0])
         if self._is_pytorch_gan:
             self.assumptions.append(
-                f"{_PYTORCH_GAN_ACTIVATION} and the epsilon {_PYTORCH_GAN_EPSILON} of PyTorch-GAN are "
-                "assumed"
+                f"{_PYTORCH_GAN_ACTIVATION} and the epsilon {_PYTORCH_GAN_EPSILON} of "
+                "PyTorch-GAN are assumed"
             )
         self.style = _style(steps[0], self._convolution(steps[0], None))
         self._rest(*steps[:3])
