@@ -15,7 +15,7 @@ from jaxgan.metrics.claims import (
     Setting,
     cells_of,
     decide,
-    lost_of,
+    diverged_runs,
 )
 from jaxgan.plots.report_page import LINE, Details, Notes, Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
@@ -117,7 +117,7 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
         f"{verdicts.overall(each).verdict}: {rule} {words.spread(each)}".rstrip()
         for rule, each in by_part.items()
     )
-    runs, lost = sum(len(records[cell]) for cell in cells), lost_of(cells, records)
+    runs, lost = sum(len(records[cell]) for cell in cells), diverged_runs(cells, records)
     return [
         claim.name,
         claim.sentence,

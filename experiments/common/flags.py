@@ -213,7 +213,7 @@ class CommandLine:
             process.check(self.shared.devices)
             with (
                 runs.deferred_signals() as check,
-                cache.unkept_programs_said(),
+                cache.warn_once(),
                 process.float32(),
                 self._open,
             ):
@@ -237,7 +237,7 @@ class CommandLine:
                 "; ".join([*told, "fix this, then run the same command to resume"]), 2
             )
         except (ValueError, jax.errors.JaxRuntimeError) as error:
-            if not processes.lost(error):
+            if not processes.connection_lost(error):
                 raise
             text = "another process has ended; start all of them again to resume"
             return self._fail(f"{text} ({str(error).partition(chr(10))[0][:200]})", 1)

@@ -176,7 +176,7 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
     if rows[best].low <= 0:  # type: ignore
         return f"{text}; {other}, does not differ clearly from 0"
     pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
-    times = exchange.compared(*pair)  # type: ignore
+    times = exchange.compare(*pair)  # type: ignore
     verdict = "not clearly different from"
     if times.low > 1 or times.high < 1:
         verdict = "more than" if times.low > 1 else "less than"

@@ -250,7 +250,7 @@ def diverged(records: Runs) -> np.ndarray:
     return column(records, "diverged_at") > 0
 
 
-def lost_of(cells: Iterable[Cell], records: Records) -> str:
+def diverged_runs(cells: Iterable[Cell], records: Records) -> str:
     """Say how many runs diverged."""
     mask = np.concatenate([diverged(records[cell]) for cell in cells])
     return f"{mask.sum()} of {len(mask)} runs"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.claims.points.parts import ROUGH, capped
-from jaxgan.metrics.claims import Setting, column, lost_of, middle
+from jaxgan.metrics.claims import Setting, column, diverged_runs, middle
 from jaxgan.plots import figures
 from jaxgan.plots.report_page import Picture, film, pictures
 from jaxgan.runs.records import Cell, Record, Records
@@ -28,7 +28,7 @@ def draw_points(settings: Settings, records: Records) -> list[Picture]:
         "How far generated points are from held-out ones, epoch by epoch (sliced ratio). A "
         f"perfect generator is at 1. Lines are medians over seeds, bands span all {seeds} "
         "seeds. No curve goes above a generator that puts every point on the mean of the "
-        f"data, and one that diverged stays there ({lost_of(cells, records)})."
+        f"data, and one that diverged stays there ({diverged_runs(cells, records)})."
     )
     clouds = (
         "At the end of training: generated points (dark) over held-out ones (light), of the "
