@@ -112,8 +112,8 @@ def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
         if not suffix:
             spread = jnp.sqrt(fake.var(axis=0).sum())
             metrics["spread"] = spread / jnp.sqrt(lane.reference.var(axis=0).sum())
-            reached = clusters.reached(fake, lane.clusters)
-            metrics["clusters"] = jnp.where(jnp.isfinite(spread), reached, jnp.nan)
+            count = clusters.reached(fake, lane.clusters)
+            metrics["clusters"] = jnp.where(jnp.isfinite(spread), count, jnp.nan)
     return metrics
 
 
@@ -156,7 +156,7 @@ def make_view(
     """
     units = at(lanes, 0).units
     places = jnp.asarray(units.to_training(grid), jnp.float32)
-    traced = on_device(config, lanes)
+    arrays = on_device(config, lanes)
 
     @functools.partial(jax.jit, compiler_options=program.RARELY)
     def look(state, lanes):
@@ -165,7 +165,7 @@ def make_view(
         return generate(gan, state, lane), gan.score(state, places)
 
     def view(state):
-        generated, scores = (np.asarray(x, float) for x in look(state, traced))
-        return units.to_data(generated), scores
+        samples, scores = (np.asarray(x, float) for x in look(state, arrays))
+        return units.to_data(samples), scores
 
     return view

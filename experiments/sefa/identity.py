@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.sefa.config import SUPERVISED, Config
+from experiments.sefa.config import SUPERVISED_SETTINGS, Config
 from jaxgan import sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data import image_folder
@@ -51,7 +51,9 @@ def settings(
         names, words, answers = read_labels(config.attribute_labels)
         values["attribute_labels_sha256"] = _digest(np.array(names), np.array(words), answers)
     values["content"] = digest.hexdigest()[:16]
-    idle = {"batch_size"} | (set() if config.supervised else {"supervised", *SUPERVISED})
+    idle = {"batch_size"} | (
+        set() if config.supervised else {"supervised", *SUPERVISED_SETTINGS}
+    )
     idle |= set() if config.attributes else {"likeness"}
     return {name: value for name, value in values.items() if name not in idle}
 

@@ -162,10 +162,10 @@ def _step(
     still = NETWORKS[1 - NETWORKS.index(network)]
     gan = build(config, lane.values, still)
     key = draw_key(state.key, SINGLE, number)
-    chosen = jax.random.randint(key, (1, config.batch_size), 0, len(lane.train))
+    rows = jax.random.randint(key, (1, config.batch_size), 0, len(lane.train))
     idle = getattr(gan.init(key, lane.train[:1]), still).opt  # contains no arrays
     nets = {still: replace(getattr(state, still), opt=idle)}
-    new, _ = epochs.step(gan, replace(state, key=key, **nets), lane.train[chosen])
+    new, _ = epochs.step(gan, replace(state, key=key, **nets), lane.train[rows])
     if network == "critic":
         return replace(state, critic=new.critic)
     return replace(new, key=state.key, critic=state.critic)
@@ -176,12 +176,12 @@ def _picture(
 ) -> Picture:
     objective, _ = settings.parts(config, lane.values)
     fake, real = generate(gan, state, lane), lane.train[:ARROWS]
-    shown = fake[:ARROWS]
+    samples = fake[:ARROWS]
 
     def loss(x):
         return objective.generator_loss(gan.score(state, real), gan.score(state, x))
 
-    pull = -len(shown) * jax.grad(loss)(shown)
+    pull = -len(samples) * jax.grad(loss)(samples)
     return Picture(fake, gan.score(state, places), pull, gan.sample(state, z))
 
 

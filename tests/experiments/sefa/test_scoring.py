@@ -185,7 +185,9 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
     assert len(json.loads(first)["directions"]) == 1
     calls.clear()
     summary = run.run(config_of(), directory, generator)
-    assert sum(calls) == scoring.LEAST_PEOPLE + 20 * (run.SCORED - 1)  # one direction was left
+    assert sum(calls) == scoring.LEAST_PEOPLE + 20 * (
+        run.SCORE_STEPS - 1
+    )  # one direction was left
     assert (directory / "attributes.json").read_text() == (
         whole / "attributes.json"
     ).read_text()
