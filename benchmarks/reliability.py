@@ -91,11 +91,11 @@ class Battery:
 
     def kills(self, count: int) -> Iterator[Trial]:
         """Kill runs."""
-        yield from self._stopped(count, 1, (signal.SIGKILL,))
+        yield from self._interrupt(count, 1, (signal.SIGKILL,))
 
     def signals(self, count: int) -> Iterator[Trial]:
         """Ask runs to stop."""
-        yield from self._stopped(count, 2, (signal.SIGTERM, signal.SIGINT))
+        yield from self._interrupt(count, 2, (signal.SIGTERM, signal.SIGINT))
 
     def damages(self, count: int) -> Iterator[Trial]:
         """Damage files of runs."""
@@ -141,7 +141,7 @@ class Battery:
             self._whole[lab] = interruptions.run_whole(lab, self.home)
         return self._whole[lab]
 
-    def _stopped(self, count, stream, signals):
+    def _interrupt(self, count, stream, signals):
         for lab, number in self._shares(count):
             rng = np.random.default_rng([self.seed, stream])
             yield from interruptions.stop_often(lab, self.whole(lab), number, rng, signals)

@@ -178,11 +178,11 @@ def _origins(claim: Claim) -> Details | None:
     if not any(x.report or x.ours for x in origins_by_cell.values()):
         return None
 
-    def shared(side: str) -> dict[str, str]:
+    def common_to_all(side: str) -> dict[str, str]:
         first, *others = (getattr(x, side) for x in origins_by_cell.values())
         return {n: v for n, v in first.items() if all(x.get(n) == v for x in others)}
 
-    common = Origins(shared("report"), shared("ours"))
+    common = Origins(common_to_all("report"), common_to_all("ours"))
     rows = [["all", "all", *map(_join, common)]] if any(common) else []
     for (name, role), each in origins_by_cell.items():
         own = (

@@ -119,9 +119,9 @@ def check(config: Config) -> None:
     """
     if not config.run:
         raise InputError("which run or generator? Give a run's folder, a file or a name")
-    kinds_given = [name for name in KINDS if getattr(config, name) is not None]
-    if len(kinds_given) > 1:
-        raise InputError(f"--{kinds_given[0]} and --{kinds_given[1]} exclude each other")
+    present = [name for name in KINDS if getattr(config, name) is not None]
+    if len(present) > 1:
+        raise InputError(f"--{present[0]} and --{present[1]} exclude each other")
     for field in dataclasses.fields(Config):
         kinds = _ONLY.get(field.name)
         if kinds and config.kind not in kinds and getattr(config, field.name) != field.default:

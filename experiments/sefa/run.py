@@ -153,7 +153,7 @@ def run(
             generator, codes, directions, away, config.size, config.batch_size, check
         )
         summary = {
-            **_measured(generator, directions, names, images, away),
+            **_measures(generator, directions, names, images, away),
             "unit": units,
             "attributes": scores,
             "supervised": fits,
@@ -196,7 +196,7 @@ def _steps(distance: float, count: int) -> np.ndarray:
     return distances
 
 
-def _measured(
+def _measures(
     generator: Pretrained,
     directions: sefa.Directions,
     names: Sequence[str],

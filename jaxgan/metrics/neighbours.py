@@ -126,8 +126,8 @@ def nearest(
     Examples:
       >>> import numpy as np
       >>> from jaxgan.metrics.neighbours import nearest
-      >>> found = nearest(np.array([[0.0], [5.0], [9.0]]), np.array([[6.0]]), k=2)
-      >>> found.rows.tolist(), found.distances.tolist()
+      >>> neighbours = nearest(np.array([[0.0], [5.0], [9.0]]), np.array([[6.0]]), k=2)
+      >>> neighbours.rows.tolist(), neighbours.distances.tolist()
       ([[1, 2]], [[1.0, 3.0]])
     """
     own = np.full(len(y), -1) if itself is None else np.asarray(itself)

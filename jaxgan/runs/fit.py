@@ -127,7 +127,7 @@ def fit(
     prepare = to_float if x.dtype == np.uint8 else (lambda batch: batch)
     _check_networks(gan, x, batch_size)
     metrics_of, names = _metrics(gan, x, prepare, measure)
-    shared = devices.for_batches(seeds, mesh, batch_size)
+    batch_mesh = devices.for_batches(seeds, mesh, batch_size)
     program = make_program(
         lambda lane: gan,
         _Lane(np.arange(seed, seed + seeds, dtype=np.int32)),
@@ -136,8 +136,8 @@ def fit(
         critic_steps=critic_steps,
         prepare=prepare,
         measure=lambda gan, state, lane: metrics_of(gan, state),
-        mesh=shared or mesh,
-        share_batches=shared is not None,
+        mesh=batch_mesh or mesh,
+        share_batches=batch_mesh is not None,
         compiler_options=compiler_options(),
     )
     history: list[dict[str, np.ndarray]] = []

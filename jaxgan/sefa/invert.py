@@ -80,7 +80,7 @@ def invert(
     """Find the code of one picture; arguments and errors as for ``inverter``.
 
     Examples:
-      ``found = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
+      ``result = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
     """
     return inverter(generator, **options)(target, show)
 
@@ -119,7 +119,7 @@ def inverter(
       InputError: If the generator lacks the space, or the number of steps is out of range.
 
     Examples:
-      ``found = inverter(generator)(target, lambda step, picture: print(step))``
+      ``result = inverter(generator)(target, lambda step, picture: print(step))``
     """
     side = side_of(generator)
     small = _part(side, _COARSE)

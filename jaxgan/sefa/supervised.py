@@ -76,8 +76,8 @@ def fit(
     Examples:
       >>> rng = np.random.default_rng(0)
       >>> codes = rng.normal(size=(500, 4))
-      >>> found = fit(codes, codes[:, :2] + codes[:, 1:3], ["a", "b"])
-      >>> np.abs(found.vectors @ [[1, 0], [1, 1], [0, 1], [0, 0]]).round(2) + 0
+      >>> directions = fit(codes, codes[:, :2] + codes[:, 1:3], ["a", "b"])
+      >>> np.abs(directions.vectors @ [[1, 0], [1, 1], [0, 1], [0, 0]]).round(2) + 0
       array([[1.22, 0.  ],
              [0.  , 1.22]])
     """

@@ -19,7 +19,7 @@ from jax import Array
 from experiments.common import settings
 from experiments.points.config import Config
 from experiments.points.lanes import Lane, stack, with_values
-from experiments.points.program import Traced, build, generate, measure, on_device
+from experiments.points.program import TracedLane, build, generate, measure, on_device
 from jaxgan.training import epochs
 from jaxgan.training.gan import Gan, GanState, draw_key
 from jaxgan.training.lanes import over_lanes
@@ -69,7 +69,7 @@ class Picture(NamedTuple):
     grid: Any
 
 
-def lane_of(config: Config, lane: Lane) -> Traced:
+def lane_of(config: Config, lane: Lane) -> TracedLane:
     """Put the only lane of a configuration on a device, with leaves ``[1, ...]``."""
     (values,) = config.combinations()
     values = {"critic_learning_rate": values["learning_rate"]} | values
@@ -127,13 +127,13 @@ def _programs(config: Config) -> Programs:
     )
 
 
-def without_clusters(lane: Traced) -> Traced:
+def without_clusters(lane: TracedLane) -> TracedLane:
     """Drop what only measures need, because its shape differs between clouds."""
     return lane._replace(clusters=lane.clusters[:, :1, :1])
 
 
 def _advance(
-    config: Config, gan: Gan, state: GanState, lane: Traced, count: Array
+    config: Config, gan: Gan, state: GanState, lane: TracedLane, count: Array
 ) -> tuple[GanState, dict[str, Array]]:
     order = epochs.order(
         state,
@@ -156,7 +156,7 @@ def _advance(
 
 
 def _step(
-    config: Config, network: str, gan: Gan, state: GanState, lane: Traced, number: Array
+    config: Config, network: str, gan: Gan, state: GanState, lane: TracedLane, number: Array
 ) -> GanState:
     """Update one network: a step of a GAN whose other network is frozen."""
     still = NETWORKS[1 - NETWORKS.index(network)]
@@ -172,7 +172,7 @@ def _step(
 
 
 def _picture(
-    config: Config, gan: Gan, state: GanState, lane: Traced, places: Array, z: Array
+    config: Config, gan: Gan, state: GanState, lane: TracedLane, places: Array, z: Array
 ) -> Picture:
     objective, _ = settings.parts(config, lane.values)
     fake, real = generate(gan, state, lane), lane.train[:ARROWS]

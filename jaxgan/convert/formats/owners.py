@@ -86,7 +86,7 @@ def lender(
     return None
 
 
-def unnamed(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
+def averages_beside(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
     """Return the name of averaged weights that are not a generator, such as lists."""
     for name, array in arrays.items():
         *above, _ = name.split(".")
@@ -118,7 +118,11 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
         text = "the generator at the top of the file"
     if others:
         text += f"; the file also holds {spell(others)}"
-    beside = None if any(is_averaged(p, arrays) for p in prefixes) else unnamed(prefix, arrays)
+    beside = (
+        None
+        if any(is_averaged(p, arrays) for p in prefixes)
+        else averages_beside(prefix, arrays)
+    )
     if beside is not None:
         text += f"; it also holds averaged weights, {spell([beside])}, which are ignored"
     return text
