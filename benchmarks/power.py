@@ -197,9 +197,9 @@ def main():
         for first in range(0, total, BLOCK):
             tests = [pool.submit(detect, *job, first) for job in jobs]
             for job, test in zip(jobs, tests, strict=True):
-                counts, seconds_of_test = test.result()
+                counts, duration = test.result()
                 results[job] += counts
-                seconds += seconds_of_test
+                seconds += duration
             done = first + BLOCK
             per_test = seconds / (done * len(jobs))
             write(results, done, per_test, (time.perf_counter() - start) / 60)

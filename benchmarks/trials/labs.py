@@ -114,8 +114,8 @@ def checkpoints(folder: Path) -> dict[int, str]:
             }
             manifest = json.loads(text)
             seal = {name: manifest[name] for name in ("files", "arrays")}
-            text_of_seal = json.dumps(seal, sort_keys=True).encode()
-            if manifest["files"] == files and manifest["sha256"] == _sha(text_of_seal):
+            seal_text = json.dumps(seal, sort_keys=True).encode()
+            if manifest["files"] == files and manifest["sha256"] == _sha(seal_text):
                 whole[int(path.name[5:])] = _sha(text)
     return whole
 

@@ -211,14 +211,14 @@ def _generators() -> list[Sample]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / own.FILE
         own.save(path, {"model": own.OWN, "latent_dim": 4}, arrays)
-        content_of_run = path.read_bytes()
+        run_content = path.read_bytes()
     files = {
         path.name: path.read_bytes()
         for path in sorted(CHECKPOINTS.iterdir())
         if path.suffix != ".npz"
     }
     samples = [_whole(Path(name).suffix, content) for name, content in files.items()]
-    samples.append(Sample(".npz", *zip_parts(content_of_run)))
+    samples.append(Sample(".npz", *zip_parts(run_content)))
     samples += [
         Sample(Path(name).suffix, *zip_parts(content))
         for name, content in files.items()

@@ -50,14 +50,14 @@ def evaluate(
             samples[f"generated{suffix}"] = fake = clouds[0]
             distance = fit_ratio.mean_distance(clouds, lane.reference)
             test = kernels.energy_test(fake, lane.reference, seed=seed)
-            verdict = classify(clouds, lane.train, lane.reference, seed)
+            classifier = classify(clouds, lane.train, lane.reference, seed)
             result |= {
                 f"w1{suffix}": distance,
                 f"fit_ratio{suffix}": distance / floor if floor else math.inf,
                 f"energy{suffix}": test.distance,
                 f"p_value{suffix}": test.p_value,
-                f"classifier_accuracy{suffix}": verdict.accuracy,
-                f"classifier_p_value{suffix}": verdict.p_value,
+                f"classifier_accuracy{suffix}": classifier.accuracy,
+                f"classifier_p_value{suffix}": classifier.p_value,
             }
             if cloud.modes is not None:
                 rows = clouds.reshape(-1, 2)[:MODE_SAMPLES]

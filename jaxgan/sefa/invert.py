@@ -176,14 +176,14 @@ def inverter(
                 f"a target must be [{side}, {side}, 3] uint8, not "
                 f"{list(np.shape(target))} {target.dtype}"
             )
-        aim = jnp.asarray(to_float(target))[None]
+        goal = jnp.asarray(to_float(target))[None]
         v = jnp.zeros((1, *mean.shape[1:-1], axes.shape[1]))
-        carry, losses, image = (v, optimizer.init(v)), [], aim
+        carry, losses, image = (v, optimizer.init(v)), [], goal
         for start in range(0, total, every):
-            carry, values, image = advance(plain, features, aim, carry, start)
+            carry, values, image = advance(plain, features, goal, carry, start)
             losses.append(np.asarray(values))
             show(start + every, to_uint8(image)[0])
-        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - aim).mean()
+        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - goal).mean()
         picture = to_uint8(image)[0]
         return Inverted(np.asarray(codes), picture, float(error), np.concatenate(losses))
 

@@ -20,7 +20,7 @@ from jaxgan.runs.records import Lane, Record, Work
 from jaxgan.training.gan import GanState, averaged
 
 EVALUATION_COUNT = 500  # generated images that are measured after each epoch
-FRAME_COUNT = 16  # images in a frame
+FRAME_IMAGES = 16  # images in a frame
 MOVE_COUNT = 128  # latents that are moved, of which EDIT_COUNT are kept as pictures
 EDIT_COUNT = 4
 LOSSES = ("critic_loss", "generator_loss")
@@ -45,7 +45,7 @@ def shapes(config: Config, channels: int) -> dict[str, tuple[int | None, ...]]:
     return {
         **dict.fromkeys((*LOSSES, "curve"), (config.epochs,)),
         **dict.fromkeys(("worst_ratio", "floor", "diverged_at"), ()),
-        "frames": (config.epochs + 1, FRAME_COUNT, config.size, config.size, channels),
+        "frames": (config.epochs + 1, FRAME_IMAGES, config.size, config.size, channels),
     }
 
 
@@ -107,7 +107,7 @@ def run(
 
     def watch(epoch, state, metrics, notes):
         images = sample(state, latents)
-        notes["frames"][:, epoch] = images[:, :FRAME_COUNT]
+        notes["frames"][:, epoch] = images[:, :FRAME_IMAGES]
         if metrics:
             for name in LOSSES:
                 notes[name][:, epoch - 1] = metrics[name][:, 0]
@@ -119,7 +119,7 @@ def run(
     names = (*LOSSES, "curve", *scorer.also)
     empty = np.full((count, config.epochs), np.nan, np.float32)
     frames = np.zeros(
-        (count, config.epochs + 1, FRAME_COUNT, *dataset.images.shape[1:]), np.uint8
+        (count, config.epochs + 1, FRAME_IMAGES, *dataset.images.shape[1:]), np.uint8
     )
     notes = {name: empty.copy() for name in names} | {"frames": frames}
     state, notes = claims_lanes.train(functions, notes, watch, config.epochs, 1, work)

@@ -49,7 +49,7 @@ def identity(cell: Faces) -> dict[str, Any]:
         "data": "cartoons",
         "evaluated": cells.EVALUATION_COUNT,
         "held_out": HELD_OUT,
-        "shown": cells.FRAME_COUNT,
+        "shown": cells.FRAME_IMAGES,
         "spread_samples": program.SPREAD_SAMPLES,
         "timed": [TIMED_UPDATES, TIMINGS],
         "directions": [DIRECTIONS, STEP, cells.MOVE_COUNT, cells.EDIT_COUNT],

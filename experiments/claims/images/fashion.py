@@ -32,7 +32,7 @@ def identity(config: Config) -> dict[str, Any]:
     return claims_lanes.settings(config) | {
         "data_sha256": garments()[1].key,
         "evaluated": cells.EVALUATION_COUNT,
-        "shown": cells.FRAME_COUNT,
+        "shown": cells.FRAME_IMAGES,
         "spread_samples": program.SPREAD_SAMPLES,
         "traversed": [DIMENSIONS, DISTANCE, cells.MOVE_COUNT, cells.EDIT_COUNT],
     }

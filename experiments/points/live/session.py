@@ -167,8 +167,8 @@ class Session:
         old, cloud = self.training.config, modes.add(cloud)
         settings = {"data": data, "variant": (old.variant,), "optimizer": (old.optimizer,)}
         ((usual,), _) = resolve(load=lambda *_: cloud, **settings)
-        sizes = {n: getattr(usual, n) for n in ("data", "data_key", "columns", "train_size")}
-        config = replace(old, **sizes, modes="")
+        defaults = {n: getattr(usual, n) for n in ("data", "data_key", "columns", "train_size")}
+        config = replace(old, **defaults, modes="")
         if config.batch_size * config.critic_steps > config.train_size:
             config = replace(
                 config, batch_size=usual.batch_size, critic_steps=usual.critic_steps

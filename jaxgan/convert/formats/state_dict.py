@@ -63,8 +63,8 @@ class Checkpoint:
         prefixes = [prefix for prefix in prefixes if not owners.is_optimizer(prefix)]
         if not prefixes:
             return None
-        own = owners.choose(prefixes, self.arrays, self.weights)
-        if own is None:
+        choice = owners.choose(prefixes, self.arrays, self.weights)
+        if choice is None:
             names = owners.spell(prefixes)
             if self.weights is None:
                 why = f"holds several generators, {names}: choose one with weights=NAME"
@@ -72,9 +72,9 @@ class Checkpoint:
                 name = ascii(self.weights[:80])
                 why = f"has no single generator named {name}; it holds {names}"
             raise InputError(f"{self.path} {why} ({flavour})")
-        origin = owners.origin(own, prefixes, self.arrays)
-        lender = owners.lender(own, prefixes, self.arrays)
-        return StateDict(self, own, flavour, origin, lender)
+        origin = owners.origin(choice, prefixes, self.arrays)
+        lender = owners.lender(choice, prefixes, self.arrays)
+        return StateDict(self, choice, flavour, origin, lender)
 
 
 class StateDict:

@@ -440,8 +440,8 @@ def test_a_search_is_stopped_by_a_button_and_by_leaving(new_tab, home, stub, mon
     search = photographs._search
     second.close()
     asked = None
-    while asked != search.asked:  # until nobody asks any more
-        asked = search.asked
+    while asked != search.last_request:  # until nobody asks any more
+        asked = search.last_request
         time.sleep(0.5)
     time.sleep(1.0)
     stub.may.release()
