@@ -201,7 +201,7 @@ def test_settings_that_decide_a_result_are_in_its_key(key_of):
         (lanes, "MAX_POINTS"),
         (fit_ratio, "DRAWS"),
         (cells, "FRAMES"),
-        (cells, "SHOWN"),
+        (cells, "FRAME_POINTS"),
     ],
 )
 def test_constants_that_decide_a_result_are_in_its_key(key_of, monkeypatch, module, name):
