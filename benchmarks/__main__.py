@@ -97,18 +97,18 @@ def rows() -> list[Row]:
     return table
 
 
-def chosen(kinds: Sequence[str], quick: bool) -> list[Row]:
+def choose(kinds: Sequence[str], quick: bool) -> list[Row]:
     """The rows of these kinds that can run here; says which cannot."""
-    found = [row for row in rows() if row.kind in kinds]
+    matches = [row for row in rows() if row.kind in kinds]
     if quick:
-        found = [next(row for row in found if row.kind == kind) for kind in kinds]
+        matches = [next(row for row in matches if row.kind == kind) for kind in kinds]
     if "mobilestylegan" not in kinds:
-        return found
+        return matches
     if importlib.util.find_spec("openvino") is not None:
         zoo.fetch(mobilestylegan.NAME, print)
-        return found
+        return matches
     print("openvino is not installed: no row of MobileStyleGAN")
-    return [row for row in found if row.kind != "mobilestylegan"]
+    return [row for row in matches if row.kind != "mobilestylegan"]
 
 
 def measure(row: Row, rounds: int, peak: harness.Worker) -> str:
@@ -164,8 +164,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="7 by default")
     parser.add_argument("--out", type=Path, help="file for the table")
     options = parser.parse_args()
-    wanted = options.only.split(",")
-    if unknown := [kind for kind in wanted if kind not in kinds]:
+    choice = options.only.split(",")
+    if unknown := [kind for kind in choice if kind not in kinds]:
         parser.error(f"--only={unknown[0]}: choose from {', '.join(kinds)}")
     rounds = options.rounds or (3 if options.quick else 7)
     script, *arguments = PEAK
@@ -177,7 +177,7 @@ def main() -> None:
         "|---|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
-    for row in chosen(wanted, options.quick):
+    for row in choose(choice, options.quick):
         try:
             lines.append(measure(row, rounds, peak))
         except harness.Stopped as error:

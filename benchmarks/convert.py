@@ -41,18 +41,18 @@ def shapes(pixels):
     for i in range(1, DEPTH + 1):
         names |= {f"style.{i}.weight": (LATENT, LATENT), f"style.{i}.bias": (LATENT,)}
 
-    def modulated(name, out, inputs, taps):
+    def add_modulated(name, out, inputs, taps):
         names[f"{name}.conv.weight"] = (1, out, inputs, taps, taps)
         names[f"{name}.conv.modulation.weight"] = (inputs, LATENT)
         names[f"{name}.conv.modulation.bias"] = (inputs,)
 
     def layer(name, i, out, inputs):
-        modulated(name, out, inputs, 3)
+        add_modulated(name, out, inputs, 3)
         names[f"{name}.noise.weight"], names[f"{name}.activate.bias"] = (1,), (out,)
         names[f"noises.noise_{i}"] = (1, 1, sides[(i + 1) // 2], sides[(i + 1) // 2])
 
     def colours(name, inputs):
-        modulated(name, 3, inputs, 1)
+        add_modulated(name, 3, inputs, 1)
         names[f"{name}.bias"] = (1, 3, 1, 1)
 
     layer("conv1", 0, width[0], width[0])

@@ -30,7 +30,7 @@ WAYS = {  # unit and distance of the ends, and arguments of sefa.directions
     "whitened, ±2 image units": ("image", 2.0, {"whiten": True}),
     "whitened groups, ±2 std": ("std", 2.0, {"layers": GROUPS, "k": 2, "whiten": True}),
 }
-SHOWN = ("turn of the head", "gender", "age", "smile")
+COLUMNS = ("turn of the head", "gender", "age", "smile")
 TRUNCATION, BATCH = {"truncation": 0.7}, 4
 
 
@@ -48,7 +48,7 @@ def main():
     audience = scoring.Audience(generator, judges, BATCH)
     usual = scoring.meet(audience, options.people, seed=0, **TRUNCATION)
     print(f"{options.people} people\n{'':34}{'faces':>6}{'alike':>7}", end="")
-    print("".join(f"{name:>20}" for name in SHOWN))
+    print("".join(f"{name:>20}" for name in COLUMNS))
     for way, (unit, distance, settings) in WAYS.items():
         directions = sefa.directions(generator, **{"k": 5} | settings)
         units = np.ones(len(directions.vectors))
@@ -65,15 +65,15 @@ def main():
 
 def row(directions):
     """Spell the numbers of a way."""
-    seen = np.mean([entry["seen"] for entry in directions])
+    share = np.mean([entry["seen"] for entry in directions])
     alike = [
         entry["likeness"]["means"][t]["mean"]
         for entry in directions
         if entry["likeness"] and entry["likeness"]["people"]
         for t in (0, -1)
     ]
-    text = f"{seen:6.0%}" + (f"{np.mean(alike):7.2f}" if alike else f"{'':7}")
-    for name in SHOWN:
+    text = f"{share:6.0%}" + (f"{np.mean(alike):7.2f}" if alike else f"{'':7}")
+    for name in COLUMNS:
         effects = [
             next(shift["in_sd"] for shift in entry["shifts"] if shift["attribute"] == name) or 0
             for entry in directions

@@ -72,13 +72,13 @@ class Contender:
     def images(self) -> list[np.ndarray]:
         """Draw ``[N, H, W, C]`` uint8 by the generator, and by the average."""
         z = latents(jax.random.key(1), SAMPLES, self._config.latent_dim)
-        drawn = []
+        batches = []
         for state in (self._state, averaged(self._state)):
             parts = [
                 to_uint8(self._sample(state, part)) for part in np.split(np.asarray(z), 20)
             ]
-            drawn.append(np.concatenate(parts))
-        return drawn
+            batches.append(np.concatenate(parts))
+        return batches
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ LOCAL = build_opener(ProxyHandler({}))
 
 def controls(page: str) -> tuple[list[Any], float]:
     """What the first event's controls hold when the page opens, and the first slider's end."""
-    found = re.search(r"window\.gradio_config = (.*?);?</script>", page, re.DOTALL)
-    assert found, "the page has no settings"
-    settings = json.loads(found[1])
+    match = re.search(r"window\.gradio_config = (.*?);?</script>", page, re.DOTALL)
+    assert match, "the page has no settings"
+    settings = json.loads(match[1])
     (event,) = (x for x in settings["dependencies"] if x["id"] == 0)
     props = {x["id"]: x["props"] for x in settings["components"]}
     inputs = [props[name] for name in event["inputs"]]
@@ -72,11 +72,11 @@ def main() -> None:
                 sys.exit(explorer.wait())  # it has said why
             page = LOCAL.open(address, timeout=SECONDS).read().decode()
             data, most = controls(page)
-            seconds, seen = [], set()
+            seconds, pictures = [], set()
             for i in range(1, options.moves + 2):
                 data[SLIDER] = most * i / (options.moves + 1)
                 begin = time.perf_counter()
-                seen.add(move(address, data))
+                pictures.add(move(address, data))
                 seconds.append(time.perf_counter() - begin)
         finally:
             explorer.terminate()
@@ -84,7 +84,7 @@ def main() -> None:
                 explorer.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 explorer.kill()
-    assert len(seen) == len(seconds), "two moves gave the same picture"
+    assert len(pictures) == len(seconds), "two moves gave the same picture"
     _, *others = seconds
     middle = statistics.median(others)
     print(f"median {middle:.3f} s, {min(others):.3f} to {max(others):.3f} s")

@@ -58,8 +58,8 @@ def rivals() -> str:
 
 def medians(programs: Mapping[str, Program], rounds: int) -> dict[str, float]:
     """Time programs in turn: microseconds per step of each, without those that stopped."""
-    missing = rivals()
-    if missing:
+    problem = rivals()
+    if problem:
         programs = {name: x for name, x in programs.items() if not name.startswith("torch")}
 
     def start(program: Program) -> harness.Worker | None:
@@ -73,8 +73,8 @@ def medians(programs: Mapping[str, Program], rounds: int) -> dict[str, float]:
             return None
 
     with ThreadPoolExecutor(len(programs)) as pool:
-        started = zip(programs, pool.map(start, programs.values()), strict=True)
-        workers = {name: worker for name, worker in started if worker}
+        pairs = zip(programs, pool.map(start, programs.values()), strict=True)
+        workers = {name: worker for name, worker in pairs if worker}
     times: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
@@ -119,24 +119,24 @@ def command(*arguments: str) -> tuple[float, str]:
     """
     begin = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
-    if ended.returncode:
-        print(ended.stdout[-4000:], file=sys.stderr)
-        raise SystemExit(f"{arguments[0]} failed with code {ended.returncode}")
-    return time.perf_counter() - begin, ended.stdout
+    if process.returncode:
+        print(process.stdout[-4000:], file=sys.stderr)
+        raise SystemExit(f"{arguments[0]} failed with code {process.returncode}")
+    return time.perf_counter() - begin, process.stdout
 
 
 def tests(tiny: bool) -> None:
     """Run the tests that need a card."""
     few = ["tests/training/test_program.py"] if tiny else []
-    seconds, said = command("pytest", "-m", "gpu", "-q", *few)
-    last = re.sub(r"[=\x1b]|\[\d*m", "", said.strip().splitlines()[-1]).strip()
+    seconds, output = command("pytest", "-m", "gpu", "-q", *few)
+    last = re.sub(r"[=\x1b]|\[\d*m", "", output.strip().splitlines()[-1]).strip()
     row("`pytest -m gpu`", last, "-", "-", "all pass, none skipped")
     print(f"tests: {seconds:.0f} s", file=sys.stderr)
 
@@ -178,21 +178,21 @@ def dcgan(tiny: bool) -> None:
     batch, rounds = (4, 1) if tiny else (512, 5)
     steps = {"JAXGAN_BENCHMARK_STEPS": "1" if tiny else "20"}
     for variant in ("gan", "wgan_gp"):
-        saved = {}
+        times_by_name = {}
         for precision, name in (("float32", "TF32"), ("bfloat16", "bfloat16")):
             arguments = ("dcgan", variant, batch, precision)
-            chosen = {
+            programs = {
                 name: Program("images.py", (name, *arguments), steps)
                 for name in images.ON_CARDS
                 if (variant, name) != ("wgan_gp", images.COMPILED)
             }
-            times = medians(chosen, rounds)
-            saved[name] = times
+            times = medians(programs, rounds)
+            times_by_name[name] = times
             title = f"DCGAN, {variant}, batch {batch}, {name}"
-            for rival in (x for x in chosen if x != "jaxgan"):
+            for rival in (x for x in programs if x != "jaxgan"):
                 target = "at least 1.3" if rival == images.COMPILED else "-"
                 against(title, "jaxgan", rival, times, "step", target)
-        both = {name: times.get("jaxgan") for name, times in saved.items()}
+        both = {name: times.get("jaxgan") for name, times in times_by_name.items()}
         if all(both.values()):
             half = {"bfloat16": both["bfloat16"], "jaxgan in TF32": both["TF32"]}
             title = f"DCGAN, {variant}, batch {batch}: what bfloat16 saves"
@@ -206,7 +206,7 @@ def precision(tiny: bool) -> None:
     from jaxgan.data import pixels
     from jaxgan.training import epochs
 
-    batch, found = (4 if tiny else 64), {}
+    batch, outputs = (4 if tiny else 64), {}
     for name, form, products in (
         ("float32", "float32", "highest"),
         ("TF32", "float32", None),
@@ -218,15 +218,15 @@ def precision(tiny: bool) -> None:
             state = jax.jit(g.init)(jax.random.key(0), reals[:1])
             z = g.latents(jax.random.key(1), batch)
             _, metrics = jax.jit(lambda s, x, g=g: epochs.step(g, s, x))(state, reals[None])
-            made, scores = jax.jit(lambda s, z, x, g=g: (g.sample(s, z), g.score(s, x)))(
+            samples, scores = jax.jit(lambda s, z, x, g=g: (g.sample(s, z), g.score(s, x)))(
                 state, z, reals
             )
         losses = np.array([metrics["critic_loss"], metrics["generator_loss"]])
-        found[name] = [np.asarray(x, float) for x in (made, scores, losses)]
+        outputs[name] = [np.asarray(x, float) for x in (samples, scores, losses)]
     for name in ("TF32", "bfloat16"):
         off = [
             np.linalg.norm(x - y) / np.linalg.norm(y)
-            for x, y in zip(found[name], found["float32"], strict=True)
+            for x, y in zip(outputs[name], outputs["float32"], strict=True)
         ]
         parts = zip(("images", "scores", "losses"), off, strict=True)
         texts = [f"{what} {x:.1e}" for what, x in parts]
@@ -238,11 +238,11 @@ def sefa(tiny: bool) -> None:
     pixels, batches = (32, (1,)) if tiny else (1024, (1, 4))
     for batch in batches:
         for name, environment in (("float32", FULL), ("TF32", {})):
-            chosen = {
+            programs = {
                 program: Program("sefa.py", (program, "stylegan2", pixels, batch), environment)
                 for program in ("jaxgan", "torch")
             }
-            times = medians(chosen, 1 if tiny else 15)
+            times = medians(programs, 1 if tiny else 15)
             title = f"StyleGAN2, {pixels} pixels, batch {batch}, {name}"
             against(title, "jaxgan", "torch", times, "image", "at least 1.0")
 

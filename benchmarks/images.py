@@ -112,10 +112,10 @@ def torch_networks(model, variant):
     """Make the generator and the critic in torch."""
     from torch import nn
 
-    penalised = variant == "wgan_gp"
+    has_penalty = variant == "wgan_gp"
 
     def norm(channels, critic=False):
-        return [] if critic and penalised else [nn.BatchNorm2d(channels)]
+        return [] if critic and has_penalty else [nn.BatchNorm2d(channels)]
 
     slope, latent = 0.2, LATENT[model]
     if model == "report_dense":
@@ -187,9 +187,9 @@ def torch_program(
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator, critic = (net.to(memory_format=layout) for net in torch_networks(model, variant))
-    fused = {"fused": True} if compiled and harness.ON_CARD else {}
+    options = {"fused": True} if compiled and harness.ON_CARD else {}
     optimizers = [
-        torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), **fused)
+        torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), **options)
         for net in (generator, critic)
     ]
     entropy = nn.BCEWithLogitsLoss()

@@ -36,17 +36,17 @@ def main():
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def entries_of(run, vectors, moved):
+def entries_of(run, vectors, masks):
     """Yield the entry of each direction of a run."""
     report = json.loads((run / "attributes.json").read_text())
     unit = UNITS[json.loads((run / "config.json").read_text())["settings"]["unit"]]
     least, *_, most = report["distances"]
-    measured = f"on {report['people']} people, at {least:+g}, 0 and {most:+g} {unit}"
-    for vector, row, entry in zip(vectors, moved, report["directions"], strict=True):
-        named = entry["name"].split(" and ")
+    conditions = f"on {report['people']} people, at {least:+g}, 0 and {most:+g} {unit}"
+    for vector, row, entry in zip(vectors, masks, report["directions"], strict=True):
+        attributes = entry["name"].split(" and ")
         strongest = sorted(
             entry["shifts"],
-            key=lambda shift: (shift["attribute"] not in named, -abs(shift["in_sd"] or 0)),
+            key=lambda shift: (shift["attribute"] not in attributes, -abs(shift["in_sd"] or 0)),
         )
         likeness = entry["likeness"]
         if likeness:
@@ -55,7 +55,7 @@ def entries_of(run, vectors, moved):
         yield {
             "vector": [round(float(x), 4) for x in vector[: known.COMPONENTS]],
             "layers": spell_layers(np.flatnonzero(row).tolist()),
-            "measured": measured,
+            "measured": conditions,
             **{key: entry[key] for key in ("name", "plus", "minus")},
             "seen": rounded(entry["seen"]),
             "shifts": [shift_of(shift) for shift in strongest[:SHIFTS]],
@@ -68,8 +68,8 @@ def shift_of(shift):
     means = {
         end: {key: rounded(shift[end][key]) for key in ("mean", "low", "high")} for end in ENDS
     }
-    kept = {key: shift[key] for key in ("attribute", "unit", "people")}
-    return kept | means | {"in_sd": rounded(shift["in_sd"])}
+    facts = {key: shift[key] for key in ("attribute", "unit", "people")}
+    return facts | means | {"in_sd": rounded(shift["in_sd"])}
 
 
 def rounded(number):

@@ -54,13 +54,13 @@ def main() -> None:
                 sizes.append(size)
                 if len(sizes) == WARM:
                     began, first = time.perf_counter(), facts
-            spent = time.perf_counter() - began
+            wall = time.perf_counter() - began
         finally:
             page.terminate()
             page.wait(timeout=30)
     pictures, updates = len(sizes) - WARM, facts["step"] - first["step"]
     print(
-        f"{pictures / spent:.1f} pictures a second, {updates / spent:.0f} updates a second, "
+        f"{pictures / wall:.1f} pictures a second, {updates / wall:.0f} updates a second, "
         f"{sum(sizes) / len(sizes) / 1024:.0f} KiB a picture"
     )
 

@@ -86,10 +86,10 @@ def measure(name: str, cloud: str, seeds: int, runs: str) -> str:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     summary = json.loads((Path(runs) / "points" / folder / "summary.json").read_text("utf-8"))
     (cell,) = summary["cells"]
-    return f"{_reached(cell['by_seed'], '')}<br>{_reached(cell['by_seed'], '_ema')}"
+    return f"{_modes_text(cell['by_seed'], '')}<br>{_modes_text(cell['by_seed'], '_ema')}"
 
 
-def _reached(by_seed: Mapping[str, Any], suffix: str) -> str:
+def _modes_text(by_seed: Mapping[str, Any], suffix: str) -> str:
     """The three measures, each with half of an interval."""
     means = []
     for name, unit, digits in (("modes", 1, 1), ("quality", 100, 1), ("reverse_kl", 1, 3)):
@@ -110,12 +110,12 @@ def table(rows: Sequence[str], cells: Mapping[tuple[str, str], str]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(path: Path, measured: str) -> None:
+def write(path: Path, text: str) -> None:
     """Put the table between the marks of a page, or in a file of its own."""
     page = path.read_text("utf-8") if path.exists() else f"{BEGIN}{END}"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", "utf-8")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

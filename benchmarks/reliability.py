@@ -51,7 +51,7 @@ TITLES = {
 }
 LABS = ("points", "faces")
 PATIENCE = 10.0  # seconds for one input file
-SHOWN = 5  # faults of a part that are printed
+MOST_FAULTS = 5  # faults of a part that are printed
 
 
 def main() -> int:
@@ -75,8 +75,8 @@ def main() -> int:
         labs.make_data(home)
         battery = Battery(home, options.seed, laboratories)
         for part in parts:
-            given = getattr(options, part)
-            count = given if given is not None else max(1, round(PARTS[part] * options.scale))
+            limit = getattr(options, part)
+            count = limit if limit is not None else max(1, round(PARTS[part] * options.scale))
             rows.append(row(part, getattr(battery, part)(count)))
     show(rows)
     return int(any(any(counts[name] for name in FAULTS) for _, counts, _, _ in rows))
@@ -91,11 +91,11 @@ class Battery:
 
     def kills(self, count: int) -> Iterator[Trial]:
         """Kill runs."""
-        yield from self._stopped(count, 1, (signal.SIGKILL,))
+        yield from self._interrupt(count, 1, (signal.SIGKILL,))
 
     def signals(self, count: int) -> Iterator[Trial]:
         """Ask runs to stop."""
-        yield from self._stopped(count, 2, (signal.SIGTERM, signal.SIGINT))
+        yield from self._interrupt(count, 2, (signal.SIGTERM, signal.SIGINT))
 
     def damages(self, count: int) -> Iterator[Trial]:
         """Damage files of runs."""
@@ -138,13 +138,13 @@ class Battery:
     def whole(self, lab: str) -> interruptions.Whole:
         """The undisturbed run of a laboratory, made once."""
         if lab not in self._whole:
-            self._whole[lab] = interruptions.undisturbed(lab, self.home)
+            self._whole[lab] = interruptions.run_whole(lab, self.home)
         return self._whole[lab]
 
-    def _stopped(self, count, stream, signals):
+    def _interrupt(self, count, stream, signals):
         for lab, number in self._shares(count):
             rng = np.random.default_rng([self.seed, stream])
-            yield from interruptions.stopped(lab, self.whole(lab), number, rng, signals)
+            yield from interruptions.stop_often(lab, self.whole(lab), number, rng, signals)
 
     def _shares(self, count: int) -> Iterator[tuple[str, int]]:
         for i, lab in enumerate(self.labs):
@@ -172,7 +172,7 @@ def row(part: str, trials: Iterator[Trial]) -> tuple[str, Counter, str, float]:
         most, slowest = max(most, trial.lost or 0), max(slowest, trial.seconds)
         if trial.faults:
             counts["shown"] += 1
-            if counts["shown"] <= SHOWN:
+            if counts["shown"] <= MOST_FAULTS:
                 print(f"  FAULT {', '.join(trial.faults)}: {trial.name}: {trial.words}")
         sys.stdout.flush()
     notes = {

@@ -34,7 +34,7 @@ NEAR, FAR = 200e9, 20e9  # bytes per second and card, within a host and between 
 LATENCY = 20e-6  # seconds of a sum over devices
 
 
-def step_seconds(operations: float, sums: int, sent: float, devices: int) -> float:
+def step_seconds(operations: float, sums: int, traffic_bytes: float, devices: int) -> float:
     """Predict the time of a step: its share of the work, then all sums, one after another.
 
     Every device sends and receives each byte nearly twice, as in a ring.
@@ -43,7 +43,7 @@ def step_seconds(operations: float, sums: int, sent: float, devices: int) -> flo
     if devices == 1:
         return computing
     speed = NEAR if devices <= HOST else FAR
-    return computing + sums * LATENCY + 2 * (devices - 1) / devices * sent / speed
+    return computing + sums * LATENCY + 2 * (devices - 1) / devices * traffic_bytes / speed
 
 
 def count(name: str, devices: int) -> dict[str, float]:
@@ -76,20 +76,20 @@ def count(name: str, devices: int) -> dict[str, float]:
     state = jax.eval_shape(g.init, jax.random.key(0), example)
     reals = jax.ShapeDtypeStruct((1, BATCH, *example.shape[1:]), jnp.float32)
     operations = jax.jit(g.step).lower(state, reals).cost_analysis()["flops"]
-    placed = jax.tree.map(
+    arguments = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), (state, reals)
     )
     quick = {"xla_backend_optimization_level": 0}
     with jax.set_mesh(mesh):
-        lowered = jax.jit(g.step, out_shardings=place, compiler_options=quick).lower(*placed)
-    number, sent = sums(lowered.compile().as_text())
+        program = jax.jit(g.step, out_shardings=place, compiler_options=quick).lower(*arguments)
+    number, traffic_bytes = sums(program.compile().as_text())
     model_sends = traffic(state, OBJECTIVES[variant].penalty)
     numbers = [x for x in jax.tree.leaves(state) if x.dtype == jnp.float32]
     return {
         "operations": operations,
         "state": sum(4 * x.size for x in numbers),
         "sums": number,
-        "sent": sent,
+        "sent": traffic_bytes,
         "gradients": model_sends.gradients,
         "statistics": model_sends.statistics,
     }
@@ -107,9 +107,10 @@ def line(name: str, devices: list[int]) -> str:
     for number, other in zip(devices, counts, strict=True):
         if other["sent"] != first["gradients"] + first["statistics"]:
             raise SystemExit(f"{name}, {number} devices: the model is wrong")
-    sent = first["sent"]
+    traffic_bytes = first["sent"]
     seconds = [
-        step_seconds(first["operations"], first["sums"], sent, n) for n in (1, HOST, 8 * HOST)
+        step_seconds(first["operations"], first["sums"], traffic_bytes, n)
+        for n in (1, HOST, 8 * HOST)
     ]
     cells = [
         name,
@@ -117,7 +118,7 @@ def line(name: str, devices: list[int]) -> str:
         f"{first['state'] / 2**20:.1f}",
         f"{first['gradients'] / 2**20:.1f}",
         f"{first['statistics'] / 2**10:.1f}",
-        "/".join(str(counted["sums"]) for counted in counts),
+        "/".join(str(result["sums"]) for result in counts),
         " / ".join(f"{1e3 * time:.1f}" for time in seconds),
     ]
     return f"| {' | '.join(cells)} |\n"
@@ -135,14 +136,14 @@ def main() -> None:
         name, number = options.count
         print(json.dumps(count(name, int(number))))
         return
-    counted = "/".join(map(str, options.devices))
+    devices_text = "/".join(map(str, options.devices))
     heads = [
         "network",
         "GFLOP",
         "state, MiB",
         "gradients, MiB",
         "statistics, KiB",
-        f"sums, {counted} devices",
+        f"sums, {devices_text} devices",
         f"ms, 1 / {HOST} / {8 * HOST} GPUs (predicted)",
     ]
     table = f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"

@@ -27,7 +27,7 @@ LATENT = 512
 ONE_ONLY = 256  # pixels above which the batch is 1
 SMALL, BOUNDS = 32, (2e-5, 1e-4)  # relative errors of images, at this size and others
 EPSILON, SLOPE = 1e-8, 0.2
-CACHED = 2**17  # numbers that stay in the cache while torch sums their squares
+CACHE_NUMBERS = 2**17  # numbers that stay in the cache while torch sums their squares
 
 
 def network_of(model, pixels):
@@ -164,7 +164,7 @@ def torch_stylegan(p):
     def apply_style(x, style, code):
         scale, shift = F.linear(code, style["kernel"], style["bias"]).chunk(2, dim=1)
         x.sub_(x.mean((2, 3), keepdim=True))
-        blocks = x.split(max(1, CACHED // x[:, :, 0].numel()), dim=2)
+        blocks = x.split(max(1, CACHE_NUMBERS // x[:, :, 0].numel()), dim=2)
         squares = sum(block.square().sum((2, 3)) for block in blocks)
         scale = squares.div_(x[0, 0].numel()).add_(EPSILON).rsqrt_().mul_(scale)
         return x.mul_(scale[:, :, None, None]).add_(shift[:, :, None, None])

@@ -34,6 +34,6 @@ gan = jaxgan.gan(
     *networks, jaxgan.objective("gan"), jaxgan.pair("adam", 1e-3), latent_dim=16, ema=0.99
 )
 states = jaxgan.fit(gan, images, epochs=15, batch_size=32, every=5).states
-made = jaxgan.draw(gan, jaxgan.averaged(states), jax.random.key(0), 32)[0]
-raster.image_grid(Path("custom_data.png"), pixels.to_uint8(made), columns=8)
-print(f"trained on {len(images)} images; custom_data.png shows {len(made)} generated ones")
+samples = jaxgan.draw(gan, jaxgan.averaged(states), jax.random.key(0), 32)[0]
+raster.image_grid(Path("custom_data.png"), pixels.to_uint8(samples), columns=8)
+print(f"trained on {len(images)} images; custom_data.png shows {len(samples)} generated ones")

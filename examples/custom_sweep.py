@@ -30,7 +30,7 @@ def train(seed, rate):
 
 
 seeds, rates = (x.ravel() for x in np.meshgrid(np.arange(SEEDS), np.float32(RATES)))
-made = jax.jit(jaxgan.over_lanes(train))(seeds, rates)  # [12, 1000, 2]
-far = [jaxgan.metrics.two_sample.classifier_test(x, cloud[:1000]).accuracy for x in made]
+samples = jax.jit(jaxgan.over_lanes(train))(seeds, rates)  # [12, 1000, 2]
+far = [jaxgan.metrics.two_sample.classifier_test(x, cloud[:1000]).accuracy for x in samples]
 for rate, row in zip(RATES, np.reshape(far, (-1, SEEDS)), strict=True):
     print(f"rate {rate:g}: a classifier's accuracy is {row.mean():.2f}; 0.5 is perfect")

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 
-STARTED = time.monotonic()  # start of this process, to measure the time to the first step
+START_TIME = time.monotonic()  # start of this process, to measure the time to the first step
 
 # In a command (python -m), Ctrl-C during imports ends it like any other program: Python's
 # own handler would print a traceback, or lose the signal in a callback.

@@ -75,16 +75,16 @@ def prepare(lab: str, home: Path) -> Base:
 def _compile_once(lab: str) -> None:
     """Let all runs of this process share one folder's compiled functions."""
     module = importlib.import_module(_LABS[lab])
-    if not hasattr(module.job, "made"):
+    if not hasattr(module.job, "latest"):
         make = module.job
 
         @functools.wraps(make)
         def job(*args, **options):
-            if job.made[:1] != [args[1]]:
-                job.made[:] = [args[1], make(*args, **options)]
-            return job.made[1]
+            if job.latest[:1] != [args[1]]:
+                job.latest[:] = [args[1], make(*args, **options)]
+            return job.latest[1]
 
-        job.made = []
+        job.latest = []
         module.job = job
 
 
@@ -98,7 +98,7 @@ def damage_one(lab: str, base: Base, seed: int, number: int) -> Trial:
     folder = labs.folder_of(lab, out)
     precious = base.home / "precious"
     precious.write_bytes(_PRECIOUS)
-    targets = _COMPLETE if complete else _STOPPED
+    targets = _COMPLETE if complete else _PARTIAL
     target = targets[int(rng.choice(len(targets)))]
     damage = target(rng, folder, precious)
     whole = labs.checkpoints(folder)
@@ -133,8 +133,8 @@ def _faults(lab, base, folder, damage, whole, code, errors) -> list[str]:
             faults.append("wrong")
         newest = max(whole, default=0)
         at = f"goes on after epoch {newest}\n"
-        read = damage.newest and newest and "already complete" not in errors
-        if read and newest < EPOCHS[lab] and at not in errors:
+        resumes = damage.newest and newest and "already complete" not in errors
+        if resumes and newest < EPOCHS[lab] and at not in errors:
             faults.append("lost")
     elif code not in (1, 2) or len(lines) != 1 or not damage.refused:
         faults.append("other")
@@ -260,8 +260,8 @@ def _log(rng, folder, precious) -> Damage:
     name = _change(rng, folder / "metrics.jsonl", precious)
     # A digit that becomes another one is no damage that anything could tell.
     unseen = name.endswith("flip") or (folder / "summary.json").exists()  # not read any more
-    ignored = ("metrics.jsonl", "losses.png") if unseen else ()
-    return Damage(name, name.endswith(_NO_FILES), ignored, newest=False)
+    results = ("metrics.jsonl", "losses.png") if unseen else ()
+    return Damage(name, name.endswith(_NO_FILES), results, newest=False)
 
 
 def _line_of_log(rng, folder, precious) -> Damage:
@@ -318,12 +318,12 @@ def _folder_of_files(rng, folder, precious) -> Damage:
 def _arrays(rng, folder, precious) -> Damage:
     names = [name for name in ("samples.npz", "generator.npz") if (folder / name).exists()]
     name = _change(rng, folder / names[int(rng.integers(len(names)))], precious)
-    missing = (names[0], names[-1]) if "delete" in name else ()
-    return Damage(name, refused=name.endswith(_NO_FILES), ignored=missing)
+    results = (names[0], names[-1]) if "delete" in name else ()
+    return Damage(name, refused=name.endswith(_NO_FILES), ignored=results)
 
 
 _Target = Callable[[np.random.Generator, Path, Path], Damage]
-_STOPPED: tuple[_Target, ...] = (
+_PARTIAL: tuple[_Target, ...] = (
     *(file_of_checkpoint,) * 10,
     *(_folder_of_checkpoint,) * 3,
     *(_around_checkpoints, _log, _log, _log, _line_of_log, _line_of_log),

@@ -15,7 +15,7 @@ import numpy as np
 from trials import labs
 from trials.labs import EVERY, LIMIT, Trial
 
-_RESUMED = re.compile(r"goes on after epoch (\d+)$", re.MULTILINE)
+_RESUMPTION = re.compile(r"goes on after epoch (\d+)$", re.MULTILINE)
 _SHARES = (0.02, 0.15, 0.4, 0.6, 0.8, 0.95)  # of the room that a run takes, to fill
 
 
@@ -35,7 +35,7 @@ class Whole(NamedTuple):
     room: int
 
 
-class Ended(NamedTuple):
+class Ending(NamedTuple):
     """A process that ended; ``code`` is ``None`` if it had to be killed for it."""
 
     code: int | None
@@ -43,21 +43,21 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def undisturbed(lab: str, home: Path) -> Whole:
+def run_whole(lab: str, home: Path) -> Whole:
     """Run twice: the first run compiles, the second one is timed."""
     for name in ("compiled", "whole"):
         cwd = home / f"{lab}-{name}"
-        ended = run(lab, home, cwd)
-        if ended.code != 0:
-            raise RuntimeError(ended.errors)
+        ending = run(lab, home, cwd)
+        if ending.code != 0:
+            raise RuntimeError(ending.errors)
     folder = labs.folder_of(lab, cwd / "runs")
     room = sum(file.stat().st_blocks * 512 for file in cwd.rglob("*"))
-    return Whole(home, ended.seconds, labs.result(folder), room)
+    return Whole(home, ending.seconds, labs.result(folder), room)
 
 
 def run(
     lab: str, home: Path, cwd: Path, after: float | None = None, signum: int = signal.SIGKILL
-) -> Ended:
+) -> Ending:
     """Run a laboratory in a process; send it a signal after some seconds."""
     cwd.mkdir(exist_ok=True)
     with tempfile.TemporaryFile("w+") as errors:
@@ -75,7 +75,7 @@ def run(
             process.wait()
         seconds = time.monotonic() - begin
         errors.seek(0)
-        return Ended(code, errors.read(), seconds)
+        return Ending(code, errors.read(), seconds)
 
 
 def _wait(process: subprocess.Popen, seconds: float) -> int | None:
@@ -85,7 +85,7 @@ def _wait(process: subprocess.Popen, seconds: float) -> int | None:
         return None
 
 
-def stopped(
+def stop_often(
     lab: str, whole: Whole, count: int, rng: np.random.Generator, signals: tuple[int, ...]
 ) -> Iterator[Trial]:
     """Send signals at random moments to runs that are started again until they are complete.
@@ -97,19 +97,19 @@ def stopped(
       rng: Decides on moments and signals.
       signals: Those to choose from.
     """
-    sent = runs = 0
-    while sent < count:
+    signals_sent = runs = 0
+    while signals_sent < count:
         with tempfile.TemporaryDirectory() as cwd:
             folder = labs.folder_of(lab, Path(cwd) / "runs")
-            saved, complete = 0, False
+            last_saved, complete = 0, False
             runs += 1
             while not complete:
                 signum = int(rng.choice(signals))
-                moment = rng.uniform(0, whole.seconds) if sent < count else None
-                ended = run(lab, whole.home, Path(cwd), moment, signum)
-                complete = ended.code == 0
+                moment = rng.uniform(0, whole.seconds) if signals_sent < count else None
+                ending = run(lab, whole.home, Path(cwd), moment, signum)
+                complete = ending.code == 0
                 name = f"{lab} run {runs}, {signal.Signals(signum).name} after {moment}"
-                trial = _judged(lab, folder, name, ended, signum, saved)
+                trial = _judge(lab, folder, name, ending, signum, last_saved)
                 if complete:
                     different = labs.differences(folder, whole.result)
                     if different:
@@ -117,39 +117,41 @@ def stopped(
                         trial = trial._replace(
                             faults=(*trial.faults, "wrong"), words=f"{trial.words} {words}"
                         )
-                sent += not complete
-                saved = max(labs.checkpoints(folder), default=0)
+                signals_sent += not complete
+                last_saved = max(labs.checkpoints(folder), default=0)
                 yield trial
                 if "hang" in trial.faults or (moment is None and not complete):
                     break
 
 
-def _judged(lab: str, folder: Path, name: str, ended: Ended, signum: int, saved: int) -> Trial:
-    """Judge how a process ended, and what it left; ``saved`` is the epoch it found."""
-    faults, words = labs.complaints(ended.errors), []
-    if ended.code is None:
+def _judge(
+    lab: str, folder: Path, name: str, ending: Ending, signum: int, last_saved: int
+) -> Trial:
+    """Judge how a process ended, and what it left; ``last_saved`` is the epoch it found."""
+    faults, words = labs.complaints(ending.errors), []
+    if ending.code is None:
         faults.append("hang")
-    elif ended.code != 0 and not _allowed(lab, folder, ended, signum):
+    elif ending.code != 0 and not _may_end(lab, folder, ending, signum):
         faults.append("other")
-    resumed = _RESUMED.search(ended.errors)
-    if "skipped: " in ended.errors or (resumed and int(resumed[1]) < saved):
+    resumption = _RESUMPTION.search(ending.errors)
+    if "skipped: " in ending.errors or (resumption and int(resumption[1]) < last_saved):
         faults.append("lost")
-    lost = labs.logged(folder) - max(labs.checkpoints(folder), default=0)
-    if lost > (EVERY if signum == signal.SIGKILL or ended.code == -signum else 0):
+    losses = labs.count_epochs(folder) - max(labs.checkpoints(folder), default=0)
+    if losses > (EVERY if signum == signal.SIGKILL or ending.code == -signum else 0):
         faults.append("interval")
     if faults:
-        words = [f"code {ended.code}, {lost} epochs: {ended.errors[-2000:]}"]
-    return Trial(name, ended.code, tuple(faults), " ".join(words), lost, ended.seconds)
+        words = [f"code {ending.code}, {losses} epochs: {ending.errors[-2000:]}"]
+    return Trial(name, ending.code, tuple(faults), " ".join(words), losses, ending.seconds)
 
 
-def _allowed(lab: str, folder: Path, ended: Ended, signum: int) -> bool:
+def _may_end(lab: str, folder: Path, ending: Ending, signum: int) -> bool:
     """Whether a signal ends a process like that: saved, or before the run began, or after."""
-    if ended.code == -signum:
-        over = "epoch " not in ended.errors or (folder / "summary.json").exists()
+    if ending.code == -signum:
+        over = "epoch " not in ending.errors or (folder / "summary.json").exists()
         return signum == signal.SIGKILL or over
     line = f"{lab}: stopped by {signal.Signals(signum).name}; run the same command to resume"
-    lines = [text for text in ended.errors.splitlines() if text.startswith(f"{lab}: ")]
-    return ended.code == 128 + signum and lines == [line]
+    lines = [text for text in ending.errors.splitlines() if text.startswith(f"{lab}: ")]
+    return ending.code == 128 + signum and lines == [line]
 
 
 def twice(lab: str, whole: Whole, number: int) -> Trial:
@@ -167,11 +169,13 @@ def twice(lab: str, whole: Whole, number: int) -> Trial:
             file.close()
         faults = [fault for text in texts for fault in labs.complaints(text)]
         busy = f"{lab}: error: {Path('runs') / lab / labs.NAME} is in use by another process"
-        refused = [labs.last_line(t) == busy and t.count("error:") == 1 for t in texts]
-        done = ["already complete" in text for text in texts]
+        is_refusal = [labs.last_line(t) == busy and t.count("error:") == 1 for t in texts]
+        is_complete = ["already complete" in text for text in texts]
         if None in codes:
             faults.append("hang")
-        elif not (sorted(codes) == [0, 2] and refused[codes.index(2)]) and not any(done):
+        elif not (sorted(codes) == [0, 2] and is_refusal[codes.index(2)]) and not any(
+            is_complete
+        ):
             faults.append("other")
         different = labs.differences(labs.folder_of(lab, Path(cwd) / "runs"), whole.result)
         faults += ["wrong"] if different else []
@@ -189,29 +193,29 @@ def full(lab: str, whole: Whole, share: float) -> Trial:
         _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk)
         try:
             folder = labs.folder_of(lab, disk)
-            ended = run(lab, whole.home, Path(cwd))
-            faults = labs.complaints(ended.errors)
-            lines = [x for x in ended.errors.splitlines() if x.startswith(f"{lab}: error: ")]
-            if ended.code is None:
+            ending = run(lab, whole.home, Path(cwd))
+            faults = labs.complaints(ending.errors)
+            lines = [x for x in ending.errors.splitlines() if x.startswith(f"{lab}: error: ")]
+            if ending.code is None:
                 faults.append("hang")
-            elif ended.code not in (1, 2) or len(lines) != 1 or "runs" not in lines[0]:
+            elif ending.code not in (1, 2) or len(lines) != 1 or "runs" not in lines[0]:
                 faults.append("other")
-            saved = labs.checkpoints(folder)
-            lost = labs.logged(folder) - max(saved, default=0)
-            faults += ["interval"] if lost > EVERY else []
+            checkpoints = labs.checkpoints(folder)
+            losses = labs.count_epochs(folder) - max(checkpoints, default=0)
+            faults += ["interval"] if losses > EVERY else []
             _mount("-o", "remount,size=1g", disk)
             again = run(lab, whole.home, Path(cwd))
-            resumed = _RESUMED.search(again.errors)
+            resumption = _RESUMPTION.search(again.errors)
             if again.code != 0:
                 faults.append("other")
             if "skipped: " in again.errors or (
-                resumed and int(resumed[1]) < max(saved, default=0)
+                resumption and int(resumption[1]) < max(checkpoints, default=0)
             ):
                 faults.append("lost")
             different = labs.differences(folder, whole.result)
             faults += ["wrong"] if different else []
-            words = f"{different} {ended.errors[-2000:]} THEN {again.errors[-500:]}"
-            return Trial(name, ended.code, tuple(faults), words if faults else "", lost)
+            words = f"{different} {ending.errors[-2000:]} THEN {again.errors[-500:]}"
+            return Trial(name, ending.code, tuple(faults), words if faults else "", losses)
         finally:
             subprocess.run(["umount", str(disk)], check=False)
 

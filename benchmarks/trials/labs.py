@@ -114,13 +114,13 @@ def checkpoints(folder: Path) -> dict[int, str]:
             }
             manifest = json.loads(text)
             seal = {name: manifest[name] for name in ("files", "arrays")}
-            spelled = json.dumps(seal, sort_keys=True).encode()
-            if manifest["files"] == files and manifest["sha256"] == _sha(spelled):
+            seal_text = json.dumps(seal, sort_keys=True).encode()
+            if manifest["files"] == files and manifest["sha256"] == _sha(seal_text):
                 whole[int(path.name[5:])] = _sha(text)
     return whole
 
 
-def logged(folder: Path) -> int:
+def count_epochs(folder: Path) -> int:
     """Epochs in the log."""
     with contextlib.suppress(OSError):
         return (folder / "metrics.jsonl").read_bytes().count(b"\n")
@@ -130,15 +130,15 @@ def logged(folder: Path) -> int:
 def result(folder: Path) -> dict[str, Any]:
     """Digest what a run ended with: state, log, arrays, pictures, summary without times."""
     summary = json.loads((folder / "summary.json").read_text())
-    found = {"summary": [item for item in sorted(summary.items()) if item[0] not in _TIMES]}
+    digests = {"summary": [item for item in sorted(summary.items()) if item[0] not in _TIMES]}
     for name in ("metrics.jsonl", *_ARRAYS, *_PICTURES):
         if (folder / name).is_file():
-            found[name] = _sha((folder / name).read_bytes())
+            digests[name] = _sha((folder / name).read_bytes())
     newest = folder / "checkpoints" / f"step_{max(checkpoints(folder)):08d}"
     with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
         leaves = jax.tree.leaves(reader.restore(newest.absolute() / "arrays"))
-    found["state"] = newest.name, _sha(b"".join(np.asarray(x).tobytes() for x in leaves))
-    return found
+    digests["state"] = newest.name, _sha(b"".join(np.asarray(x).tobytes() for x in leaves))
+    return digests
 
 
 def differences(folder: Path, whole: dict[str, Any], ignored: Sequence[str] = ()) -> list[str]:
@@ -175,13 +175,13 @@ def in_process(lab: str, home: Path, out: Path, watch=lambda line: None) -> tupl
     """
     import importlib
 
-    class Watched(io.StringIO):
+    class Watcher(io.StringIO):
         def write(self, text):
             watch(text)
             return super().write(text)
 
     main = importlib.import_module(f"experiments.{lab}.__main__").main
-    errors = Watched()
+    errors = Watcher()
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         try:
             code = main(flags(lab, home, out))

@@ -111,7 +111,7 @@ def _samples(kind: str) -> list[Sample]:
     return KINDS[kind].samples()
 
 
-def mutated(kind: str, seed: int, number: int) -> tuple[str, bytes]:
+def mutant(kind: str, seed: int, number: int) -> tuple[str, bytes]:
     """Suffix and content of a mutated file, always the same for the same arguments."""
     rng = np.random.default_rng([seed, list(KINDS).index(kind), number])
     samples = _samples(kind)
@@ -124,7 +124,7 @@ def mutated(kind: str, seed: int, number: int) -> tuple[str, bytes]:
 
 def attempt(kind: str, seed: int, number: int, folder: Path) -> Reading:
     """Read a mutated file in this process."""
-    suffix, content = mutated(kind, seed, number)
+    suffix, content = mutant(kind, seed, number)
     path = folder / f"{STEM}{number}{suffix}"
     path.write_bytes(content)
     try:

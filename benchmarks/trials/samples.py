@@ -55,37 +55,37 @@ def _points(count: int = 40) -> np.ndarray:
 
 
 def _mat() -> list[Sample]:
-    def written(**options):
+    def write(**options):
         file = io.BytesIO()
         scipy.io.savemat(file, {"xx": _points(), "names": np.eye(3)}, **options)
         return file.getvalue()
 
-    plain = written()
+    plain = write()
     size = 8 + int.from_bytes(plain[132:136], "little")
     parts = {"first": plain[128 : 128 + size], "second": plain[128 + size :]}
 
-    def deflated(parts):
-        pressed = [zlib.compress(part) for part in parts.values()]
-        return plain[:128] + b"".join(struct.pack("<II", 15, len(p)) + p for p in pressed)
+    def deflate(parts):
+        chunks = [zlib.compress(part) for part in parts.values()]
+        return plain[:128] + b"".join(struct.pack("<II", 15, len(p)) + p for p in chunks)
 
     return [
         _whole(".mat", plain),
-        _whole(".mat", written(format="4")),
-        Sample(".mat", parts, deflated),
+        _whole(".mat", write(format="4")),
+        Sample(".mat", parts, deflate),
     ]
 
 
 def _npy() -> list[Sample]:
-    def written(array, version=None):
+    def sample(array, version=None):
         file = io.BytesIO()
         np.lib.format.write_array(file, array, version)
         return _whole(".npy", file.getvalue())
 
     points = _points()
     return [
-        written(points),
-        written(np.asfortranarray(points.astype(">f4"))),
-        written((100 * points).astype(np.int8), (2, 0)),
+        sample(points),
+        sample(np.asfortranarray(points.astype(">f4"))),
+        sample((100 * points).astype(np.int8), (2, 0)),
     ]
 
 
@@ -139,7 +139,7 @@ def pictures(count: int = 12, side: int = 16) -> dict[str, bytes]:
 
 
 def _zip() -> list[Sample]:
-    def packed(method):
+    def sample(method):
         def join(parts):
             file = io.BytesIO()
             with zipfile.ZipFile(file, "w", method) as archive:
@@ -152,11 +152,11 @@ def _zip() -> list[Sample]:
 
         return Sample(".zip", pictures(), join)
 
-    return [packed(zipfile.ZIP_STORED), packed(zipfile.ZIP_DEFLATED)]
+    return [sample(zipfile.ZIP_STORED), sample(zipfile.ZIP_DEFLATED)]
 
 
 def _tar() -> list[Sample]:
-    def packed(suffix, press):
+    def sample(suffix, press):
         def join(parts):
             file = io.BytesIO()
             with tarfile.open(fileobj=file, mode="w") as archive:
@@ -173,7 +173,7 @@ def _tar() -> list[Sample]:
 
         return Sample(suffix, pictures(), join)
 
-    return [packed(".tar", bytes), packed(".tar.gz", lambda c: gzip.compress(c, mtime=0))]
+    return [sample(".tar", bytes), sample(".tar.gz", lambda c: gzip.compress(c, mtime=0))]
 
 
 def _idx() -> list[Sample]:
@@ -181,20 +181,20 @@ def _idx() -> list[Sample]:
     images = b"\0\0\x08\x03" + struct.pack(">III", 10, 28, 28) + rng.bytes(7840)
     labels = b"\0\0\x08\x01" + struct.pack(">I", 10) + bytes(range(10))
 
-    def pressed(parts):
+    def compress(parts):
         return gzip.compress(parts["file"], mtime=0)
 
     return [
         _whole("", images),
         _whole("", labels),
-        Sample(".gz", {"file": images}, pressed),
+        Sample(".gz", {"file": images}, compress),
     ]
 
 
 def _generators() -> list[Sample]:
     from jaxgan.convert import own
 
-    def zipped(content):
+    def zip_parts(content):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
 
@@ -211,16 +211,16 @@ def _generators() -> list[Sample]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / own.FILE
         own.save(path, {"model": own.OWN, "latent_dim": 4}, arrays)
-        saved = path.read_bytes()
+        run_content = path.read_bytes()
     files = {
         path.name: path.read_bytes()
         for path in sorted(CHECKPOINTS.iterdir())
         if path.suffix != ".npz"
     }
     samples = [_whole(Path(name).suffix, content) for name, content in files.items()]
-    samples.append(Sample(".npz", *zipped(saved)))
+    samples.append(Sample(".npz", *zip_parts(run_content)))
     samples += [
-        Sample(Path(name).suffix, *zipped(content))
+        Sample(Path(name).suffix, *zip_parts(content))
         for name, content in files.items()
         if zipfile.is_zipfile(io.BytesIO(content))
     ]

@@ -69,26 +69,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     def command(check: Callable[[], None]) -> None:
         present = read()
         options = Options(**present)
-        chosen = _choose(options, present, fetch=not line.shared.dry_run)
+        selection = _choose(options, present, fetch=not line.shared.dry_run)
         directory, fresh = Path(line.shared.out), line.shared.fresh
         line.check_inputs(directory)
-        of_points = any(cell.laboratory is POINTS for cell in chosen.cells)
+        of_points = any(cell.laboratory is POINTS for cell in selection.cells)
         if of_points:
             for note in points.load(options.data, options.data_key, options.columns).notes:
                 say(note)
         if line.shared.dry_run:
-            study.show_plan(chosen, directory, options.seeds, fresh=fresh)
+            study.show_plan(selection, directory, options.seeds, fresh=fresh)
             return
 
         def command_of(entry: str) -> str:
-            settings = {x: y for x, y in dataclasses.asdict(options).items() if x in shown}
+            settings = {x: y for x, y in dataclasses.asdict(options).items() if x in names}
             out = line.shared.out if line.values["out"].present else ""
             return study.command_of(settings, options.only or [], out, entry)
 
-        shown = {*present, "seeds"} - {"only"}
+        names = {*present, "seeds"} - {"only"}
         line.start()
         report = study.run(
-            chosen,
+            selection,
             directory,
             seeds=options.seeds,
             command=command_of,
@@ -96,10 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             fresh=fresh,
             check=check,
         )
-        for words in report.said:
+        for words in report.lines:
             print(words)
-        say(f"next: open the page in a browser; {chosen.name}.json has its numbers")
-        print(directory / f"{chosen.name}.html")
+        say(f"next: open the page in a browser; {selection.name}.json has its numbers")
+        print(directory / f"{selection.name}.html")
 
     return line.run(command, argv)
 
@@ -114,7 +114,7 @@ def _choose(options: Options, present: Mapping[str, Any], *, fetch: bool) -> Stu
     if options.study == "grid":
         if "scale" in present:
             raise InputError("--scale goes with --study=claims; a grid is about points")
-        names = grid.chosen(options.only)
+        names = grid.choose(options.only)
         cells = grid.grid(*data, *names, options.epochs, columns=options.columns)
         return grid.study(cells)
     if options.study == "claims":

@@ -70,11 +70,11 @@ def claims(
     return {name: claim(name) for name in names}
 
 
-def study(chosen: Mapping[str, Claim]) -> Study:
+def study(selection: Mapping[str, Claim]) -> Study:
     """The study of some claims."""
     return Study(
         "claims",
-        cells_of(chosen.values()),
+        cells_of(selection.values()),
         intervals.MIN_SEEDS,
-        lambda records, command: report.report(chosen, records, command, METHOD),
+        lambda records, command: report.report(selection, records, command, METHOD),
     )

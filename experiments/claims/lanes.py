@@ -17,7 +17,7 @@ SAVE_EVERY = 60.0  # seconds between checkpoints
 # Settings that decide no result: how often is looked at, and where data, whose digest is in
 # the identity, was read from.
 _ASIDE = {"seed", "seeds", "frame_every", "checkpoint_every", "data", "data_key", "columns"}
-_TRACED = {"learning_rate", "critic_learning_rate", "penalty_weight", "clip"}
+_TRACED_SETTINGS = {"learning_rate", "critic_learning_rate", "penalty_weight", "clip"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -29,8 +29,10 @@ def settings(config: Training) -> dict[str, Any]:
 
 def static(identity: Mapping[str, Any], config: Training) -> Hashable:
     """Everything but the values that are traced: equal for lanes of one program."""
-    fixed = [(name, value) for name, value in identity.items() if name not in _TRACED]
-    return repr(fixed), tuple(config.combinations()[0])
+    constants = [
+        (name, value) for name, value in identity.items() if name not in _TRACED_SETTINGS
+    ]
+    return repr(constants), tuple(config.combinations()[0])
 
 
 def train(

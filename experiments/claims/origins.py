@@ -8,9 +8,9 @@ from jaxgan.metrics.claims import Origins
 
 ANY = None  # any value is the report's
 # Setting to the values that are the report's; one that is not there is ours.
-Given = Mapping[str, Collection[Any] | None]
+ReportValues = Mapping[str, Collection[Any] | None]
 
-_SHOWN = (
+_SETTINGS = (
     *("variant", "optimizer", "learning_rate", "critic_learning_rate", "betas", "schedule"),
     *("critic_steps", "penalty", "penalty_weight", "clip", "batch_size", "epochs"),
     *("latent_dim", "train_size", "standardize", "generator_widths", "critic_widths"),
@@ -19,19 +19,19 @@ _SHOWN = (
 _WITH_BETAS = ("adam", "optimistic_adam")
 
 
-def origins(config: Training, given: Given) -> Origins:
+def origins(config: Training, report: ReportValues) -> Origins:
     """Sort the settings of a cell by who chose them."""
-    found = Origins({}, {})
-    for name in _SHOWN:
+    result = Origins({}, {})
+    for name in _SETTINGS:
         value = getattr(config, name, None)
         if value in (None, (), "none") or (
             name == "betas" and config.optimizer not in _WITH_BETAS
         ):
             continue
-        values = given.get(name, ())
-        side = found.report if values is ANY or value in values else found.ours
+        values = report.get(name, ())
+        side = result.report if values is ANY or value in values else result.ours
         side[name.replace("_", " ")] = _spell(value)
-    return found
+    return result
 
 
 def _spell(value: Any) -> str:

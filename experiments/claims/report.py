@@ -15,7 +15,7 @@ from jaxgan.metrics.claims import (
     Setting,
     cells_of,
     decide,
-    lost_of,
+    diverged_runs,
 )
 from jaxgan.plots.report_page import LINE, Details, Notes, Section, Table
 from jaxgan.runs.records import Laboratory, Records, key
@@ -31,7 +31,7 @@ class Report(NamedTuple):
     numbers: Any  # as JSON
     rows: list[dict[str, Any]]  # as CSV
     method: Sequence[Notes] = ()  # below the table
-    said: Sequence[str] = ()  # in the terminal, a line per entry
+    lines: Sequence[str] = ()  # in the terminal, a line per entry
 
 
 def report(
@@ -42,17 +42,17 @@ def report(
 ) -> Report:
     """Decide the claims; ``command`` is the command that runs one of them, by its name."""
     outcomes = [decide(claim, records) for claim in claims.values()]
-    shown: dict[bytes, str] = {}  # picture to the entry that has it
+    entry_of: dict[bytes, str] = {}  # picture to the entry that has it
     head = ["claim", "what the report says", "verdict", "what was tested, part by part", "runs"]
     return Report(
         "What five reports say about GANs, tested",
         [*_lead(outcomes, records), *_judges(records)],
         Table(head, [_summary(outcome, records) for outcome in outcomes]),
-        [_section(x, records, command(x.claim.name), shown) for x in outcomes],
+        [_section(x, records, command(x.claim.name), entry_of) for x in outcomes],
         [_numbers(outcome) for outcome in outcomes],
         [_row(outcome, finding) for outcome in outcomes for finding in outcome.findings],
         method,
-        [_said(outcome) for outcome in outcomes],
+        [_line_of(outcome) for outcome in outcomes],
     )
 
 
@@ -80,16 +80,16 @@ def _lead(outcomes: Sequence[Outcome], records: Records) -> list[str]:
     for verdict, verbs in _VERBS.items():
         names = [x.claim.name for x in outcomes if x.overall.verdict == verdict]
         if names:
-            named = "" if verdict == verdicts.UNDECIDED else f" ({words.listed(names)})"
-            clauses.append(f"{len(names)} {verbs[len(names) > 1]}{named}")
-    undecided = any(x.overall.verdict == verdicts.UNDECIDED for x in outcomes)
+            list_text = "" if verdict == verdicts.UNDECIDED else f" ({words.join(names)})"
+            clauses.append(f"{len(names)} {verbs[len(names) > 1]}{list_text}")
+    any_undecided = any(x.overall.verdict == verdicts.UNDECIDED for x in outcomes)
     return [
         _GANS,
         f"This page tests {len(outcomes)} of these claims: each experiment was made "
-        f"{words.counted(seeds, 'time')} with different random numbers (seeds), "
-        f"{words.counted(seeds * len(cells), 'run')} in all, and each claim is judged by a "
+        f"{words.plural(seeds, 'time')} with different random numbers (seeds), "
+        f"{words.plural(seeds * len(cells), 'run')} in all, and each claim is judged by a "
         "rule in numbers.",
-        f"Of the claims tested, {words.listed(clauses)}{_WHY if undecided else ''}.",
+        f"Of the claims tested, {words.join(clauses)}{_WHY if any_undecided else ''}.",
     ]
 
 
@@ -113,17 +113,17 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
     by_part: dict[str, list[str]] = {}
     for finding in outcome.findings:
         by_part.setdefault(finding.part.rule, []).append(finding.verdict)
-    tested = (
+    rules = (
         f"{verdicts.overall(each).verdict}: {rule} {words.spread(each)}".rstrip()
         for rule, each in by_part.items()
     )
-    runs, lost = sum(len(records[cell]) for cell in cells), lost_of(cells, records)
+    runs, losses = sum(len(records[cell]) for cell in cells), diverged_runs(cells, records)
     return [
         claim.name,
         claim.sentence,
         _verdict(outcome),
-        "\n".join(tested),
-        f"{runs}" if lost.startswith("0 ") else f"{runs}\n{lost.split()[0]} diverged",
+        "\n".join(rules),
+        f"{runs}" if losses.startswith("0 ") else f"{runs}\n{losses.split()[0]} diverged",
     ]
 
 
@@ -137,25 +137,25 @@ def _in_a_line(outcome: Outcome) -> str:
     return _verdict(outcome).replace("\n", " ")
 
 
-def _said(outcome: Outcome) -> str:
+def _line_of(outcome: Outcome) -> str:
     return f"{outcome.claim.name}  {outcome.claim.sentence}  {_in_a_line(outcome)}"
 
 
 def _section(
-    outcome: Outcome, records: Records, command: str, shown: dict[bytes, str]
+    outcome: Outcome, records: Records, command: str, entry_of: dict[bytes, str]
 ) -> Section:
     claim = outcome.claim
     # Its own only: those of another laboratory hold other arrays.
-    drawn = claim.draw(claim.settings, {cell: records[cell] for cell in cells_of([claim])})
-    elsewhere = dict.fromkeys(shown[x.image] for x in drawn if x.image in shown)
-    pictures = [x for x in drawn if x.image not in shown]
-    shown |= {x.image: claim.name for x in pictures}
+    drawings = claim.draw(claim.settings, {cell: records[cell] for cell in cells_of([claim])})
+    elsewhere = dict.fromkeys(entry_of[x.image] for x in drawings if x.image in entry_of)
+    pictures = [x for x in drawings if x.image not in entry_of]
+    entry_of |= {x.image: claim.name for x in pictures}
     notes = [f"The pictures of {name} belong here too." for name in elsewhere]
     head = ["setting", "rule", "measured, with 95 % interval", "means over seeds", "verdict"]
     lines = []
     for name, verdict in outcome.by_setting.items():
-        found = [_line(x) for x in outcome.findings if x.setting == name]
-        lines += [[f"{name}\n{verdict}", *found[0]], *(["", *line] for line in found[1:])]
+        rows = [_line(x) for x in outcome.findings if x.setting == name]
+        lines += [[f"{name}\n{verdict}", *rows[0]], *(["", *line] for line in rows[1:])]
     return Section(
         claim.name,
         claim.sentence,
@@ -170,31 +170,31 @@ def _section(
 
 def _origins(claim: Claim) -> Details | None:
     """Who filled in what: first what all cells share, then what differs."""
-    named = {
+    origins_by_cell = {
         (name, role): claim.origins(cell)
         for name, setting in claim.settings.items()
         for role, cell in setting.items()
     }
-    if not any(x.report or x.ours for x in named.values()):
+    if not any(x.report or x.ours for x in origins_by_cell.values()):
         return None
 
-    def shared(side: str) -> dict[str, str]:
-        first, *others = (getattr(x, side) for x in named.values())
+    def common_to_all(side: str) -> dict[str, str]:
+        first, *others = (getattr(x, side) for x in origins_by_cell.values())
         return {n: v for n, v in first.items() if all(x.get(n) == v for x in others)}
 
-    common = Origins(shared("report"), shared("ours"))
-    rows = [["all", "all", *map(_listed, common)]] if any(common) else []
-    for (name, role), each in named.items():
+    common = Origins(common_to_all("report"), common_to_all("ours"))
+    rows = [["all", "all", *map(_join, common)]] if any(common) else []
+    for (name, role), each in origins_by_cell.items():
         own = (
             {n: v for n, v in side.items() if n not in same}
             for side, same in zip(each, common, strict=True)
         )
-        rows.append([name, role, *map(_listed, own)])
+        rows.append([name, role, *map(_join, own)])
     head = ["setting", "what is trained", "given in the report", "chosen here"]
     return Details("Settings of every run: the report's, and ours", Table(head, rows))
 
 
-def _listed(values: Mapping[str, str]) -> str:
+def _join(values: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in values.items())
 
 
@@ -206,7 +206,7 @@ def _levels(outcome: Outcome) -> list[str]:
     """The verdicts at other levels."""
     if not outcome.by_level:
         return []
-    others = words.listed([f"{_words(each)} at {x:g}" for x, each in outcome.by_level.items()])
+    others = words.join([f"{_words(each)} at {x:g}" for x, each in outcome.by_level.items()])
     levels = next(part.levels for part in outcome.claim.parts if part.levels)
     return [f"{levels.meaning} Verdicts at other levels: {others}."]
 
@@ -218,7 +218,7 @@ def _line(finding: Finding) -> list[str]:
         notes = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
         mean = words.mean_of(part, values.mean())
         means.append(f"{role}: {mean}" + (f" ({notes})" if notes else ""))
-    effect = words.measured(part, finding.effect)
+    effect = words.effect_text(part, finding.effect)
     return [part.rule, effect, "\n".join(means), finding.verdict]
 
 

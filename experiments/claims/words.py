@@ -24,7 +24,7 @@ def interval(effect: Interval) -> str:
     return f"{number(effect.mean)}\u00a0[{number(effect.low)},\u00a0{number(effect.high)}]"
 
 
-def claimed(range_: Range) -> str:
+def range_text(range_: Range) -> str:
     """A range in words."""
     low, high = range_
     if math.isinf(high):
@@ -34,17 +34,17 @@ def claimed(range_: Range) -> str:
     return f"from {low:.3g} to {high:.3g}"
 
 
-def measured(part: Part, effect: Interval) -> str:
+def effect_text(part: Part, effect: Interval) -> str:
     """What was measured of a part, and what its claim needs, in a line each."""
-    allowed, words = part.allowed, part.measure.unit
+    range_, words = part.allowed, part.measure.unit
     if words == LOGARITHM:
-        effect, allowed = Interval(*map(_exp, effect)), Range(*map(_exp, allowed))
+        effect, range_ = Interval(*map(_exp, effect)), Range(*map(_exp, range_))
         words = "" if len(part.roles) == 1 else "times"
     between = ""
     if len(part.roles) == 2 and not part.measure.apart:
         between = f" {'over' if part.measure.unit == LOGARITHM else 'minus'} ".join(part.roles)
         between += ": "
-    return f"{between}{interval(effect)} {words}".rstrip() + f"\nneeded: {claimed(allowed)}"
+    return f"{between}{interval(effect)} {words}".rstrip() + f"\nneeded: {range_text(range_)}"
 
 
 def mean_of(part: Part, mean: float) -> str:
@@ -57,12 +57,12 @@ def _exp(value: float) -> float:
     return value if math.isinf(value) else math.exp(min(value, 700.0))
 
 
-def listed(names: Sequence[str]) -> str:
+def join(names: Sequence[str]) -> str:
     """Names with commas and an "and"."""
     return " and ".join([*filter(None, [", ".join(names[:-1])]), *names[-1:]])
 
 
-def counted(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
     """A number with its noun, in the plural unless it is one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 

@@ -10,19 +10,19 @@ from jaxgan.errors import InputError, lookup
 from jaxgan.training.optimizers import OPTIMIZERS, SCHEDULES, pair
 
 
-def require(config: Training, holds: bool, name: str, allowed: str) -> None:
+def require(config: Training, holds: bool, name: str, rule: str) -> None:
     """Raise ``InputError`` with the flag, its value and what is allowed, unless ``holds``."""
     if not holds:
         value = getattr(config, name)
         text = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        raise InputError(f"--{name}={text}: {allowed}")
+        raise InputError(f"--{name}={text}: {rule}")
 
 
 def require_whole(config: Training, limits: Mapping[str, int]) -> None:
     """Require settings to be whole numbers from 1 to their limits."""
     for name, limit in limits.items():
-        allowed = f"must be a whole number from 1 to {limit}"
-        require(config, 0 < getattr(config, name) <= limit, name, allowed)
+        rule = f"must be a whole number from 1 to {limit}"
+        require(config, 0 < getattr(config, name) <= limit, name, rule)
 
 
 def check(config: Training, count: int, within: str = "") -> None:
@@ -39,12 +39,12 @@ def check(config: Training, count: int, within: str = "") -> None:
     for name in ("learning_rate", "penalty_weight", "clip", "critic_learning_rate"):
         value = getattr(config, name)
         values = value if isinstance(value, tuple) else (1.0 if value is None else value,)
-        allowed = "must be positive and finite, in float32 too"
+        rule = "must be positive and finite, in float32 too"
         if name == "penalty_weight":
-            allowed += "; --penalty=none trains without"
+            rule += "; --penalty=none trains without"
         with np.errstate(over="ignore"):
             singles = [np.float32(x) for x in values]
-        require(config, all(0 < x < math.inf for x in singles), name, allowed)
+        require(config, all(0 < x < math.inf for x in singles), name, rule)
         require(config, len(set(values)) == len(values), name, "has a value twice")
     require(config, len(config.learning_rate) > 0, "learning_rate", "needs a value")
     limits = {
@@ -75,12 +75,12 @@ def check(config: Training, count: int, within: str = "") -> None:
     rates = (rate(1.0, 1) for rate in lookup("schedule", config.schedule, SCHEDULES))
     for rate in rates:
         pair(config.optimizer, rate, betas=config.betas)  # refuses settings that cannot train
-    needed = config.batch_size * config.critic_steps
+    examples = config.batch_size * config.critic_steps
     require(
         config,
-        needed <= count,
+        examples <= count,
         "batch_size",
-        f"one generator update takes {config.critic_steps} batches, {needed} examples, "
+        f"one generator update takes {config.critic_steps} batches, {examples} examples, "
         f"and there are {count} to train on{within}",
     )
     require(

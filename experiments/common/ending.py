@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxgan.runs.progress import say
 
 # The files to look at first, in this order.
-_SHOWN = (
+_PICTURES = (
     *("side_by_side.gif", "side_by_side.png", "clouds.png", "training.gif", "samples.png"),
     *("losses.png", "sefa.html", "summary.csv", "classes.csv", "modes.csv", "summary.json"),
 )
@@ -34,8 +34,8 @@ def _programs(directory: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> str:
-    found = [name for name in _SHOWN if (folder / name).exists()]
-    return ", ".join(found) or "the results"
+    names = [name for name in _PICTURES if (folder / name).exists()]
+    return ", ".join(names) or "the results"
 
 
 def export(directory: Path) -> None:

@@ -49,7 +49,7 @@ def define(
     }
     if defaults is None:
         defaults = {field.name: field.default for field in dataclasses.fields(config)}
-    texts = _documented(config) | dict(texts or {})
+    texts = _texts_of(config) | dict(texts or {})
     for name, kind in kinds.items():
         text = " ".join(texts[name].split())
         value = defaults.get(name)
@@ -66,7 +66,7 @@ def define(
     def read() -> dict[str, Any]:
         every = {name: values[name].value for name in kinds}
         present = {name: value for name, value in every.items() if value is not None}
-        return {name: _parsed(name, kinds[name], value) for name, value in present.items()}
+        return {name: _parse(name, kinds[name], value) for name, value in present.items()}
 
     return read
 
@@ -87,7 +87,7 @@ def _kind(annotation: Any) -> Any:
     return annotation
 
 
-def _documented(config: type) -> dict[str, str]:
+def _texts_of(config: type) -> dict[str, str]:
     """Return the docstring entries of a dataclass's fields, including inherited ones."""
     return {
         entry.arg_name: (entry.description or "").replace("``", "")
@@ -100,7 +100,7 @@ def _spell(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _parsed(name: str, kind: Any, value: Any) -> Any:
+def _parse(name: str, kind: Any, value: Any) -> Any:
     """Return the value of a flag, with the items of a list converted to the field's type."""
     if typing.get_origin(kind) is not tuple:
         return value

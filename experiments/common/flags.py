@@ -150,8 +150,8 @@ class CommandLine:
         if not self.shared.fresh:
             return
         home = directory.resolve()
-        given = sorted(self.values.flag_values_dict().keys() - {"out", "name"})
-        inputs = {f"--{name}": self.values[name].value for name in given}
+        names = sorted(self.values.flag_values_dict().keys() - {"out", "name"})
+        inputs = {f"--{name}": self.values[name].value for name in names}
         inputs["$JAXGAN_DATA"] = os.environ.get("JAXGAN_DATA")
         other = "--out" if "name" in self.without else "--name"
         for name, value in [*inputs.items(), ("", self.arguments)]:
@@ -213,7 +213,7 @@ class CommandLine:
             process.check(self.shared.devices)
             with (
                 runs.deferred_signals() as check,
-                cache.unkept_programs_said(),
+                cache.warn_once(),
                 process.float32(),
                 self._open,
             ):
@@ -231,19 +231,19 @@ class CommandLine:
         except OSError as error:
             if error.errno not in process.UNWRITABLE or error.filename is None:
                 return self._fail(error, 1)
-            told = [f"cannot write {error.filename}: {error.strerror}"]
-            told += getattr(error, "__notes__", [])
+            parts = [f"cannot write {error.filename}: {error.strerror}"]
+            parts += getattr(error, "__notes__", [])
             return self._fail(
-                "; ".join([*told, "fix this, then run the same command to resume"]), 2
+                "; ".join([*parts, "fix this, then run the same command to resume"]), 2
             )
         except (ValueError, jax.errors.JaxRuntimeError) as error:
-            if not processes.lost(error):
+            if not processes.connection_lost(error):
                 raise
             text = "another process has ended; start all of them again to resume"
             return self._fail(f"{text} ({str(error).partition(chr(10))[0][:200]})", 1)
         except runs.Stopped as error:
-            told = getattr(error, "__notes__", ["run the same command to resume"])
-            processes.fail("; ".join([f"{self.experiment}: {error}", *told]))
+            parts = getattr(error, "__notes__", ["run the same command to resume"])
+            processes.fail("; ".join([f"{self.experiment}: {error}", *parts]))
             return runs.leave(error.code)
         except KeyboardInterrupt:
             processes.fail(f"{self.experiment}: stopped at once")

@@ -201,10 +201,12 @@ def _of_optimizer(defaults: Defaults, optimizer: str) -> dict[str, Any]:
     return defaults.by_optimizer["adam"] | {"betas": ()}
 
 
-def fit_batch(settings: dict[str, Any], given: Mapping[str, Any], examples: str) -> list[str]:
+def fit_batch(
+    settings: dict[str, Any], overrides: Mapping[str, Any], examples: str
+) -> list[str]:
     """Reduce a default batch size that is too large for the data; return a note about it."""
     room = room_for_batch(settings)
-    if "batch_size" in given or not 0 < room < settings["batch_size"]:
+    if "batch_size" in overrides or not 0 < room < settings["batch_size"]:
         return []
     settings["batch_size"] = room
     return [

@@ -84,16 +84,16 @@ def guarded(app: Any, site: Site) -> Any:
 
         http = scope["type"] == "http"
         status = refusal(site.paths, scope["path"], scope["headers"]) if http else None
-        sent = []
+        messages = []
         if http and status is None and scope["method"] not in ("GET", "HEAD"):
             body = await _body(receive, site.longest)
             if body is None:
                 return
             status = 413 if len(body) > site.longest else site.wrong_body(body)
-            sent = [{"type": "http.request", "body": body, "more_body": False}]
+            messages = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay():
-            return sent.pop() if sent else await receive()
+            return messages.pop() if messages else await receive()
 
         if status is not None:
             await answer({"type": "http.response.start", "status": status})

@@ -86,10 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
     def command(check: Callable[[], None]) -> None:
-        given = read()
-        port = given.pop("port", Options.port)
-        noalign = given.pop("noalign", Options.noalign)  # read by the page alone
-        config = Config(**given)
+        values = read()
+        port = values.pop("port", Options.port)
+        noalign = values.pop("noalign", Options.noalign)  # read by the page alone
+        config = Config(**values)
         web.check_port(port)
         sefa_config.check_ranges(config)
         sefa_config.check_flags(config)
@@ -113,8 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with runs.Run(directory, identity, fresh=line.shared.fresh):
             path = directory / "directions.npz"
             names = files.load(path, generator)[1] if path.exists() else names
-            suggested = known.names(known.recognise(directions))
-            titles = legible(naming.titles(names, directions.layers, suggested))
+            suggestions = known.names(known.recognise(directions))
+            titles = legible(naming.titles(names, directions.layers, suggestions))
             answers = Answers(config, directory, generator, directions, titles, noalign)
             app = application(answers, generator)
             check()

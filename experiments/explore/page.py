@@ -35,7 +35,7 @@ def legible(names: Iterable[str]) -> list[str]:
     return [progress.printable(name) for name in names]
 
 
-def save(directory: Path, directions: Directions, typed: Sequence[str | None]) -> list[str]:
+def save(directory: Path, directions: Directions, texts: Sequence[str | None]) -> list[str]:
     """Write directions under the names that were typed, and return their titles.
 
     A direction without a name, or with the one that it has anyway, has none in the file.
@@ -43,16 +43,16 @@ def save(directory: Path, directions: Directions, typed: Sequence[str | None]) -
     Raises:
       InputError: If a name is too long.
     """
-    names = [name.strip() for name in legible(name or "" for name in typed)]
+    names = [name.strip() for name in legible(name or "" for name in texts)]
     for k, name in enumerate(names, 1):
         if len(name) > files.MAX_NAME:
             long = f"name {k} has {len(name)} characters"
             raise InputError(f"{long}; up to {files.MAX_NAME} are allowed")
-    suggested = known.names(known.recognise(directions))
-    usual = titles([""] * len(names), directions.layers, suggested)
+    suggestions = known.names(known.recognise(directions))
+    usual = titles([""] * len(names), directions.layers, suggestions)
     names = ["" if name == own else name for name, own in zip(names, usual, strict=True)]
     files.save(directory / "directions.npz", directions, names)
-    return list(titles(names, directions.layers, suggested))
+    return list(titles(names, directions.layers, suggestions))
 
 
 def note(entry: Mapping[str, Any] | None) -> str:
@@ -125,16 +125,16 @@ class Answers:
           mine: Names of the page's people of photographs.
           *controls: Those between the person and the sliders.
         """
-        for text, names, found in self.photographs.find(url, mine):
-            shown = [self.gradio.skip()] * (3 + self.count)
-            if found is not None:
-                shown = [found, *self.reset(found, *controls)]
-            yield "", text, names, *shown
+        for text, names, person in self.photographs.find(url, mine):
+            outputs = [self.gradio.skip()] * (3 + self.count)
+            if person is not None:
+                outputs = [person, *self.reset(person, *controls)]
+            yield "", text, names, *outputs
 
-    def rename(self, *typed: Any) -> tuple[Any, ...]:
+    def rename(self, *texts: Any) -> tuple[Any, ...]:
         """Save the names; a message, names, and labels of the sliders."""
         try:
-            self.names = save(self.directory, self.directions, typed)
+            self.names = save(self.directory, self.directions, texts)
         except (InputError, OSError) as error:
             return _status(error), *[self.gradio.skip()] * 2 * len(self.names)
         return _status(f"Saved in {self.directory / 'directions.npz'}"), *self.labels()
@@ -190,19 +190,19 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
                 )
                 other = gr.Button("Another person", variant="primary", min_width=80)
             with gr.Row(elem_classes="line", visible=last >= 0):
-                drawn = config.codes is None  # codes of a file stay as they are
+                has_truncation = config.codes is None  # codes of a file stay as they are
                 ends = min(0, share), max(1.5, share)
-                truncation = slider(*ends, share, "Truncation", visible=drawn)
+                truncation = slider(*ends, share, "Truncation", visible=has_truncation)
                 layers = gr.Textbox(moving, label=f"Layers: own, all, or of 0-{last}")
             with gr.Accordion("Your own photograph", open=False, elem_id="photo"):
                 own = _photo_box(answers)
-            boxes, sliders, measured = [], [], known.recognise(answers.directions)
+            boxes, sliders, measures = [], [], known.recognise(answers.directions)
             for k, name in enumerate(answers.names, 1):
                 with gr.Group(elem_classes="direction"):
                     box = gr.Textbox(name, label=f"Name {k}", show_label=False, container=False)
                     boxes.append(box)
                     sliders.append(slider(-away, away, 0, name, show_label=False))
-                if text := note(measured[k - 1]):
+                if text := note(measures[k - 1]):
                     gr.HTML(text, elem_classes="note")
             places = []
             if generator.transforms:
@@ -222,12 +222,12 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         full.click(functools.partial(answers.show, full=True), controls, out, **once)
         keep.click(answers.rename, boxes, [message, *boxes, *sliders], **once)
         if own:
-            chosen, status, mine, stop = own
-            inputs = [chosen, mine, *controls[1:3]]
-            outputs = [chosen, status, mine, seed, *sliders, *places, *out]
+            photo, status, mine, stop = own
+            inputs = [photo, mine, *controls[1:3]]
+            outputs = [photo, status, mine, seed, *sliders, *places, *out]
             # Each page has its own turn: a second one is told that a search is running.
             find = once | {"concurrency_id": "photo", "concurrency_limit": WAITING}
-            chosen.submit(answers.find, inputs, outputs, **find)
+            photo.submit(answers.find, inputs, outputs, **find)
             stop.click(answers.photographs.stop, mine, None, **find)
         blocks.load(answers.labels, None, [*boxes, *sliders], **once)
     return blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
@@ -241,12 +241,12 @@ def _photo_box(answers: Answers) -> list[Any]:
         return []
     script = resources.files("experiments.explore").joinpath("upload.js").read_text("utf-8")
     longest = server.MAX_BODY - 2**14  # the rest is for the event's other texts
-    chosen = gr.HTML(
+    photo = gr.HTML(
         "", html_template=CHOOSER, js_on_load=script, side=upload.SIDE, longest=longest
     )
     status = gr.HTML("", elem_id="found")
     mine = gr.Textbox("", visible="hidden")
-    return [chosen, status, mine, gr.Button("Stop", elem_id="stop")]
+    return [photo, status, mine, gr.Button("Stop", elem_id="stop")]
 
 
 def application(answers: Answers, generator: Pretrained) -> Any:
@@ -270,6 +270,6 @@ def application(answers: Answers, generator: Pretrained) -> Any:
     theme = gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("monospace",))
     look = {"css": style, "theme": theme, "footer_links": [], "blocked_paths": ["/"]}
     off = dict.fromkeys(("run_history", "show_error", "ssr_mode", "mcp_server"), False)
-    mounted = gr.mount_gradio_app(app, blocks, "/", **look, **off)
+    page = gr.mount_gradio_app(app, blocks, "/", **look, **off)
     blocks.has_launched = True  # until then Gradio allows all paths
-    return mounted
+    return page

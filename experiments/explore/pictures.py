@@ -24,9 +24,9 @@ from jaxgan.errors import InputError
 from jaxgan.sefa import Directions, move, select_layers, spreads
 from jaxgan.sefa.render import reduce
 
-REMEMBERED = 8  # persons and images
+CACHE_SIZE = 8  # persons and images
 MOST = 1000.0  # distance or truncation
-FOUND = "photo-[0-9a-f]{8}"  # names of people who were found in photographs
+PHOTO_NAME = "photo-[0-9a-f]{8}"  # names of people who were found in photographs
 
 
 class State(NamedTuple):
@@ -54,13 +54,15 @@ def state_of(
     Raises:
       InputError: If one does not hold what it should.
     """
-    named, chosen = str(seed).strip(), str(layers).strip()
-    person = named if re.fullmatch(FOUND, named) else _number(named)
+    person_text, layers_text = str(seed).strip(), str(layers).strip()
+    person = person_text if re.fullmatch(PHOTO_NAME, person_text) else _number(person_text)
     if person is None:
-        raise InputError(f"person {named[:40]!r} must be a whole number from 0 to {2**31 - 1}")
-    if len(chosen) > MOST:
         raise InputError(
-            f"layers of {len(chosen)} characters; write own, all, or 0-1,6 or such"
+            f"person {person_text[:40]!r} must be a whole number from 0 to {2**31 - 1}"
+        )
+    if len(layers_text) > MOST:
+        raise InputError(
+            f"layers of {len(layers_text)} characters; write own, all, or 0-1,6 or such"
         )
     try:
         share, *away = np.array([truncation, *distances], float).tolist()
@@ -68,7 +70,7 @@ def state_of(
         share, away = np.nan, []
     if len(away) != count or not np.abs([share, *away]).max() <= MOST:
         raise InputError(f"truncation and sliders must be {count + 1} numbers, -1000 to 1000")
-    moving = None if chosen == "own" else select_layers(chosen, generator.num_layers)
+    moving = None if layers_text == "own" else select_layers(layers_text, generator.num_layers)
     return State(person, share, moving, tuple(away))
 
 
@@ -85,31 +87,31 @@ def painter(
     generator: Pretrained,
     directions: Directions,
     of_file: np.ndarray | None = None,
-    found: Callable[[str], np.ndarray] = _unknown,
+    code_of: Callable[[str], np.ndarray] = _unknown,
 ) -> Callable[[State], np.ndarray]:
     """Build the function from a state to an image ``[H, W, 3]`` uint8 of full resolution.
 
     It makes one image at a time, as a batch of one, and remembers the last few. Where there
-    are codes of a file, people are its rows; it raises ``InputError`` beyond them. ``found``
+    are codes of a file, people are its rows; it raises ``InputError`` beyond them. ``code_of``
     gives the code of a person of a name, which is not truncated, or raises ``InputError``.
     """
     lock, steps = threading.Lock(), directions.vectors
     if config.unit == "std":
         steps = (spreads(generator, steps)[:, None] * steps).astype(np.float32)
 
-    @functools.lru_cache(REMEMBERED)
+    @functools.lru_cache(CACHE_SIZE)
     def person(seed: int | str, truncation: float) -> np.ndarray:
         if isinstance(seed, str):
-            return found(seed)
+            return code_of(seed)
         if of_file is not None:
             if seed >= len(of_file):
-                last, named = len(of_file) - 1, Path(str(config.codes)).name
-                raise InputError(f"person {seed} must be 0 to {last}, of {named}")
+                last, file = len(of_file) - 1, Path(str(config.codes)).name
+                raise InputError(f"person {seed} must be 0 to {last}, of {file}")
             return of_file[seed : seed + 1]
         one = dataclasses.replace(config, seed=seed, truncation=truncation, samples=1)
         return run.codes_of(one, generator)
 
-    @functools.lru_cache(REMEMBERED)
+    @functools.lru_cache(CACHE_SIZE)
     def image(state: State) -> np.ndarray:
         codes = person(state.seed, state.truncation)
         distances, place = state.distances[: len(steps)], state.distances[len(steps) :]

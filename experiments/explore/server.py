@@ -31,8 +31,8 @@ def wrong_body(body: bytes) -> int | None:
     try:
         event = json.loads(body)
         plain = all(isinstance(x, str | int | float | None) for x in event["data"])
-        listed = isinstance(event["data"], list)
-        return None if plain and listed and not event.get("event_data") else 400
+        is_list = isinstance(event["data"], list)
+        return None if plain and is_list and not event.get("event_data") else 400
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return 400
 

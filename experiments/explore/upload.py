@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.explore.pictures import FOUND, png
+from experiments.explore.pictures import PHOTO_NAME, png
 from experiments.sefa import photo
 from jaxgan import runs
 from jaxgan.convert.generator import Pretrained
@@ -28,8 +28,8 @@ SIDE = 1024  # pixels to which the page reduces a photograph's longer side
 EVERY = 10  # updates between two pictures; a search can be stopped after each
 LOOK = 1.0  # seconds between two looks at a search
 PATIENCE = 10.0  # seconds after which a page that no longer asks has been left
-KEPT = 100  # people; the oldest are forgotten
-SHOWN = 128  # pixels of their pictures
+MAX_PEOPLE = 100  # people; the oldest are forgotten
+PICTURE_SIZE = 128  # pixels of their pictures
 BUSY = "another search is running; try again when it has ended"
 UNREADABLE = "not a readable image"
 
@@ -40,12 +40,12 @@ class View(NamedTuple):
     Attributes:
       text: HTML.
       mine: Names of this page's people, in one line. The one who is searched for is the last.
-      found: Name of the person who was found just now.
+      person: Name of the person who was found just now.
     """
 
     text: str
     mine: str
-    found: str | None = None
+    person: str | None = None
 
 
 class Person(NamedTuple):
@@ -67,11 +67,11 @@ class Search:
         self.name = f"photo-{secrets.token_hex(4)}"  # nobody guesses the name of another's
         self.line, self.remarks = "Looking at the photograph", list[str]()
         self.step, self.began, self.picture = 0, 0.0, ""
-        self.asked, self.stopped, self.ended = time.monotonic(), False, threading.Event()
+        self.last_request, self.stopped, self.ended = time.monotonic(), False, threading.Event()
         self.result: invert.Inverted | None = None
 
 
-class _Left(Exception):
+class _NobodyWaits(Exception):
     """Nobody waits for a search any more."""
 
 
@@ -81,9 +81,9 @@ def decode(url: Any) -> np.ndarray:
     Raises:
       InputError: If it is none.
     """
-    found = re.fullmatch(r"data:[\w/.+-]*;base64,([\w+/]*={0,2})", str(url), re.ASCII)
+    match = re.fullmatch(r"data:[\w/.+-]*;base64,([\w+/]*={0,2})", str(url), re.ASCII)
     try:
-        content = base64.b64decode(found[1], validate=True) if found else None
+        content = base64.b64decode(match[1], validate=True) if match else None
     except ValueError:
         content = None
     if content is None:
@@ -144,7 +144,7 @@ class Photographs:
           url: The photograph, a data URL.
           mine: Names of the page's people.
         """
-        names = list(dict.fromkeys(re.findall(FOUND, str(mine))))
+        names = list(dict.fromkeys(re.findall(PHOTO_NAME, str(mine))))
         search = Search()
         if not self._free.acquire(blocking=False):
             yield self._view(_line(BUSY), names)
@@ -152,7 +152,7 @@ class Photographs:
         self._search = search
         threading.Thread(target=self._work, args=(search, url), daemon=True).start()
         while True:
-            search.asked = time.monotonic()
+            search.last_request = time.monotonic()
             yield self._view(self._running(search), names, search.name)
             if search.ended.wait(LOOK):
                 break
@@ -161,10 +161,10 @@ class Photographs:
             yield self._view(_line(search.line) + remarks, names)
             return
         self._people[search.name] = Person(search.result.codes, search.picture)
-        for old in list(self._people)[:-KEPT]:
+        for old in list(self._people)[:-MAX_PEOPLE]:
             del self._people[old]
         text = _line(f"Found, with an error of {search.result.error:.3f}") + remarks
-        yield self._view(text, [*names, search.name])._replace(found=search.name)
+        yield self._view(text, [*names, search.name])._replace(person=search.name)
 
     def stop(self, mine: Any) -> None:
         """Stop the search of the page that has these people."""
@@ -182,11 +182,11 @@ class Photographs:
     def _work(self, search: Search, url: Any) -> None:
         def check() -> None:
             if self._closed.is_set():
-                raise _Left
+                raise _NobodyWaits
 
         try:
-            search.result = runs.stoppable(lambda: self._found(search, url), check)
-        except _Left:
+            search.result = runs.stoppable(lambda: self._find_person(search, url), check)
+        except _NobodyWaits:
             search.line = "Stopped"
         except (InputError, OSError) as error:
             search.line = str(error)
@@ -198,10 +198,10 @@ class Photographs:
             self._free.release()
             search.ended.set()
 
-    def _found(self, search: Search, url: Any) -> invert.Inverted:
+    def _find_person(self, search: Search, url: Any) -> invert.Inverted:
         def show(step: int, image: np.ndarray) -> None:
-            if search.stopped or time.monotonic() - search.asked > PATIENCE:
-                raise _Left
+            if search.stopped or time.monotonic() - search.last_request > PATIENCE:
+                raise _NobodyWaits
             if not search.step:
                 search.began = time.monotonic()
             search.step, search.picture = min(step, self._steps), _picture(image)
@@ -209,7 +209,7 @@ class Photographs:
         target = self._frame(decode(url), search.remarks.append)
         search.line = "Getting ready, which takes longer the first time"
         if search.stopped:
-            raise _Left
+            raise _NobodyWaits
         return self._invert(target, show)
 
     @functools.cached_property
@@ -227,9 +227,9 @@ class Photographs:
         if step:
             line = f"Searching: {step} of {self._steps} updates"
         if step > EVERY:
-            spent = time.monotonic() - search.began
-            left = spent * (self._steps - step) / (step - EVERY)
-            line += f", about {progress.duration(left)} left"
+            seconds = time.monotonic() - search.began
+            remaining = seconds * (self._steps - step) / (step - EVERY)
+            line += f", about {progress.duration(remaining)} left"
         if search.stopped:
             line = "Stopping" if step else "Stopping as soon as the search is ready"
         bar = f'<progress max="{self._steps}" value="{step}"></progress>'
@@ -252,5 +252,5 @@ def _line(text: str) -> str:
 
 
 def _picture(image: np.ndarray) -> str:
-    data = base64.b64encode(png(reduce(image, SHOWN))).decode()
+    data = base64.b64encode(png(reduce(image, PICTURE_SIZE))).decode()
     return f'<img src="data:image/png;base64,{data}" alt="The person of the photograph">'

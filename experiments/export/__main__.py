@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "fresh": "Replace an earlier export.",
     }
     without = ("name", "dry_run", "devices")
-    shared = flags.Shared(out="")
+    defaults = flags.Shared(out="")
     line = flags.CommandLine(
-        "export", __doc__, shared=shared, texts=texts, without=without, arguments=1
+        "export", __doc__, shared=defaults, texts=texts, without=without, arguments=1
     )
     read = line.define(Options, headings={"formats": "generator"})
 
@@ -56,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not line.arguments:
             raise InputError("which generator? Give a run's folder, a file or a name")
         options, source = Options(**read()), line.arguments[0]
-        named = line.shared.out or str(Path("exports") / Path(source).resolve().name)
-        if not named.isprintable():
-            raise InputError(f"--out={named!r} must be the name of a folder")
-        out, formats = Path(named), options.formats
+        out_name = line.shared.out or str(Path("exports") / Path(source).resolve().name)
+        if not out_name.isprintable():
+            raise InputError(f"--out={out_name!r} must be the name of a folder")
+        out, formats = Path(out_name), options.formats
         for name in folder.FORMATS if not formats else ():
             if not folder.available(name):
                 progress.say(f"{name} is left out: its library is not installed")

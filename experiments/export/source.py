@@ -38,8 +38,8 @@ def open_generator(
         if weights is not None or settings is not None:
             raise InputError("--weights and --settings are for files of other tools")
         return cloud
-    given = None if settings is None else options.read_settings(settings)
-    return convert.load(source, say, weights=weights, settings=given)
+    values = None if settings is None else options.read_settings(settings)
+    return convert.load(source, say, weights=weights, settings=values)
 
 
 def of(source: str, generator: Pretrained | Cloud) -> Story:

@@ -12,7 +12,7 @@ from jaxgan.metrics import colour, frechet, pyramid
 from jaxgan.plots import raster
 
 COMPARED_EPOCHS = (6, 22, 26, 30)  # those of the report
-MEASURED = 1000
+MEASURE_SAMPLES = 1000
 
 
 def finish(
@@ -21,11 +21,11 @@ def finish(
     """Make a function that measures every lane's samples against the data.
 
     Without ``features`` no trained network is involved. With FID's Inception-v3 there is also
-    a ``fid`` of ``MEASURED`` images; compare it only with FIDs of as many images.
+    a ``fid`` of ``MEASURE_SAMPLES`` images; compare it only with FIDs of as many images.
     """
 
     def measure(config, sample, state, directory):
-        count = min(MEASURED, config.train_size // 2)
+        count = min(MEASURE_SAMPLES, config.train_size // 2)
         rng = np.random.default_rng(config.seed)
         rows_of_data = rng.permutation(config.train_size)[: 2 * count]
         real, other = np.split(np.asarray(dataset.images[np.sort(rows_of_data)]), 2)

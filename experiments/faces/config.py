@@ -81,7 +81,7 @@ TEXTS = {
 }
 
 
-class Loaded(NamedTuple):
+class FaceData(NamedTuple):
     """Images to train on, with remarks.
 
     Attributes:
@@ -107,14 +107,14 @@ def check_place(source: str, directory: Path) -> None:
         )
 
 
-def load(source: str, size: int) -> Loaded:
+def load(source: str, size: int) -> FaceData:
     """Load the images of a folder or an archive, or draw cartoons."""
     if size not in SIZES:
         raise InputError(f"--size={size}: the networks make {', '.join(map(str, SIZES))}")
     if source == "cartoons":
         faces = cartoon_faces.load(CARTOONS, size=size)
-        return Loaded(Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"))
+        return FaceData(Dataset(faces.images, f"cartoons-{CARTOONS}-{size}"))
     with progress.counting("image") as tell:
         packed = image_folder.pack(source, size, processes=True, tell=tell)
     skipped = packed.skipped + packed.others
-    return Loaded(Dataset(packed.images, packed.key), skipped, packed.lines)
+    return FaceData(Dataset(packed.images, packed.key), skipped, packed.lines)

@@ -50,11 +50,11 @@ def measure(
     z, labels = by_class(fixed_latents(config, EACH, LatentSet.CLASSES), len(data.classes))
 
     def shares(state: GanState) -> np.ndarray:  # [S, K]
-        lanes = [_read(classifier, images) == labels for images in sample(state, z, labels)]
+        lanes = [_classify(classifier, images) == labels for images in sample(state, z, labels)]
         return np.reshape(lanes, (len(lanes), -1, EACH)).mean(axis=2)
 
     of_generator, of_average = shares(without_average(state)), shares(state)
-    right = _read(classifier, data.test_images) == data.test_labels
+    right = _classify(classifier, data.test_images) == data.test_labels
     rows = [
         {
             "lane": lane,
@@ -73,7 +73,7 @@ def measure(
     }
 
 
-def _read(classifier: fashion.GarmentClassifier, images: np.ndarray) -> np.ndarray:
+def _classify(classifier: fashion.GarmentClassifier, images: np.ndarray) -> np.ndarray:
     """Return the most probable class of each image."""
     return fashion.classify(classifier.params, images)[0].argmax(axis=1)
 

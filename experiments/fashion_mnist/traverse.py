@@ -26,7 +26,7 @@ from jaxgan.metrics import frechet, intervals, kernels, neighbours
 from jaxgan.plots import figures, raster
 from jaxgan.runs import jobs
 
-SHOWN, MOVED = 10, 100  # samples per figure, and per measurement
+FIGURE_SAMPLES, MEASURE_SAMPLES = 10, 100  # samples per figure, and per measurement
 RESAMPLES = 400
 TRAVERSE = (20, 50, 60, 70, 90)  # those of the report
 
@@ -112,8 +112,8 @@ def traverse(
     functions = make_program(config, dataset, machine=machine)
     state = jobs.last_state(directory, functions.init)
     sample = make_sampler(functions)
-    z = fixed_latents(config, MOVED, LatentSet.TRAVERSAL)
-    labels = fixed_labels(config, dataset, MOVED, LatentSet.TRAVERSAL)
+    z = fixed_latents(config, MEASURE_SAMPLES, LatentSet.TRAVERSAL)
+    labels = fixed_labels(config, dataset, MEASURE_SAMPLES, LatentSet.TRAVERSAL)
 
     def shares_of(images: np.ndarray) -> np.ndarray:
         return fashion.classify(classifier.params, images)[0]
@@ -138,9 +138,9 @@ def traverse(
         raster.image_rows(
             folder / f"dimension_{dimension:03d}.png",
             {
-                "lowered": pair.low[:SHOWN],
-                "as drawn": plain_images[:SHOWN],
-                "raised": pair.high[:SHOWN],
+                "lowered": pair.low[:FIGURE_SAMPLES],
+                "as drawn": plain_images[:FIGURE_SAMPLES],
+                "raised": pair.high[:FIGURE_SAMPLES],
             },
             f"{title}: dimension {dimension} by {by:g}",
         )
@@ -153,7 +153,7 @@ def traverse(
     )
     result = {
         "by": by,
-        "samples": MOVED,
+        "samples": MEASURE_SAMPLES,
         "classifier_accuracy": classifier.accuracy,
         "classes": tuple(names),
         "shares": shares,

@@ -85,11 +85,11 @@ def _samples(output: record.Output, dry_run: bool) -> None:
         say(f"{place}: {samples.cost(source, place, count)}")
         return
     pace = samples.Pace()
-    made = samples.make(output, pace)
+    is_new = samples.make(output, pace)
     if pace.seconds:
         rate = pace.count / pace.seconds
         say(f"{rate:.3g} samples a second, {pace.count} in {duration(pace.seconds)}")
-    say(f"wrote {count} samples to {place}" if made else f"{place}: already complete")
+    say(f"wrote {count} samples to {place}" if is_new else f"{place}: already complete")
     if source.generator:
         flags_of = ["--neighbours"] + ["--data=FOLDER"] * (source.run is None)
         if source.run and config.weights == "average":  # the default for runs

@@ -119,14 +119,14 @@ def check(config: Config) -> None:
     """
     if not config.run:
         raise InputError("which run or generator? Give a run's folder, a file or a name")
-    given = [name for name in KINDS if getattr(config, name) is not None]
-    if len(given) > 1:
-        raise InputError(f"--{given[0]} and --{given[1]} exclude each other")
+    present = [name for name in KINDS if getattr(config, name) is not None]
+    if len(present) > 1:
+        raise InputError(f"--{present[0]} and --{present[1]} exclude each other")
     for field in dataclasses.fields(Config):
         kinds = _ONLY.get(field.name)
         if kinds and config.kind not in kinds and getattr(config, field.name) != field.default:
-            needed = next((kind for kind in kinds if kind != "samples"), "")
-            reason = f"without --{needed}" if len(kinds) == 1 else f"with --{config.kind}"
+            other = next((kind for kind in kinds if kind != "samples"), "")
+            reason = f"without --{other}" if len(kinds) == 1 else f"with --{config.kind}"
             raise InputError(f"--{field.name} has no meaning {reason}")
     for name, most in LIMITS.items():
         value = getattr(config, name)
@@ -163,7 +163,7 @@ def table(text: str) -> tuple[int, int]:
 def default_name(config: Config) -> str:
     """Return the name of the output of a command without ``--out``."""
     words = [config.kind]
-    for name, value in _given(config).items():
+    for name, value in _overrides(config).items():
         if name in ("run", "batch_size") or (name, value) in _USUAL.items():
             continue
         text = "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -173,7 +173,7 @@ def default_name(config: Config) -> str:
     return "".join(c if c.isalnum() or c in "-_+." else "_" for c in name)[:120]
 
 
-def _given(config: Config) -> dict[str, Any]:
+def _overrides(config: Config) -> dict[str, Any]:
     """Return the settings that differ from their defaults, in the order of the flags."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     return {name: x for name, x in values.items() if x != getattr(Config, name)}
@@ -182,7 +182,7 @@ def _given(config: Config) -> dict[str, Any]:
 def command_of(config: Config, *more: str) -> str:
     """Return a command for the same generator with the same settings."""
     words = ["python -m experiments.generate", shlex.quote(config.run)]
-    for name, value in _given(config).items():
+    for name, value in _overrides(config).items():
         if name in _GENERATOR:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words.append(f"--{name}={shlex.quote(text)}")

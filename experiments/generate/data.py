@@ -38,18 +38,18 @@ def load(run: OwnRun) -> RunData:
     config = run.config
     try:
         if run.laboratory == own_runs.FACES:
-            loaded = RunData(faces.load(config.data, config.size).dataset)
+            result = RunData(faces.load(config.data, config.size).dataset)
         elif run.laboratory == own_runs.FASHION:
             labelled, dataset = fashion.load(config.data)
-            loaded = RunData(dataset, labelled)
+            result = RunData(dataset, labelled)
         else:
             labelled, dataset = stacked.load(config.data, config.train_size)
-            loaded = RunData(dataset, labelled)
+            result = RunData(dataset, labelled)
     except InputError as error:
         raise InputError(f"the data of {run.directory}: {error}") from error
-    if loaded.dataset.key != run.settings.get("data_sha256", loaded.dataset.key):
+    if result.dataset.key != run.settings.get("data_sha256", result.dataset.key):
         say(f"{config.data} has changed since {run.directory} was trained on it")
-    return loaded
+    return result
 
 
 def form_of(run: OwnRun) -> tuple[int, int]:

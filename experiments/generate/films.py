@@ -80,7 +80,7 @@ def walk(output: Output) -> list[Path] | None:
             return None
         if len(paths) == 1:
             say(f"{video.MISSING}; the GIF is written without it")
-        side = _shown(source.shape[0])
+        side = _frame_side(source.shape[0])
         film = nullcontext(lambda frame: None)
         if len(paths) == 2:
             film = video.mp4(paths[1], config.fps, side, side)
@@ -104,7 +104,7 @@ def walk(output: Output) -> list[Path] | None:
     return paths
 
 
-def _shown(side: int) -> int:
+def _frame_side(side: int) -> int:
     """Return the side of a frame in pixels: small images are enlarged by a whole factor."""
     return side * max(1, SMALLEST // side)
 
@@ -184,11 +184,11 @@ def mix(output: Output) -> list[Path] | None:
             return None
         z = sampling.latents(config.seed, 0, rows + columns, source.dim)
         codes = generator.codes(z, config.truncation)
-        mixed = [sefa.mix(codes[:rows], codes[rows:], layers) for layers in sets.values()]
-        parts = [codes, *(x.reshape(-1, *codes.shape[1:]) for x in mixed)]
+        mixtures = [sefa.mix(codes[:rows], codes[rows:], layers) for layers in sets.values()]
+        parts = [codes, *(x.reshape(-1, *codes.shape[1:]) for x in mixtures)]
         every = np.concatenate([np.asarray(part) for part in parts])
-        drawn = _images(source, generator, len(every), every.__getitem__, output.check)
-        images = np.stack([_reduced(image) for image in drawn])
+        pictures = _images(source, generator, len(every), every.__getitem__, output.check)
+        images = np.stack([_reduced(image) for image in pictures])
         own, tables = images[: rows + columns], images[rows + columns :]
         blank = np.full_like(images[:1], 255)
         for path, (name, layers), cells in zip(

@@ -23,7 +23,7 @@ from jaxgan.runs.progress import duration, progress
 
 BASELINE = 4  # held-out images in a picture
 _TILE = 64  # least side in pixels of an image in a picture
-_UNCHECKED = 50  # images between two checks for signals
+_CHECK_EVERY = 50  # images between two checks for signals
 _SECONDS = 0.12  # seconds per image of Inception-v3 on two idle cores
 _MOST_CLOSE = 3 * metrics.CLOSE  # share of close samples above which some images are repeated
 _FEWEST = 20  # fewest images to hold out
@@ -31,7 +31,7 @@ PICTURES = ("neighbours.png", "nearest.png")
 FILES = (*PICTURES, "neighbours.csv", "neighbours.json")
 
 
-class Found(NamedTuple):
+class Comparison(NamedTuple):
     """Nearest real images by one kind of features.
 
     Attributes:
@@ -65,23 +65,25 @@ def run(output: Output, real: Real) -> dict[str, Any]:
         if summary and all((folder / name).exists() for name in FILES):
             return summary
         fakes = _draw(output.source, real.train.shape[1:], count, check)
-        held, itself = _held_out(real, count, config.seed)
-        found = {
-            name: _find(config, real, each, fakes, held, itself, name, check)
+        held_out, itself = _held_out(real, count, config.seed)
+        comparisons = {
+            name: _find(config, real, each, fakes, held_out, itself, name, check)
             for name, each in features.items()
         }
-        _write_table(folder / "neighbours.csv", found)
-        _write_pages(folder, config, real, found, fakes, held)
+        _write_table(folder / "neighbours.csv", comparisons)
+        _write_pages(folder, config, real, comparisons, fakes, held_out)
         summary = to_json(
             {
                 "samples": count,
                 "real_images": len(real.train),
-                "held_out": len(held),
+                "held_out": len(held_out),
                 "about": real.about,
                 "baseline": real.baseline,
-                "by": {name: _numbers(x.nearness) for name, x in found.items()},
-                "lines": [line for name, x in found.items() for line in _lines(name, x, real)],
-                "verdict": verdict({name: x.nearness for name, x in found.items()}),
+                "by": {name: _numbers(x.nearness) for name, x in comparisons.items()},
+                "lines": [
+                    line for name, x in comparisons.items() for line in _lines(name, x, real)
+                ],
+                "verdict": verdict({name: x.nearness for name, x in comparisons.items()}),
             }
         )
         write_json(folder / "neighbours.json", summary)
@@ -129,10 +131,10 @@ def _held_out(real: Real, count: int, seed: int) -> tuple[np.ndarray, np.ndarray
     """Return images ``[M, ...]`` for the baseline, and the index of each in the real ones."""
     rng = np.random.default_rng(seed)
     if real.held_out is not None:
-        chosen = np.sort(rng.permutation(len(real.held_out))[:count])
-        return np.asarray(real.held_out[chosen]), np.full(len(chosen), -1)
-    chosen = np.sort(rng.permutation(len(real.train))[:count])
-    return np.asarray(real.train[chosen]), chosen
+        rows = np.sort(rng.permutation(len(real.held_out))[:count])
+        return np.asarray(real.held_out[rows]), np.full(len(rows), -1)
+    rows = np.sort(rng.permutation(len(real.train))[:count])
+    return np.asarray(real.train[rows]), rows
 
 
 def _find(
@@ -140,29 +142,29 @@ def _find(
     real: Real,
     features: Callable[[np.ndarray], Any],
     fakes: np.ndarray,
-    held: np.ndarray,
+    held_out: np.ndarray,
     itself: np.ndarray,
     name: str,
     check: Check,
-) -> Found:
+) -> Comparison:
     with progress(0, len(real.train), unit="image", desc=f"by {name}") as bar:
 
         def tell(done: int, total: int) -> None:
             check()
             bar.update(done - bar.n)
 
-        def checked(rows: np.ndarray) -> np.ndarray:
+        def checking(rows: np.ndarray) -> np.ndarray:
             parts = []
-            for start in range(0, len(rows), _UNCHECKED):
+            for start in range(0, len(rows), _CHECK_EVERY):
                 check()
-                parts.append(np.asarray(features(rows[start : start + _UNCHECKED])))
+                parts.append(np.asarray(features(rows[start : start + _CHECK_EVERY])))
             return np.concatenate(parts)
 
         nearest = metrics.nearest(
             real.train,
-            np.concatenate([fakes, held]),
+            np.concatenate([fakes, held_out]),
             config.nearest,
-            features=checked,
+            features=checking,
             itself=np.concatenate([np.full(len(fakes), -1), itself]),
             tell=tell,
         )
@@ -171,22 +173,22 @@ def _find(
         metrics.Nearest(*(z[some] for z in nearest))
         for some in (slice(count), slice(count, None))
     )
-    compared = metrics.nearness(ours.distances[:, 0], theirs.distances[:, 0], seed=config.seed)
-    return Found(ours, theirs, compared)
+    nearness = metrics.nearness(ours.distances[:, 0], theirs.distances[:, 0], seed=config.seed)
+    return Comparison(ours, theirs, nearness)
 
 
-def passed(found: Found) -> np.ndarray:
+def held_out_shares(comparison: Comparison) -> np.ndarray:
     """Return, per sample, the share of held-out images that are nearer to a real image."""
-    held = np.sort(found.held_out.distances[:, 0])
-    return np.searchsorted(held, found.samples.distances[:, 0]) / len(held)
+    distances = np.sort(comparison.held_out.distances[:, 0])
+    return np.searchsorted(distances, comparison.samples.distances[:, 0]) / len(distances)
 
 
-def _write_table(path: Path, found: Mapping[str, Found]) -> None:
+def _write_table(path: Path, comparisons: Mapping[str, Comparison]) -> None:
     rows = []
-    shares = {name: passed(x) for name, x in found.items()}
-    for number in range(len(next(iter(found.values())).samples.rows)):
+    shares = {name: held_out_shares(x) for name, x in comparisons.items()}
+    for number in range(len(next(iter(comparisons.values())).samples.rows)):
         row: dict[str, Any] = {"sample": number}
-        for name, x in found.items():
+        for name, x in comparisons.items():
             word = name.replace(" ", "_")
             row[f"nearest_by_{word}"] = int(x.samples.rows[number, 0])
             row[f"distance_by_{word}"] = f"{x.samples.distances[number, 0]:.6g}"
@@ -199,12 +201,12 @@ def _write_pages(
     folder: Path,
     config: Config,
     real: Real,
-    found: Mapping[str, Found],
+    comparisons: Mapping[str, Comparison],
     fakes: np.ndarray,
-    held: np.ndarray,
+    held_out: np.ndarray,
 ) -> None:
     """Write two pictures: the first samples, and the samples that are nearest of all."""
-    shares = {name: passed(x) for name, x in found.items()}
+    shares = {name: held_out_shares(x) for name, x in comparisons.items()}
     count = min(config.neighbours or 1, len(fakes))
     suspicious = np.argsort(np.min(list(shares.values()), axis=0), kind="stable")[:count]
     scale = max(1, _TILE // fakes.shape[1])
@@ -218,17 +220,23 @@ def _write_pages(
 
     def label(number: int) -> str:
         words = [f"sample {number}"]
-        return "\n".join(words + [f"{shares[name][number]:.0%} by {name}" for name in found])
+        return "\n".join(
+            words + [f"{shares[name][number]:.0%} by {name}" for name in comparisons]
+        )
 
-    headers = ", ".join(f"{config.nearest} by {name}" for name in found)
-    for name, chosen in zip(PICTURES, (np.arange(count), suspicious), strict=True):
+    headers = ", ".join(f"{config.nearest} by {name}" for name in comparisons)
+    for name, numbers in zip(PICTURES, (np.arange(count), suspicious), strict=True):
         rows = {
-            label(int(i)): line(fakes[i], {n: x.samples.rows[i] for n, x in found.items()})
-            for i in chosen
+            label(int(i)): line(
+                fakes[i], {n: x.samples.rows[i] for n, x in comparisons.items()}
+            )
+            for i in numbers
         }
         rows |= {
-            f"held out {i}": line(held[i], {n: x.held_out.rows[i] for n, x in found.items()})
-            for i in range(min(BASELINE, len(held)))
+            f"held out {i}": line(
+                held_out[i], {n: x.held_out.rows[i] for n, x in comparisons.items()}
+            )
+            for i in range(min(BASELINE, len(held_out)))
         }
         which = "samples" if name == PICTURES[0] else "nearest samples of all"
         title = f"{which} beside the nearest real images: {headers}; % held out that are nearer"
@@ -243,8 +251,8 @@ def _share(interval: Interval) -> str:
     return f"{interval.mean:.1%} ({interval.low:.1%}, {interval.high:.1%})"
 
 
-def _lines(name: str, found: Found, real: Real) -> list[str]:
-    nearer, close = found.nearness
+def _lines(name: str, comparison: Comparison, real: Real) -> list[str]:
+    nearer, close = comparison.nearness
     return [
         f"by {name}: in {_share(nearer)} of pairs the sample is nearer to a real image than "
         f"{real.baseline} is; 50 % if both have the same distribution",

@@ -49,7 +49,7 @@ class OwnRun(NamedTuple):
         return len(self.config.combinations()) * self.config.seeds
 
 
-class Picked(NamedTuple):
+class Selection(NamedTuple):
     """Which generator of a run: lane, averaged or not, and epoch."""
 
     lane: int = 0
@@ -74,8 +74,8 @@ def content_of(path: Path) -> dict[str, Any] | None:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise _no_settings(file) from error
-    found = isinstance(content, dict) and isinstance(content.get("settings"), dict)
-    return content if found else None
+    is_run = isinstance(content, dict) and isinstance(content.get("settings"), dict)
+    return content if is_run else None
 
 
 def _no_settings(file: Path) -> InputError:
@@ -129,25 +129,25 @@ def _laboratory(path: Path, config: Any, command: str) -> str:
         return POINTS
     if config.size != _HANDWRITTEN:
         return FACES
-    channels = _written(path).get("channels")
+    channels = _own_settings(path).get("channels")
     stacked = channels == 3 if channels else STACKED in command
     return STACKED if stacked else FASHION
 
 
-def _written(path: Path) -> dict[str, Any]:
+def _own_settings(path: Path) -> dict[str, Any]:
     """Return the settings in a run's ``generator.npz``; empty if there is no such file."""
     file = path / own.FILE
     return own.settings_of(file) if file.is_file() else {}
 
 
 def image_generator(
-    run: OwnRun, picked: Picked, form: Callable[[], tuple[int, int]]
+    run: OwnRun, selection: Selection, form: Callable[[], tuple[int, int]]
 ) -> Pretrained:
     """Load a generator from an image laboratory's run.
 
     Args:
       run: The run.
-      picked: Which of its generators.
+      selection: Which of its generators.
       form: Returns the number of channels and of classes of the images; called only for a run
         without ``generator.npz``.
 
@@ -155,10 +155,10 @@ def image_generator(
       InputError: If there is no such generator, or no readable checkpoint.
     """
     config: ImageConfig = run.config
-    written = _written(run.directory)
-    if picked == Picked() and written:
+    settings = _own_settings(run.directory)
+    if selection == Selection() and settings:
         return own.load(run.directory)
-    channels, classes = (written.get("channels"), written.get("classes", 0))
+    channels, classes = (settings.get("channels"), settings.get("classes", 0))
     if channels is None:
         channels, classes = form()
     classes = classes if config.conditional else 0
@@ -169,23 +169,23 @@ def image_generator(
     def build(values):
         return images.build(config, values, channels, classes)
 
-    variables = _variables(run, picked, build, *example, *labels)
+    variables = _variables(run, selection, build, *example, *labels)
     form_of_images = {"channels": channels, "classes": classes}
     about = dataclasses.asdict(config) | form_of_images
     return own.from_variables(str(run.directory), about, variables)
 
 
-def point_variables(run: OwnRun, picked: Picked) -> Any:
+def point_variables(run: OwnRun, selection: Selection) -> Any:
     """Load the variables of a generator from a points run; arguments as for images."""
 
     def build(values):
         return points.build(run.config, values)
 
-    return _variables(run, picked, build, jax.ShapeDtypeStruct((1, 2), jnp.float32))
+    return _variables(run, selection, build, jax.ShapeDtypeStruct((1, 2), jnp.float32))
 
 
 def _variables(
-    run: OwnRun, picked: Picked, build: Callable[[dict[str, Any]], Gan], *example: Any
+    run: OwnRun, selection: Selection, build: Callable[[dict[str, Any]], Gan], *example: Any
 ) -> Any:
     """Load the variables of one lane's generator from the newest or a given checkpoint."""
     try:
@@ -194,26 +194,26 @@ def _variables(
         lanes = run.lanes
     except Exception as error:  # damaged settings can raise any error
         raise _no_settings(run.directory / "config.json") from error
-    if not 0 <= picked.lane < lanes:
+    if not 0 <= selection.lane < lanes:
         raise InputError(
-            f"--lane={picked.lane}: the lanes of {run.directory} are 0 to {lanes - 1}"
+            f"--lane={selection.lane}: the lanes of {run.directory} are 0 to {lanes - 1}"
         )
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((lanes, *x.shape), x.dtype), one)
     folder = run.directory / "checkpoints"
-    wanted = picked.epoch
-    restored = checkpoint.restore(folder, like, lambda step: wanted in (None, step))
+    epoch = selection.epoch
+    restored = checkpoint.restore(folder, like, lambda step: epoch in (None, step))
     for line in restored.damaged:
         say(f"{run.directory}: {line}")
     if restored.step is None:
-        kept = ", ".join(str(step) for step in _epochs(folder)) or "none"
-        of = "" if wanted is None else f" of epoch {wanted}"
+        epochs = ", ".join(str(step) for step in _epochs(folder)) or "none"
+        of = "" if epoch is None else f" of epoch {epoch}"
         raise InputError(
-            f"{run.directory} has no checkpoint{of} that can be read; those kept: {kept}"
+            f"{run.directory} has no checkpoint{of} that can be read; those kept: {epochs}"
         )
     if restored.step < run.config.epochs:
         say(f"{run.directory}: epoch {restored.step} of {run.config.epochs}")
-    state = restored.tree if picked.raw else averaged(restored.tree)
-    return jax.tree.map(lambda x: np.asarray(x[picked.lane]), state.generator.variables)
+    state = restored.tree if selection.raw else averaged(restored.tree)
+    return jax.tree.map(lambda x: np.asarray(x[selection.lane]), state.generator.variables)
 
 
 def _epochs(folder: Path) -> list[int]:

@@ -18,7 +18,7 @@ from jaxgan.runs.progress import counting, say
 
 LARGEST = 64  # largest side in pixels at which images of --data are compared
 _FRESH = 7  # seed of unseen cartoons: runs use seed 0, judges 101 and 102
-_MEASURED = 1000  # images to measure the units of features on
+_UNIT_COUNT = 1000  # images to measure the units of features on
 Features = Callable[[np.ndarray], Any]
 
 
@@ -69,10 +69,10 @@ def load(config: Config, source: Source) -> Real:
     else:
         run = source.run
         try:
-            loaded = data.load(run)
+            run_data = data.load(run)
         except InputError as error:
             raise InputError(f"{error}; --data gives others") from error
-        labelled, dataset = loaded.labelled, loaded.dataset
+        labelled, dataset = run_data.labelled, run_data.dataset
         count = run.config.train_size
         train, rest = dataset.images[:count], dataset.images[count:]
         held_out = _held_out(run, rest, labelled)
@@ -84,14 +84,14 @@ def load(config: Config, source: Source) -> Real:
 
 def _held_out(run: own_runs.OwnRun, rest: np.ndarray, labelled: Any) -> np.ndarray | None:
     """Return images of the same kind that the run was not trained on."""
-    if len(rest) >= _MEASURED:
+    if len(rest) >= _UNIT_COUNT:
         return rest
     if run.laboratory == own_runs.FASHION:
         return labelled.test_images
     if run.laboratory == own_runs.STACKED:
-        return stack(labelled.test_images, _MEASURED)
+        return stack(labelled.test_images, _UNIT_COUNT)
     if run.config.data == "cartoons":
-        return cartoon_faces.load(_MEASURED, _FRESH, run.config.size).images
+        return cartoon_faces.load(_UNIT_COUNT, _FRESH, run.config.size).images
     return None
 
 
@@ -116,10 +116,10 @@ def _makers(
 
 
 def _classifier(labelled: Any) -> Features:
-    return functools.partial(_classified, fashion.load_or_train(labelled).params)
+    return functools.partial(_features_of, fashion.load_or_train(labelled).params)
 
 
-def _classified(params: Any, batch: np.ndarray) -> np.ndarray:
+def _features_of(params: Any, batch: np.ndarray) -> np.ndarray:
     """Return the last hidden layer of the classifier for each channel."""
     channels = np.moveaxis(batch, -1, 1)
     single = np.ascontiguousarray(channels).reshape(-1, *batch.shape[1:3], 1)
@@ -131,8 +131,8 @@ def _pyramid(train: np.ndarray) -> Features:
 
     In pixels, coarse levels dominate, so that smooth images are near to every image.
     """
-    chosen = np.random.default_rng(0).permutation(len(train))[:_MEASURED]
-    some = pyramid.levels(train[np.sort(chosen)])
+    rows = np.random.default_rng(0).permutation(len(train))[:_UNIT_COUNT]
+    some = pyramid.levels(train[np.sort(rows)])
     units = [np.sqrt(level.var(axis=0).sum()) or 1.0 for level in some]
 
     def features(batch: np.ndarray) -> np.ndarray:

@@ -68,8 +68,8 @@ def settings(
         if text is not None and Path(text).is_file():
             content = Path(text).read_bytes()
             values[f"{name}_sha256"] = hashlib.sha256(content).hexdigest()
-    known = {"batch_size": source.batch_size, "run_sha256": source.digest}
-    return _MARK | values | known | dict(contents or {})
+    facts = {"batch_size": source.batch_size, "run_sha256": source.digest}
+    return _MARK | values | facts | dict(contents or {})
 
 
 def require_same(

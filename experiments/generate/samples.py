@@ -199,18 +199,18 @@ def _fill_folder(
     existing = set(os.listdir(folder))
     missing = [number for number, name in enumerate(names) if name not in existing]
     labels = files.label_rows(source, count)
-    listed = labels is not None and labels.ndim == 1
-    if not missing and run.summary() and not (listed and "labels.csv" not in existing):
+    has_classes = labels is not None and labels.ndim == 1
+    if not missing and run.summary() and not (has_classes and "labels.csv" not in existing):
         return False
     size, done = source.batch_size, count - len(missing)
     starts = sorted({number // size * size for number in missing})
-    written: Iterator[None] = iter(())
+    writes: Iterator[None] = iter(())
     with ThreadPoolExecutor(cores()) as pool:
         for start, batch in _batches(source, starts, count, done, pace, check):
-            list(written)  # raises an error of the batch before
+            list(writes)  # raises an error of the batch before
             paths = [folder / name for name in names[start : start + len(batch)]]
-            written = pool.map(files.write_png, paths, batch)
-        list(written)
+            writes = pool.map(files.write_png, paths, batch)
+        list(writes)
     if labels is not None and labels.ndim == 1:
         rows = [{"file": n, "label": int(x)} for n, x in zip(names, labels, strict=True)]
         write_csv(folder / "labels.csv", rows)

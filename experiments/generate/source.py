@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from experiments.generate import data, own_runs
 from experiments.generate.config import WEIGHTS, Config
-from experiments.generate.own_runs import OwnRun, Picked
+from experiments.generate.own_runs import OwnRun, Selection
 from jaxgan import convert
 from jaxgan.convert import options, sampling
 from jaxgan.convert.generator import Pretrained
@@ -75,30 +75,30 @@ def open_source(config: Config, mesh: Mesh | None) -> Source:
     """
     path = Path(config.run)
     run = own_runs.read(path) if path.is_dir() else None
-    picked = _picked(config, run)
+    selection = _selection(config, run)
     if run is not None and run.laboratory == own_runs.POINTS:
-        return _of_points(config, run, picked)
+        return _of_points(config, run, selection)
     if run is not None:
-        generator = own_runs.image_generator(run, picked, lambda: data.form_of(run))
+        generator = own_runs.image_generator(run, selection, lambda: data.form_of(run))
     else:
         settings = None if config.settings is None else options.read_settings(config.settings)
         generator = convert.load(config.run, say, weights=config.weights, settings=settings)
     return _of_images(config, run, generator, mesh)
 
 
-def _picked(config: Config, run: OwnRun | None) -> Picked:
+def _selection(config: Config, run: OwnRun | None) -> Selection:
     if run is None:
         for name in ("lane", "epoch"):
             if getattr(config, name) != getattr(Config, name):
                 raise InputError(
                     f"--{name} is for runs of jaxgan's laboratories, and {config.run} is none"
                 )
-        return Picked()
+        return Selection()
     if config.weights not in (None, *WEIGHTS):
         raise InputError(f"--weights={config.weights}: of a run must be average or raw")
     if config.settings is not None:
         raise InputError("--settings has no meaning for a run, which has its own")
-    return Picked(config.lane, config.weights == "raw", config.epoch)
+    return Selection(config.lane, config.weights == "raw", config.epoch)
 
 
 def _of_images(
@@ -112,8 +112,8 @@ def _of_images(
     labels = _labels(config, generator)
     if labels is not None:
         generator = generator.with_labels(labels)
-    shared = devices.for_batches(1, mesh, 0)
-    generator = dataclasses.replace(generator, mesh=shared)
+    batch_mesh = devices.for_batches(1, mesh, 0)
+    generator = dataclasses.replace(generator, mesh=batch_mesh)
     side = generator.resolution
     size = config.batch_size or min(_MOST_AT_ONCE, max(1, _PIXELS // side**2))
     return Source(
@@ -121,7 +121,7 @@ def _of_images(
         shape=(side, side, sampling.channels_of(generator)),
         dtype=np.dtype(np.uint8),
         finish=lambda batch: batch,
-        batch_size=size + -size % (shared.size if shared else 1),
+        batch_size=size + -size % (batch_mesh.size if batch_mesh else 1),
         digest=_digest(generator.params),
         dim=generator.z_dim,
         generator=generator,
@@ -145,7 +145,7 @@ def _labels(config: Config, generator: Pretrained) -> np.ndarray | None:
     return np.arange(generator.num_labels)
 
 
-def _of_points(config: Config, run: OwnRun, picked: Picked) -> Source:
+def _of_points(config: Config, run: OwnRun, selection: Selection) -> Source:
     for name, reason in (
         ("truncation", "has no codes w to truncate"),
         ("label", "takes no label"),
@@ -153,7 +153,7 @@ def _of_points(config: Config, run: OwnRun, picked: Picked) -> Source:
     ):
         if getattr(config, name) != getattr(Config, name):
             raise InputError(f"--{name}: a generator of points {reason}")
-    variables = own_runs.point_variables(run, picked)
+    variables = own_runs.point_variables(run, selection)
     real, units = data.points_of(run, config.lane)
     settings, network = run.config, mlp.Generator(run.config.generator_widths)
 
@@ -161,11 +161,11 @@ def _of_points(config: Config, run: OwnRun, picked: Picked) -> Source:
     def apply(variables, z):
         return network.apply(variables, z)
 
-    placed = jax.device_put(variables)
+    device_variables = jax.device_put(variables)
 
     def draw(start, count):
         z = sampling.latents(config.seed, start, count, settings.latent_dim, settings.latent)
-        return apply(placed, z)
+        return apply(device_variables, z)
 
     return Source(
         draw=draw,

@@ -155,8 +155,8 @@ def _require_different(images: np.ndarray) -> None:
 def _check(config: Config, dataset: Dataset) -> None:
     pair = lookup("model", config.model, PAIRS)
     sizes = ", ".join(map(str, pair.sizes))
-    allowed = f"its networks make images of {sizes} pixels, and these have {config.size}"
-    require(config, config.size in pair.sizes, "model", allowed)
+    text = f"its networks make images of {sizes} pixels, and these have {config.size}"
+    require(config, config.size in pair.sizes, "model", text)
     limits = {"width": 1024, "train_size": len(dataset.images)}
     if config.critic_width is not None:
         limits["critic_width"] = 1024
@@ -164,15 +164,15 @@ def _check(config: Config, dataset: Dataset) -> None:
         limits["epoch_size"] = config.train_size
     checks.require_whole(config, limits)
     for name, norms in (("norm", NORMS), ("critic_norm", pair.critic_norms)):
-        allowed = f"must be one of {', '.join(norms)}"
-        require(config, getattr(config, name) in norms, name, allowed)
-    allowed = ", ".join(norm for norm in pair.critic_norms if norm != "batch")
+        text = f"must be one of {', '.join(norms)}"
+        require(config, getattr(config, name) in norms, name, text)
+    text = ", ".join(norm for norm in pair.critic_norms if norm != "batch")
     require(
         config,
         config.penalty == "none" or config.critic_norm != "batch",
         "critic_norm",
         f"the penalty {config.penalty!r} is per example, and batch norm mixes examples; "
-        f"choose from {allowed}",
+        f"choose from {text}",
     )
     if config.conditional:
         _check_labels(config, dataset)

@@ -38,20 +38,22 @@ def show(
 def describe(config: Config, dataset: Dataset, machine: Machine) -> str:
     """Describe what each device holds, and the communication per step."""
     lanes = len(lanes_of(config).seed)
-    shared = shared_by(config, lanes, machine)
-    count = (shared or machine.mesh or devices.make_mesh()).size
+    batch_mesh = shared_by(config, lanes, machine)
+    count = (batch_mesh or machine.mesh or devices.make_mesh()).size
     state = _shapes(config, dataset)
     images = dataset.images[: config.train_size]
-    kept = f"all images ({_spell(images.nbytes)})"
+    data_text = f"all images ({_spell(images.nbytes)})"
     if machine.streams(images):
-        kept = f"some batches of the {_spell(images.nbytes)} of images, which stay on the host,"
+        data_text = (
+            f"some batches of the {_spell(images.nbytes)} of images, which stay on the host,"
+        )
     arrays = jax.tree.leaves(state.replace(key=state.step))
     size = _spell(sum(x.size * x.dtype.itemsize for x in arrays))
-    if not shared:
-        used = min(count, lanes)
-        lanes_of_one = _plural(-(-lanes // used), "lane")
+    if not batch_mesh:
+        active = min(count, lanes)
+        lanes_of_one = _plural(-(-lanes // active), "lane")
         return (
-            f"devices={used}: {lanes_of_one} on each, at most; each holds {kept} and "
+            f"devices={active}: {lanes_of_one} on each, at most; each holds {data_text} and "
             f"a state of {size} for every lane; nothing passes between devices"
         )
     sums = traffic(
@@ -59,7 +61,7 @@ def describe(config: Config, dataset: Dataset, machine: Machine) -> str:
     )
     return (
         f"devices={count}: {config.batch_size // count} of the {config.batch_size} images of a "
-        f"batch on each; each holds {kept} and {_plural(lanes, 'state')} of {size}; "
+        f"batch on each; each holds {data_text} and {_plural(lanes, 'state')} of {size}; "
         f"in a step of a lane they sum {_spell(sums.gradients)} of gradients and "
         f"{_spell(sums.statistics)} of batch statistics"
     )

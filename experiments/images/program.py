@@ -137,7 +137,7 @@ def make_program(
       machine: Devices, and where the images are kept.
     """
     images = dataset.images[: config.train_size]
-    real_spread = _spread(to_float(jnp.asarray(images[:SPREAD_IMAGES])))
+    real_spread = _spread_of(to_float(jnp.asarray(images[:SPREAD_IMAGES])))
     few = _few(images)
     real_distinct = distinctness(to_float(jnp.asarray(few))) if len(few) else None
 
@@ -147,12 +147,12 @@ def make_program(
     def measure(gan, state, lane):
         z = latents(draw_key(state.key, EVALUATE), SPREAD_SAMPLES, config.latent_dim)
         fake = gan.sample(state, z, labels)
-        metrics = {"spread": _spread(fake) / real_spread}
+        metrics = {"spread": _spread_of(fake) / real_spread}
         if real_distinct is not None:
             metrics["distinct"] = distinctness(fake[: len(few)]) / real_distinct
         return metrics
 
-    shared = shared_by(config, len(lanes.seed), machine)
+    batch_mesh = shared_by(config, len(lanes.seed), machine)
     return program.make_program(
         lambda lane: build(config, lane.values, images.shape[-1], len(dataset.classes)),
         lanes._replace(values=settings.with_updates(config, lanes.values)),
@@ -163,15 +163,15 @@ def make_program(
         vary=flip if config.flip else None,
         labels=_labels(config, dataset),
         measure=measure,
-        mesh=shared or machine.mesh,
-        share_batches=shared is not None,
+        mesh=batch_mesh or machine.mesh,
+        share_batches=batch_mesh is not None,
         stream=machine.streams(images),
         epoch_size=config.epoch_size,
         compiler_options=compiler_options(),
     )
 
 
-def _spread(images: jax.Array) -> jax.Array:
+def _spread_of(images: jax.Array) -> jax.Array:
     return jnp.sqrt(images.var(axis=0).mean())
 
 
@@ -182,10 +182,10 @@ def _few(images: np.ndarray) -> np.ndarray:
     would then repeat images.
     """
     count = min(SPREAD_SAMPLES, len(images) // 4)
-    chosen = images[np.random.default_rng(0).permutation(len(images))[: 2 * count]]
-    _, first = np.unique(chosen.reshape(len(chosen), -1), axis=0, return_index=True)
-    enough = count >= 8 and len(first) > 0.9 * len(chosen)
-    return chosen[np.sort(first)[: count * enough]]
+    sample = images[np.random.default_rng(0).permutation(len(images))[: 2 * count]]
+    _, first = np.unique(sample.reshape(len(sample), -1), axis=0, return_index=True)
+    enough = count >= 8 and len(first) > 0.9 * len(sample)
+    return sample[np.sort(first)[: count * enough]]
 
 
 class LatentSet(enum.IntEnum):

@@ -31,7 +31,7 @@ from jaxgan.training.gan import GanState
 BEST = "generator_best.npz"
 FEWEST = 2
 _AT_ONCE = 1000  # images per call, and per line of progress
-_UNCHECKED = 20  # images between two checks for signals
+_CHECK_EVERY = 20  # images between two checks for signals
 _SECONDS = 0.12  # seconds per image on two idle cores
 _NAMES = ("fid", "kid", "kid_deviation")
 
@@ -161,10 +161,10 @@ class Judge:
         parts = []
         with Forecast(costs, count, "image", f"thousand {kind} images") as forecast:
             for start, end in zip(starts, ends, strict=True):
-                drawn = draw(start, end)
-                for first in range(0, len(drawn), _UNCHECKED):
+                batch = draw(start, end)
+                for first in range(0, len(batch), _CHECK_EVERY):
                     self.check()
-                    few = drawn[first : first + _UNCHECKED]
+                    few = batch[first : first + _CHECK_EVERY]
                     parts.append(np.asarray(self._extract(few)))
                 if len(costs) > 1:
                     forecast.next()
@@ -202,9 +202,9 @@ class Records:
         rows = [self.lane(lane)[epoch] for lane in range(lanes)]
         values: dict[str, Any] = {name: [row[name] for row in rows] for name in _NAMES}
         values |= {f"fid_{name}": value for name, value in self._key.items()}
-        measured = self.lane(0).values()
-        if len(measured) > 1:
-            best = min(measured, key=lambda row: row["fid"])
+        epochs = self.lane(0).values()
+        if len(epochs) > 1:
+            best = min(epochs, key=lambda row: row["fid"])
             values |= {"fid_best": best["fid"], "fid_best_epoch": best["epoch"]}
         return values
 

@@ -273,11 +273,11 @@ def show(summaries: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of summaries: means over lanes."""
     if not summaries:
         return
-    skipped = ("lanes", "first_step_s", "train_s")
+    hidden = ("lanes", "first_step_s", "train_s")
     columns = [
         name
         for name, value in summaries[0].items()
-        if name not in skipped and not isinstance(value, Mapping)
+        if name not in hidden and not isinstance(value, Mapping)
     ]
     rows = [columns]
     for summary in summaries:

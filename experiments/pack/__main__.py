@@ -41,19 +41,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError("which folder or archive of images?")
         with progress.counting("image") as tell:
 
-            def told(done: int, total: int) -> None:
+            def report(done: int, total: int) -> None:
                 check()
                 tell(done, total)
 
             packed = image_folder.pack(
-                line.arguments[0], Options(**read()).size, processes=True, tell=told
+                line.arguments[0], Options(**read()).size, processes=True, tell=report
             )
         for text in packed.lines:
             progress.say(text)
         for name, reason in packed.skipped:
             progress.say(f"{name}: {reason}")
-        found = shlex.join([f"--data={line.arguments[0]}", f"--size={packed.images.shape[1]}"])
-        progress.say(f"next: python -m experiments.faces {found}")
+        next_flags = shlex.join(
+            [f"--data={line.arguments[0]}", f"--size={packed.images.shape[1]}"]
+        )
+        progress.say(f"next: python -m experiments.faces {next_flags}")
         print(getattr(packed.images, "filename", "not kept: the cache cannot be written"))
 
     return line.run(command, argv)

@@ -17,7 +17,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 
-from experiments import STARTED
+from experiments import START_TIME
 from experiments.common import ending, flags, training_flags
 from experiments.points import modes, tables
 from experiments.points.config import DEFAULTS, TEXTS, Config, configure
@@ -61,8 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = training_flags.default_name(overrides, variant)
         directory = line.run_directory(f"{name}-live" if options.live else name)
         if options.live:
-            given = {"fresh": line.shared.fresh} | dataclasses.asdict(extras)
-            config = live.check(configs, given, options.port)
+            extra_flags = {"fresh": line.shared.fresh} | dataclasses.asdict(extras)
+            config = live.check(configs, extra_flags, options.port)
             if not line.shared.dry_run:
                 line.start()
                 live.serve(config, cloud, directory, options.port, check)
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fresh=line.shared.fresh,
             **extras.options,
             check=check,
-            began=STARTED,
+            began=START_TIME,
         )
         tables.show(rows)
         if extras.export:

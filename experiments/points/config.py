@@ -190,12 +190,12 @@ def resolve(
     return common_settings.require_distinct(configs), list(dict.fromkeys(notes))
 
 
-def _fit(settings: dict[str, Any], given: Mapping[str, Any]) -> list[str]:
+def _fit(settings: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
     """Adapt default batch sizes, and epochs of Wasserstein variants, to few points."""
     size, batch = settings["train_size"], settings["batch_size"]
     steps = max(1, settings["critic_steps"])
-    notes = common_settings.fit_batch(settings, given, "points")
-    longer = settings["variant"].startswith("wgan") and not given.keys() & _PACE
+    notes = common_settings.fit_batch(settings, overrides, "points")
+    longer = settings["variant"].startswith("wgan") and not overrides.keys() & _PACE
     if not longer or batch < 1 or size < steps:
         return notes
     usual = steps_per_epoch(USUAL_SIZE, batch, steps)

@@ -24,7 +24,7 @@ RESULTS = ("floor", *(f"{name}{suffix}" for name in _MEASURES for suffix in ("",
 def evaluate(
     lanes: Lane,
     cloud: points.PointCloud,
-    generated: Sequence[Any],
+    draws: Sequence[Any],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Measure final samples ``[S, DRAWS, N, 2]``, given in units of training.
 
@@ -37,7 +37,7 @@ def evaluate(
       ``generated`` and ``generated_ema`` as ``[S, N, 2]``, and the seed and traced settings
       of every lane.
     """
-    versions = dict(zip(("", "_ema"), generated, strict=True))
+    versions = dict(zip(("", "_ema"), draws, strict=True))
 
     def measure(index: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         lane = at(lanes, index)
@@ -50,22 +50,22 @@ def evaluate(
             samples[f"generated{suffix}"] = fake = clouds[0]
             distance = fit_ratio.mean_distance(clouds, lane.reference)
             test = kernels.energy_test(fake, lane.reference, seed=seed)
-            classified = classify(clouds, lane.train, lane.reference, seed)
+            classifier = classify(clouds, lane.train, lane.reference, seed)
             result |= {
                 f"w1{suffix}": distance,
                 f"fit_ratio{suffix}": distance / floor if floor else math.inf,
                 f"energy{suffix}": test.distance,
                 f"p_value{suffix}": test.p_value,
-                f"classifier_accuracy{suffix}": classified.accuracy,
-                f"classifier_p_value{suffix}": classified.p_value,
+                f"classifier_accuracy{suffix}": classifier.accuracy,
+                f"classifier_p_value{suffix}": classifier.p_value,
             }
             if cloud.modes is not None:
-                pooled = clouds.reshape(-1, 2)[:MODE_SAMPLES]
-                reached = coverage.coverage(pooled, cloud.modes, cloud.radius)
+                rows = clouds.reshape(-1, 2)[:MODE_SAMPLES]
+                modes = coverage.coverage(rows, cloud.modes, cloud.radius)
                 result |= {
-                    f"modes{suffix}": reached.modes,
-                    f"quality{suffix}": reached.quality,
-                    f"reverse_kl{suffix}": reached.reverse_kl,
+                    f"modes{suffix}": modes.modes,
+                    f"quality{suffix}": modes.quality,
+                    f"reverse_kl{suffix}": modes.reverse_kl,
                 }
         return result, samples
 
@@ -104,15 +104,15 @@ def classify(
       seed: Seed of the test.
     """
     half = len(clouds) // 2
-    learned, tested = (x.reshape(-1, 2) for x in (clouds[:half], clouds[half:]))
-    known = learned, train[: len(learned)]
-    return two_sample.classifier_test(tested, reference, train=known, seed=seed)
+    fit_points, test_points = (x.reshape(-1, 2) for x in (clouds[:half], clouds[half:]))
+    train_set = fit_points, train[: len(fit_points)]
+    return two_sample.classifier_test(test_points, reference, train=train_set, seed=seed)
 
 
 def finite_lanes(history: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Return which lanes are finite in the last record: ``[S]``."""
-    watched = ("critic_loss", "generator_loss", "spread")
-    finite = ~np.any([[x is None for x in history[-1][name]] for name in watched], axis=0)
+    names = ("critic_loss", "generator_loss", "spread")
+    finite = ~np.any([[x is None for x in history[-1][name]] for name in names], axis=0)
     return np.asarray(finite)
 
 

@@ -11,7 +11,7 @@ from jaxgan.data import points
 from jaxgan.data.points import Units
 from jaxgan.metrics import clusters, fit_ratio, transport
 
-MAX_COMPARED = 2000  # most points in an exact transport problem, whose cost is cubic
+MAX_POINTS = 2000  # most points in an exact transport problem, whose cost is cubic
 DIRECTIONS = 16  # projections of a sliced distance
 
 
@@ -44,13 +44,13 @@ def start(config: Config, cloud: np.ndarray, seed: int) -> Lane:
     """Split the points ``[N, 2]`` by seed and measure them."""
     train, test = points.split(cloud, config.train_size, seed)
     units = points.units_of(train, standardize=config.standardize)
-    reference = test[: min(len(train), len(test), MAX_COMPARED)]
+    reference = test[: min(len(train), len(test), MAX_POINTS)]
     samples = fit_ratio.floor_samples(train, len(reference), seed)
-    floor = np.mean([sliced(units, sample, reference) for sample in samples])
+    floor = np.mean([sliced_distance(units, sample, reference) for sample in samples])
     return Lane(np.int32(seed), train, test, reference, units, floor, clusters.find(cloud))
 
 
-def sliced(units: Units, sample: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def sliced_distance(units: Units, sample: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Measure the sliced distance ``[]`` of two clouds ``[N, 2]`` in the data's units.
 
     The distance is in units of measures.

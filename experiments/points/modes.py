@@ -74,9 +74,9 @@ def add(
 def _read(source: str, key: str, columns: Sequence[str]) -> PointCloud:
     if source in points.POINT_CLOUDS:
         raise InputError(f"--modes={source}: must be a file of the modes' centres")
-    chosen = columns if Path(source).suffix.lower() == ".csv" else ()
+    own_columns = columns if Path(source).suffix.lower() == ".csv" else ()
     try:
-        return points.load(source, key, chosen, least=FEWEST)
+        return points.load(source, key, own_columns, least=FEWEST)
     except InputError as error:
         raise InputError(f"--modes: {error}") from error
 

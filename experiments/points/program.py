@@ -23,7 +23,7 @@ from jaxgan.training.gan import EVALUATE, Gan, averaged, draw_key
 from jaxgan.training.gan import gan as make_gan
 
 
-class Traced(NamedTuple):
+class TracedLane(NamedTuple):
     """A lane on a device; ``stretch`` and ``shift`` convert training units to measures'."""
 
     seed: Any
@@ -36,10 +36,10 @@ class Traced(NamedTuple):
     values: dict[str, Any]
 
 
-def on_device(config: Config, lanes: Lane) -> Traced:
+def on_device(config: Config, lanes: Lane) -> TracedLane:
     """Put lanes on a device, in the units of the computation."""
     units = lanes.units
-    traced = Traced(
+    traced = TracedLane(
         seed=lanes.seed,
         train=units.to_training(lanes.train),
         reference=units.to_measure(lanes.reference),
@@ -95,13 +95,13 @@ def make_program(config: Config, lanes: Lane, mesh: Mesh | None = None) -> progr
     )
 
 
-def generate(gan: Gan, state: Any, lane: Traced, number: Any = 0) -> jax.Array:
+def generate(gan: Gan, state: Any, lane: TracedLane, number: Any = 0) -> jax.Array:
     """Draw as many samples as the lane compares, ``[N, 2]`` in units of training."""
     key = draw_key(state.key, EVALUATE, number)
     return gan.sample(state, gan.latents(key, len(lane.reference)))
 
 
-def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
+def measure(gan: Gan, state: Any, lane: TracedLane) -> dict[str, jax.Array]:
     """Measure sliced distance / floor, spread / that of the data, and clusters reached."""
     directions = jnp.asarray(transport.circle_directions(DIRECTIONS))
     metrics = {}
@@ -112,12 +112,12 @@ def measure(gan: Gan, state: Any, lane: Traced) -> dict[str, jax.Array]:
         if not suffix:
             spread = jnp.sqrt(fake.var(axis=0).sum())
             metrics["spread"] = spread / jnp.sqrt(lane.reference.var(axis=0).sum())
-            reached = clusters.reached(fake, lane.clusters)
-            metrics["clusters"] = jnp.where(jnp.isfinite(spread), reached, jnp.nan)
+            count = clusters.reached(fake, lane.clusters)
+            metrics["clusters"] = jnp.where(jnp.isfinite(spread), count, jnp.nan)
     return metrics
 
 
-def final_samples(gan: Gan, state: Any, lane: Traced) -> tuple[jax.Array, jax.Array]:
+def final_samples(gan: Gan, state: Any, lane: TracedLane) -> tuple[jax.Array, jax.Array]:
     """Draw samples of the generator and its moving average, each ``[DRAWS, N, 2]``."""
 
     def draws(version):
@@ -156,7 +156,7 @@ def make_view(
     """
     units = at(lanes, 0).units
     places = jnp.asarray(units.to_training(grid), jnp.float32)
-    traced = on_device(config, lanes)
+    arrays = on_device(config, lanes)
 
     @functools.partial(jax.jit, compiler_options=program.RARELY)
     def look(state, lanes):
@@ -165,7 +165,7 @@ def make_view(
         return generate(gan, state, lane), gan.score(state, places)
 
     def view(state):
-        generated, scores = (np.asarray(x, float) for x in look(state, traced))
-        return units.to_data(generated), scores
+        samples, scores = (np.asarray(x, float) for x in look(state, arrays))
+        return units.to_data(samples), scores
 
     return view

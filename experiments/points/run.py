@@ -23,10 +23,10 @@ from jaxgan.runs.directory import write_arrays, write_csv
 
 def settings(cloud: PointCloud, config: Config) -> dict[str, Any]:
     """Identify a run by its configuration and the content of its data."""
-    known = identity(config) | {"data_sha256": points.digest(cloud.points)}
+    values = identity(config) | {"data_sha256": points.digest(cloud.points)}
     if config.modes and cloud.modes is not None:
-        known["modes_sha256"] = points.digest(cloud.modes)
-    return known
+        values["modes_sha256"] = points.digest(cloud.modes)
+    return values
 
 
 def run(
@@ -62,8 +62,8 @@ def job(config: Config, directory: Path, cloud: PointCloud) -> jobs.Job:
         )
 
     def finish(state, records, frames):
-        generated = functions.each(program.final_samples)(state)
-        results, samples = fit.evaluate(lanes, cloud, generated)
+        draws = functions.each(program.final_samples)(state)
+        results, samples = fit.evaluate(lanes, cloud, draws)
         write_arrays(directory / "samples.npz", **samples)
         program.save_generator(directory / clouds.FILE, config, lanes, state)
         pictures.draw_curves(directory / "losses.png", config, len(lanes.seed), records)
@@ -181,9 +181,9 @@ def run_all(
         cells = [cell for x, result in results.items() for cell in _cells(folders[x], result)]
         rows.extend(tables.rows(to_json(cells)))
         write_csv(directory / "summary.csv", rows)
-        done = {x: folders[x] for x, y in results.items() if not isinstance(y, Diverged)}
-        if len(cells) > 1 and done:
-            tables.draw_grid(directory / "clouds.png", done)
+        complete = {x: folders[x] for x, y in results.items() if not isinstance(y, Diverged)}
+        if len(cells) > 1 and complete:
+            tables.draw_grid(directory / "clouds.png", complete)
 
     identify = functools.partial(settings, cloud)
     jobs.run_all(folders, directory, run_one, identify, finish, fresh=fresh, check=check)
@@ -195,5 +195,5 @@ def _cells(config: Config, result: dict[str, Any] | Diverged) -> list[dict[str, 
     if not isinstance(result, Diverged):
         return result["cells"]
     lanes = config.seeds * len(config.combinations())
-    lost = {name: np.full(lanes, math.inf) for name in fit.RESULTS}
-    return fit.summarize(config, lost, np.full(lanes, False))
+    infinite = {name: np.full(lanes, math.inf) for name in fit.RESULTS}
+    return fit.summarize(config, infinite, np.full(lanes, False))

@@ -65,8 +65,8 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for (name, p_value), suffix in itertools.product(TESTS.items(), ("", "_ema")):
             values = cell["by_seed"].get(f"{p_value}{suffix}")
             if values is not None:
-                passed = sum(p is not None and p >= 0.05 for p in values)
-                row[f"{name}{suffix}"] = passed
+                passes = sum(p is not None and p >= 0.05 for p in values)
+                row[f"{name}{suffix}"] = passes
         for name in MEANS:
             values = [math.inf if x is None else x for x in cell["by_seed"].get(name, [])]
             if values:
@@ -111,10 +111,10 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
     names = [*SETTINGS, "seeds", "diverged"]
     names = [name for name in names if any(row[name] != "" for row in table)]
     digits = {"quality": 3, "modes": 1, "reverse_kl": 2, "classifier_accuracy": 2}
-    measured = [name for name in digits if any(f"{name}_mean" in row for row in table)]
+    columns = [name for name in digits if any(f"{name}_mean" in row for row in table)]
     pairs = ["difference"] if any(f"{DIFFERENCE}_mean" in row for row in table) else []
     heads = ["floor", "fit ratio", "fit ratio with ema", *pairs, "medians"]
-    heads += [name.replace("_kl", " KL").replace("_", " ") for name in measured]
+    heads += [name.replace("_kl", " KL").replace("_", " ") for name in columns]
     lines = [[*names, *heads, "like held-out", "by classifier"]]
     for row in table:
         lines.append(
@@ -125,7 +125,7 @@ def show(table: Sequence[Mapping[str, Any]]) -> None:
                 fit(row, "fit_ratio_ema"),
                 *(fit(row, DIFFERENCE, "+", without="") for _ in pairs),
                 f"{row['fit_ratio_median']:.2f}, {row['fit_ratio_ema_median']:.2f}",
-                *(both(row, name, "_mean", digits[name]) for name in measured),
+                *(both(row, name, "_mean", digits[name]) for name in columns),
                 *(both(row, name) for name in TESTS),
             ]
         )

@@ -32,7 +32,7 @@ LIMITS = {
 LEAST = {"steps": 3, "supervised_samples": supervised.FEWEST}  # 1 for the others
 
 
-FACTORISED = {
+FACTORISATION_SETTINGS = {
     "layers",
     "directions",
     "like",
@@ -44,11 +44,11 @@ FACTORISED = {
 }
 
 
-SCORED = {
+SCORE_SETTINGS = {
     *("attribute_samples", "attribute_data", "attribute_labels", "attribute_eyes", "eyes"),
     *("likeness", "supervised", "supervised_samples", "condition"),
 }
-SUPERVISED = {"supervised_samples", "condition"}
+SUPERVISED_SETTINGS = {"supervised_samples", "condition"}
 OF_PHOTOS = {"noalign", "photo_steps", "keep_photo"}
 
 
@@ -215,13 +215,13 @@ def check_flags(config: Config) -> None:
             raise InputError("--seed has no meaning with --photo: there are no random people")
         if field.name in OF_PHOTOS and not config.photo:
             raise InputError(f"--{field.name} has no meaning without --photo")
-        if field.name in FACTORISED and config.directions_file:
+        if field.name in FACTORISATION_SETTINGS and config.directions_file:
             raise InputError(f"--{field.name} has no meaning with --directions_file")
         if field.name == "space" and config.codes is None and not config.photo:
             raise InputError("--space has no meaning without --codes or --photo")
-        if field.name in SUPERVISED and not config.supervised:
+        if field.name in SUPERVISED_SETTINGS and not config.supervised:
             raise InputError(f"--{field.name} has no meaning without --supervised")
-        if field.name in SCORED and not config.attributes:
+        if field.name in SCORE_SETTINGS and not config.attributes:
             raise InputError(f"--{field.name} has no meaning without --attributes")
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.sefa.config import SUPERVISED, Config
+from experiments.sefa.config import SUPERVISED_SETTINGS, Config
 from jaxgan import sefa
 from jaxgan.convert.generator import Pretrained
 from jaxgan.data import image_folder
 from jaxgan.data.labels import read_labels
-from jaxgan.judges.attributes import PACKED
+from jaxgan.judges.attributes import PACK_SIZE
 from jaxgan.judges.oracles import Oracle
 
 
@@ -46,12 +46,14 @@ def settings(
         digest.update(Path(config.settings).read_bytes())
         values["settings_sha256"] = _digest(np.fromfile(config.settings, np.uint8))
     if config.attribute_data is not None and config.attribute_labels is not None:
-        images = image_folder.pack(config.attribute_data, PACKED)  # as the oracle does
+        images = image_folder.pack(config.attribute_data, PACK_SIZE)  # as the oracle does
         values["attribute_data_sha256"] = images.key
         names, words, answers = read_labels(config.attribute_labels)
         values["attribute_labels_sha256"] = _digest(np.array(names), np.array(words), answers)
     values["content"] = digest.hexdigest()[:16]
-    idle = {"batch_size"} | (set() if config.supervised else {"supervised", *SUPERVISED})
+    idle = {"batch_size"} | (
+        set() if config.supervised else {"supervised", *SUPERVISED_SETTINGS}
+    )
     idle |= set() if config.attributes else {"likeness"}
     return {name: value for name, value in values.items() if name not in idle}
 

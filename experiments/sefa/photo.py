@@ -22,7 +22,7 @@ from jaxgan.runs import progress
 from jaxgan.sefa import invert
 
 PICTURES = 5  # pictures of the search for a person, including the last
-SHOWN = 128  # side of each in pixels
+PICTURE_SIZE = 128  # side of each in pixels
 SOURCE = "found in photographs"  # source of the samples, for the page
 WIDE = 8  # shortest side of a photograph with --noalign, pixels
 
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 Framer = Callable[[np.ndarray, Say], np.ndarray]
 
 
-class Found(NamedTuple):
+class People(NamedTuple):
     """The people that were found.
 
     Attributes:
@@ -84,15 +84,15 @@ def targets(config: Config, generator: Pretrained) -> np.ndarray:
     """
     invert.space_of(generator, config.space)
     paths = photographs.listed(config.photo)
-    frame, found = framer(generator, config.noalign), []
+    frame, images = framer(generator, config.noalign), []
     for path in paths:
         try:
-            found.append(frame(photographs.read(path), functools.partial(_say, path)))
+            images.append(frame(photographs.read(path), functools.partial(_say, path)))
         except InputError as error:
-            named = str(error).startswith(f"{path}: ")
-            raise error if named else InputError(f"{path}: {error}") from error
+            has_path = str(error).startswith(f"{path}: ")
+            raise error if has_path else InputError(f"{path}: {error}") from error
     fetch_features()
-    return np.stack(found)
+    return np.stack(images)
 
 
 def _say(path: Path, line: str) -> None:
@@ -115,7 +115,7 @@ def find(
     generator: Pretrained,
     pictures: np.ndarray,
     check: Callable[[], None],
-) -> Found:
+) -> People:
     """Find the people in pictures; ``codes.npz`` stores each, so that a run can resume.
 
     Args:
@@ -126,9 +126,9 @@ def find(
       check: Called where it is safe to stop; it may raise.
     """
     path = directory / "codes.npz"
-    codes, errors = _kept(path, generator, len(pictures))
+    codes, errors = _read_codes(path, generator, len(pictures))
     if len(codes) == len(pictures):
-        return Found(np.stack(codes), np.array(errors))
+        return People(np.stack(codes), np.array(errors))
     steps, done = config.photo_steps, len(codes)
     search = invert.inverter(
         generator,
@@ -153,7 +153,7 @@ def find(
             progress.say(f"photo {number}: found, with an error of {result.error:.3f}")
             _draw(directory / f"photo_{number}.png", way, picture, config.keep_photo)
             _keep(path, generator, codes, errors)
-    return Found(np.stack(codes), np.array(errors))
+    return People(np.stack(codes), np.array(errors))
 
 
 def beside(images: np.ndarray, pictures: np.ndarray) -> np.ndarray:
@@ -172,14 +172,14 @@ def names(config: Config, count: int) -> list[str]:
     """Return the names of the people on the page; the photographs come last."""
     if not config.photo:
         return [f"sample {i + 1}" for i in range(count)]
-    found = count // (1 + config.keep_photo)
-    people = [f"photo {i + 1}, found" for i in range(found)]
-    return people + [f"photo {i + 1}, as it is" for i in range(count - found)]
+    searches = count // (1 + config.keep_photo)
+    people = [f"photo {i + 1}, found" for i in range(searches)]
+    return people + [f"photo {i + 1}, as it is" for i in range(count - searches)]
 
 
 def _draw(path: Path, way: list[np.ndarray], picture: np.ndarray, keep: bool) -> None:
     images = [*way, picture] if keep else way
-    size = min(SHOWN, len(picture))
+    size = min(PICTURE_SIZE, len(picture))
     small = np.stack(
         [np.asarray(Image.fromarray(image).resize((size, size))) for image in images]
     )
@@ -195,7 +195,9 @@ def _keep(
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _kept(path: Path, generator: Pretrained, most: int) -> tuple[list[np.ndarray], list[float]]:
+def _read_codes(
+    path: Path, generator: Pretrained, most: int
+) -> tuple[list[np.ndarray], list[float]]:
     """Return the people that an earlier start of the run found."""
     try:
         arrays = npz.read(path)

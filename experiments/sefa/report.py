@@ -68,17 +68,17 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 def facts(entry: dict[str, Any]) -> dict[str, str]:
     """Return the page's facts about a direction from its entry in the report."""
-    shown = {"measured": entry["measured"]} if "measured" in entry else {}
-    shown["faces seen when moved"] = f"{entry['seen']:.0%}"
+    rows = {"measured": entry["measured"]} if "measured" in entry else {}
+    rows["faces seen when moved"] = f"{entry['seen']:.0%}"
     if entry["name"]:
-        shown |= {"towards +": entry["plus"], "towards -": entry["minus"]}
+        rows |= {"towards +": entry["plus"], "towards -": entry["minus"]}
     strongest = sorted(entry["shifts"], key=lambda row: -abs(row["in_sd"] or 0))[:3]
     for row in strongest:
         ends = " … ".join(_text(row[at]["mean"]) for at in ("first", "still", "last"))
-        shown[f"{row['attribute']}, {row['unit']}"] = ends
+        rows[f"{row['attribute']}, {row['unit']}"] = ends
     if entry["likeness"]:
-        shown["likeness at both ends"] = _likeness(entry["likeness"])
-    return shown
+        rows["likeness at both ends"] = _likeness(entry["likeness"])
+    return rows
 
 
 def show(report: dict[str, Any], names: Sequence[str]) -> None:
@@ -105,20 +105,20 @@ def _text(number: float | None, form: str = ".3g") -> str:
 
 def of_direction(summary: Mapping[str, Any], k: int) -> dict[str, str]:
     """Return the page's facts about a direction."""
-    told = supervise.facts(dict(summary), k)
+    rows = supervise.facts(dict(summary), k)
     if summary["share"][k]:
-        told["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
-    told |= {
+        rows["share of the spectrum"] = f"{100 * summary['share'][k]:.2g} %"
+    rows |= {
         "image change per unit of code": f"{summary['change_per_unit'][k]:.3f}",
         "smoothness": f"{summary['smoothness'][k]:.2f}",
     }
     if abs(summary["unit"][k] - 1) > 1e-6:
-        told["one unit"] = f"{summary['unit'][k]:.3g} of code"
+        rows["one unit"] = f"{summary['unit'][k]:.3g} of code"
     if summary["layers"][k]:
         strongest = ", ".join(map(str, summary["strongest_layers"][k]))
-        told |= {"layers": summary["layers"][k], "strongest in": strongest}
+        rows |= {"layers": summary["layers"][k], "strongest in": strongest}
     scores = summary["attributes"]
     entry = scores["directions"][k] if scores else summary["known"][k]
     if entry:
-        told = facts(entry) | told
-    return told
+        rows = facts(entry) | rows
+    return rows

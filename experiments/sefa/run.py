@@ -19,12 +19,12 @@ from jaxgan.runs import progress
 from jaxgan.sefa import files, known, measure, naming, render, scoring
 from jaxgan.sefa.page import Row, page
 
-CALIBRATED = 5  # codes to measure the length of an image unit with
+UNIT_CODES = 5  # codes to measure the length of an image unit with
 # Folded into a seed for these codes. No seed, and no other use, has this number.
 _CALIBRATION = 2**31 + 2
-SCORED = 5  # distances to score a person at, including 0
+SCORE_STEPS = 5  # distances to score a person at, including 0
 MAX_BYTES = 2**29  # most bytes of all images
-_SHOWN = {  # entries of a summary to show
+_SUMMARY = {  # entries of a summary to show
     *("name", "share", "change_per_unit", "smoothness", "layers", "strongest_layers"),
     *("flavour", "resolution", "attributes"),
 }
@@ -78,9 +78,9 @@ def people_of(config: Config, generator: Pretrained) -> np.ndarray:
 def calibration_codes(config: Config, generator: Pretrained, codes: np.ndarray) -> np.ndarray:
     """Return codes to measure an image unit: other people, or the first ones of a file."""
     if config.codes is not None:
-        return codes[:CALIBRATED]
+        return codes[:UNIT_CODES]
     key = jax.random.fold_in(jax.random.key(config.seed), _CALIBRATION)
-    return sefa.draw_codes(generator, key, CALIBRATED, **config.truncation_options)
+    return sefa.draw_codes(generator, key, UNIT_CODES, **config.truncation_options)
 
 
 def run(
@@ -124,7 +124,7 @@ def run(
         units = _units(config, generator, directions, people, check)
     with runs.Run(directory, identity, fresh=fresh) as record:
         summary = record.summary()
-        if summary and summary.keys() >= _SHOWN:
+        if summary and summary.keys() >= _SUMMARY:
             progress.say(f"{directory}: already complete")
             return summary
         if units is None:  # the summary is damaged
@@ -136,15 +136,15 @@ def run(
         if fits:
             units = _units(config, generator, directions, people, check)
         files.save(directory / "directions.npz", directions, names)
-        distances = _steps(config.distance, SCORED)
+        distances = _steps(config.distance, SCORE_STEPS)
         scores = report.scores(config, directory, audience, directions, units, distances)
         entries = scores["directions"] if scores else known.recognise(directions)
         names = naming.titles(names, directions.layers, known.names(entries))
-        found = (
+        search = (
             photo.find(config, directory, generator, people, check) if config.photo else None
         )
-        codes = people if found is None else found.codes
-        if found is None:
+        codes = people if search is None else search.codes
+        if search is None:
             own = photo.code_arrays(generator, codes)
             np.savez(directory / "codes.npz", allow_pickle=False, **own)
         distances = _steps(config.distance, config.steps)
@@ -153,12 +153,12 @@ def run(
             generator, codes, directions, away, config.size, config.batch_size, check
         )
         summary = {
-            **_measured(generator, directions, names, images, away),
+            **_measures(generator, directions, names, images, away),
             "unit": units,
             "attributes": scores,
             "supervised": fits,
             "known": None if scores else entries,
-            **({} if found is None else {"photo_errors": found.errors}),
+            **({} if search is None else {"photo_errors": search.errors}),
         }
         check()
         images = render.add_places(
@@ -196,7 +196,7 @@ def _steps(distance: float, count: int) -> np.ndarray:
     return distances
 
 
-def _measured(
+def _measures(
     generator: Pretrained,
     directions: sefa.Directions,
     names: Sequence[str],

@@ -33,15 +33,15 @@ def attributes(config: Config, judges: Sequence[Oracle]) -> list[str]:
     Raises:
       InputError: If an oracle scores no such attribute.
     """
-    known = [attribute.name for judge in judges for attribute in judge.attributes]
+    available = [attribute.name for judge in judges for attribute in judge.attributes]
     if config.supervised == (ALL,):
-        return known
+        return available
     names = list(dict.fromkeys(" ".join(name.split()) for name in config.supervised))
-    strange = next((name for name in names if name not in known), None)
+    strange = next((name for name in names if name not in available), None)
     if strange is not None:
         raise InputError(
             f"--supervised={','.join(config.supervised)}: {strange!r} is none of what the "
-            f"oracles score: {', '.join(known)}, or all"
+            f"oracles score: {', '.join(available)}, or all"
         )
     return names
 
@@ -60,36 +60,36 @@ def extend(
     Raises:
       InputError: If there are too few people with a face.
     """
-    chosen = attributes(config, audience.judges)
-    if not chosen:
+    targets = attributes(config, audience.judges)
+    if not targets:
         return directions, tuple(names), None
     generator = audience.generator
     layers = tuple(sorted({layer for group in directions.layers for layer in group}))
     codes, scores = people(config, directory, audience, layers)
-    known = [attribute.name for judge in audience.judges for attribute in judge.attributes]
-    found = supervised.fit(
+    available = [attribute.name for judge in audience.judges for attribute in judge.attributes]
+    fit = supervised.fit(
         codes,
-        scores[:, [known.index(name) for name in chosen]],
-        chosen,
+        scores[:, [available.index(name) for name in targets]],
+        targets,
         generator.code_covariance if directions.whitened else None,
         condition=config.condition,
         seed=config.seed,
     )
-    count = len(chosen)
+    count = len(targets)
     more = directions._replace(
-        vectors=np.concatenate([directions.vectors, found.vectors]),
+        vectors=np.concatenate([directions.vectors, fit.vectors]),
         values=np.concatenate([directions.values, np.zeros(count)]),
         shares=np.concatenate([directions.shares, np.zeros(count)]),
         layers=directions.layers + (layers,) * count,
     )
     facts = {
-        "attributes": chosen,
-        "people": found.people,
-        "accuracy": [one._asdict() for one in found.accuracy],
-        "correlation": found.correlation,
-        "kept": found.kept,
+        "attributes": targets,
+        "people": fit.people,
+        "accuracy": [one._asdict() for one in fit.accuracy],
+        "correlation": fit.correlation,
+        "kept": fit.kept,
     }
-    return more, (*names, *(name + MARK for name in chosen)), facts
+    return more, (*names, *(name + MARK for name in targets)), facts
 
 
 def people(
@@ -110,13 +110,13 @@ def people(
         codes.tobytes(),
         *(judges, config.eyes),
     )
-    scores = _kept(directory / FILE, digest)
+    scores = _read_scores(directory / FILE, digest)
     while len(scores) < count:
         part = codes[len(scores) : len(scores) + PART]
         first, last = len(scores) + 1, len(scores) + len(part)
         progress.say(f"scoring people {first} to {last} of {count} for supervised directions")
-        seen = see(audience._replace(judges=[_blind(one) for one in audience.judges]), part)
-        scores = np.concatenate([scores.reshape(-1, seen.scores.shape[1]), seen.scores])
+        faces = see(audience._replace(judges=[_blind(one) for one in audience.judges]), part)
+        scores = np.concatenate([scores.reshape(-1, faces.scores.shape[1]), faces.scores])
         write_arrays(directory / FILE, digest=np.array(digest), scores=scores)
     wide = codes[:, list(layers)].mean(axis=1) if codes.ndim == 3 else codes
     return wide, scores
@@ -127,7 +127,7 @@ def _blind(judge: Oracle) -> Oracle:
     return judge._replace(embed=None)
 
 
-def _kept(path: Path, digest: str) -> np.ndarray:
+def _read_scores(path: Path, digest: str) -> np.ndarray:
     """Read the scores of the first people from an earlier start with the same digest."""
     try:
         with open(path, "rb") as content, np.load(content, allow_pickle=False) as file:
@@ -139,23 +139,23 @@ def _kept(path: Path, digest: str) -> np.ndarray:
 
 def exchanges(report: dict[str, Any], attribute: str) -> list[Interval | None]:
     """Return each direction's change of an attribute per identity; None if unknown."""
-    found = []
+    intervals = []
     for entry in report["directions"]:
         pair = _pair(entry, attribute)
         one = exchange.per_identity(*pair) if pair else None
-        found.append(one if one and np.isfinite(one).all() else None)
-    return found
+        intervals.append(one if one and np.isfinite(one).all() else None)
+    return intervals
 
 
 def _pair(entry: dict[str, Any], attribute: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the changes of an attribute and of identity for every moved person."""
     names = [row["attribute"] for row in entry["shifts"]]
-    changed = entry.get("moved")
-    if not changed or attribute not in names:
+    moves = entry.get("moved")
+    if not moves or attribute not in names:
         return None
     column = names.index(attribute)
-    changes = np.array(changed["changes"], float).reshape(-1, len(names))
-    return changes[:, column], np.array(changed["identity"], float)
+    changes = np.array(moves["changes"], float).reshape(-1, len(names))
+    return changes[:, column], np.array(moves["identity"], float)
 
 
 def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> str:
@@ -176,7 +176,7 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
     if rows[best].low <= 0:  # type: ignore
         return f"{text}; {other}, does not differ clearly from 0"
     pair = [_pair(report["directions"][k], attribute) for k in (own[0], best)]
-    times = exchange.compared(*pair)  # type: ignore
+    times = exchange.compare(*pair)  # type: ignore
     verdict = "not clearly different from"
     if times.low > 1 or times.high < 1:
         verdict = "more than" if times.low > 1 else "less than"
@@ -186,8 +186,8 @@ def headline(report: dict[str, Any], names: Sequence[str], attribute: str) -> st
 def show(summary: dict[str, Any]) -> None:
     """Print the quality of the fits, and the changes of attributes per identity."""
     report, names, fits = summary["attributes"], summary["name"], summary.get("supervised")
-    known = [row["attribute"] for row in report["directions"][0]["shifts"]]
-    chosen = fits["attributes"] if fits else [name for name in ("age",) if name in known]
+    available = [row["attribute"] for row in report["directions"][0]["shifts"]]
+    columns = fits["attributes"] if fits else [name for name in ("age",) if name in available]
     if fits:
         rows = [
             (name, _text(Interval(**fits["accuracy"][a]), "{:.0%}"), *numbers)
@@ -203,18 +203,18 @@ def show(summary: dict[str, Any]) -> None:
         print(f"\nsupervised directions, fitted to {fits['people']} people")
         headers = ("", "right side of the median", "correlation", "kept")
         print(tabulate(rows, headers, "plain", disable_numparse=True))
-    table = {name: exchanges(report, name) for name in chosen}
+    table = {name: exchanges(report, name) for name in columns}
     if not any(one for column in table.values() for one in column):
         return
     print(
         "\nchange from end to end per change of identity (1 is the distance of two strangers)"
     )
     rows = [
-        (progress.printable(name[:40]), *(_text(table[one][k]) for one in chosen))
+        (progress.printable(name[:40]), *(_text(table[one][k]) for one in columns))
         for k, name in enumerate(names)
     ]
-    print(tabulate(rows, ("", *chosen), "plain", disable_numparse=True))
-    for name in chosen:
+    print(tabulate(rows, ("", *columns), "plain", disable_numparse=True))
+    for name in columns:
         if line := headline(report, names, name):
             print(line)
 
@@ -226,12 +226,12 @@ def facts(summary: dict[str, Any], k: int) -> dict[str, str]:
     if not fits or a < 0:
         return {}
     attribute, accuracy = fits["attributes"][a], Interval(**fits["accuracy"][a])
-    shown = {
+    rows = {
         "fitted to": f"scores of {attribute} of {fits['people']} people",
         "right side of the median": _text(accuracy, "{:.0%}"),
     }
     one = exchanges(summary["attributes"], attribute)[k]
-    return shown | ({f"{attribute} per change of identity": _text(one)} if one else {})
+    return rows | ({f"{attribute} per change of identity": _text(one)} if one else {})
 
 
 def _text(one: Interval | None, form: str = "{:.3g}") -> str:

@@ -17,7 +17,7 @@ from jaxgan.metrics.coverage import class_coverage
 
 SAMPLES = 26_000  # as in VEEGAN and PacGAN
 _AT_ONCE = 2000
-MEASURED = ("modes", "reverse_kl", "modes_ema", "reverse_kl_ema")
+METRICS = ("modes", "reverse_kl", "modes_ema", "reverse_kl_ema")
 
 
 def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
@@ -33,7 +33,7 @@ def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
     def measure(config, sample, state, directory) -> Mapping[str, Any]:
         z = fixed_latents(config, SAMPLES, LatentSet.MEASURES)
 
-        def reached(state) -> list[np.ndarray]:
+        def counts(state) -> list[np.ndarray]:
             """Return modes and reverse KL divergence of every lane's samples, ``[S]`` each."""
             numbers = []
             for first in range(0, SAMPLES, _AT_ONCE):
@@ -43,9 +43,9 @@ def finish(data: Images, classifier: fashion.GarmentClassifier) -> run.Finish:
             rows = [class_coverage(lane, modes) for lane in lanes]
             return [np.array(column) for column in zip(*rows, strict=True)]
 
-        values = reached(without_average(state)) + reached(state)
+        values = counts(without_average(state)) + counts(state)
         return {
-            **dict(zip(MEASURED, values, strict=True)),
+            **dict(zip(METRICS, values, strict=True)),
             "modes_real": best.modes,
             "reverse_kl_real": best.reverse_kl,
             "modes_of": modes,
@@ -67,6 +67,6 @@ def rows(config: Config, folder: Path) -> list[dict[str, Any]]:
     values = [value for value in config.combinations() for _ in range(config.seeds)]
     table = []
     for lane, seed in enumerate(lanes_of(config).seed.tolist()):
-        measured = {name: summary[name][lane] for name in MEASURED}
-        table.append({**settings, **values[lane], "seed": seed, **measured})
+        results = {name: summary[name][lane] for name in METRICS}
+        table.append({**settings, **values[lane], "seed": seed, **results})
     return table

@@ -134,8 +134,8 @@ def assemble(file: Path, arrays: Mapping[str, np.ndarray], settings: Any) -> Clo
     shapes: Any = jax.eval_shape(network.init, jax.random.key(0), like)
     state = StateDict(Checkpoint(str(file), None, arrays), "", "generator of points")
     flat: dict[Any, Any] = traverse_util.flatten_dict(shapes)
-    taken = {name: state.take(".".join(name), x.shape) for name, x in flat.items()}
+    variables = {name: state.take(".".join(name), x.shape) for name, x in flat.items()}
     units = {name: state.take(f"units.{name}", (1, _FEATURES)) for name in ("mean", "scale")}
     state.finish()
-    known = {"model": MODEL, "widths": widths, "latent_dim": dim, "latent": law}
-    return Cloud(known, {"variables": traverse_util.unflatten_dict(taken), **units})
+    blueprint = {"model": MODEL, "widths": widths, "latent_dim": dim, "latent": law}
+    return Cloud(blueprint, {"variables": traverse_util.unflatten_dict(variables), **units})

@@ -155,8 +155,8 @@ def load(path: Path, config: Mapping[str, Any], network: nn.Module | None) -> Pr
             f"{file.with_name(CONFIG)} is damaged: its network cannot be built"
         ) from error
     flat: dict[Any, Any] = traverse_util.flatten_dict(shapes)
-    taken = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
-    params |= traverse_util.unflatten_dict(taken)
+    weights = {path: state.take(".".join(path), like.shape) for path, like in flat.items()}
+    params |= traverse_util.unflatten_dict(weights)
     state.finish()
     return Pretrained(
         flavour=about.flavour,

@@ -77,8 +77,8 @@ class _Reader:
         end = self.at + count
         if not 0 <= count <= len(self.content) - self.at:
             raise _Foreign("it ends too early")
-        taken, self.at = self.content[self.at : end], end
-        return taken
+        piece, self.at = self.content[self.at : end], end
+        return piece
 
     def number(self) -> int:
         """Read an integer: one byte with its length and sign, then its bytes."""
@@ -110,7 +110,7 @@ def _weights(reader: _Reader) -> Weights:
     if reader.at < len(_INPUT):
         raise _Foreign("it has no input of RGB images")
     reader.numbers(8)  # three means and the size
-    kernels, biases, rest = [], [], iter(_expected())
+    kernels, biases, rest = [], [], iter(_layer_names())
     while (name := reader.name()) != "fc_2":
         if name not in _SETTINGS or name != next(rest, None):
             raise _Foreign(f"layer {name[:20]!r} is out of place")
@@ -147,7 +147,7 @@ def _weights(reader: _Reader) -> Weights:
     return Weights(tuple(kernels), tuple(biases), embedding[:, :, 0, 0])
 
 
-def _expected() -> list[str]:
+def _layer_names() -> list[str]:
     """Names of all layers but the last."""
     names = ["con_4", "affine_", "relu_", "max_pool_2"]
     for count, _, halved in STAGES:

@@ -22,12 +22,12 @@ from jax.typing import ArrayLike
 from jaxgan.convert.options import label_rows
 from jaxgan.errors import InputError
 from jaxgan.networks.layers import compiler_options
-from jaxgan.networks.winograd import KEPT, may_pay
+from jaxgan.networks.winograd import KERNELS, may_pay
 from jaxgan.training import devices
 
 MAX_LATENT = 4096
-AVERAGED = 4096  # latents to estimate the mean code from, if a file has none
-_BATCHES = 4  # batches of AVERAGED latents for the covariance of codes
+MEAN_LATENTS = 4096  # latents to estimate the mean code from, if a file has none
+_BATCHES = 4  # batches of MEAN_LATENTS latents for the covariance of codes
 # Random keys must differ: seeds are for people; folded into seed 0, the first few numbers
 # are for the covariance, and this one is for the mean code.
 _MEAN = 2**31
@@ -139,7 +139,7 @@ class Pretrained:
           InputError: If an argument has the wrong shape or (for NumPy arrays) is not finite,
             or if the generator is conditional and has no labels.
         """
-        w = self._mapped(self._check(z, (None, self.z_dim), "latents"), first)
+        w = self._encode_in_turn(self._check(z, (None, self.z_dim), "latents"), first)
         if not self.num_layers:
             return w
         wide = w if w.ndim == 3 else jnp.repeat(w[:, None], self.num_layers, axis=1)
@@ -179,12 +179,12 @@ class Pretrained:
         if not self.transforms:
             if transform is not None:
                 raise InputError(f"{self.flavour} cannot turn or shift its images")
-            return self._synthesise(self._prepared, codes)
+            return self._synthesise(self._synthesis_params, codes)
         transform = np.eye(3) if transform is None else transform
         shape = (3, 3) if np.ndim(transform) == 2 else (len(codes), 3, 3)
         transform = self._check(transform, shape, "transforms")
         transform = jnp.broadcast_to(transform.reshape(-1, 3, 3), (len(codes), 3, 3))
-        return self._synthesise(self._prepared, codes, transform)
+        return self._synthesise(self._synthesis_params, codes, transform)
 
     @property
     def code_shape(self) -> tuple[int | None, ...]:
@@ -194,11 +194,11 @@ class Pretrained:
 
     @functools.cached_property
     def mean_code(self) -> Array:
-        """Mean code ``[D]`` or ``[L, D]`` of ``AVERAGED`` latents with a fixed seed."""
+        """Mean code ``[D]`` or ``[L, D]`` of ``MEAN_LATENTS`` latents with a fixed seed."""
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             key = jax.random.fold_in(jax.random.key(0), _MEAN)
-            z = jax.random.normal(key, (AVERAGED, self.z_dim))
-            return self._mapped(z, of_all=True).mean(axis=0)
+            z = jax.random.normal(key, (MEAN_LATENTS, self.z_dim))
+            return self._encode_in_turn(z, of_all=True).mean(axis=0)
 
     @functools.cached_property
     def code_covariance(self) -> np.ndarray:
@@ -210,8 +210,10 @@ class Pretrained:
             return np.eye(self.latent_dim)
         with jax.ensure_compile_time_eval():
             keys = jax.random.split(jax.random.key(0), _BATCHES)
-            shape = (AVERAGED, self.z_dim)
-            parts = [self._mapped(jax.random.normal(key, shape), of_all=True) for key in keys]
+            shape = (MEAN_LATENTS, self.z_dim)
+            parts = [
+                self._encode_in_turn(jax.random.normal(key, shape), of_all=True) for key in keys
+            ]
         codes = np.concatenate(parts)
         layers = [codes] if codes.ndim == 2 else codes.swapaxes(0, 1)
         covariances = [np.cov(layer, rowvar=False, dtype=np.float64) for layer in layers]
@@ -226,10 +228,10 @@ class Pretrained:
             digest.update(np.ascontiguousarray(style.weight, np.float32).tobytes())
         return digest.hexdigest()[:16]
 
-    def _mapped(self, z: Array, first: int = 0, of_all: bool = False) -> Array:
+    def _encode_in_turn(self, z: Array, first: int = 0, of_all: bool = False) -> Array:
         """Encode latents with labels in turn; with ``of_all``, spread them over all labels."""
         if not self.num_labels:
-            return self._encode(self._placed, z)
+            return self._encode(self._device_params, z)
         if self.labels is None:
             raise InputError(
                 f"the {self.flavour} is conditional: choose a label from 0 to "
@@ -237,20 +239,20 @@ class Pretrained:
             )
         count, turn = len(self.labels), first + np.arange(len(z))
         turn = turn * count // len(z) if of_all and count > len(z) else turn % count
-        return self._encode(self._placed, z, jnp.asarray(self.labels[turn]))
+        return self._encode(self._device_params, z, jnp.asarray(self.labels[turn]))
 
     @functools.cached_property
-    def _placed(self) -> Any:
+    def _device_params(self) -> Any:
         with jax.ensure_compile_time_eval():  # a tracer must not outlive its function
             place = self.mesh and devices.everywhere(self.mesh)
             return jax.device_put(self.params, place)
 
     @functools.cached_property
-    def _prepared(self) -> Any:
+    def _synthesis_params(self) -> Any:
         with jax.ensure_compile_time_eval():
             code = jnp.zeros([length or 1 for length in self.code_shape])
-            more = jax.jit(_precise(self.prepare))(self._placed, code)
-        return self._placed | more if more else self._placed
+            more = jax.jit(_precise(self.prepare))(self._device_params, code)
+        return self._device_params | more if more else self._device_params
 
     @functools.cached_property
     def _encode(self) -> Callable[..., Array]:
@@ -265,14 +267,14 @@ class Pretrained:
             return jax.jit(function, compiler_options=compiler_options() or None)
 
         fast, plain, mesh = compiled(images), jax.jit(images), self.mesh
-        shared = compiled(devices.by_parts(images, mesh)) if mesh else fast
+        parallel = compiled(devices.by_parts(images, mesh)) if mesh else fast
 
         def call(params, *codes):
             if any(isinstance(x, jax.core.Tracer) for x in codes):
                 return plain(
                     params, *codes
                 )  # inside another jit: only the outermost may have options
-            run = shared if mesh and len(codes[0]) % mesh.size == 0 else fast
+            run = parallel if mesh and len(codes[0]) % mesh.size == 0 else fast
             with jax.ensure_compile_time_eval():
                 return run(params, *codes)
 
@@ -284,9 +286,9 @@ class Pretrained:
             size in (None, length) for size, length in zip(shape, actual, strict=True)
         )
         if not fits:
-            wanted = "[" + ", ".join("N" if s is None else str(s) for s in shape) + "]"
+            expected = "[" + ", ".join("N" if s is None else str(s) for s in shape) + "]"
             raise InputError(
-                f"the {what} have shape {list(actual)}; {self.flavour} has {wanted}"
+                f"the {what} have shape {list(actual)}; {self.flavour} has {expected}"
             )
         if isinstance(x, Array):
             return x.astype(jnp.float32)  # on a device: a check would have to fetch it
@@ -319,15 +321,15 @@ def image_functions(
         return {"params": params if part is None else params[part]}
 
     def synthesise(params, codes):
-        kept = {KEPT: params[KEPT]} if KEPT in params else {}
-        images: Any = network.apply(variables(params) | kept, codes)
+        kernels = {KERNELS: params[KERNELS]} if KERNELS in params else {}
+        images: Any = network.apply(variables(params) | kernels, codes)
         return jnp.tanh(images) if tanh else images
 
     def prepare(params, codes):
         if not any(map(may_pay, jax.tree.leaves(variables(params)))):
             return {}
-        kept: Any = network.apply(variables(params), codes, mutable=[KEPT])[1]
-        return kept
+        kernels: Any = network.apply(variables(params), codes, mutable=[KERNELS])[1]
+        return kernels
 
     return synthesise, prepare
 

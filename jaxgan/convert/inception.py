@@ -83,12 +83,12 @@ def _parameters(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         rename = {unit: prefix + name for unit, name in _SCRIPT.items()}
         parts = ("weight", "beta", "mean", "var")
     rest = dict(tensors)
-    folded = {}
+    parameters = {}
     for unit in _SCRIPT:
         name = rename[unit] if rename else unit
         weight = _take(rest, f"{name}.{parts[0]}", (None,) * 4)
         norms = [_take(rest, f"{name}.{part}", weight.shape[:1]) for part in parts[1:]]
-        folded[f"{unit}.kernel"], folded[f"{unit}.bias"] = _fold(name, weight, *norms)
+        parameters[f"{unit}.kernel"], parameters[f"{unit}.bias"] = _fold(name, weight, *norms)
         rest.pop(f"{name}.bn.num_batches_tracked", None)
     # Some copies of the archive lack the classifier. In a state dict, the number of classes
     # distinguishes it from torchvision's network, whose blocks have the same shapes.
@@ -97,7 +97,7 @@ def _parameters(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
             _take(rest, f"{classifier}.{part}", shape)
     if rest:
         raise _Foreign(f"it has {_some(rest)}, which that network lacks")
-    return traverse_util.unflatten_dict(folded, sep=".")
+    return traverse_util.unflatten_dict(parameters, sep=".")
 
 
 def _take(rest: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...]) -> np.ndarray:

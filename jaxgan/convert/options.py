@@ -27,7 +27,7 @@ class Settings:
 
     def __init__(self, values: Mapping[str, Any], *, whole: bool = False):
         self._values, self._whole = dict(values), whole
-        self._known: set[str] = set()
+        self._names: set[str] = set()
 
     def get(self, name: str, default: _T) -> _T:
         """Return a setting, which must have the type of its default.
@@ -35,7 +35,7 @@ class Settings:
         Raises:
           InputError: If it has another type.
         """
-        self._known.add(name)
+        self._names.add(name)
         value: Any = self._values.get(name, default)
         if value is None and self._whole:  # JSON's null
             value = type(default)()
@@ -60,11 +60,11 @@ class Settings:
         Raises:
           InputError: If the flavour has no such setting.
         """
-        unread = [name for name in self._values if name not in self._known]
+        unread = [name for name in self._values if name not in self._names]
         if unread and not self._whole:
-            known = ", ".join(sorted(self._known)) or "none"
+            names = ", ".join(sorted(self._names)) or "none"
             raise InputError(
-                f"the {flavour} has no setting {str(unread[0])[:40]}; it reads {known}"
+                f"the {flavour} has no setting {str(unread[0])[:40]}; it reads {names}"
             )
 
 

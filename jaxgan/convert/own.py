@@ -54,7 +54,7 @@ def save(path: Path, settings: Mapping[str, Any], variables: Mapping[str, Any]) 
     """
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
     arrays = {name: plain(value) for name, value in flat.items()}
-    text = json.dumps(_saved(settings))
+    text = json.dumps(_select(settings))
     content = np.frombuffer(text.encode(), np.uint8)
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, settings=content, **arrays)
@@ -96,7 +96,7 @@ def settings_of(file: Path) -> dict[str, Any]:
     Raises:
       InputError: If the file cannot be read, or is of another kind.
     """
-    return _checked(file, _read_settings(npz.read(file).pop("settings", None)))
+    return _check(file, _read_settings(npz.read(file).pop("settings", None)))
 
 
 def assemble(
@@ -108,8 +108,8 @@ def assemble(
             f"{file} holds a generator of points, which makes no images: "
             "jaxgan.convert.points reads it"
         )
-    settings = _checked(file, settings)
-    blueprint = _saved(settings)
+    settings = _check(file, settings)
+    blueprint = _select(settings)
     if settings["model"] == OWN:
         generator = _own(file, arrays, settings["latent_dim"], network)
     elif network is not None:
@@ -117,11 +117,11 @@ def assemble(
             f"{file} is not a run of jaxgan.fit: its network is known, so do not pass one"
         )
     else:
-        generator = _known(file, arrays, settings)
+        generator = _from_pair(file, arrays, settings)
     return dataclasses.replace(generator, blueprint=blueprint)
 
 
-def _saved(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _select(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Select the settings that a file keeps from those of a run."""
     names = ("model", "latent_dim") if settings["model"] == OWN else _SETTINGS
     names += ("classes",) if settings.get("classes") else ()
@@ -151,11 +151,13 @@ def from_variables(
     flat = traverse_util.flatten_dict(dict(variables), sep=".")
     arrays = {key: plain(value) for key, value in flat.items()}
     settings = {"classes": 0} | dict(settings)
-    generator = _known(Path(name), arrays, settings)
-    return dataclasses.replace(generator, blueprint=_saved(settings))
+    generator = _from_pair(Path(name), arrays, settings)
+    return dataclasses.replace(generator, blueprint=_select(settings))
 
 
-def _known(file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]) -> Pretrained:
+def _from_pair(
+    file: Path, arrays: dict[str, np.ndarray], settings: dict[str, Any]
+) -> Pretrained:
     """Make a generator with a network of ``PAIRS``."""
     model, dim, classes = (settings[name] for name in ("model", "latent_dim", "classes"))
     form = {"classes": classes} if classes else {}
@@ -258,7 +260,7 @@ def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, 
         nonlocal name
         try:
             _apply(network, variables, z, _stop)
-        except _Reached as end:
+        except _FirstLayer as end:
             name = f"params.{'.'.join(end.path)}.kernel"
             return end.output
         return z
@@ -274,7 +276,7 @@ def _entry(network: nn.Module, variables: Any, latent_dim: int) -> tuple[Style, 
     return (Style(name, 0, one),)
 
 
-class _Reached(Exception):
+class _FirstLayer(Exception):
     """Stops a network after its first layer."""
 
     def __init__(self, path: tuple[str, ...], output: Any):
@@ -283,7 +285,7 @@ class _Reached(Exception):
 
 
 def _stop(path: tuple[str, ...], output: Any) -> Any:
-    raise _Reached(path, output)
+    raise _FirstLayer(path, output)
 
 
 def _passes_by(network: nn.Module, variables: Any, latent_dim: int) -> bool:
@@ -314,10 +316,10 @@ def _apply(
         nonlocal done
         output = call(*args, **kwargs)
         layer = context.module
-        called = (
+        is_layer = (
             context.method_name == "__call__" and layer.path
         )  # the network itself has no path
-        if done or not called or not layer.has_variable("params", "kernel"):
+        if done or not is_layer or not layer.has_variable("params", "kernel"):
             return output
         done = True
         return replace(layer.path, output)
@@ -326,7 +328,7 @@ def _apply(
         return network.apply(variables, z, train=False)
 
 
-def _checked(file: Path, settings: Any) -> dict[str, Any]:
+def _check(file: Path, settings: Any) -> dict[str, Any]:
     try:
         settings = dict(settings)
         own = settings["model"] == OWN

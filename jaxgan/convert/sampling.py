@@ -16,7 +16,7 @@ from jaxgan.convert.generator import Pretrained
 from jaxgan.training.gan import LATENTS
 
 # Folded into a seed. No seed, and no other draw of latents, uses this number.
-_NUMBERED = 2**31 + 3
+_STREAM = 2**31 + 3
 _AHEAD = 2  # batches that are computed while an earlier one is used
 MOST = 2**31 - 1  # largest sample number
 
@@ -25,7 +25,7 @@ Draw = Callable[[int, int], Array]
 
 @functools.partial(jax.jit, static_argnames=("count", "dim", "law"))
 def _latents(seed: Array, start: Array, count: int, dim: int, law: str) -> Array:
-    key = jax.random.fold_in(jax.random.key(seed), _NUMBERED)
+    key = jax.random.fold_in(jax.random.key(seed), _STREAM)
     numbers = start + jnp.arange(count, dtype=jnp.uint32)
 
     def one(number):

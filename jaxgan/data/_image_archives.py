@@ -32,7 +32,7 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 _MAX_LINK = 4096  # longest link in a zip, in bytes
 _MAX_CHAIN = 40  # longest chain of links, as in Linux
 
-Read = Callable[[], bytes | str]
+Reader = Callable[[], bytes | str]
 
 
 class _Content(NamedTuple):
@@ -44,7 +44,7 @@ class _Content(NamedTuple):
       problems: Reasons why other members cannot be read, by name.
     """
 
-    files: dict[str, Read]
+    files: dict[str, Reader]
     links: dict[str, str | None]
     problems: dict[str, str]
 
@@ -94,7 +94,7 @@ def _resolved(content: _Content) -> Listing:
             problems[name] = problem
         else:
             leads_to.setdefault(target, []).append(name)
-    files: dict[str, Read] = {}
+    files: dict[str, Reader] = {}
     for name, read in content.files.items():
         for same in (name, *leads_to.get(name, ())):
             files[same] = read
@@ -172,7 +172,7 @@ def _read_zip(
         raise Skip(f"damaged: {reason_of(error)}") from error
 
 
-class _Bounded:
+class _BoundedStream:
     """A file that refuses to read amounts which only a damaged header can request."""
 
     def __init__(self, file: IO[bytes] | gzip.GzipFile):
@@ -188,7 +188,7 @@ class _Bounded:
 def _tar(file: IO[bytes], source: Path) -> _Content:
     zipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    stream: Any = _Bounded(gzip.GzipFile(fileobj=file) if zipped else file)
+    stream: Any = _BoundedStream(gzip.GzipFile(fileobj=file) if zipped else file)
     archive = tarfile.TarFile(fileobj=stream)
 
     @functools.lru_cache(maxsize=1)  # gzip cannot go back for links

@@ -83,9 +83,9 @@ def variables(content: bytes, most: int) -> Iterator[Variable]:
         raise ValueError(f"version {version}")
     for kind, part in _elements(memoryview(content)[128:], order):
         if kind == _COMPRESSED:
-            inflated = _inflate(part, most)
-            most -= len(inflated)
-            ((kind, part),) = islice(_elements(memoryview(inflated), order), 1)
+            matrix = _inflate(part, most)
+            most -= len(matrix)
+            ((kind, part),) = islice(_elements(memoryview(matrix), order), 1)
         if kind != _MATRIX:
             raise ValueError(f"an element of type {kind}")
         yield _version_5(part, order)
@@ -113,14 +113,14 @@ def _elements(data: memoryview, order: _Order) -> Iterator[tuple[int, memoryview
 def _inflate(part: memoryview, most: int) -> bytes:
     inflater = zlib.decompressobj()
     try:
-        inflated = inflater.decompress(part, most + 1)
+        content = inflater.decompress(part, most + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if len(inflated) > most:
+    if len(content) > most:
         raise TooLarge
     if not inflater.eof:
         raise ValueError("a compressed variable without an end")
-    return inflated
+    return content
 
 
 def _version_5(data: memoryview, order: _Order) -> Variable:
@@ -137,8 +137,8 @@ def _version_5(data: memoryview, order: _Order) -> Variable:
         kind = "complex"
 
     def read():
-        stored, values = _next(parts)
-        dtype = np.dtype(_TYPES[stored]).newbyteorder(order)
+        code, values = _next(parts)
+        dtype = np.dtype(_TYPES[code]).newbyteorder(order)
         return _shaped(values, dtype, shape)
 
     return Variable(name, kind, read)

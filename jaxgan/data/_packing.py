@@ -22,7 +22,7 @@ from jaxgan.runtime import cores, replacing
 
 MANY = 4096  # number of images from which processes are faster than threads
 _AT_ONCE = 16  # number of images that a process decodes at once
-_UNSAVED = 512  # number of images between two saves of a journal
+_SAVE_EVERY = 512  # number of images between two saves of a journal
 
 
 class Decoder(NamedTuple):
@@ -100,12 +100,12 @@ class Journal:
     """A record of the images that are already written; without a path it is not saved.
 
     Attributes:
-      done: By name of an image: the reason why it cannot be read, its range, or ``None``.
+      entries: By name of an image: the reason why it cannot be read, its range, or ``None``.
     """
 
     def __init__(self, path: Path | None):
         self.path = path
-        self.done: dict[str, str | Deep | None] = {}
+        self.entries: dict[str, str | Deep | None] = {}
         self._new: list[tuple[str, str | Deep | None]] = []
         if path is None or not path.exists():
             return
@@ -114,14 +114,14 @@ class Journal:
                 entries = json.loads(line)
             except ValueError:  # truncated
                 return
-            self.done |= {
+            self.entries |= {
                 name: Deep(*what) if isinstance(what, list) else what for name, what in entries
             }
 
     def add(self, name: str, what: str | Deep | None, file: IO[bytes]) -> None:
         """Record an image that is written to the file."""
         self._new.append((name, what))
-        if len(self._new) >= _UNSAVED:
+        if len(self._new) >= _SAVE_EVERY:
             self.flush(file)
 
     def flush(self, file: IO[bytes]) -> None:
@@ -140,7 +140,7 @@ class Journal:
 
 
 @contextlib.contextmanager
-def unfinished(target: Path) -> Iterator[tuple[IO[bytes], Journal]]:
+def open_part(target: Path) -> Iterator[tuple[IO[bytes], Journal]]:
     """Open the file that will become ``target``, with the journal of an earlier attempt.
 
     After a kill or an interrupt both stay for the next attempt; bad input or a full disk

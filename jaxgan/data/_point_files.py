@@ -71,8 +71,8 @@ def read_npy(path: Path) -> np.ndarray:
             shape, fortran, kind = _HEADERS[version](file)
             if kind.hasobject:
                 raise ValueError("objects")
-            held = os.fstat(file.fileno()).st_size - file.tell()
-            if math.prod(shape) * kind.itemsize > held:
+            available = os.fstat(file.fileno()).st_size - file.tell()
+            if math.prod(shape) * kind.itemsize > available:
                 raise ValueError("cut short")
             flat = np.fromfile(file, kind, math.prod(shape))
         return flat.reshape(shape, order="F" if fortran else "C")

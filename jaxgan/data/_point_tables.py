@@ -23,7 +23,7 @@ _MARKS = {  # byte-order marks, longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_GROUPED = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or a decimal comma
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")  # or a decimal comma
 _INDEX_NAMES = ("", "index", "id", "row", "unnamed: 0")
 
 Row = tuple[int, list[str]]  # line number, from 1, and the fields of the line
@@ -67,8 +67,8 @@ def read(path: Path, columns: Sequence[str] = ()) -> tuple[np.ndarray, list[str]
     notes = [f"{path}: read as Latin-1, as it is not UTF-8"] if encoding == "latin-1" else []
     try:
         with open(path, encoding=encoding) as file:
-            given = _separator_line(file)
-            separator = given or _separator_of(_lines(path, file))
+            separator_line = _separator_line(file)
+            separator = separator_line or _separator_of(_lines(path, file))
             file.seek(0)
             layout = _layout(path, separator, _sample(path, file, separator))
             pair, more = _choose(path, layout, _sample(path, file, separator), columns)
@@ -155,7 +155,7 @@ def _separator_of(lines: Iterator[str]) -> str:
     Separators that split all rows and the header into equally many fields come first.
     """
     sample = list(itertools.islice(filter(_is_row, lines), _SAMPLE))
-    best, chosen = (False, 0.0), ","
+    best, winner = (False, 0.0), ","
     for separator in _SEPARATORS:
         split = separator if separator != " " else None
         rows = [line.strip("\r\n ").replace('"', "").split(split) for line in sample]
@@ -165,8 +165,8 @@ def _separator_of(lines: Iterator[str]) -> str:
         good = sum(_number(x, separator != ",") is not None for row in fields for x in row)
         score = len({*map(len, rows)}) == 1, good / sum(map(len, fields))
         if good and score > best:
-            best, chosen = score, separator
-    return chosen
+            best, winner = score, separator
+    return winner
 
 
 def _number(text: str, comma: bool) -> float | None:
@@ -187,12 +187,12 @@ def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
     first = [field.strip() for field in sample[0][1]]
     comma, notes = separator != ",", []
     header = all(_number(field, comma) is None for field in first)
-    named = first[1:] if first[0] == "" else first
-    if len(named) > 1 and named == [str(i) for i in range(len(named))]:
+    names = first[1:] if first[0] == "" else first
+    if len(names) > 1 and names == [str(i) for i in range(len(names))]:
         header = True
         notes.append(
             f"{path}: the first row, {separator.join(first)}, numbers the columns: read as a "
-            f"header (a point would be {separator.join(f'{field}.0' for field in named)})"
+            f"header (a point would be {separator.join(f'{field}.0' for field in names)})"
         )
     row = sample[1 if header and len(sample) > 1 else 0][1]
     width = len(row)
@@ -200,12 +200,15 @@ def _layout(path: Path, separator: str, sample: list[Row]) -> _Layout:
         # R leaves out the name of the row names; other programs end rows with a separator.
         first = ["", *first] if row[-1].strip() else [*first, ""]
     if header and len(first) != width:
-        seen, rows = _seen(path, separator, width), [fields for _, fields in sample[1:]]
-        raise InputError(f"{seen}, and its header {len(first)}{_hint(separator, rows)}")
+        description, rows = (
+            _describe_columns(path, separator, width),
+            [fields for _, fields in sample[1:]],
+        )
+        raise InputError(f"{description}, and its header {len(first)}{_hint(separator, rows)}")
     return _Layout(separator, width, first if header else [], header, notes)
 
 
-def _seen(path: Path, separator: str, width: int) -> str:
+def _describe_columns(path: Path, separator: str, width: int) -> str:
     if width == 1:
         return f"{path} has 1 column; none of ',' ';' '|', tab and blank separates its numbers"
     return f"{path} has {width} columns, separated by {_SEPARATORS[separator]}"
@@ -228,7 +231,7 @@ def _choose(
 ) -> tuple[list[int], list[str]]:
     """Find the two columns to read, and note which ones if there are others."""
     if columns:
-        return _named(path, layout, columns), []
+        return _columns_by_name(path, layout, columns), []
     rows = [fields for _, fields in sample[layout.header :]]
     comma = layout.separator != ","
 
@@ -236,34 +239,34 @@ def _choose(
         return [_number(row[column], comma) if column < len(row) else None for row in rows]
 
     width, notes = layout.width, []
-    filled = [i for i in range(width) if None not in numbers(i)] if len(rows) > 1 else []
-    chosen = filled if width > 2 else list(range(width))
+    numeric = [i for i in range(width) if None not in numbers(i)] if len(rows) > 1 else []
+    indices = numeric if width > 2 else list(range(width))
     count = numbers(0)
     counts = [float(i + (count[0] or 0)) for i in range(len(count))]
     nameless = not layout.names or layout.names[0].lower() in _INDEX_NAMES
-    if chosen[:1] == [0] and len(chosen) == 3 and nameless and count == counts:
+    if indices[:1] == [0] and len(indices) == 3 and nameless and count == counts:
         if count[0] in (0, 1):
-            chosen = chosen[1:]
+            indices = indices[1:]
             notes.append(f"{path}: the first column numbers the rows and is left out")
-    elif len(chosen) == 2 and width > 2:
-        names = " and ".join(_label(layout, i) for i in chosen)
+    elif len(indices) == 2 and width > 2:
+        names = " and ".join(_label(layout, i) for i in indices)
         notes.append(f"{path}: read columns {names}; the others do not hold numbers")
     if width == 1:
-        raise InputError(_seen(path, layout.separator, width))
+        raise InputError(_describe_columns(path, layout.separator, width))
     if width == 2 and layout.names and nameless and count == counts and count[0] in (0, 1):
         raise InputError(
             f"{path} has 2 columns, and the first numbers the rows; --columns=0,1 reads both"
         )
-    if len(chosen) != 2:
+    if len(indices) != 2:
         have = ", ".join(_label(layout, i) for i in range(min(width, 8)))
-        pair = chosen[-2:] if len(chosen) > 1 else [0, 1]
+        pair = indices[-2:] if len(indices) > 1 else [0, 1]
         example = ",".join(_label(layout, i) for i in pair)
-        seen = _seen(path, layout.separator, width)
+        description = _describe_columns(path, layout.separator, width)
         if len(rows) == 1:
-            raise InputError(f"{seen}, and 1 row; each point has a row of its own")
+            raise InputError(f"{description}, and 1 row; each point has a row of its own")
         hint = _hint(layout.separator, rows)
-        raise InputError(f"{seen} ({have}); choose two with --columns={example}{hint}")
-    return chosen, notes
+        raise InputError(f"{description} ({have}); choose two with --columns={example}{hint}")
+    return indices, notes
 
 
 def _label(layout: _Layout, column: int) -> str:
@@ -271,7 +274,7 @@ def _label(layout: _Layout, column: int) -> str:
     return name if name and layout.names.count(name) == 1 else str(column)
 
 
-def _named(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
+def _columns_by_name(path: Path, layout: _Layout, columns: Sequence[str]) -> list[int]:
     pair = []
     for name in columns:
         if layout.names.count(name) > 1:
@@ -331,7 +334,7 @@ def _numbers(
                 commas = commas or number
                 if doubts is None or doubts:
                     note = f"{path}: commas are decimal commas: {text.strip()} is {value:g}"
-                    doubts = (doubts or [note]) if _GROUPED.fullmatch(text) else []
+                    doubts = (doubts or [note]) if _THOUSANDS.fullmatch(text) else []
             numbers.append(value)
         if points and commas:
             raise InputError(

@@ -98,7 +98,7 @@ def decode(content: bytes | str, size: int, white: Mapping[str, float] = FULL) -
     Returns:
       The image, or the reason why it cannot be read.
     """
-    return _opened(content, lambda image: _square(image, size, white))
+    return _decode_with(content, lambda image: _square(image, size, white))
 
 
 def whole(content: bytes, most: int) -> np.ndarray | str:
@@ -119,10 +119,10 @@ def whole(content: bytes, most: int) -> np.ndarray | str:
         colours.thumbnail((most, most), Image.Resampling.LANCZOS, reducing_gap=2.0)
         return np.asarray(colours if turn is None else colours.transpose(turn))
 
-    return _opened(content, reduced)
+    return _decode_with(content, reduced)
 
 
-def _opened(content: bytes | str, read: Callable[[Image.Image], Any]) -> Any:
+def _decode_with(content: bytes | str, read: Callable[[Image.Image], Any]) -> Any:
     """Open an image and call a function with it; return the result or what went wrong."""
     try:
         if isinstance(content, str):

@@ -90,18 +90,18 @@ def load(directory: str | os.PathLike | None = None) -> Images:
     train_images, train_labels = _part(folder, prefix, "train")
     test_images, test_labels = _part(folder, prefix, "t10k")
     split = next((split for split in EMNIST if f"emnist-{split}-" in prefix.lower()), None)
-    known = recognise(train_labels, test_labels, split)
-    if min(train_labels.min(), test_labels.min()) < known.first:
-        raise InputError(f"{folder}: {known.about} has labels from {known.first}; one is 0")
-    if known.transposed:
+    dataset = recognise(train_labels, test_labels, split)
+    if min(train_labels.min(), test_labels.min()) < dataset.first:
+        raise InputError(f"{folder}: {dataset.about} has labels from {dataset.first}; one is 0")
+    if dataset.transposed:
         train_images, test_images = train_images.swapaxes(1, 2), test_images.swapaxes(1, 2)
     return Images(
         train_images[..., None],
-        train_labels.astype(np.int32) - known.first,
+        train_labels.astype(np.int32) - dataset.first,
         test_images[..., None],
-        test_labels.astype(np.int32) - known.first,
-        known.classes,
-        known.about + ", put upright" * known.transposed,
+        test_labels.astype(np.int32) - dataset.first,
+        dataset.classes,
+        dataset.about + ", put upright" * dataset.transposed,
     )
 
 
@@ -124,8 +124,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             file.seek(0)
             if not zipped:
                 return _read(file, path)
-            with gzip.open(file) as inflated:
-                return _read(inflated, path)
+            with gzip.open(file) as stream:
+                return _read(stream, path)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} is a damaged gzip file: {error}") from error
     except OSError as error:
@@ -219,15 +219,15 @@ def _find(directory: str | os.PathLike | None) -> tuple[Path, str]:
 
     If the user names a folder, no other is used.
     """
-    named = directory or os.environ.get("JAXGAN_DATA")
-    if named:
-        if os.path.isdir(named):
-            return Path(named), _prefix(Path(named))
-        folder, begin = Path(named).parent, Path(named).name
+    location = directory or os.environ.get("JAXGAN_DATA")
+    if location:
+        if os.path.isdir(location):
+            return Path(location), _prefix(Path(location))
+        folder, begin = Path(location).parent, Path(location).name
         prefix = _prefix(folder, f"{begin}-") if os.path.isdir(folder) else ""
         if not prefix:
             origin = "" if directory else " (from JAXGAN_DATA)"
-            raise InputError(f"no such directory: {named}{origin}")
+            raise InputError(f"no such directory: {location}{origin}")
         return folder, prefix
     cache = cache_folder("fashion-mnist")
     for folder in (_DEBIAN, cache):

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxgan.data._image_archives import open_archive
 from jaxgan.data._image_sources import FORMATS, Listing, Members, open_folder, reads_heif
-from jaxgan.data._packing import Decoder, Journal, unfinished
+from jaxgan.data._packing import Decoder, Journal, open_part
 from jaxgan.data._square_images import FULL, Deep, white_of
 from jaxgan.errors import InputError, one_line
 from jaxgan.runtime import cache_folder, replacing
@@ -112,9 +112,9 @@ def pack(
     stem = hashlib.sha256(text.encode()).hexdigest()[:32]
     folder = cache_folder("images") if cache is None else Path(cache)
     target = folder / f"images-{stem}-{size}.npy"
-    packed = _read(target, size)
-    if packed is not None:
-        return packed
+    cached = _read(target, size)
+    if cached is not None:
+        return cached
     decoder = Decoder(size, processes)
     # Warning filters belong to the process, so no thread sets them. PIL warns of damaged
     # metadata, which does not matter, and of decompression bombs, which are skipped.
@@ -122,19 +122,19 @@ def pack(
         warnings.simplefilter("ignore")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished(target) as (file, journal):
+            with open_part(target) as (file, journal):
                 notes, _ = _write(file, path, listing, size, decoder, journal, tell)
                 with replacing(target.with_suffix(".json")) as notes_file:
                     notes_file.write_text(json.dumps(notes), "utf-8")
         except OSError:  # a full disk, no permission, or another process has just written it
             pass
-        packed = _read(target, size)
-        if packed is not None:
-            return packed
+        cached = _read(target, size)
+        if cached is not None:
+            return cached
         file = io.BytesIO()
         notes, start = _write(file, path, listing, size, decoder, Journal(None), tell)
     flat = np.frombuffer(file.getbuffer().toreadonly(), np.uint8, offset=start)
-    return _packed(flat.reshape(len(notes["names"]), size, size, 3), notes)
+    return _assemble(flat.reshape(len(notes["names"]), size, size, 3), notes)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _quiet_pillow() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _packed(images: np.ndarray, notes: Mapping[str, Any]) -> Packed:
+def _assemble(images: np.ndarray, notes: Mapping[str, Any]) -> Packed:
     return Packed(
         images,
         tuple(notes["names"]),
@@ -164,12 +164,12 @@ def _read(path: Path, size: int) -> Packed | None:
     """Read the array from the cache; None if it is missing or damaged."""
     try:
         notes = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        packed = _packed(np.load(path, mmap_mode="r", allow_pickle=False), notes)
-        images, shape = packed.images, (len(packed.names), size, size, 3)
+        cached = _assemble(np.load(path, mmap_mode="r", allow_pickle=False), notes)
+        images, shape = cached.images, (len(cached.names), size, size, 3)
         whole = images.shape == shape and images.dtype == np.uint8
     except Exception:  # a damaged file may raise anything
         return None
-    return packed if whole else None
+    return cached if whole else None
 
 
 def _write(
@@ -211,14 +211,16 @@ def _write(
             journal.add(name, what, file)
         journal.flush(file)
 
-    for name, what in journal.done.items():
+    for name, what in journal.entries.items():
         note(name, what)
-    left = {name: read for name, read in listing.members.items() if name not in journal.done}
-    put(left, FULL, journal)
+    remaining = {
+        name: read for name, read in listing.members.items() if name not in journal.entries
+    }
+    put(remaining, FULL, journal)
     white = white_of(deep.values())
     if white != FULL:
-        scaled = {name for name, one in deep.items() if white[one.kind] != FULL[one.kind]}
-        some = {name: read for name, read in listing.members.items() if name in scaled}
+        rescaled = {name for name, one in deep.items() if white[one.kind] != FULL[one.kind]}
+        some = {name: read for name, read in listing.members.items() if name in rescaled}
         put(some, white, Journal(None))
     journal.close()  # because images move from here on
     names = tuple(name for name in order if name not in skipped)

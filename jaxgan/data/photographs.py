@@ -55,20 +55,20 @@ def listed(paths: tuple[str, ...]) -> list[Path]:
     Raises:
       InputError: If a path does not exist, a folder has no images, or there are too many.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
             inside = sorted(_images(path))
             if not inside:
                 raise InputError(f"{path}: a folder without images")
-            found += inside
+            files += inside
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
-    if len(found) > MAX_PHOTOGRAPHS:
-        raise InputError(f"{len(found)} photographs: at most {MAX_PHOTOGRAPHS} are taken")
-    return found
+    if len(files) > MAX_PHOTOGRAPHS:
+        raise InputError(f"{len(files)} photographs: at most {MAX_PHOTOGRAPHS} are taken")
+    return files
 
 
 def _images(folder: Path) -> Iterator[Path]:

@@ -224,8 +224,8 @@ def load(
             f"({', '.join(POINT_CLOUDS)}) nor a {', '.join(_KINDS)} file"
         )
     if columns and (kind != ".csv" or len(columns) != 2):
-        allowed = "must be two" if kind == ".csv" else "are for .csv files only"
-        raise InputError(f"--columns={','.join(columns)}: columns {allowed}")
+        rule = "must be two" if kind == ".csv" else "are for .csv files only"
+        raise InputError(f"--columns={','.join(columns)}: columns {rule}")
     notes: list[str] = []
     try:
         if not path.is_file():

@@ -25,8 +25,8 @@ def stack(images: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
       >>> stacks.stack(np.zeros((10, 28, 28, 1), np.uint8), count=5).shape
       (5, 28, 28, 3)
     """
-    chosen = np.random.default_rng(seed).integers(0, len(images), (CHANNELS, count))
+    rows = np.random.default_rng(seed).integers(0, len(images), (CHANNELS, count))
     stacks = np.empty((count, *images.shape[1:3], CHANNELS), images.dtype)
-    for channel, numbers in enumerate(chosen):
+    for channel, numbers in enumerate(rows):
         stacks[..., channel] = images[numbers, ..., 0]
     return stacks

@@ -95,33 +95,33 @@ def _snippets(files: Mapping[str, str], sampler: Sampler) -> list[str]:
         "import numpy as np",
         f"z = np.random.default_rng(0).standard_normal((4, {length}), np.float32)",
     ]
-    given = {"z": "z"}
+    inputs = {"z": "z"}
     if "labels" in sampler.inputs:
         classes = sampler.inputs["labels"][1]
         latents.append(f"labels = np.eye({classes}, dtype=np.float32)[[0, 0, 0, 0]]")
-        given["labels"] = "labels"
+        inputs["labels"] = "labels"
     if "truncation" in sampler.inputs:
         latents.append("truncation = np.array(0.7, np.float32)")
-        given["truncation"] = "truncation"
+        inputs["truncation"] = "truncation"
     lines = []
     if "model.safetensors" in files:
         call = "jaxgan.convert.points('.').points(z)"
         if sampler.output == "images":
-            more = ", label=0" if "labels" in given else ""
-            scale = ", truncation=0.7" if "truncation" in given else ""
+            more = ", label=0" if "labels" in inputs else ""
+            scale = ", truncation=0.7" if "truncation" in inputs else ""
             call = f"(g := jaxgan.load('.'{more})).images(g.codes(z{scale}))"
         lines += _snippet("With jaxgan, in this folder", [*latents[:2], "import jaxgan"], call)
-        read = ["from safetensors.numpy import load_file"]
-        lines += _snippet("The arrays alone", read, "load_file('model.safetensors')", "arrays")
+        code = ["from safetensors.numpy import load_file"]
+        lines += _snippet("The arrays alone", code, "load_file('model.safetensors')", "arrays")
     if "generator.onnx" in files:
-        feed = ", ".join(f"'{name}': {value}" for name, value in given.items())
-        read = [*latents, "import onnxruntime"]
-        read += ["session = onnxruntime.InferenceSession('generator.onnx')"]
-        lines += _snippet("With onnxruntime", read, f"session.run(None, {{{feed}}})[0]")
+        feed = ", ".join(f"'{name}': {value}" for name, value in inputs.items())
+        code = [*latents, "import onnxruntime"]
+        code += ["session = onnxruntime.InferenceSession('generator.onnx')"]
+        lines += _snippet("With onnxruntime", code, f"session.run(None, {{{feed}}})[0]")
     if "sampler.jax" in files:
-        read = [*latents, "from jax import export"]
-        read += ["program = export.deserialize(bytearray(open('sampler.jax', 'rb').read()))"]
-        lines += _snippet("With JAX alone", read, f"program.call({', '.join(given.values())})")
+        code = [*latents, "from jax import export"]
+        code += ["program = export.deserialize(bytearray(open('sampler.jax', 'rb').read()))"]
+        lines += _snippet("With JAX alone", code, f"program.call({', '.join(inputs.values())})")
     if sampler.output == "images":
         return [
             *lines,

@@ -71,8 +71,8 @@ def check(folder: Path, formats: Sequence[str], *, fresh: bool = False) -> None:
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats or len(set(formats)) < len(formats):
-        allowed = ", ".join(FORMATS)
-        raise InputError(f"formats {','.join(formats)!r}: must be some of {allowed}, each once")
+        choices = ", ".join(FORMATS)
+        raise InputError(f"formats {','.join(formats)!r}: must be some of {choices}, each once")
     for name in formats:
         if not available(name):
             extra = "export" if name == "safetensors" else name
@@ -83,10 +83,10 @@ def check(folder: Path, formats: Sequence[str], *, fresh: bool = False) -> None:
         raise InputError(f"{folder} is a link; give the folder itself")
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder")
-    held = {path.name for path in folder.iterdir()}
-    if held and not fresh:
+    names = {path.name for path in folder.iterdir()}
+    if names and not fresh:
         raise InputError(f"{folder} is not empty; give another folder, or --fresh")
-    if held - _FILES.keys() or (held and not exported.is_export(folder)):
+    if names - _FILES.keys() or (names and not exported.is_export(folder)):
         raise InputError(f"{folder} holds more than an export of jaxgan; give another folder")
 
 
@@ -129,9 +129,9 @@ def write(
     about, arrays = exported.describe(generator)
     between()
     with _whole(folder) as new:
-        refused = _write_programs(new, function, formats, say, between)
-        if len(refused) == len(formats):
-            raise InputError("; ".join(refused))
+        problems = _write_programs(new, function, formats, say, between)
+        if len(problems) == len(formats):
+            raise InputError("; ".join(problems))
         if "safetensors" in formats:
             from safetensors.numpy import (
                 save,
@@ -172,7 +172,7 @@ def _write_programs(
         "onnx": (programs.write_onnx, "generator.onnx"),
         "jax": (programs.write_jax, "sampler.jax"),
     }
-    refused = []
+    problems = []
     for name, (way, file) in ways.items():
         if name not in formats:
             continue
@@ -181,9 +181,9 @@ def _write_programs(
             say(f"{file}: differs from jaxgan's {function.output} by at most {error:.2g}")
         except InputError as error:
             say(f"{file} is left out: {error}")
-            refused.append(str(error))
+            problems.append(str(error))
         between()
-    return refused
+    return problems
 
 
 def _what(generator: Pretrained | Cloud) -> str:

@@ -161,8 +161,8 @@ def _transposed(g: Graph, p: Any, image: str, weights: str, kernel: list[int]) -
         or any(n >= stride for n, stride in zip(more, strides, strict=True))
     ):
         raise refuse("conv_general_dilated with this padding")
-    turned = g.sliced(weights, [-1, -1], [-(2**31)] * 2, [2, 3], [-1, -1])
-    inputs_first = g.add("Transpose", [turned], perm=[1, 0, 2, 3])
+    flipped_weights = g.sliced(weights, [-1, -1], [-(2**31)] * 2, [2, 3], [-1, -1])
+    inputs_first = g.add("Transpose", [flipped_weights], perm=[1, 0, 2, 3])
     return g.add(
         "ConvTranspose",
         [image, inputs_first],
@@ -186,8 +186,8 @@ def _gather(g: Graph, values: list[Any], equation: Any) -> Value:
             starts, ends, axes = [*starts, start], [*ends, start + size], [*axes, axis]
     whole = g.whole(x, equation.invars[0].aval)
     cut = g.sliced(whole.name, starts, ends, axes) if axes else whole.name
-    gone = list(numbers.collapsed_slice_dims)
-    return Value(g.add("Squeeze", [cut, g.integers(*gone)]) if gone else cut, shape)
+    unit_axes = list(numbers.collapsed_slice_dims)
+    return Value(g.add("Squeeze", [cut, g.integers(*unit_axes)]) if unit_axes else cut, shape)
 
 
 FORMS: dict[str, Callable[..., Any]] = {  # operations that need their inputs broadcast
@@ -205,8 +205,8 @@ def elementwise(graph: Graph, name: str, values: Sequence[Any]) -> Value:
     inputs = [graph.value(x) for x in values]
     names = [x.name for x in inputs]
     rank = max(len(x.shape) for x in inputs)
-    padded = [(1,) * (rank - len(x.shape)) + x.shape for x in inputs]
-    shape = tuple(next((n for n in axis if n != 1), 1) for axis in zip(*padded, strict=True))
+    shapes = [(1,) * (rank - len(x.shape)) + x.shape for x in inputs]
+    shape = tuple(next((n for n in axis if n != 1), 1) for axis in zip(*shapes, strict=True))
     if name == "select_n":
         return Value(graph.add("Where", [names[0], names[2], names[1]]), shape)
     return Value(graph.add(BINARY.get(name) or UNARY[name], names), shape)

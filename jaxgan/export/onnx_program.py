@@ -15,7 +15,7 @@ from jax.extend.core import Jaxpr, Literal
 from jaxgan.export.onnx_forms import ALIKE, BINARY, FORMS, SPECIAL, UNARY, elementwise
 from jaxgan.export.onnx_graph import Graph, Value, refuse, shape_of
 
-_FOLDED = 2**16  # most numbers in a computed constant, unless an input is larger
+_MAX_FOLDED = 2**16  # most numbers in a computed constant, unless an input is larger
 
 _INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
@@ -50,8 +50,8 @@ def _run(
     graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Any]
 ) -> list[Any]:
     """Add a jaxpr; its values are NumPy arrays if constant, else ``Value``."""
-    known: dict[Any, Any] = dict(zip(jaxpr.constvars, constants, strict=True))
-    known |= zip(jaxpr.invars, inputs, strict=True)
+    env: dict[Any, Any] = dict(zip(jaxpr.constvars, constants, strict=True))
+    env |= zip(jaxpr.invars, inputs, strict=True)
     for value in inputs:
         if isinstance(value, Value) and value.shape[:1] == (None,):
             graph.batch = graph.batch or value.name
@@ -60,13 +60,13 @@ def _run(
         return (
             np.asarray(x.val, getattr(x.aval, "dtype", None))
             if isinstance(x, Literal)
-            else known[x]
+            else env[x]
         )
 
     for equation in jaxpr.eqns:
         values = [read(x) for x in equation.invars]
         results = _step(graph, equation, values)
-        known |= zip(equation.outvars, results, strict=True)
+        env |= zip(equation.outvars, results, strict=True)
     return [read(x) for x in jaxpr.outvars]
 
 
@@ -74,17 +74,17 @@ def _step(graph: Graph, equation: Any, values: list[Any]) -> list[Any]:
     """Add one operation, or evaluate it if all inputs are constants."""
     inner = next((equation.params[x] for x in _INNER if x in equation.params), None)
     if inner is not None:
-        closed = hasattr(inner, "consts")
-        jaxpr, constants = (inner.jaxpr, inner.consts) if closed else (inner, [])
+        is_closed = hasattr(inner, "consts")
+        jaxpr, constants = (inner.jaxpr, inner.consts) if is_closed else (inner, [])
         return _run(graph, jaxpr, [np.asarray(x) for x in constants], values)
     shapes = [shape_of(x.aval) for x in equation.outvars]
-    fixed = all(isinstance(x, np.ndarray) for x in values)
-    if fixed and all(None not in shape for shape in shapes):
+    constant = all(isinstance(x, np.ndarray) for x in values)
+    if constant and all(None not in shape for shape in shapes):
         size = sum(math.prod(n or 1 for n in shape) for shape in shapes)
-        if size <= max(_FOLDED, *(x.size for x in values), 0):
-            made = equation.primitive.bind(*values, **equation.params)
+        if size <= max(_MAX_FOLDED, *(x.size for x in values), 0):
+            outputs = equation.primitive.bind(*values, **equation.params)
             several = equation.primitive.multiple_results
-            return [np.asarray(x) for x in (made if several else [made])]
+            return [np.asarray(x) for x in (outputs if several else [outputs])]
     name = equation.primitive.name
     if name in BINARY or name in UNARY or name == "select_n":
         return [elementwise(graph, name, values)]

@@ -41,7 +41,7 @@ def write_onnx(path: Path, sampler: Sampler) -> float:
     def run(*arguments):
         return session.run(None, dict(zip(sampler.inputs, arguments, strict=True)))[0]
 
-    error = _checked("ONNX", run, sampler)
+    error = _largest_difference("ONNX", run, sampler)
     path.write_bytes(content)
     return error
 
@@ -51,24 +51,27 @@ def write_jax(path: Path, sampler: Sampler) -> float:
 
     The weights are part of the program. Results and errors are those of ``write_onnx``.
     """
-    exported = sampler.traced(
+    program = sampler.traced(
         lambda function: export.export(jax.jit(function), platforms=PLATFORMS), symbolic()
     )
-    content = exported.serialize()
-    error = _checked("jax.export", export.deserialize(content).call, sampler)
+    content = program.serialize()
+    error = _largest_difference("jax.export", export.deserialize(content).call, sampler)
     path.write_bytes(content)
     return error
 
 
-def _checked(kind: str, run: Any, sampler: Sampler) -> float:
+def _largest_difference(kind: str, run: Any, sampler: Sampler) -> float:
     """Return the largest difference from the reference over batches of several sizes."""
     worst = 0.0
     for count in _BATCHES:
         arguments = sampler.draw(count)
-        made, wanted = np.asarray(run(*arguments)), np.asarray(sampler.reference(*arguments))
-        if made.shape != wanted.shape:
-            raise InputError(f"{kind}: results have shape {made.shape}, not {wanted.shape}")
-        difference = np.abs(made - wanted).max() / max(1.0, np.abs(wanted).max())
+        actual, expected = (
+            np.asarray(run(*arguments)),
+            np.asarray(sampler.reference(*arguments)),
+        )
+        if actual.shape != expected.shape:
+            raise InputError(f"{kind}: results have shape {actual.shape}, not {expected.shape}")
+        difference = np.abs(actual - expected).max() / max(1.0, np.abs(expected).max())
         worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
     if worst > TOLERANCE:
         raise InputError(f"{kind}: results differ from jaxgan's by {worst:.1g}")

@@ -82,8 +82,8 @@ def _of_images(generator: Pretrained) -> Sampler:
         inputs["labels"] = (None, generator.num_labels)
     if layers and (generator.average is not None or not generator.num_labels):
         inputs["truncation"] = ()
-        known = generator.mean_code if generator.average is None else generator.average
-        mean = jnp.broadcast_to(jnp.asarray(known), (layers, generator.latent_dim))[None]
+        mean_code = generator.mean_code if generator.average is None else generator.average
+        mean = jnp.broadcast_to(jnp.asarray(mean_code), (layers, generator.latent_dim))[None]
 
     def function(*arguments: Array) -> Array:
         values = dict(zip(inputs, arguments, strict=True))
@@ -100,8 +100,10 @@ def _of_images(generator: Pretrained) -> Sampler:
 
     def reference(*arguments: Any) -> Array:
         values = dict(zip(inputs, arguments, strict=True))
-        labelled = generator.with_labels(values["labels"]) if "labels" in values else generator
-        codes = labelled.codes(values["z"], float(values.get("truncation", 1)))
-        return labelled.images(codes)
+        conditional = (
+            generator.with_labels(values["labels"]) if "labels" in values else generator
+        )
+        codes = conditional.codes(values["z"], float(values.get("truncation", 1)))
+        return conditional.images(codes)
 
     return Sampler(function, inputs, "images", reference)

@@ -34,7 +34,7 @@ from jaxgan.runs import cache as runs_cache
 from jaxgan.runs import progress
 
 VERSION = 1  # raise it when a change affects the classifier's answers
-SIZE, PACKED = 64, 96  # pixels of the input, and of the images that it is cut from
+SIZE, PACK_SIZE = 64, 96  # pixels of the input, and of the images that it is cut from
 EPOCHS, BATCH, SHIFT = 10, 64, 3
 HELD_OUT = 0.2  # share of the images that are kept for testing
 RARE, FEWEST = 0.01, 20  # least share and number of held-out images with the rarer answer
@@ -180,7 +180,7 @@ def accuracies(
         above it counts as a yes; with a threshold of 0.5, an unsure network would never
         find a rare attribute.
     """
-    measured = []
+    results = []
     answers = logits > scipy.special.logit(usual)
     for name, score, answer, label in zip(
         attributes, logits.T, answers.T, labels.T, strict=True
@@ -188,8 +188,8 @@ def accuracies(
         rarer, area = min(label.sum(), (~label).sum()), auc(score, label)
         balanced = (answer[label].mean() + (~answer[~label]).mean()) / 2 if rarer else np.nan
         usable = bool(rarer >= max(FEWEST, RARE * len(label)) and area >= LEAST_AUC)
-        measured.append(Accuracy(name, float(label.mean()), float(balanced), area, usable))
-    return tuple(measured)
+        results.append(Accuracy(name, float(label.mean()), float(balanced), area, usable))
+    return tuple(results)
 
 
 def classifier(
@@ -240,30 +240,30 @@ def classifier(
     params = runs_cache.load_or_make(f"attributes-{digest}", like, train, cache)
     logits, _ = tell(params, faces[held_out])
     usual = table.values[rest].mean(axis=0)
-    measured = accuracies(logits, table.values[held_out], table.attributes, usual)
-    return _oracle(params, measured, faces[held_out], eyes)
+    results = accuracies(logits, table.values[held_out], table.attributes, usual)
+    return _oracle(params, results, faces[held_out], eyes)
 
 
 def _faces(
     images: str | os.PathLike, path: str | os.PathLike, labels: Labels, have: Eyes, cache: Path
 ) -> tuple[np.ndarray, str]:
     """Return the labelled faces ``[N, SIZE, SIZE, 3]``, cropped as in FFHQ, and their key."""
-    packed = pack(images, PACKED, cache / "images")
+    packed = pack(images, PACK_SIZE, cache / "images")
     rows = {Path(name).name: i for i, name in enumerate(packed.names)}
     rows |= {name: i for i, name in enumerate(packed.names)}
     missing = next((name for name in labels.images if name not in rows), None)
     if missing is not None:
         raise InputError(f"{path}: {missing!r} is not among the images of {images}")
-    chosen = packed.images[[rows[name] for name in labels.images]]
+    crops = packed.images[[rows[name] for name in labels.images]]
     digest = hashlib.sha256(f"{packed.key} {labels.images}".encode())
-    return align(chosen, have, FFHQ, SIZE), digest.hexdigest()
+    return align(crops, have, FFHQ, SIZE), digest.hexdigest()
 
 
-def _oracle(params: Any, measured: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
+def _oracle(params: Any, results: Sequence[Accuracy], faces: np.ndarray, eyes: Eyes) -> Oracle:
     """Make the oracle of the usable attributes; ``faces`` are held-out images."""
-    good = [i for i, one in enumerate(measured) if one.usable]
+    good = [i for i, one in enumerate(results) if one.usable]
     if not good:
-        best = max(measured, key=lambda one: one.auc)
+        best = max(results, key=lambda one: one.auc)
         raise InputError(
             f"no attribute can be learned: the best is {best.attribute}, with AUC "
             f"{best.auc:.2f} on {len(faces)} held-out images; an attribute needs an AUC of "
@@ -276,18 +276,18 @@ def _oracle(params: Any, measured: Sequence[Accuracy], faces: np.ndarray, eyes: 
         vectors = (tell(params, chips)[1] - centre) / spread
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    mirrored = (likeness(faces) * likeness(faces[:, :, ::-1])).sum(axis=1).mean()
-    words = [measured[i].attribute.replace("_", " ").lower() for i in good]
+    mirror = (likeness(faces) * likeness(faces[:, :, ::-1])).sum(axis=1).mean()
+    words = [results[i].attribute.replace("_", " ").lower() for i in good]
     accuracy = ", ".join(
-        f"{word} {measured[i].auc:.2f} ({measured[i].balanced:.0%})"
+        f"{word} {results[i].auc:.2f} ({results[i].balanced:.0%})"
         for word, i in zip(words, good, strict=True)
     )
-    left_out = ", ".join(one.attribute for one in measured if not one.usable) or "none"
+    left_out = ", ".join(one.attribute for one in results if not one.usable) or "none"
     return Oracle(
         "labels",
         f"a network trained on the given labels; AUC and balanced accuracy on {len(faces)} "
         f"held-out images: {accuracy}; left out: {left_out}; likeness is the cosine of its "
-        f"last hidden layer, not face recognition: {mirrored:.2f} for a face and its mirror "
+        f"last hidden layer, not face recognition: {mirror:.2f} for a face and its mirror "
         "image, 0 for two people on average",
         tuple(Attribute(word, "log-odds", f"less {word}", f"more {word}") for word in words),
         lambda images: tell(params, align(images, eyes, FFHQ, SIZE))[0][:, good],

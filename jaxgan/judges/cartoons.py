@@ -122,15 +122,15 @@ def load_or_train(size: int = 32, cache: Path | None = None) -> FactorReader:
       InputError: If the size is out of range.
     """
     held_out = cartoon_faces.load(HELD_OUT, SEEDS[1], size)
-    known = _table(cartoon_faces.sample_factors(COUNT, SEEDS[0]))
-    centre, spread = known.mean(axis=0), known.std(axis=0)
+    factors = _table(cartoon_faces.sample_factors(COUNT, SEEDS[0]))
+    centre, spread = factors.mean(axis=0), factors.std(axis=0)
     targets = (_table(held_out.factors) - centre) / spread
 
     def train() -> Any:
         progress.say(f"training a reader of the factors of cartoons of {size} pixels, once")
         cartoons = cartoon_faces.load(COUNT, SEEDS[0], size)
         compiled = jax.jit(fit, static_argnames="epochs", compiler_options=compiler_options())
-        units = ((known - centre) / spread).astype(np.float32)
+        units = ((factors - centre) / spread).astype(np.float32)
         return compiled(cartoons.images, units, epochs=EPOCHS)
 
     # A hash of the held-out cartoons identifies all of them: drawing the others is slow.

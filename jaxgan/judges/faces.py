@@ -14,7 +14,7 @@ from PIL import Image
 from jaxgan.errors import InputError
 from jaxgan.judges import oracles
 
-DETECTED, CELLS = 192, 48  # side of the detector's input in pixels, and of its grid
+DETECTOR_SIZE, CELLS = 192, 48  # side of the detector's input in pixels, and of its grid
 SURE = 0.6  # least confidence of a detected face
 SMALLEST = 12.0  # least size of a face, pixels: see Box.size
 LESSER = 0.5  # a second face that is smaller than this share of the first is left out
@@ -92,18 +92,18 @@ def finder() -> Finder:
 
     def find(image: np.ndarray, size: int) -> Face:
         views = [np.rot90(image, quarter) for quarter in range(4)]
-        found = [detect(view) for view in views]
-        surest = [max((box.score for box in boxes), default=0.0) for boxes in found]
+        detections = [detect(view) for view in views]
+        surest = [max((box.score for box in boxes), default=0.0) for boxes in detections]
         surest[0] += _UPRIGHT
         turns = int(np.argmax(surest))
-        box, remarks = _only(found[turns])
+        box, remarks = _only(detections[turns])
         if turns:
             remarks += (f"turned by {90 * turns if turns < 3 else -90} degrees to be upright",)
         view, left, right = views[turns], box.left, box.right
         for _ in range(2):  # the second pass refines the crop of the first
             frame = _mesh_frame(left, right)
-            (points,), (seen,) = landmarks(cut(view, frame, oracles.MESH_SIZE)[None])
-            if not seen:
+            (points,), (is_face,) = landmarks(cut(view, frame, oracles.MESH_SIZE)[None])
+            if not is_face:
                 raise InputError("no face is seen in it")
             flat = frame.at(points[:, :2] / oracles.MESH_SIZE)
             left, right = flat[list(_LEFT)].mean(axis=0), flat[list(_RIGHT)].mean(axis=0)
@@ -212,7 +212,7 @@ def _mirrored(at: np.ndarray, length: int) -> np.ndarray:
 
 def _detector() -> Callable[[np.ndarray], list[Box]]:
     network = oracles.mediapipe("face_detection_full_range_sparse.tflite")
-    (wanted,) = network.get_input_details()
+    (inputs,) = network.get_input_details()
     places, scores = sorted(
         network.get_output_details(), key=lambda details: -details["shape"][-1]
     )
@@ -223,24 +223,24 @@ def _detector() -> Callable[[np.ndarray], list[Box]]:
         side = max(tall, wide) * (1 + margin)
         corner = np.array([wide - side, tall - side]) / 2
         frame = Frame(corner, np.array([side, 0]), np.array([0, side]))
-        chip = _padded(image, frame, DETECTED)
-        network.set_tensor(wanted["index"], chip[None].astype(np.float32) / 127.5 - 1)
+        chip = _padded(image, frame, DETECTOR_SIZE)
+        network.set_tensor(inputs["index"], chip[None].astype(np.float32) / 127.5 - 1)
         network.invoke()
         logits = network.get_tensor(scores["index"])[0, :, 0].astype(float)
         sure = 1 / (1 + np.exp(-logits.clip(-100, 100)))
-        points = network.get_tensor(places["index"])[0].reshape(-1, 8, 2) / DETECTED
+        points = network.get_tensor(places["index"])[0].reshape(-1, 8, 2) / DETECTOR_SIZE
         points = points[:, [2, 3, 5]] + centres[:, None]  # eyes and mouth
         return [Box(float(sure[i]), *frame.at(points[i])) for i in np.flatnonzero(sure > SURE)]
 
     def detect(image: np.ndarray) -> list[Box]:
         boxes = sorted(look(image, 0.0) + look(image, 1.0), key=lambda box: -box.score)
-        kept: list[Box] = []
+        faces: list[Box] = []
         for box in boxes:
-            apart = [np.linalg.norm(other.middle - box.middle) for other in kept]
-            sizes = [max(other.size, box.size) for other in kept]
+            apart = [np.linalg.norm(other.middle - box.middle) for other in faces]
+            sizes = [max(other.size, box.size) for other in faces]
             if all(a > _APART * size for a, size in zip(apart, sizes, strict=True)):
-                kept.append(box)
-        return kept
+                faces.append(box)
+        return faces
 
     return detect
 

@@ -258,7 +258,7 @@ def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
     a face.
     """
     network = mediapipe("face_landmark.tflite")
-    (wanted,) = network.get_input_details()
+    (inputs,) = network.get_input_details()
     points, face = sorted(
         (details["index"] for details in network.get_output_details()),
         key=lambda index: -network.get_tensor(index).size,
@@ -269,7 +269,7 @@ def landmarks(eyes: Eyes) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
         faces = np.empty(len(images), bool)
         for i in range(len(images)):
             (chip,) = align(images[i : i + 1], eyes, MEDIAPIPE, MESH_SIZE)
-            network.set_tensor(wanted["index"], chip[None].astype(np.float32) / 255)
+            network.set_tensor(inputs["index"], chip[None].astype(np.float32) / 255)
             network.invoke()
             positions[i] = network.get_tensor(points).reshape(468, 3)
             faces[i] = network.get_tensor(face).item() > 0  # a logit: more likely than not

@@ -224,9 +224,9 @@ def _finding(setting: str, part: Part, runs: dict[str, Runs]) -> Finding:
         certain = certain._replace(low=-math.inf)
     if any(measure.unknown(records).any() for records in runs.values()):
         certain = certain._replace(low=-math.inf, high=math.inf)
-    lost = {role: int(diverged(records).sum()) for role, records in runs.items()}
+    counts = {role: int(diverged(records).sum()) for role, records in runs.items()}
     verdict = verdicts.verdict(certain, part.allowed)
-    return Finding(setting, part, values, effect, lost, never, verdict)
+    return Finding(setting, part, values, effect, counts, never, verdict)
 
 
 def cells_of(claims: Iterable[Claim]) -> list[Cell]:
@@ -250,10 +250,10 @@ def diverged(records: Runs) -> np.ndarray:
     return column(records, "diverged_at") > 0
 
 
-def lost_of(cells: Iterable[Cell], records: Records) -> str:
+def diverged_runs(cells: Iterable[Cell], records: Records) -> str:
     """Say how many runs diverged."""
-    lost = np.concatenate([diverged(records[cell]) for cell in cells])
-    return f"{lost.sum()} of {len(lost)} runs"
+    mask = np.concatenate([diverged(records[cell]) for cell in cells])
+    return f"{mask.sum()} of {len(mask)} runs"
 
 
 def capped(records: Runs, worst: str = "worst_ratio") -> np.ndarray:

@@ -34,8 +34,8 @@ def find(points: ArrayLike, least: float = 0.02) -> np.ndarray:
       >>> from jaxgan.metrics import clusters
       >>> points = np.random.default_rng(0).normal(size=(300, 2))
       >>> points[:150, 0] += 20
-      >>> found = clusters.find(points)
-      >>> len(found), float(clusters.reached(points[:100], found))
+      >>> groups = clusters.find(points)
+      >>> len(groups), float(clusters.reached(points[:100], groups))
       (2, 0.5)
     """
     rng = np.random.default_rng(0)

@@ -104,9 +104,9 @@ def bootstrap_t(values: ArrayLike, confidence: float = 0.95) -> Interval:
     error = _standard_error(x)
     if error == 0:
         return Interval(mean, mean, mean)
-    resampled = x[_indices(len(x))]
-    floored = np.maximum(_standard_error(resampled), _LEAST_ERROR * error)
-    t = (resampled.mean(-1) - mean) / floored
+    resamples = x[_indices(len(x))]
+    errors = np.maximum(_standard_error(resamples), _LEAST_ERROR * error)
+    t = (resamples.mean(-1) - mean) / errors
     low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean, float(mean - high * error), float(mean - low * error))
 

@@ -55,8 +55,8 @@ def energy_test(
         np.float32
     )
     rng = np.random.default_rng(seed)
-    relabelled = rng.permuted(np.tile(labels, (permutations, 1)), axis=1)
-    rows = np.concatenate([labels[None], relabelled])
+    relabellings = rng.permuted(np.tile(labels, (permutations, 1)), axis=1)
+    rows = np.concatenate([labels[None], relabellings])
     # With labels +1/N and -1/M the energy distance is the quadratic form -s' D s.
     energies = -np.einsum("pn,pn->p", rows @ distances, rows)
     # Relabellings with an equal distance must count in spite of rounding.

@@ -126,8 +126,8 @@ def nearest(
     Examples:
       >>> import numpy as np
       >>> from jaxgan.metrics.neighbours import nearest
-      >>> found = nearest(np.array([[0.0], [5.0], [9.0]]), np.array([[6.0]]), k=2)
-      >>> found.rows.tolist(), found.distances.tolist()
+      >>> neighbours = nearest(np.array([[0.0], [5.0], [9.0]]), np.array([[6.0]]), k=2)
+      >>> neighbours.rows.tolist(), neighbours.distances.tolist()
       ([[1, 2]], [[1.0, 3.0]])
     """
     own = np.full(len(y), -1) if itself is None else np.asarray(itself)
@@ -148,14 +148,14 @@ def nearest(
         squared = np.sum(part * part, axis=1) - 2 * flat @ part.T
         inside = (own >= start) & (own < start + len(part))
         squared[inside, own[inside] - start] = np.inf
-        kept = min(len(part), k + _SPARE)
-        chosen = np.argpartition(squared, kept - 1, axis=1)[:, :kept]
-        exact = np.empty(chosen.shape)
-        for i, some in enumerate(chosen):  # the squared distances have lost digits
+        width = min(len(part), k + _SPARE)
+        candidates = np.argpartition(squared, width - 1, axis=1)[:, :width]
+        exact = np.empty(candidates.shape)
+        for i, some in enumerate(candidates):  # the squared distances have lost digits
             exact[i] = np.linalg.norm((part[some] - flat[i]).astype(np.float64), axis=1)
-        exact[np.isinf(np.take_along_axis(squared, chosen, axis=1))] = np.inf
+        exact[np.isinf(np.take_along_axis(squared, candidates, axis=1))] = np.inf
         distances = np.concatenate([distances, exact], axis=1)
-        rows = np.concatenate([rows, start + chosen], axis=1)
+        rows = np.concatenate([rows, start + candidates], axis=1)
         order = np.argsort(distances, axis=1, kind="stable")[:, :k]
         distances, rows = (np.take_along_axis(z, order, axis=1) for z in (distances, rows))
         tell(min(start + step, len(x)), len(x))
@@ -220,9 +220,9 @@ def _nearer(x: np.ndarray, y: np.ndarray) -> float:
 
 def _close(x: np.ndarray, y: np.ndarray) -> float:
     """Count the close samples; ties at the quantile count so that 5 % of y are close."""
-    wanted = CLOSE * len(y)
-    limit = np.sort(y)[math.ceil(wanted) - 1]
-    share = (wanted - np.sum(y < limit)) / np.sum(y == limit)
+    target = CLOSE * len(y)
+    limit = np.sort(y)[math.ceil(target) - 1]
+    share = (target - np.sum(y < limit)) / np.sum(y == limit)
     return float(np.sum(x < limit) + share * np.sum(x == limit))
 
 

@@ -95,6 +95,6 @@ def _sort(x: Array) -> Array:
     """
     bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
     sign = jnp.uint32(1 << 31)
-    ordered = jnp.sort(jnp.where(bits >= sign, ~bits, bits | sign), axis=1)
-    bits = jnp.where(ordered >= sign, ordered ^ sign, ~ordered)
+    sorted_bits = jnp.sort(jnp.where(bits >= sign, ~bits, bits | sign), axis=1)
+    bits = jnp.where(sorted_bits >= sign, sorted_bits ^ sign, ~sorted_bits)
     return jax.lax.bitcast_convert_type(bits, jnp.float32)

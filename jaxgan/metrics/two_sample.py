@@ -68,30 +68,30 @@ def classifier_test(
       True
     """
     rng = np.random.default_rng(seed)
-    tested = [np.asarray(z, np.float64) for z in (x, y)]
+    testing = [np.asarray(z, np.float64) for z in (x, y)]
     if train is None:
-        shuffled = [rng.permutation(z) for z in tested]
-        learned = [z[: len(z) // 2] for z in shuffled]
-        tested = [z[len(z) // 2 :] for z in shuffled]
+        shuffled = [rng.permutation(z) for z in testing]
+        training = [z[: len(z) // 2] for z in shuffled]
+        testing = [z[len(z) // 2 :] for z in shuffled]
     else:
-        learned = [np.asarray(z, np.float64) for z in train]
-    if not all(map(len, [*learned, *tested])):
+        training = [np.asarray(z, np.float64) for z in train]
+    if not all(map(len, [*training, *testing])):
         raise ValueError("need points of both clouds to train on, and to test")
-    if not all(np.isfinite(z).all() for z in [*learned, *tested]):
+    if not all(np.isfinite(z).all() for z in [*training, *testing]):
         return ClassifierTest(float("nan"), 0.0)
-    scores = _scores(learned, np.concatenate(tested), rng)
-    count = len(tested[0])
+    scores = _scores(training, np.concatenate(testing), rng)
+    count = len(testing[0])
     right = np.mean(scores[:count] > 0.5), np.mean(scores[count:] <= 0.5)
     p_value = _p_value(scores, count, permutations, rng)
     return ClassifierTest(float(np.mean(right)), p_value)
 
 
 def _scores(
-    learned: list[np.ndarray], tested: np.ndarray, rng: np.random.Generator
+    training: list[np.ndarray], testing: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Compute the scores of the test points: ``[N + M]``, from 0 to 1."""
-    points = np.concatenate(learned)
-    is_x = np.arange(len(points)) < len(learned[0])
+    points = np.concatenate(training)
+    is_x = np.arange(len(points)) < len(training[0])
     order = rng.permutation(len(points))  # breaks ties between neighbours at random
     points, is_x = points[order], is_x[order]
     tree = scipy.spatial.KDTree(points)
@@ -111,7 +111,7 @@ def _scores(
         return (values[is_x].mean() - values[~is_x].mean()) / (values.std() or 1.0)
 
     best = max(sizes, key=contrast)
-    return scores(np.asarray(tree.query(tested, best + 1)[1]), best)
+    return scores(np.asarray(tree.query(testing, best + 1)[1]), best)
 
 
 def _p_value(
@@ -124,6 +124,6 @@ def _p_value(
     """
     levels, place, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     observed = np.bincount(place[:count], minlength=len(levels)) @ levels
-    drawn = rng.multivariate_hypergeometric(sizes, count, permutations, method="marginals")
-    extreme = np.sum(drawn @ levels >= observed * (1 - _ROUNDING))
+    draws = rng.multivariate_hypergeometric(sizes, count, permutations, method="marginals")
+    extreme = np.sum(draws @ levels >= observed * (1 - _ROUNDING))
     return float((1 + extreme) / (1 + permutations))

@@ -95,7 +95,7 @@ def spread(g: Array, w: Array, geometry: Geometry) -> Array:
     if geometry.covers:
         flat = g.reshape(g.shape[0], -1) @ w.reshape(-1, w.shape[-1]).T
         return flat.reshape(g.shape[0], *geometry.size, w.shape[2])
-    return (_summed if w.shape[2] <= 4 else _subpixel)(g, w, geometry)
+    return (_spread_by_sums if w.shape[2] <= 4 else _subpixel)(g, w, geometry)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -144,12 +144,12 @@ def _interleave(parts: list[list[Array]], geometry: Geometry) -> Array:
 
     def join(images, axis):
         last = len(images) - 1
-        spaced = []
+        terms = []
         for i, image in enumerate(images):
             around = [(0, 0, 0)] * image.ndim
             around[axis] = (i, last - i, last)
-            spaced.append(lax.pad(image, jnp.zeros((), image.dtype), around))
-        return functools.reduce(jnp.add, spaced)
+            terms.append(lax.pad(image, jnp.zeros((), image.dtype), around))
+        return functools.reduce(jnp.add, terms)
 
     high, wide = geometry.size
     return join([join(row, 2) for row in parts], 1)[:, :high, :wide]
@@ -178,7 +178,7 @@ def _subpixel(g: Array, w: Array, geometry: Geometry) -> Array:
     )
 
 
-def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
+def _spread_by_sums(g: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``spread`` as one matrix product and shifted sums, for few channels."""
     high, wide = (-(-side // geometry.stride) for side in geometry.size)
     k, inputs = geometry.kernel, w.shape[2]
@@ -207,12 +207,12 @@ def _summed(g: Array, w: Array, geometry: Geometry) -> Array:
 def _weigh_as_convolution(x: Array, g: Array, geometry: Geometry) -> Array:
     """Compute ``weigh`` as a convolution with the batch as channels."""
     _, k, stride, padding = geometry
-    reached = ((small - 1) * stride + k - padding for small in geometry.small)
+    ends = ((small - 1) * stride + k - padding for small in geometry.small)
     w = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         g.transpose(1, 2, 0, 3),
         (1, 1),
-        [(padding, end - size) for end, size in zip(reached, geometry.size, strict=True)],
+        [(padding, end - size) for end, size in zip(ends, geometry.size, strict=True)],
         rhs_dilation=(stride, stride),
         dimension_numbers=_LAYOUT,
     )

@@ -39,8 +39,8 @@ def of_size(size: int, table: Mapping[int, Any]) -> Any:
       InputError: If there is none; the message lists the sizes.
     """
     if size not in table:
-        allowed = ", ".join(map(str, table))
-        raise InputError(f"the networks make images of {allowed} pixels, not {size}")
+        sizes = ", ".join(map(str, table))
+        raise InputError(f"the networks make images of {sizes} pixels, not {size}")
     return table[size]
 
 
@@ -141,6 +141,6 @@ def projection(x: Array, labels: Array | None, classes: int, norm: str, train: b
       norm: The critic's norm.
       train: Whether the critic trains.
     """
-    summed = x.astype(jnp.float32).sum(axis=(1, 2))
-    embed = nn.Dense(summed.shape[1], use_bias=False, kernel_init=normal)
-    return (weighted(embed, norm, train)(one_hot(labels, classes)) * summed).sum(axis=1)
+    sums = x.astype(jnp.float32).sum(axis=(1, 2))
+    embed = nn.Dense(sums.shape[1], use_bias=False, kernel_init=normal)
+    return (weighted(embed, norm, train)(one_hot(labels, classes)) * sums).sum(axis=1)

@@ -75,8 +75,8 @@ def extractor(
         result = np.empty((len(images), FEATURES), np.float32)
         for start in range(0, len(images), count):
             batch = images[start : start + count]
-            missing = [(0, count - len(batch)), (0, 0), (0, 0), (0, 0)]
-            rows: Any = run(params, prepare(np.pad(batch, missing)))
+            padding = [(0, count - len(batch)), (0, 0), (0, 0), (0, 0)]
+            rows: Any = run(params, prepare(np.pad(batch, padding)))
             result[start : start + count] = rows[: len(batch)]
         return result
 

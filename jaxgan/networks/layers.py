@@ -159,9 +159,9 @@ class BatchNorm(nn.Module):
         scale: Any = self.param("scale", self.scale_init, tables)
         bias: Any = self.param("bias", nn.initializers.zeros, tables)
         if self.classes:
-            chosen = one_hot(labels, self.classes)
+            rows = one_hot(labels, self.classes)
             by_example = (x.shape[0], *shape[1:])
-            scale, bias = ((chosen @ table).reshape(by_example) for table in (scale, bias))
+            scale, bias = ((rows @ table).reshape(by_example) for table in (scale, bias))
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)
         if not train:
@@ -172,9 +172,9 @@ class BatchNorm(nn.Module):
         y, mean, var = outputs
         if not self.is_initializing():
             count = x.size // x.shape[-1]
-            unbiased = var * (count / max(count - 1, 1))
+            unbiased_var = var * (count / max(count - 1, 1))
             running_mean.value += self.momentum * (mean - running_mean.value)
-            running_var.value += self.momentum * (unbiased - running_var.value)
+            running_var.value += self.momentum * (unbiased_var - running_var.value)
         return y.astype(dtype)
 
 
@@ -197,8 +197,8 @@ def _batch_norm_forward(x, scale, bias, epsilon):
     return (x * slope + (bias - mean * slope), mean, var), (x, mean, rate, slope)
 
 
-def _batch_norm_backward(epsilon, kept, gradients):
-    x, mean, rate, slope = kept
+def _batch_norm_backward(epsilon, residuals, gradients):
+    x, mean, rate, slope = residuals
     g, count = gradients[0], x.size // x.shape[-1]
     axes = tuple(axis for axis in range(x.ndim - 1) if slope.shape[axis] == 1)
     of_bias = g.sum(axes, keepdims=True)

@@ -113,8 +113,8 @@ def resampling(
     up, down = high // source.rate, high // target.rate
     up_filter = _low_pass(up, taps, source, high)
     down_filter = _low_pass(down, taps, target, high, radial)
-    needed = (target.size - 1) * down + len(down_filter) + len(up_filter) - 1
-    more = needed - (source.size + kernel - 1) * up
+    length = (target.size - 1) * down + len(down_filter) + len(up_filter) - 1
+    more = length - (source.size + kernel - 1) * up
     return Resampling(up, down, up_filter, down_filter, (more + up) // 2, target.size)
 
 

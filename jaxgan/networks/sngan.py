@@ -152,9 +152,9 @@ class Critic(nn.Module):
             y = conv(active(y), features)
             x = y + (x if x.shape == y.shape else conv(x, features, 1, _glorot))
         x = nn.relu(x)
-        summed = x.astype(jnp.float32).sum(axis=(1, 2))
+        sums = x.astype(jnp.float32).sum(axis=(1, 2))
         layer = nn.Dense(1, use_bias=False, kernel_init=_glorot)
-        score = Bias()(weighted(layer, self.norm, train)(summed)).squeeze(-1)
+        score = Bias()(weighted(layer, self.norm, train)(sums)).squeeze(-1)
         if not self.classes:
             return score
         return score + projection(x, labels, self.classes, self.norm, train)

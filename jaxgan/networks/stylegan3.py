@@ -41,9 +41,9 @@ class Input(nn.Module):
         frequencies = self.param("frequencies", self._waves, (2, self.channels))
         phases = self.param("phases", init.uniform(1.0), (1, self.channels))
         still = init.constant(jnp.array([1.0, 0, 0, 0]))
-        placed = nn.Dense(4, kernel_init=init.zeros, bias_init=still, name="placement")(code)
-        placed = placed / jnp.linalg.norm(placed[:, :2], axis=1, keepdims=True)
-        frequencies, shifts = self._place(placed, transform, frequencies)
+        placement = nn.Dense(4, kernel_init=init.zeros, bias_init=still, name="placement")(code)
+        placement = placement / jnp.linalg.norm(placement[:, :2], axis=1, keepdims=True)
+        frequencies, shifts = self._place(placement, transform, frequencies)
         wave = self._at_samples(frequencies) + (phases + shifts)[:, None, None]
         room = self.band.rate / 2 - self.band.cutoff
         excess = (jnp.linalg.norm(frequencies, axis=1) - self.band.cutoff) / room
@@ -51,12 +51,12 @@ class Input(nn.Module):
         x = jnp.sin(2 * np.pi * wave) * height[:, None, None]
         return x @ self.param("kernel", _scaled, (self.channels, self.channels))
 
-    def _place(self, placed: Array, transform: Array, frequencies: Array) -> Any:
+    def _place(self, placement: Array, transform: Array, frequencies: Array) -> Any:
         """Return frequencies ``[N, 2, C]`` and phases ``[N, C]`` after the transforms."""
-        cos, sin, right, down = placed.T
+        cos, sin, right, down = placement.T
         turn = jnp.stack([jnp.stack([cos, -sin], 1), jnp.stack([sin, cos], 1)], 1)
-        moved = transform[:, :2] - jnp.stack([right, down], 1)[:, :, None] * transform[:, 2:]
-        whole = turn @ moved
+        inverse = transform[:, :2] - jnp.stack([right, down], 1)[:, :, None] * transform[:, 2:]
+        whole = turn @ inverse
         shifts = jnp.einsum("ic,ni->nc", frequencies, whole[:, :, 2])
         return jnp.einsum("ic,nij->njc", frequencies, whole[:, :, :2]), shifts
 

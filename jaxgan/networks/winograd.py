@@ -5,7 +5,7 @@ tiles of 6x6 numbers, multiplies them with the transformed kernel (one matrix pr
 of the 36 positions), and transforms the result back. A transposed convolution of stride 2
 with 4x4 taps is four convolutions with 2x2 taps, one for each position of the output modulo
 2. They share their tiles, and F(3x3, 2x2) computes 36 outputs with 64 products instead of
-144. A kernel is transformed once and kept in the collection ``KEPT``.
+144. A kernel is transformed once and kept in the collection ``KERNELS``.
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, arXiv 1509.09308.
 F(4x4, 3x3) uses other points than the paper: with 0, +-2/3, +-3/2 the largest error is a
@@ -24,7 +24,7 @@ from jax import Array, lax
 from jaxgan.networks import convolution
 from jaxgan.networks.convolution import Geometry, on_cpu
 
-KEPT = "transformed"  # the collection of transformed kernels
+KERNELS = "transformed"  # the collection of transformed kernels
 # Least side of the larger image, and least number of channels, for which it is faster.
 _PIXELS, _CHANNELS = 8, 128
 _TILES = 256  # tiles in a strip, which should fit in the cache
@@ -54,16 +54,18 @@ def correlate(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Arra
     """
     if geometry[1:] != (3, 1, 1) or not _pays(module, w, geometry):
         return convolution.correlate(x, w, geometry)
-    kept: Any = module.variable(KEPT, "kernel", _transform, w, _SAME)
-    return same(x, kept.value)
+    variable: Any = module.variable(KERNELS, "kernel", _transform, w, _SAME)
+    return same(x, variable.value)
 
 
 def spread(module: nn.Module, x: Array, w: Array, geometry: Geometry) -> Array:
     """Compute ``convolution.spread`` with a kernel of a module, as ``correlate`` does."""
     if geometry[1:] != (4, 2, 1) or not _pays(module, w, geometry):
         return convolution.spread(x, w, geometry)
-    kept: Any = module.variable(KEPT, "kernel", lambda: _transform(_by_place(w), _DOUBLE))
-    return double(x, kept.value)
+    variable: Any = module.variable(
+        KERNELS, "kernel", lambda: _transform(_by_place(w), _DOUBLE)
+    )
+    return double(x, variable.value)
 
 
 def may_pay(kernel: Any) -> bool:
@@ -72,19 +74,19 @@ def may_pay(kernel: Any) -> bool:
 
 
 def _pays(module: nn.Module, w: Array, geometry: Geometry) -> bool:
-    may_make = module.is_mutable_collection(KEPT) and not module.is_initializing()
-    has = module.has_variable(KEPT, "kernel") or may_make
+    may_make = module.is_mutable_collection(KERNELS) and not module.is_initializing()
+    has = module.has_variable(KERNELS, "kernel") or may_make
     return has and may_pay(w) and min(geometry.size) >= _PIXELS
 
 
-def same(x: Array, transformed: Array) -> Array:
+def same(x: Array, kernels: Array) -> Array:
     """Correlate with 3x3 taps, zero-padded: ``[B, H, W, I], [36, I, O] -> [B, H, W, O]``."""
-    return _correlate(x, transformed, _SAME)
+    return _correlate(x, kernels, _SAME)
 
 
-def double(x: Array, transformed: Array) -> Array:
+def double(x: Array, kernels: Array) -> Array:
     """Apply the transposed convolution: ``[B, H, W, I], [16, I, 4 O] -> [B, 2 H, 2 W, O]``."""
-    y = _correlate(x, transformed, _DOUBLE)
+    y = _correlate(x, kernels, _DOUBLE)
     batch, high, wide, outputs = y.shape
     y = y.reshape(batch, high, wide, 2, 2, outputs // 4).swapaxes(2, 3)
     return y.reshape(batch, 2 * high, 2 * wide, -1)[:, 1:-1, 1:-1]
@@ -141,7 +143,7 @@ def _transform(kernel: Array, form: _Form) -> Array:
     return places.reshape(-1, *kernel.shape[2:])
 
 
-def _correlate(x: Array, transformed: Array, form: _Form) -> Array:
+def _correlate(x: Array, kernels: Array, form: _Form) -> Array:
     """Correlate with padding 1: ``[B, H, W, I] -> [B, H + 3 - taps, W + 3 - taps, O]``.
 
     It works on strips of tiles, whose transforms stay in the cache.
@@ -158,19 +160,17 @@ def _correlate(x: Array, transformed: Array, form: _Form) -> Array:
 
     def strip(i):
         size = (batch, form.out * each + form.taps - 1, *x.shape[2:])
-        return _strip(
-            lax.dynamic_slice(x, (0, form.out * each * i, 0, 0), size), transformed, form
-        )
+        return _strip(lax.dynamic_slice(x, (0, form.out * each * i, 0, 0), size), kernels, form)
 
     if strips == 1:
-        y = _strip(x, transformed, form)
+        y = _strip(x, kernels, form)
     else:
         y = jnp.moveaxis(lax.map(strip, jnp.arange(strips)), 0, 1)
         y = y.reshape(batch, -1, *y.shape[3:])
     return y[:, : high + more, : wide + more]
 
 
-def _strip(x: Array, transformed: Array, form: _Form) -> Array:
+def _strip(x: Array, kernels: Array, form: _Form) -> Array:
     """Correlate whole tiles: ``[B, h + taps - 1, w + taps - 1, I] -> [B, h, w, O]``."""
     out, _, inputs = _matrices(form)
     batch, high, wide, channels = x.shape
@@ -179,7 +179,7 @@ def _strip(x: Array, transformed: Array, form: _Form) -> Array:
     rows = jnp.stack([x[:, i : i + high + end : form.out] for i in places])
     tiles = jnp.stack([rows[:, :, :, i : i + wide + end : form.out] for i in places], axis=1)
     values = inputs @ tiles.reshape(form.tile**2, -1)
-    products = values.reshape(form.tile**2, -1, channels) @ transformed
+    products = values.reshape(form.tile**2, -1, channels) @ kernels
     y: Any = out @ products.reshape(form.tile**2, -1)
     y = y.reshape(form.out, form.out, batch, high // form.out, wide // form.out, -1)
     y = y.transpose(2, 3, 0, 4, 1, 5).reshape(batch, high, wide, -1)

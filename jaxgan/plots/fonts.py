@@ -123,16 +123,16 @@ def _font(path: str, size: int) -> Any:
 
 @functools.cache
 def _candidates() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(str, [*_bundled(), *_installed()])))
+    return tuple(dict.fromkeys(map(str, [*_bundled_fonts(), *_installed_fonts()])))
 
 
-def _bundled() -> Iterator[Path]:
+def _bundled_fonts() -> Iterator[Path]:
     spec = importlib.util.find_spec("matplotlib")  # imports nothing
     if spec and spec.origin:
         yield Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
 
 
-def _installed() -> Iterator[Path]:
+def _installed_fonts() -> Iterator[Path]:
     """Yield the system's font files; those with many characters come first."""
     folders = [Path(folder).expanduser() for folder in _FOLDERS]
     for folder, pattern, ending in itertools.product(folders, _CJK, _ENDINGS):

@@ -103,13 +103,13 @@ def _label(strips: Mapping[str, Image.Image]) -> Image.Image:
     lines = [line for name in strips for line in name.split("\n")]
     width = max(round(fonts.width(line)) for line in lines)
     width = max(96, width + 10) if width else 0
-    named = []
+    rows = []
     for name, image in strips.items():
         out = Image.new("RGB", (image.width + width, image.height), _PAPER)
         out.paste(image, (width, 0))
         fonts.draw(out, (4, image.height // 2), name)
-        named.append(out)
-    return _stack(named, axis=0)
+        rows.append(out)
+    return _stack(rows, axis=0)
 
 
 def _head(name: str, image: Image.Image) -> Image.Image:
@@ -168,9 +168,9 @@ def gif(
     """
     if not frames:  # a user may have deleted them
         return
-    chosen = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
+    indices = np.unique(np.linspace(0, len(frames) - 1, 200).astype(int))
     images = []
-    for frame in (frames[i] for i in chosen):
+    for frame in (frames[i] for i in indices):
         with Image.open(frame) as image:
             size = image.size
             if width and width < image.width:

@@ -163,11 +163,11 @@ def _marked(cell: str) -> str:
     """Return a cell's text, with the words in ``MARKS`` marked."""
     lines = []
     for line in cell.split("\n"):
-        known = next((word for word in MARKS if line.startswith(word)), None)
-        shown = pages.text(line.removeprefix(known or ""))
-        if known:
-            shown = f'<span class="{MARKS[known]}">{pages.text(known)}</span>{shown}'
-        lines.append(shown)
+        mark = next((word for word in MARKS if line.startswith(word)), None)
+        html = pages.text(line.removeprefix(mark or ""))
+        if mark:
+            html = f'<span class="{MARKS[mark]}">{pages.text(mark)}</span>{html}'
+        lines.append(html)
     return "<br>".join(lines)
 
 
@@ -211,15 +211,15 @@ def pictures(
       *drawings: File name, caption, and the function that writes the file.
       colours: Number of colours of a PNG.
     """
-    encoded = []
+    result = []
     with tempfile.TemporaryDirectory() as folder:
         for name, caption, write in drawings:
             path = Path(folder) / name
             write(path)
             if path.suffix == ".png":
                 raster.reduce_colours(path, colours)
-            encoded.append(Picture(caption, path.read_bytes()))
-    return encoded
+            result.append(Picture(caption, path.read_bytes()))
+    return result
 
 
 def film(

@@ -67,28 +67,28 @@ def save(path: Path, arrays: Any) -> None:
         progress.say(f"cannot keep {path.name} in {path.parent}: {error.strerror}")
 
 
-_UNKEPT = re.compile("Error writing persistent compilation cache entry for '(.*?)': (.*)")
+_WRITE_ERROR = re.compile("Error writing persistent compilation cache entry for '(.*?)': (.*)")
 
 
 @contextlib.contextmanager
-def unkept_programs_said() -> Iterator[None]:
+def warn_once() -> Iterator[None]:
     """Say once that compiled programs cannot be cached; JAX would warn for every program."""
-    show, said = warnings.showwarning, False
+    show, has_warned = warnings.showwarning, False
     config: Any = jax.config
 
     def once(message, *arguments, **options):
-        nonlocal said
-        match = _UNKEPT.match(str(message))
+        nonlocal has_warned
+        match = _WRITE_ERROR.match(str(message))
         if not match:
             show(message, *arguments, **options)
             return
         folder = Path(config.jax_compilation_cache_dir or "")
-        written = folder.glob(f"{match[1]}-*-cache")
+        entries = folder.glob(f"{match[1]}-*-cache")
         with contextlib.suppress(OSError, ValueError):  # a partial file would stay forever
-            max(written, key=lambda path: path.stat().st_mtime_ns).unlink()
-        if not said:
+            max(entries, key=lambda path: path.stat().st_mtime_ns).unlink()
+        if not has_warned:
             progress.say(f"{folder}: compiled programs cannot be kept there: {match[2]}")
-        said = True
+        has_warned = True
 
     warnings.showwarning = once
     try:

@@ -67,8 +67,8 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
     Raises:
       OSError: If it cannot be written; older checkpoints stay intact.
     """
-    shown = Path(directory)
-    directory, tree = shown.absolute(), _typed(tree)
+    original = Path(directory)
+    directory, tree = original.absolute(), _typed(tree)
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.iterdir():
         if _TEMPORARY.fullmatch(leftover.name):
@@ -84,7 +84,7 @@ def save(directory: Path, step: int, tree: Any, keep: int = 3) -> None:
         for _ in range(20):  # threads of the libraries may still write into it
             shutil.rmtree(temporary, ignore_errors=True)
             time.sleep(0.01)
-        raise _unwritten(error, shown / name) from error
+        raise _unwritten(error, original / name) from error
     final = directory / name
     for number, folder in _steps(directory):
         if number > step or (number == step and _damage(folder)):

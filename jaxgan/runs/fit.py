@@ -27,7 +27,7 @@ from jaxgan.training.gan import EVALUATE, Gan, GanState, averaged, draw_key
 from jaxgan.training.program import make_program
 
 SPREAD_SAMPLES = 256  # number of generated examples to measure the spread of
-_RESERVED = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
+_RESERVED_NAMES = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
 _WAYS = Ways("give another directory", "give another directory, or fresh=True starts over")
 _ANSWER = "fit stops after this interval; a second Ctrl-C stops at once"
 SAVE_EVERY = 1.0  # least number of seconds between checkpoints
@@ -128,7 +128,7 @@ def fit(
     prepare = to_float if x.dtype == np.uint8 else (lambda batch: batch)
     _check_networks(gan, x, batch_size)
     metrics_of, names = _metrics(gan, x, prepare, measure)
-    shared = devices.for_batches(seeds, mesh, batch_size)
+    batch_mesh = devices.for_batches(seeds, mesh, batch_size)
     program = make_program(
         lambda lane: gan,
         _Lane(np.arange(seed, seed + seeds, dtype=np.int32)),
@@ -137,8 +137,8 @@ def fit(
         critic_steps=critic_steps,
         prepare=prepare,
         measure=lambda gan, state, lane: metrics_of(gan, state),
-        mesh=shared or mesh,
-        share_batches=shared is not None,
+        mesh=batch_mesh or mesh,
+        share_batches=batch_mesh is not None,
         compiler_options=compiler_options(),
     )
     history: list[dict[str, np.ndarray]] = []
@@ -183,7 +183,7 @@ def fit(
             if stop.code == 130:
                 raise KeyboardInterrupt from None
             raise SystemExit(stop.code) from None
-        return Fit(states, _columns(run.records()) if run else _joined(history))
+        return Fit(states, _columns(run.records()) if run else _join(history))
 
 
 def _check(counts: dict[str, int], seed: int, examples: int) -> None:
@@ -214,9 +214,9 @@ def _check_networks(gan: Gan, data: np.ndarray, batch_size: int) -> None:
         return gan.sample(state, gan.latents(key, batch_size)), gan.score(state, x)
 
     batch = jax.ShapeDtypeStruct((batch_size, *data.shape[1:]), np.float32)
-    made, scores = jax.eval_shape(outputs, jax.eval_shape(jax.random.key, 0), batch)
-    if made.shape != batch.shape:
-        shapes = f"{list(made.shape[1:])}, and the data have {list(batch.shape[1:])}"
+    examples, scores = jax.eval_shape(outputs, jax.eval_shape(jax.random.key, 0), batch)
+    if examples.shape != batch.shape:
+        shapes = f"{list(examples.shape[1:])}, and the data have {list(batch.shape[1:])}"
         raise InputError(f"the generator makes examples of shape {shapes}")
     if scores.shape != (batch_size,):
         want, have = ([*x] for x in ((batch_size,), scores.shape))
@@ -225,10 +225,10 @@ def _check_networks(gan: Gan, data: np.ndarray, batch_size: int) -> None:
 
 def _check_extension(run: Run, epochs: int) -> None:
     """Refuse to train for fewer epochs than the directory already has."""
-    done = len(run.records())
-    if done > epochs:
+    present = len(run.records())
+    if present > epochs:
         raise InputError(
-            f"epochs={epochs}, but {run.directory} holds {done} epochs; {_WAYS.anew}"
+            f"epochs={epochs}, but {run.directory} holds {present} epochs; {_WAYS.anew}"
         )
 
 
@@ -283,14 +283,14 @@ def _metrics(
         getattr(x, "shape", None) != () or x.dtype.kind not in "biuf" for x in values.values()
     ):
         raise InputError("measure must return {name: number}, each an array of shape []")
-    if taken := values.keys() & _RESERVED:
-        raise InputError(f"measure must not return {min(taken)!r}, which is a reserved name")
+    if clashes := values.keys() & _RESERVED_NAMES:
+        raise InputError(f"measure must not return {min(clashes)!r}, which is a reserved name")
 
-    def joined(gan, state):
+    def combined(gan, state):
         floats = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), measure(gan, state))
         return spread(gan, state) | floats
 
-    return joined, sorted(values)
+    return combined, sorted(values)
 
 
 def _digests(data: np.ndarray, shapes: GanState) -> dict[str, str]:
@@ -303,7 +303,7 @@ def _digests(data: np.ndarray, shapes: GanState) -> dict[str, str]:
     }
 
 
-def _joined(history: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _join(history: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Join the metrics of all intervals along epochs: ``{name: [S, E]}``."""
     return {name: np.concatenate([x[name] for x in history], axis=1) for name in history[0]}
 

@@ -104,33 +104,33 @@ def run(
     with contextlib.ExitStack() as stack:
         board = stack.enter_context(Board(directory)) if tensorboard else None
         record = stack.enter_context(Run(directory, settings, fresh=fresh))
-        stack.enter_context(_told(record))
-        summary, damaged = record.summary(), _damaged_arrays(directory)
-        for path in damaged:
+        stack.enter_context(_note_epoch(record))
+        summary, damaged_files = record.summary(), _damaged_arrays(directory)
+        for path in damaged_files:
             say(f"{path} is damaged: it is made again")
-        if summary and "train_s" in summary and not damaged:
+        if summary and "train_s" in summary and not damaged_files:
             say(f"{directory}: already complete")
             return summary
         if cores_matter:
             _compare_cores(record)
         job, clock = make_job(), Clock(began)
-        tracked = stack.enter_context(tracking.tracked(trackers, directory, settings))
+        open_trackers = stack.enter_context(tracking.tracked(trackers, directory, settings))
 
         def draw(epoch, state):
             work = job.draw(epoch, state)
 
-            def shown():
+            def show():
                 work()
                 if board:
                     board.picture(job.frame(epoch), epoch, job.picture)
-                tracked.picture(job.frame(epoch), epoch, job.picture)
+                open_trackers.picture(job.frame(epoch), epoch, job.picture)
 
-            return shown
+            return show
 
         def watch(start, records):
             if board:
                 board.numbers(start, records)
-            tracked.numbers(start, records)
+            open_trackers.numbers(start, records)
 
         timed = clock.around(job.advance)
 
@@ -169,8 +169,8 @@ def run(
 def _compare_cores(record: Run) -> None:
     """Warn if a run resumes with another number of cores, since XLA's sums then differ."""
     began, goes_on = record.cores(), cores()
-    resumed = checkpoint.newest(record.checkpoints)
-    if resumed and began not in (None, goes_on) and jax.default_backend() == "cpu":
+    newest = checkpoint.newest(record.checkpoints)
+    if newest and began not in (None, goes_on) and jax.default_backend() == "cpu":
         say(
             f"{record.directory}: started with {began} CPU cores and resumes with {goes_on}: "
             "results differ from those of an uninterrupted run by rounding"
@@ -178,7 +178,7 @@ def _compare_cores(record: Run) -> None:
 
 
 @contextlib.contextmanager
-def _told(record: Run) -> Iterator[None]:
+def _note_epoch(record: Run) -> Iterator[None]:
     """Add to a disk error which epoch is saved."""
     try:
         yield
@@ -190,7 +190,7 @@ def _told(record: Run) -> Iterator[None]:
 
 def _damaged_arrays(directory: Path) -> list[Path]:
     """List the array files of a complete run that cannot be read."""
-    damaged = []
+    paths = []
     for path in (directory / "samples.npz", directory / "generator.npz"):
         if not os.path.lexists(path):
             continue
@@ -199,8 +199,8 @@ def _damaged_arrays(directory: Path) -> list[Path]:
                 whole = file.testzip() is None
         except Exception:  # a damaged file may raise anything
             whole = False
-        damaged += [] if whole else [path]
-    return damaged
+        paths += [] if whole else [path]
+    return paths
 
 
 def _is_picture(path: Path) -> bool:

@@ -14,8 +14,8 @@ from jaxgan.runs import Diverged, Run, Stopped, checkpoint
 from jaxgan.runs.processes import agree
 from jaxgan.runs.progress import progress, say
 
-_WATCHED = ("critic_loss", "generator_loss", "spread")
-COLLAPSED = 0.1  # a smaller spread, as a share of the data's, is reported as a collapse
+_HEALTH = ("critic_loss", "generator_loss", "spread")
+COLLAPSE = 0.1  # a smaller spread, as a share of the data's, is reported as a collapse
 # Metrics that are reported if they are below a limit during a whole interval: limit, line.
 _LOW = {
     "clusters": (0.9, "collapse: generated examples reach {:.0%} of the data's clusters"),
@@ -189,13 +189,13 @@ def train(
     """
     title = run.directory if run else "training"
 
-    logged = _logged(run) if run else 0
-    unlogged: list[int] = []
+    log_end = _count_epochs(run) if run else 0
+    gaps: list[int] = []
 
     def accept(epoch):
-        if run and epoch > logged:
-            unlogged.append(epoch)
-        return not run or epoch <= logged
+        if run and epoch > log_end:
+            gaps.append(epoch)
+        return not run or epoch <= log_end
 
     frame: Future[None] | None = None
 
@@ -215,11 +215,11 @@ def train(
         check=check,
     )
     epoch, state, _ = next(steps)
-    if unlogged:
+    if gaps:
         way = f"goes back to epoch {epoch}" if epoch else "starts over"
-        say(f"{title}: metrics.jsonl lacks epochs before {max(unlogged)}; {way}")
+        say(f"{title}: metrics.jsonl lacks epochs before {max(gaps)}; {way}")
     if run:
-        run.rewind(min(epoch, logged))
+        run.rewind(min(epoch, log_end))
     hooks.watch(epoch, [])
     health = _Health()
     with ThreadPoolExecutor(1) as artist, progress(epoch, epochs) as bar:
@@ -253,17 +253,17 @@ def train(
     return state
 
 
-def _logged(run: Run) -> int:
+def _count_epochs(run: Run) -> int:
     """Count the epochs in the log of a run; 0 if it lacks the metrics of a training."""
     records = run.records()
-    return len(records) if records and {"step", *_WATCHED} <= records[0].keys() else 0
+    return len(records) if records and {"step", *_HEALTH} <= records[0].keys() else 0
 
 
 class _Health:
     """Reports each lane once when it diverges or collapses."""
 
     def __init__(self):
-        self.reported: set[tuple[str, int]] = set()
+        self.reports: set[tuple[str, int]] = set()
 
     def examine(self, epoch: int, metrics: Metrics) -> None:
         finite = finite_epochs(metrics)
@@ -274,8 +274,8 @@ class _Health:
                 "penalty may help; the last checkpoint is older"
             )
         self._report("diverged (no longer finite)", epoch, ~finite)
-        text = f"collapse: generated spread under {COLLAPSED:.0%} of the data's"
-        self._report(text, epoch, metrics["spread"] < COLLAPSED)
+        text = f"collapse: generated spread under {COLLAPSE:.0%} of the data's"
+        self._report(text, epoch, metrics["spread"] < COLLAPSE)
         for name in _LOW.keys() & metrics.keys():
             limit, text = _LOW[name]
             self._report_low(text, epoch, metrics[name], limit)
@@ -290,8 +290,8 @@ class _Health:
     def _report(self, text: str, epoch: int, signs: np.ndarray) -> None:
         for lane in np.flatnonzero(signs.any(axis=1)).tolist():
             kind = text.split(":")[0]
-            if (kind, lane) not in self.reported:
-                self.reported.add((kind, lane))
+            if (kind, lane) not in self.reports:
+                self.reports.add((kind, lane))
                 say(f"epoch {epoch + 1 + np.argmax(signs[lane])}, lane {lane}: {text}")
 
 
@@ -300,4 +300,4 @@ def finite_epochs(metrics: Metrics) -> np.ndarray:
 
     Losses are computed before an update, so the spread shows the effect of the last one.
     """
-    return np.logical_and.reduce([np.isfinite(metrics[name]) for name in _WATCHED])
+    return np.logical_and.reduce([np.isfinite(metrics[name]) for name in _HEALTH])

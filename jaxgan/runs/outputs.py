@@ -64,8 +64,8 @@ def outputs(directory: Path) -> list[Path]:
     paths = {path.relative_to(directory).as_posix(): path for path in _inside(directory)}
     # Users may keep files such as 000001.png or labels.csv in the folder of a training run.
     patterns = _OUTPUTS + (_GENERATE if _laboratory(directory) == "generate" else ())
-    written = re.compile("|".join(patterns))
-    names = [name for name in paths if written.fullmatch(name)]
+    pattern = re.compile("|".join(patterns))
+    names = [name for name in paths if pattern.fullmatch(name)]
     checkpoints = sorted((n for n in names if n.startswith("checkpoints/")), reverse=True)
     others = sorted(set(names) - set(checkpoints), key=lambda n: (n != "summary.json", n))
     first = others[:1] if others[:1] == ["summary.json"] else []
@@ -87,10 +87,10 @@ def clear(directory: Path) -> None:
         if path.is_symlink() or not path.is_dir():
             path.unlink()
             continue
-        doomed = path.with_name(f"tmp_{os.getpid()}")  # a partly deleted one is no checkpoint
-        shutil.rmtree(doomed, ignore_errors=True)
-        path.rename(doomed)
-        shutil.rmtree(doomed)
+        trash = path.with_name(f"tmp_{os.getpid()}")  # a partly deleted one is no checkpoint
+        shutil.rmtree(trash, ignore_errors=True)
+        path.rename(trash)
+        shutil.rmtree(trash)
     for path in sorted(_inside(directory), reverse=True):  # contents before their folder
         name = path.relative_to(directory).as_posix()
         if _FOLDERS.fullmatch(name) and path.is_dir() and not path.is_symlink():

@@ -31,7 +31,7 @@ from jaxgan.runs.signals import Stopped
 
 SILENCE = 30.0  # seconds without a heartbeat after which a process is reported
 _BEAT = 5.0  # seconds between two heartbeats
-_UNCOPIED = {"lock", "tensorboard", "wandb"}
+_LOCAL_FILES = {"lock", "tensorboard", "wandb"}
 _GRACE = 3.0  # seconds that process 0 waits at its end, since JAX then ends the others
 _PIECE = 2**24  # bytes to send at once
 # Variables in which launchers that JAX recognises pass the number of processes.
@@ -39,7 +39,7 @@ _LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 _KUBERNETES = "KUBERNETES_SERVICE_HOST", "JOB_COMPLETION_INDEX"
 _COPY = "jaxgan_process_"  # prefix of the names of temporary copies
 _copies: list[str] = []  # temporary folders of this process
-_LOST = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer", "barrier")
+_LOSS_WORDS = ("gloo", "nccl", "connection", "coordination", "heartbeat", "peer", "barrier")
 
 
 def join(
@@ -63,7 +63,7 @@ def join(
         return
     flags = {"coordinator": coordinator, "num_processes": count, "process_id": number}
     missing = [f"--{name}" for name, value in flags.items() if value is None]
-    if len(missing) == 3 and not launched(os.environ):
+    if len(missing) == 3 and not has_launcher(os.environ):
         return
     if 0 < len(missing) < 3:
         raise InputError(f"several processes need {' and '.join(missing)} too")
@@ -102,13 +102,13 @@ def _check(coordinator: str, count: int, number: int) -> None:
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Let signals end the process, because no handler runs while JAX waits for others."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in kept:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in handlers:
         signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
@@ -121,7 +121,7 @@ def attend() -> None:
     threading.Thread(target=_watch, daemon=True).start()
 
 
-def launched(environment: Mapping[str, str]) -> bool:
+def has_launcher(environment: Mapping[str, str]) -> bool:
     """Tell whether a launcher that JAX recognises has started several processes."""
     counts = [environment.get(name, "") for name in _LAUNCHERS]
     several = any(count.isdigit() and int(count) > 1 for count in counts)
@@ -181,10 +181,10 @@ def mirrored(directory: Path, *, fresh: bool = False) -> Iterator[Path]:
     from jax.experimental import multihost_utils
 
     first = jax.process_index() == 0
-    packed = _packed(directory) if first and not fresh else b""
+    content = _pack(directory) if first and not fresh else b""
     pieces = []
-    for number in range(int(multihost_utils.broadcast_one_to_all(-(-len(packed) // _PIECE)))):
-        piece = packed[number * _PIECE : (number + 1) * _PIECE].ljust(_PIECE, b"\0")
+    for number in range(int(multihost_utils.broadcast_one_to_all(-(-len(content) // _PIECE)))):
+        piece = content[number * _PIECE : (number + 1) * _PIECE].ljust(_PIECE, b"\0")
         piece = multihost_utils.broadcast_one_to_all(np.frombuffer(piece, np.uint8))
         if not first:
             pieces.append(np.asarray(piece).tobytes())
@@ -220,7 +220,7 @@ def _runs(number: int) -> bool:
     return True
 
 
-def _packed(directory: Path) -> bytes:
+def _pack(directory: Path) -> bytes:
     """Pack the files of a directory as a tar, which is empty if there is no directory."""
     if not directory.is_dir():
         return b""
@@ -228,15 +228,15 @@ def _packed(directory: Path) -> bytes:
     with tarfile.open(fileobj=file, mode="w") as archive:
         for path in sorted(directory.rglob("*")):
             name = path.relative_to(directory)
-            if path.is_file() and not _UNCOPIED.intersection(name.parts):
+            if path.is_file() and not _LOCAL_FILES.intersection(name.parts):
                 archive.add(path, name, recursive=False)
     return file.getvalue()
 
 
-def lost(error: Exception) -> bool:
+def connection_lost(error: Exception) -> bool:
     """Tell whether an error of JAX means that another process is gone."""
     text = str(error).lower()
-    return jax.distributed.is_initialized() and any(word in text for word in _LOST)
+    return jax.distributed.is_initialized() and any(word in text for word in _LOSS_WORDS)
 
 
 def fail(line: str) -> None:
@@ -283,8 +283,8 @@ class Watch:
 
     def __init__(self, store: Any, own: int, count: int, now: float):
         self._store, self._own, self._beat = store, own, 0
-        self._heard: dict[int, tuple[str, float]]
-        self._heard = dict.fromkeys(set(range(count)) - {own}, ("", now))
+        self._heartbeats: dict[int, tuple[str, float]]
+        self._heartbeats = dict.fromkeys(set(range(count)) - {own}, ("", now))
         self._silent: set[int] = set()
 
     def look(self, now: float) -> list[str]:
@@ -293,10 +293,10 @@ class Watch:
         name = f"jaxgan/beat/{self._own}"
         self._store.key_value_set(name, str(self._beat), allow_overwrite=True)
         lines = []
-        for number, (last, at) in self._heard.items():
+        for number, (last, at) in self._heartbeats.items():
             value = self._value(number)
             if value != last:
-                self._heard[number] = (value, now)
+                self._heartbeats[number] = (value, now)
                 if number in self._silent:
                     lines.append(f"process {number} answers again")
                 self._silent.discard(number)
@@ -323,15 +323,15 @@ def _watch() -> None:
     """
     from jax._src import distributed  # its key-value store, which has no public name
 
-    own, looked = jax.process_index(), time.monotonic()
-    watch = Watch(distributed.global_state.client, own, jax.process_count(), looked)
+    own, last_look = jax.process_index(), time.monotonic()
+    watch = Watch(distributed.global_state.client, own, jax.process_count(), last_look)
 
     def look():
-        nonlocal looked
+        nonlocal last_look
         while True:
             with contextlib.suppress(Exception):  # it tries again later
                 lines = watch.look(time.monotonic())
-                looked = time.monotonic()
+                last_look = time.monotonic()
                 for line in lines if own == 0 else []:
                     fail(line)
             time.sleep(_BEAT)
@@ -340,7 +340,7 @@ def _watch() -> None:
     silent = False
     while own:
         time.sleep(_BEAT)
-        if (time.monotonic() - looked > SILENCE) == silent:
+        if (time.monotonic() - last_look > SILENCE) == silent:
             continue
         silent = not silent
         fail("process 0 has been silent for 30 s" if silent else "process 0 answers again")

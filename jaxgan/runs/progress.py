@@ -123,19 +123,19 @@ class Forecast:
     def tell(self, share: float) -> None:
         """Show that a share of the current part is done."""
         if not self._bar.disable:
-            self._bar.update(round(self._count * self._done(share), 1) - self._bar.n)
+            self._bar.update(round(self._count * self._share_done(share), 1) - self._bar.n)
 
     def next(self) -> None:
         """Show that the current part is complete."""
         self.tell(1)
         self._at += 1
         if self._bar.disable:
-            done, spent = self._done(0), time.monotonic() - self._began
+            share, seconds = self._share_done(0), time.monotonic() - self._began
             say(
                 f"{self._at} of {len(self._costs)} {self._parts} done after "
-                f"{duration(spent)}, about {duration(spent * (1 - done) / done)} left"
+                f"{duration(seconds)}, about {duration(seconds * (1 - share) / share)} left"
             )
 
-    def _done(self, share: float) -> float:
+    def _share_done(self, share: float) -> float:
         costs = [*self._costs, 0]
         return (sum(costs[: self._at]) + share * costs[self._at]) / sum(costs)

@@ -157,7 +157,7 @@ def _check(lane: Lane, record: Record) -> None:
         x = record.arrays.get(name)
         if x is None or x.dtype.kind not in "biuf":
             raise ValueError(f"no numbers {name}")
-        fits = (wanted in (None, n) for wanted, n in zip(shape, x.shape, strict=False))
+        fits = (length in (None, n) for length, n in zip(shape, x.shape, strict=False))
         if x.ndim != len(shape) or not all(fits):
             raise ValueError(f"{name} has shape {list(x.shape)}")
     facts = record.facts
@@ -194,8 +194,8 @@ def _commit(folder: Path) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no").strip()
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if changed else "")
+        changes = git("status", "--porcelain", "--untracked-files=no").strip()
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -18,7 +18,7 @@ Check = Callable[[], None]
 _POLL = 0.1  # seconds between two checks for signals
 _PATIENCE = 1.0  # seconds in which interrupted work may end
 _AGAIN = 0.2  # seconds between two interruptions
-_abandoned: list[threading.Thread] = []
+_orphans: list[threading.Thread] = []
 
 
 class Stopped(Exception):
@@ -52,29 +52,29 @@ def deferred_signals(answer: str = "") -> Iterator[Check]:
       ...     runs.stoppable(lambda: sum(range(10)), check)
       45
     """
-    received: list[int] = []
+    arrivals: list[int] = []
 
     def handle(signum, frame):
-        if received and signum == signal.SIGINT:
+        if arrivals and signum == signal.SIGINT:
             raise KeyboardInterrupt
-        received.append(signum)
+        arrivals.append(signum)
         if answer:  # unbuffered, because the signal may have interrupted another line
             os.write(2, f"{answer}\n".encode())
 
     def check():
-        if received:
-            raise Stopped(received[0])
+        if arrivals:
+            raise Stopped(arrivals[0])
 
-    handled = (signal.SIGTERM, signal.SIGINT)
+    numbers = (signal.SIGTERM, signal.SIGINT)
     try:
-        previous = [signal.signal(signum, handle) for signum in handled]
+        previous = [signal.signal(signum, handle) for signum in numbers]
     except ValueError:  # only the main thread may set handlers, not a notebook's worker
         yield check
         return
     try:
         yield check
     finally:
-        for signum, handler in zip(handled, previous, strict=True):
+        for signum, handler in zip(numbers, previous, strict=True):
             signal.signal(signum, handler)
 
 
@@ -125,12 +125,12 @@ def _interrupt(thread: threading.Thread) -> None:
     """
     usual, number = sys.unraisablehook, ctypes.c_ulong(thread.ident or 0)
 
-    def silent(dropped):
-        if not issubclass(dropped.exc_type, SystemExit):
-            usual(dropped)
+    def silent(report):
+        if not issubclass(report.exc_type, SystemExit):
+            usual(report)
 
     sys.unraisablehook = silent
-    _abandoned.append(thread)  # a second Ctrl-C may come at any line
+    _orphans.append(thread)  # a second Ctrl-C may come at any line
     end = time.monotonic() + _PATIENCE
     while thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
@@ -145,7 +145,7 @@ def leave(code: int) -> int:
 
     Call it last, as in ``sys.exit(leave(main()))``.
     """
-    if any(thread.is_alive() for thread in _abandoned):
+    if any(thread.is_alive() for thread in _orphans):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(code)  # an ordinary exit would wait for the threads

@@ -66,11 +66,11 @@ def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
       seeds: As in ``complete``.
     """
     cells = list(cells)
-    wanted = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
-    missing = {lane: None for lane in wanted if not path_of(directory, lane).exists()}
-    done = len(wanted) - len(missing)
+    all_lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
+    missing = {lane: None for lane in all_lanes if not path_of(directory, lane).exists()}
+    done = len(all_lanes) - len(missing)
     programs = []
-    for lanes in _begun(directory, cells).values():
+    for lanes in _interrupted_programs(directory, cells).values():
         if any(lane in missing for lane in lanes):
             programs.append(lanes)
             missing = {lane: None for lane in missing if lane not in lanes}
@@ -81,7 +81,7 @@ def plan(directory: Path, cells: Iterable[Cell], seeds: int) -> Plan:
     return Plan(programs + list(groups.values()), done)
 
 
-def _begun(directory: Path, cells: Iterable[Cell]) -> dict[Path, list[Lane]]:
+def _interrupted_programs(directory: Path, cells: Iterable[Cell]) -> dict[Path, list[Lane]]:
     """Return the lanes of interrupted programs by folder, if all their cells are given.
 
     A folder whose name does not match its lanes is ignored.
@@ -123,7 +123,7 @@ def complete(
             _run(directory, lanes, forecast.tell, check)
             forecast.next()
     # Programs that were killed after their last record.
-    for folder, lanes in _begun(directory, cells).items():
+    for folder, lanes in _interrupted_programs(directory, cells).items():
         if all(path_of(directory, lane).exists() for lane in lanes):
             shutil.rmtree(folder)
 
@@ -149,19 +149,19 @@ def gather(
     """
     cells = list(cells)
     lanes = [Lane(cell, seed) for cell in cells for seed in range(seeds)]
-    repaired: set[Lane] = set()
+    reruns: set[Lane] = set()
     while True:
         complete(directory, cells, seeds, check)
         records = {lane: read(directory, lane) for lane in lanes}
         intact = {lane: record for lane, record in records.items() if record is not None}
         if len(intact) == len(lanes):
             return {cell: [intact[Lane(cell, s)] for s in range(seeds)] for cell in cells}
-        damaged = records.keys() - intact.keys()
-        for lane in damaged & repaired:
+        damaged_lanes = records.keys() - intact.keys()
+        for lane in damaged_lanes & reruns:
             raise InputError(f"{path_of(directory, lane)}: damaged again after a new run")
-        for lane in damaged:
+        for lane in damaged_lanes:
             path_of(directory, lane).unlink(missing_ok=True)
-        repaired |= damaged
+        reruns |= damaged_lanes
 
 
 def _run(

@@ -38,7 +38,7 @@ class Board:
 
     def numbers(self, start: int, records: Sequence[dict[str, Any]]) -> None:
         """Add records; they replace what an earlier process wrote after ``start`` epochs."""
-        with self._named():
+        with self._naming_folder():
             if self._writer is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._writer = self._make(str(self._folder / "events"))
@@ -58,7 +58,7 @@ class Board:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
         picture = self._summary.image(name, pixels, dataformats="HWC")
-        with self._named():
+        with self._naming_folder():
             self._add(epoch, summary=picture)
             self._writer.flush()
 
@@ -67,7 +67,7 @@ class Board:
         self._writer.write_event(event)
 
     @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
+    def _naming_folder(self) -> Iterator[None]:
         """Name the folder in a disk error."""
         try:
             yield

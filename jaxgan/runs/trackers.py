@@ -40,14 +40,14 @@ class Tracker(NamedTuple):
     close: Callable[[], None]
 
 
-def _wandb(directory: Path, settings: Mapping[str, Any], known: str | None) -> Tracker:
+def _wandb(directory: Path, settings: Mapping[str, Any], run_id: str | None) -> Tracker:
     """Open Weights & Biases in the run's folder ``wandb``; offline unless ``$WANDB_MODE``."""
     import wandb  # pyright: ignore[reportMissingImports]
 
     run: Any = wandb.init(
         project=os.environ.get("WANDB_PROJECT", "jaxgan"),
         name=directory.name,
-        id=known or os.urandom(8).hex(),
+        id=run_id or os.urandom(8).hex(),
         resume="allow",
         dir=str(directory),
         mode=os.environ.get("WANDB_MODE", "offline"),
@@ -65,13 +65,13 @@ def _wandb(directory: Path, settings: Mapping[str, Any], known: str | None) -> T
     )
 
 
-def _aim(directory: Path, settings: Mapping[str, Any], known: str | None) -> Tracker:
+def _aim(directory: Path, settings: Mapping[str, Any], run_id: str | None) -> Tracker:
     """Open Aim: a repository in the parent of the run's folder, shared by all runs there."""
     import aim  # pyright: ignore[reportMissingImports]
 
     options: Any = {"system_tracking_interval": None, "log_system_params": False}
     run: Any = aim.Run(
-        run_hash=known,
+        run_hash=run_id,
         repo=str(directory.parent),
         experiment=directory.name,
         capture_terminal_logs=False,
@@ -140,10 +140,10 @@ class Trackers:
     def _each(self, call: Callable[[Tracker], None]) -> None:
         with self._lock:  # frames come from another thread
             for name, tracker in list(self._open.items()):
-                with _harmless(name) as worked:
+                with _harmless(name) as successes:
                     call(tracker)
-                    worked.append(True)
-                if not worked:
+                    successes.append(True)
+                if not successes:
                     del self._open[name]
 
 
@@ -170,16 +170,16 @@ def tracked(
       directory: Directory of the run.
       settings: Settings of the run.
     """
-    opened: dict[str, Tracker] = {}
+    open_trackers: dict[str, Tracker] = {}
     ids = _read(directory / FILE)
     for name in names if jax.process_index() == 0 else ():
         with _harmless(name):
-            opened[name] = TRACKERS[name](directory, to_json(settings), ids.get(name))
-    fresh = {name: tracker.id for name, tracker in opened.items()}
+            open_trackers[name] = TRACKERS[name](directory, to_json(settings), ids.get(name))
+    fresh = {name: tracker.id for name, tracker in open_trackers.items()}
     if fresh and not fresh.items() <= ids.items():
         with replacing(directory / FILE) as temporary:
             temporary.write_text(json.dumps(ids | fresh) + "\n", "utf-8")
-    trackers = Trackers(opened)
+    trackers = Trackers(open_trackers)
     try:
         yield trackers
     finally:

@@ -90,8 +90,8 @@ def shift(
     scores, distances = np.asarray(scores, float), np.asarray(distances, float)
     _check(scores, distances)
     whole = scores[np.isfinite(scores).all(axis=1)]
-    centred = distances - distances.mean()
-    slopes = whole @ centred / np.square(centred).sum()
+    offsets = distances - distances.mean()
+    slopes = whole @ offsets / np.square(offsets).sum()
     total = expanded_percentile(whole[:, -1] - whole[:, 0], seed=seed)
     return Shift(
         attribute=attribute,

@@ -11,12 +11,12 @@ from jaxgan.convert.generator import Pretrained
 from jaxgan.errors import InputError
 from jaxgan.sefa.edit import SPACES, as_codes, check_space
 
-_NAMED = {
+_SPACES_OF = {
     "z": ("z",),
     "w": ("w+", "w"),
     "w+": ("w+",),
 }  # spaces that arrays with these names may be in
-_PROJECTED = ".latent"  # ends the names in a file of rosinality's projector
+_PROJECTION = ".latent"  # ends the names in a file of rosinality's projector
 
 
 def read_codes(
@@ -62,34 +62,34 @@ def read_codes(
     if name is not None:
         arrays = {name: arrays[name]}
     check_space(generator, space or name or "z")
-    spaces = _NAMED[name] if name else SPACES[::-1] if generator.num_layers else ("z",)
+    spaces = _SPACES_OF[name] if name else SPACES[::-1] if generator.num_layers else ("z",)
     if space is not None:
         spaces = (space,)
     readings = {one: fit for one in spaces if (fit := _fitting(generator, arrays, one))}
     shape = list(next(iter(arrays.values())).shape)
     if not readings:
-        raise InputError(f"{path} holds no codes, {_allowed(generator, spaces)}, but {shape}")
-    taken, *others = readings
-    if 2 * len(readings[taken]) < len(
+        raise InputError(f"{path} holds no codes, {_shapes(generator, spaces)}, but {shape}")
+    first, *others = readings
+    if 2 * len(readings[first]) < len(
         arrays
     ):  # these are weights, and some of them happen to fit
         raise InputError(
             f"{path} is not a file of codes: of its {len(arrays)} arrays, "
-            f"{len(readings[taken])} have the shape of codes {taken}"
+            f"{len(readings[first])} have the shape of codes {first}"
         )
-    codes = np.concatenate(readings[taken])
-    if len(readings[taken]) < len(arrays):
-        say(f"{path}: {len(readings[taken])} of {len(arrays)} arrays are codes {taken}")
+    codes = np.concatenate(readings[first])
+    if len(readings[first]) < len(arrays):
+        say(f"{path}: {len(readings[first])} of {len(arrays)} arrays are codes {first}")
     elif others and len(readings[others[0]]) == len(arrays):
         other, count = others[0], sum(map(len, readings[others[0]]))
         one, them = f"array {shape} is", "it"
         if len(arrays) > 1:
             one, them = f"{len(arrays)} arrays are", "them"
         say(
-            f"{path}: its {one} read as {taken} (people: {len(codes)}); space={other} reads "
+            f"{path}: its {one} read as {first} (people: {len(codes)}); space={other} reads "
             f"{them} as {other} (people: {count})"
         )
-    return np.asarray(as_codes(generator, codes, taken, **truncation))
+    return np.asarray(as_codes(generator, codes, first, **truncation))
 
 
 def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
@@ -100,12 +100,12 @@ def _arrays(path: Path, layers: int) -> dict[str, np.ndarray]:
     arrays = {n: array for n, array in arrays.items() if array.size}
     if not arrays:
         raise InputError(f"{path} holds no codes: it has no array of numbers")
-    latents = [array for name, array in arrays.items() if name.endswith(_PROJECTED)]
+    latents = [array for name, array in arrays.items() if name.endswith(_PROJECTION)]
     if latents and len({array.shape for array in latents}) == 1:
-        stacked = np.stack(latents)
-        if stacked.ndim == 2:  # one code for all layers
-            stacked = np.repeat(stacked[:, None], layers, axis=1)
-        return {"w+": stacked}
+        codes = np.stack(latents)
+        if codes.ndim == 2:  # one code for all layers
+            codes = np.repeat(codes[:, None], layers, axis=1)
+        return {"w+": codes}
     return arrays
 
 
@@ -138,6 +138,6 @@ def _shape(generator: Pretrained, space: str) -> tuple[int, ...]:
     return (generator.num_layers,) * (space == "w+") + (generator.latent_dim,)
 
 
-def _allowed(generator: Pretrained, spaces: Sequence[str]) -> str:
+def _shapes(generator: Pretrained, spaces: Sequence[str]) -> str:
     shapes = {space: ", ".join(map(str, _shape(generator, space))) for space in spaces}
     return " or ".join(f"{space} of shape [N, {shape}]" for space, shape in shapes.items())

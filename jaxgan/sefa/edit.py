@@ -59,8 +59,8 @@ def move(
         return codes + step[None]
     if not len(layers) or not all(0 <= layer < codes.shape[1] for layer in layers):
         raise InputError(f"layers {list(layers)} must be among 0 to {codes.shape[1] - 1}")
-    moved = np.isin(np.arange(codes.shape[1]), list(layers))
-    return codes + jnp.where(jnp.asarray(moved)[None, :, None], step[None, None], 0)
+    mask = np.isin(np.arange(codes.shape[1]), list(layers))
+    return codes + jnp.where(jnp.asarray(mask)[None, :, None], step[None, None], 0)
 
 
 def path(
@@ -107,8 +107,8 @@ def mix(codes: ArrayLike, others: ArrayLike, layers: Sequence[int]) -> Array:
     count = rows.shape[1]
     if not len(layers) or not all(0 <= layer < count for layer in layers):
         raise InputError(f"layers {list(layers)} must be among 0 to {count - 1}")
-    given = jnp.asarray(np.isin(np.arange(count), list(layers)))[:, None]
-    return jnp.where(given, columns[None], rows[:, None])
+    mask = jnp.asarray(np.isin(np.arange(count), list(layers)))[:, None]
+    return jnp.where(mask, columns[None], rows[:, None])
 
 
 def check_space(generator: Pretrained, space: str) -> None:

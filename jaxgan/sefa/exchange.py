@@ -16,7 +16,7 @@ from jaxgan.metrics.intervals import Interval, percentile
 _RESAMPLES = 2000
 
 
-class Moved(NamedTuple):
+class Movement(NamedTuple):
     """Changes of N people along one direction; NaN where an oracle saw no face.
 
     Attributes:
@@ -29,7 +29,7 @@ class Moved(NamedTuple):
     changes: np.ndarray
 
 
-def moved(scores: ArrayLike, embeddings: ArrayLike, distances: ArrayLike) -> Moved:
+def movement(scores: ArrayLike, embeddings: ArrayLike, distances: ArrayLike) -> Movement:
     """Measure the changes of people along one direction.
 
     Args:
@@ -39,13 +39,13 @@ def moved(scores: ArrayLike, embeddings: ArrayLike, distances: ArrayLike) -> Mov
     """
     scores, embeddings = np.asarray(scores, float), np.asarray(embeddings, float)
     still = embeddings[:, np.flatnonzero(np.asarray(distances) == 0)[0]]
-    seen = still[np.isfinite(still).all(axis=1)]
-    pairs = len(seen) * (len(seen) - 1)
-    cosines = np.square(seen.sum(axis=0)).sum() - np.square(seen).sum()
+    visible = still[np.isfinite(still).all(axis=1)]
+    pairs = len(visible) * (len(visible) - 1)
+    cosines = np.square(visible.sum(axis=0)).sum() - np.square(visible).sum()
     strangers = math.sqrt(max(2 - 2 * cosines / pairs, 0)) if pairs else math.nan
     lengths = np.linalg.norm(embeddings[:, [0, -1]] - still[:, None], axis=2).sum(axis=1)
     identity = lengths / strangers if strangers else np.full(len(lengths), np.nan)
-    return Moved(identity, scores[:, -1] - scores[:, 0])
+    return Movement(identity, scores[:, -1] - scores[:, 0])
 
 
 def per_identity(changes: ArrayLike, identity: ArrayLike, seed: int = 0) -> Interval:
@@ -55,13 +55,13 @@ def per_identity(changes: ArrayLike, identity: ArrayLike, seed: int = 0) -> Inte
 
     Args:
       changes: ``[N]``, changes of one attribute; people with a NaN are left out.
-      identity: ``[N]``, as in ``Moved``.
+      identity: ``[N]``, as in ``Movement``.
       seed: Seed of the resamples.
     """
     return _interval([(changes, identity)], seed)
 
 
-def compared(
+def compare(
     first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike], seed: int = 0
 ) -> Interval:
     """Return the ratio of two directions' changes per identity, with a bootstrap interval.
@@ -86,11 +86,11 @@ def _interval(pairs: list[tuple[ArrayLike, ArrayLike]], seed: int) -> Interval:
         return Interval(math.nan, math.nan, math.nan)
     rows = np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
     estimate = _ratio(table.mean(axis=1))
-    resampled = _ratio(table[:, rows].mean(axis=2))
-    if not np.isfinite(resampled).all():
+    resamples = _ratio(table[:, rows].mean(axis=2))
+    if not np.isfinite(resamples).all():
         return Interval(math.nan, math.nan, math.nan)
     sign = -1.0 if estimate < 0 else 1.0
-    return percentile(float(sign * estimate), sign * resampled)
+    return percentile(float(sign * estimate), sign * resamples)
 
 
 def _ratio(means: np.ndarray) -> np.ndarray:

@@ -161,18 +161,18 @@ def _strongest(
     rows = np.concatenate([rows for _, rows in weights])
     values, vectors = _factorise(rows, generator.code_covariance if tool.whiten else None)
     shares = values / max(values.sum(), np.finfo(float).tiny)
-    chosen = np.arange(k)
+    order = np.arange(k)
     if least_spread:
         relative = spreads(generator, vectors) / mean_spread(generator)
-        chosen = np.flatnonzero(relative >= least_spread)[:k]
-    if len(chosen) < k:
+        order = np.flatnonzero(relative >= least_spread)[:k]
+    if len(order) < k:
         raise InputError(
-            f"{len(chosen)} directions have a spread of {least_spread} times the mean or more, "
+            f"{len(order)} directions have a spread of {least_spread} times the mean or more, "
             f"not {k}"
         )
-    if not vectors[chosen].any(axis=1).all():
+    if not vectors[order].any(axis=1).all():
         raise InputError(f"the generator's codes vary along fewer than {k} directions")
-    return vectors[chosen].astype(np.float32), values[chosen], shares[chosen]
+    return vectors[order].astype(np.float32), values[order], shares[order]
 
 
 def _factorise(
@@ -229,19 +229,19 @@ def matrices(
     Arguments are as in ``Directions``.
     """
     colours = [style for style in generator.styles if style.to_rgb]
-    allowed = {"first": colours[:1], "last": colours[-1:], "all": colours, "none": []}[to_rgb]
-    chosen = []
+    rgb = {"first": colours[:1], "last": colours[-1:], "all": colours, "none": []}[to_rgb]
+    pairs = []
     for style in generator.styles:
         if generator.num_layers and style.layer not in layers:
             continue
-        if style.to_rgb and not any(style is one for one in allowed):
+        if style.to_rgb and not any(style is one for one in rgb):
             continue
         rows = style.weight.astype(np.float64)
         if normalisation == "unit":
             lengths = np.linalg.norm(rows, axis=1, keepdims=True)
             rows = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-        chosen.append((style.layer, rows))
-    return chosen
+        pairs.append((style.layer, rows))
+    return pairs
 
 
 def spell_layers(layers: Sequence[int]) -> str:
@@ -281,22 +281,22 @@ def select_layers(layers: str | Sequence[int], count: int) -> tuple[int, ...]:
     """
     if not count:
         return ()
-    allowed = f"'all', or a list such as 0-1,6 of 0 to {count - 1}"
+    rule = f"'all', or a list such as 0-1,6 of 0 to {count - 1}"
     if isinstance(layers, str):
         if layers.strip() == "all":
             return tuple(range(count))
-        chosen: set[int] = set()
+        numbers: set[int] = set()
         for part in layers.split(","):
             ends = part.replace(" ", "").split("-")
             digits = all(end.isascii() and end.isdigit() and len(end) < 10 for end in ends)
             if not digits or len(ends) > 2:
-                raise InputError(f"layers {layers!r} are not {allowed}")
+                raise InputError(f"layers {layers!r} are not {rule}")
             first, last = int(ends[0]), int(ends[-1])
             if first > last or last >= count:
-                raise InputError(f"layers {layers!r} are not {allowed}")
-            chosen.update(range(first, last + 1))
-        return tuple(sorted(chosen))
+                raise InputError(f"layers {layers!r} are not {rule}")
+            numbers.update(range(first, last + 1))
+        return tuple(sorted(numbers))
     indices = tuple(sorted({operator.index(layer) for layer in layers}))
     if not indices or indices[0] < 0 or indices[-1] >= count:
-        raise InputError(f"layers {list(layers)} are not {allowed}")
+        raise InputError(f"layers {list(layers)} are not {rule}")
     return indices

@@ -21,8 +21,8 @@ def save(path: Path, directions: Directions, names: Sequence[str]) -> None:
     ``docs/sefa.md`` describes the arrays.
     """
     count = 1 + max((max(layers, default=-1) for layers in directions.layers), default=-1)
-    moved = np.array([np.isin(np.arange(count), layers) for layers in directions.layers])
-    arrays = directions._asdict() | {"layers": moved, "names": np.array(names)}
+    masks = np.array([np.isin(np.arange(count), layers) for layers in directions.layers])
+    arrays = directions._asdict() | {"layers": masks, "names": np.array(names)}
     with replacing(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
 
@@ -49,7 +49,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
             f"{path} holds directions of the generator {legible(fingerprint[:16])}, not of "
             f"{generator.fingerprint}"
         )
-    vectors, moved = arrays["vectors"], arrays["layers"]
+    vectors, masks = arrays["vectors"], arrays["layers"]
     count = len(vectors) if vectors.ndim == 2 else 0
     numbers = ("values", "shares")
     sound = (
@@ -61,11 +61,11 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
         and arrays["names"].dtype.kind == "U"
         and all(arrays[name].dtype.kind == "f" for name in numbers)
         and all(np.isfinite(arrays[name]).all() for name in numbers)
-        and moved.dtype == bool
-        and moved.ndim == 2
-        and len(moved) == count
-        and moved.shape[1] <= generator.num_layers
-        and (generator.num_layers == 0 or moved.any(axis=1).all())
+        and masks.dtype == bool
+        and masks.ndim == 2
+        and len(masks) == count
+        and masks.shape[1] <= generator.num_layers
+        and (generator.num_layers == 0 or masks.any(axis=1).all())
         and str(arrays["to_rgb"]) in TO_RGB
         and str(arrays["normalisation"]) in NORMALISATIONS
         and arrays["whitened"].dtype == bool
@@ -76,7 +76,7 @@ def load(path: str | Path, generator: Pretrained) -> tuple[Directions, tuple[str
     directions = Directions(
         vectors=vectors.astype(np.float32),
         **{name: arrays[name] for name in numbers},
-        layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in moved),
+        layers=tuple(tuple(np.flatnonzero(row).tolist()) for row in masks),
         normalisation=str(arrays["normalisation"]),
         to_rgb=str(arrays["to_rgb"]),
         whitened=bool(arrays["whitened"]),

@@ -30,7 +30,7 @@ FEATURES, PIXELS, COARSE, PRIOR, TOGETHER = 1.0, 2.0, 2.0, 0.05, 0.1
 _LAYERS = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d")
 _COARSE = 32  # side in pixels of the coarse comparison
 RISE, FALL = 0.05, 0.3  # shares of the steps with a rising and with a falling rate
-SHARED = 0.3  # share of the steps in which all layers of w+ move alike
+COMMON_SHARE = 0.3  # share of the steps in which all layers of w+ move alike
 MAX_STEPS = 5000
 
 
@@ -80,7 +80,7 @@ def invert(
     """Find the code of one picture; arguments and errors as for ``inverter``.
 
     Examples:
-      ``found = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
+      ``result = invert.invert(generator, target, steps=250)``; ``docs/photo.md`` shows more.
     """
     return inverter(generator, **options)(target, show)
 
@@ -119,7 +119,7 @@ def inverter(
       InputError: If the generator lacks the space, or the number of steps is out of range.
 
     Examples:
-      ``found = inverter(generator)(target, lambda step, picture: print(step))``
+      ``result = inverter(generator)(target, lambda step, picture: print(step))``
     """
     side = side_of(generator)
     small = _part(side, _COARSE)
@@ -128,43 +128,43 @@ def inverter(
         raise InputError(f"steps={steps} must be 1 to {MAX_STEPS}")
     every = max(1, min(every, steps))
     total = -(-steps // every) * every
-    together = total if space == "w" else int(SHARED * total) if space == "w+" else 0
+    together = total if space == "w" else int(COMMON_SHARE * total) if space == "w+" else 0
     schedule = _schedule(rate, total)
     optimizer = optax.scale_by_adam(b1=0.9, b2=0.99)
     mean, axes = _distribution(generator)
     plain: Any = generator.params
-    layered = generator.num_layers > 0
+    has_layers = generator.num_layers > 0
 
     def codes_of(v: Array) -> Array:
         return mean + v @ axes.T
 
-    def loss(v, params, inception, wanted, aims):
+    def loss(v, params, inception, picture, aims):
         x = _reduced(_pictures(generator, params, codes_of(v)), side)
-        total = PIXELS * jnp.abs(x - wanted).mean()
-        coarse = _reduced(x, small) - _reduced(wanted, small)
+        total = PIXELS * jnp.abs(x - picture).mean()
+        coarse = _reduced(x, small) - _reduced(picture, small)
         total += COARSE * jnp.abs(coarse).mean()
         if inception is not None:
-            for found, aim in zip(_features(inception, x), aims, strict=True):
-                total += FEATURES * jnp.square(found - aim).sum(axis=3).mean()
+            for feature, aim in zip(_features(inception, x), aims, strict=True):
+                total += FEATURES * jnp.square(feature - aim).sum(axis=3).mean()
         total += pull * PRIOR * jnp.square(v).mean()
-        if layered:
+        if has_layers:
             total += pull * TOGETHER * jnp.square(v - v.mean(axis=1, keepdims=True)).mean()
         return total
 
     def update(args, carry, step):
         v, state = carry
         value, slope = jax.value_and_grad(loss)(v, *args)
-        if layered:
-            shared = jnp.broadcast_to(slope.mean(axis=1, keepdims=True), slope.shape)
-            slope = jnp.where(step < together, shared, slope)
+        if has_layers:
+            common = jnp.broadcast_to(slope.mean(axis=1, keepdims=True), slope.shape)
+            slope = jnp.where(step < together, common, slope)
         change: Any
         change, state = optimizer.update(slope, state)
         return (v - schedule(step) * change, state), value
 
     @functools.partial(jax.jit, compiler_options=compiler_options() or None)
-    def advance(params, inception, wanted, carry, start):
-        aims = () if inception is None else _features(inception, wanted)
-        args = (params, inception, wanted, aims)
+    def advance(params, inception, picture, carry, start):
+        aims = () if inception is None else _features(inception, picture)
+        args = (params, inception, picture, aims)
         carry, values = jax.lax.scan(
             functools.partial(update, args), carry, start + jnp.arange(every)
         )
@@ -176,14 +176,14 @@ def inverter(
                 f"a target must be [{side}, {side}, 3] uint8, not "
                 f"{list(np.shape(target))} {target.dtype}"
             )
-        wanted = jnp.asarray(to_float(target))[None]
+        goal = jnp.asarray(to_float(target))[None]
         v = jnp.zeros((1, *mean.shape[1:-1], axes.shape[1]))
-        carry, losses, image = (v, optimizer.init(v)), [], wanted
+        carry, losses, image = (v, optimizer.init(v)), [], goal
         for start in range(0, total, every):
-            carry, values, image = advance(plain, features, wanted, carry, start)
+            carry, values, image = advance(plain, features, goal, carry, start)
             losses.append(np.asarray(values))
             show(start + every, to_uint8(image)[0])
-        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - wanted).mean()
+        codes, error = codes_of(carry[0]), jnp.abs(image.clip(-1, 1) - goal).mean()
         picture = to_uint8(image)[0]
         return Inverted(np.asarray(codes), picture, float(error), np.concatenate(losses))
 
@@ -205,9 +205,9 @@ def _schedule(rate: float, steps: int) -> Callable[[Array], Array]:
     """Make a schedule: linear warm-up, constant, cosine decay to 0."""
 
     def schedule(step: Array) -> Array:
-        done = (step + 1) / steps
-        fall = 0.5 - 0.5 * jnp.cos(jnp.pi * jnp.clip((1 - done) / FALL, 0, 1))
-        return rate * fall * jnp.clip(done / RISE, 0, 1)
+        share = (step + 1) / steps
+        fall = 0.5 - 0.5 * jnp.cos(jnp.pi * jnp.clip((1 - share) / FALL, 0, 1))
+        return rate * fall * jnp.clip(share / RISE, 0, 1)
 
     return schedule
 
@@ -232,11 +232,11 @@ def _features(inception: Any, x: Array) -> list[Array]:
     """Return features of three layers, normalised at each pixel, of images in [-1, 1]."""
     if x.shape[1] < LEAST:
         x = jax.image.resize(x, (len(x), LEAST, LEAST, 3), "bilinear")
-    _, kept = Inception().apply(  # later layers are not computed: nothing uses them
+    _, state = Inception().apply(  # later layers are not computed: nothing uses them
         {"params": inception},
         x,
         capture_intermediates=lambda module, _: module.name in _LAYERS,
         mutable=["intermediates"],
     )
-    maps: Any = [kept["intermediates"][name]["__call__"][0] for name in _LAYERS]
+    maps: Any = [state["intermediates"][name]["__call__"][0] for name in _LAYERS]
     return [y / jnp.sqrt(jnp.square(y).sum(axis=3, keepdims=True) + 1e-6) for y in maps]

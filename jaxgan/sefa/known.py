@@ -25,14 +25,14 @@ def recognise(directions: Directions) -> list[dict[str, Any] | None]:
       of the shifts, the likeness at both ends, and ``measured``, which states the people and
       the distances. None for an unknown direction.
     """
-    known = _table().get(directions.fingerprint, [])
-    starts = np.reshape([entry["vector"] for entry in known], (len(known), COMPONENTS))
+    entries = _table().get(directions.fingerprint, [])
+    starts = np.reshape([entry["vector"] for entry in entries], (len(entries), COMPONENTS))
     return [
         next(
             (
-                known[i]
+                entries[i]
                 for i in np.flatnonzero(_near(vector[:COMPONENTS], starts))
-                if known[i]["layers"] == spell_layers(layers)
+                if entries[i]["layers"] == spell_layers(layers)
             ),
             None,
         )

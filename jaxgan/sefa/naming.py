@@ -65,28 +65,28 @@ def suggest_name(
       notable: Least effect, in standard deviations.
       most: Largest number of attributes in a name.
     """
-    related = np.eye(len(shifts)) if correlations is None else np.abs(correlations)
+    likeness = np.eye(len(shifts)) if correlations is None else np.abs(correlations)
     strength = np.array([abs(one.in_sd) for one in shifts])
-    left = [
+    rest = [
         int(a)
         for a in np.argsort(-strength, kind="stable")
         if shifts[a].people >= max(shifts[a].dropped, 1)
         and strength[a] >= notable
         and _moves(shifts[a], 1 - (1 - CONFIDENCE) / tests)
     ]
-    left = [a for a in left if strength[a] >= SHARE * strength[left[0]]]
-    chosen: list[int] = []
-    while left and len(chosen) < most:
-        family = [a for a in left if a == left[0] or related[a, left[0]] >= ALIKE]
-        chosen.append(min(family))
-        left = [a for a in left if a not in family and related[a, chosen[-1]] < ALIKE]
-    ends = [(shifts[a].attribute.minus, shifts[a].attribute.plus) for a in chosen]
-    rises = [shifts[a].in_sd > 0 for a in chosen]
+    rest = [a for a in rest if strength[a] >= SHARE * strength[rest[0]]]
+    selection: list[int] = []
+    while rest and len(selection) < most:
+        family = [a for a in rest if a == rest[0] or likeness[a, rest[0]] >= ALIKE]
+        selection.append(min(family))
+        rest = [a for a in rest if a not in family and likeness[a, selection[-1]] < ALIKE]
+    ends = [(shifts[a].attribute.minus, shifts[a].attribute.plus) for a in selection]
+    rises = [shifts[a].in_sd > 0 for a in selection]
     return Name(
-        name=" and ".join(shifts[a].attribute.name for a in chosen),
+        name=" and ".join(shifts[a].attribute.name for a in selection),
         plus=", ".join(
             f"{pair[up]} {shifts[a].in_sd:+.1f} sd"
-            for a, pair, up in zip(chosen, ends, rises, strict=True)
+            for a, pair, up in zip(selection, ends, rises, strict=True)
         ),
         minus=", ".join(pair[not up] for pair, up in zip(ends, rises, strict=True)),
     )
@@ -108,9 +108,9 @@ def titles(
       layers: Layers that each direction moves; if they differ, a number comes with them.
       suggested: ``[K]`` suggested names, which may be empty; None if there are none.
     """
-    grouped = len(set(layers)) > 1
+    several = len(set(layers)) > 1
     numbers = (
-        f"direction {k}" + f", layers {spell_layers(own)}" * grouped
+        f"direction {k}" + f", layers {spell_layers(own)}" * several
         for k, own in enumerate(layers, 1)
     )
     rows = zip(names, suggested or [""] * len(names), numbers, strict=True)
@@ -153,8 +153,8 @@ def lines(shifts: Sequence[Shift], distances: ArrayLike) -> list[str]:
         means = "".join(f"{one.means[t].mean:9.3g}" for t in _ends(distances).values())
         slope = f"{one.slope.mean:+.3g} [{one.slope.low:+.3g}, {one.slope.high:+.3g}]"
         label = f"{one.attribute.name} ({one.attribute.unit})"[:32]
-        counted = f"{one.people}/{one.people + one.dropped}"
-        rest = f"{one.in_sd:+7.2f}{one.monotonicity:+9.2f}{counted:>8}"
+        people = f"{one.people}/{one.people + one.dropped}"
+        rest = f"{one.in_sd:+7.2f}{one.monotonicity:+9.2f}{people:>8}"
         text.append(f"{label:32}{means}  {slope:27}{rest}")
     return text
 

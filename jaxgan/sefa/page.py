@@ -82,7 +82,7 @@ def page(
         script=script,
         facts=pages.facts(facts),
         data=_json(data),
-        images="\n".join(_stored(image, number) for image, number in numbers.items()),
+        images="\n".join(_store_tag(image, number) for image, number in numbers.items()),
         still="\n".join(_still(row, samples, labels, index[k]) for k, row in enumerate(rows)),
     )
 
@@ -138,7 +138,7 @@ def _json(data) -> str:
     return text
 
 
-def _stored(image: bytes, number: int) -> str:
+def _store_tag(image: bytes, number: int) -> str:
     uri = f"data:{_type(image)};base64,{base64.b64encode(image).decode()}"
     return f'<image id="i{number}" width="1" height="1" href="{uri}"/>'
 
@@ -150,12 +150,12 @@ def _still(row: Row, samples: Sequence[str], labels: list[str], index) -> str:
     head = "".join(f'<th scope="col">{labels[t]}</th>' for t in steps)
     lines = []
     for sample, images in zip(samples, index, strict=True):
-        shown = "".join(
+        cells = "".join(
             f'<td><svg viewBox="0 0 1 1" role="img" aria-label="{labels[t]}">'
             f'<use href="#i{images[t]}"/></svg></td>'
             for t in steps
         )
-        lines.append(f'<tr><th scope="row" dir="auto">{pages.text(sample)}</th>{shown}</tr>')
+        lines.append(f'<tr><th scope="row" dir="auto">{pages.text(sample)}</th>{cells}</tr>')
     return (
         f'<section><h2 dir="auto">{pages.text(row.name)}</h2>{pages.facts(row.facts)}'
         f"<table><thead><tr><td></td>{head}</tr></thead>"

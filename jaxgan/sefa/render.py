@@ -23,7 +23,7 @@ from jaxgan.sefa.page import Row
 
 QUALITY = 90  # of JPEGs
 TURN, SHIFT = 30.0, 0.125  # at the ends of a path: degrees, and share of the width
-PICTURE, ANIMATED = 128, 96  # largest side of an image in a picture and in the GIF
+PICTURE, GIF_SIZE = 128, 96  # largest side of an image in a picture and in the GIF
 
 
 def draw(
@@ -50,8 +50,8 @@ def draw(
             check()
             at = np.arange(start, start + batch_size)
             at = np.where(at < len(codes), at, start)
-            placed = () if transforms is None else (transforms[at],)
-            pixels = to_uint8(generator.images(codes[at], *placed))[: len(codes) - start]
+            transform = () if transforms is None else (transforms[at],)
+            pixels = to_uint8(generator.images(codes[at], *transform))[: len(codes) - start]
             images += [reduce(image, size) for image in pixels]
             bar.update(len(pixels))
     return np.stack(images)
@@ -99,13 +99,13 @@ def draw_moved(
       batch_size: Images per batch.
       check: Called between batches; it may raise to stop.
     """
-    moved = [codes]
+    parts = [codes]
     for vector, away, layers in zip(
         directions.vectors, distances, directions.layers, strict=True
     ):
         ends = np.asarray(edit.path(codes, vector, away[away != 0], layers))
-        moved.append(ends.reshape(-1, *codes.shape[1:]))
-    images = draw(generator, np.concatenate(moved), size, batch_size, check)
+        parts.append(ends.reshape(-1, *codes.shape[1:]))
+    images = draw(generator, np.concatenate(parts), size, batch_size, check)
     count, at = len(codes), len(codes)
     out = np.empty((*distances.shape, count, *images.shape[1:]), np.uint8)
     for k, t in np.ndindex(distances.shape):
@@ -145,7 +145,7 @@ def add_places(
     places = [
         at for share in shares for at in (placement(TURN * share), placement(0, SHIFT * share))
     ]
-    placed = draw(
+    rows = draw(
         generator,
         np.concatenate([codes] * len(places)),
         size,
@@ -153,9 +153,9 @@ def add_places(
         check,
         np.repeat(places, len(codes), axis=0),
     )
-    placed = placed.reshape(len(shares), 2, len(codes), *placed.shape[1:])
-    placed = np.insert(placed, middle, images[0, :, middle], axis=0)
-    return np.concatenate([images, placed.transpose(1, 2, 0, 3, 4, 5)])
+    rows = rows.reshape(len(shares), 2, len(codes), *rows.shape[1:])
+    rows = np.insert(rows, middle, images[0, :, middle], axis=0)
+    return np.concatenate([images, rows.transpose(1, 2, 0, 3, 4, 5)])
 
 
 def place_rows(generator: Pretrained, distance: float) -> list[Row]:
@@ -199,11 +199,11 @@ def write_pictures(
     frames = []
     for t, distance in enumerate(distances):
         rows = {
-            short[k]: np.stack([reduce(path[t], ANIMATED) for path in paths[:6]])
+            short[k]: np.stack([reduce(path[t], GIF_SIZE) for path in paths[:6]])
             for k, paths in enumerate(images[:6])
         }
         frame = folder / "frames" / f"step_{t:04d}.png"
-        scale = max(1, ANIMATED // images.shape[3])
+        scale = max(1, GIF_SIZE // images.shape[3])
         raster.image_rows(frame, rows, f"distance {distance:+.2f}", scale=scale)
         frames.append(frame)
     raster.gif(folder / "directions.gif", [*frames, *frames[-2::-1]], seconds=3)

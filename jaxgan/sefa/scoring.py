@@ -23,7 +23,7 @@ from jaxgan.sefa import attributes, edit, exchange, naming
 from jaxgan.sefa.factorize import Directions
 from jaxgan.sefa.render import draw
 
-UNMOVED = 150  # least number of people to estimate usual scores from
+LEAST_PEOPLE = 150  # least number of people to estimate usual scores from
 SIZE = 256  # side in pixels of the images that oracles see
 IN_MEMORY = 200  # images that are held in memory at once
 LINES = 6  # attributes in the table of a direction
@@ -109,12 +109,12 @@ def see(audience: Audience, codes: np.ndarray) -> People:
 
 
 def meet(audience: Audience, people: int, *, seed: int, **truncation: Any) -> People:
-    """Draw and score ``people`` people, or ``UNMOVED`` if that is more.
+    """Draw and score ``people`` people, or ``LEAST_PEOPLE`` if that is more.
 
     They differ from those that ``edit.draw_codes`` draws from the same seed.
     """
     key = jax.random.fold_in(jax.random.key(seed), _PEOPLE)
-    codes = edit.draw_codes(audience.generator, key, max(people, UNMOVED), **truncation)
+    codes = edit.draw_codes(audience.generator, key, max(people, LEAST_PEOPLE), **truncation)
     return see(audience, codes)
 
 
@@ -146,7 +146,7 @@ def score_directions(
     Returns:
       The content of ``attributes.json``: the oracles, and for every direction its suggested
       name, the share of moved pictures in which all oracles see a face, the shift of every
-      attribute, the likeness, and each person's changes as in ``exchange.Moved``.
+      attribute, the likeness, and each person's changes as in ``exchange.Movement``.
     """
     count = len(directions.vectors)
     report = {
@@ -179,14 +179,14 @@ def _entry(
     scores = _with_unmoved(moved.scores, usual.scores, distances)
     spreads = attributes.deviations(usual.scores)
     shifts = attributes.shifts(words, scores, distances, spreads)
-    related = attributes.correlations(usual.scores)
-    name = naming.suggest_name(shifts, len(words) * count, related)
+    correlations = attributes.correlations(usual.scores)
+    name = naming.suggest_name(shifts, len(words) * count, correlations)
     likeness = changes = None
     if moved.embeddings is not None and usual.embeddings is not None:
         embeddings = _with_unmoved(moved.embeddings, usual.embeddings, distances)
         likeness = attributes.likeness(embeddings, distances)
         likeness = likeness._asdict() | {"means": [mean._asdict() for mean in likeness.means]}
-        changes = exchange.moved(scores, embeddings, distances)._asdict()
+        changes = exchange.movement(scores, embeddings, distances)._asdict()
     table = naming.table(shifts, distances)
     for row, column in zip(table, np.moveaxis(scores, 2, 0), strict=True):
         if row["unit"].startswith(ODDS):

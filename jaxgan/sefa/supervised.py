@@ -22,7 +22,7 @@ from jaxgan.metrics.intervals import Interval
 FEWEST = 50  # people
 HELD_OUT = 0.2  # share of the people to test a fit on
 _PENALTIES = np.logspace(-6, 3, 37)  # relative to the mean variance of codes
-_NONE_LEFT = 1e-6  # of a direction's length: less counts as nothing
+_NOTHING = 1e-6  # of a direction's length: less counts as nothing
 
 
 class Supervised(NamedTuple):
@@ -76,8 +76,8 @@ def fit(
     Examples:
       >>> rng = np.random.default_rng(0)
       >>> codes = rng.normal(size=(500, 4))
-      >>> found = fit(codes, codes[:, :2] + codes[:, 1:3], ["a", "b"])
-      >>> np.abs(found.vectors @ [[1, 0], [1, 1], [0, 1], [0, 0]]).round(2) + 0
+      >>> directions = fit(codes, codes[:, :2] + codes[:, 1:3], ["a", "b"])
+      >>> np.abs(directions.vectors @ [[1, 0], [1, 1], [0, 1], [0, 0]]).round(2) + 0
       array([[1.22, 0.  ],
              [0.  , 1.22]])
     """
@@ -100,18 +100,18 @@ def fit(
         raise InputError(f"{names[flat[0]]} has the same score for all {len(codes)} people")
     order = np.random.default_rng(seed).permutation(len(codes))
     test, train = np.split(order, [round(HELD_OUT * len(codes))])
-    guessed = (codes[test] - codes[train].mean(axis=0)) @ normals(codes[train], scores[train]).T
+    guesses = (codes[test] - codes[train].mean(axis=0)) @ normals(codes[train], scores[train]).T
     metric = np.eye(codes.shape[1]) if covariance is None else np.asarray(covariance, float)
     vectors, kept = conditioned(normals(codes, scores), metric, condition)
-    if kept.min() < _NONE_LEFT:
+    if kept.min() < _NOTHING:
         raise InputError(
             f"conditioning leaves nothing of the direction of {names[int(kept.argmin())]}; "
             "name fewer attributes, or do not condition"
         )
     return Supervised(
         vectors.astype(np.float32),
-        tuple(_accuracy(*pair) for pair in zip(guessed.T, scores[test].T, strict=True)),
-        np.array([_correlation(*pair) for pair in zip(guessed.T, scores[test].T, strict=True)]),
+        tuple(_accuracy(*pair) for pair in zip(guesses.T, scores[test].T, strict=True)),
+        np.array([_correlation(*pair) for pair in zip(guesses.T, scores[test].T, strict=True)]),
         kept,
         len(codes),
     )
@@ -127,7 +127,7 @@ def normals(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     parts = left.T @ targets
     variances = np.square(sizes)
     best = np.full(scores.shape[1], np.inf)
-    found = np.zeros((scores.shape[1], codes.shape[1]))
+    coefficients = np.zeros((scores.shape[1], codes.shape[1]))
     for penalty in _PENALTIES * variances.sum() / codes.shape[1]:
         shrunk = variances / (variances + penalty)
         influence = np.square(left) @ shrunk + 1 / len(codes)  # leverage of each person
@@ -137,9 +137,9 @@ def normals(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
         loss = np.square(errors).mean(axis=0)
         better = loss < best
         weights = (sizes / (variances + penalty))[:, None] * parts
-        found[better] = (axes.T @ weights).T[better]
+        coefficients[better] = (axes.T @ weights).T[better]
         best[better] = loss[better]
-    return found
+    return coefficients
 
 
 def conditioned(
@@ -156,26 +156,26 @@ def conditioned(
     vectors, kept = np.empty_like(normals), np.ones(len(normals))
     products = normals @ metric @ normals.T
     for a, normal in enumerate(normals):
-        left = normal
+        remainder = normal
         if condition and len(normals) > 1:
             others = np.arange(len(normals)) != a
             shares = np.linalg.lstsq(products[np.ix_(others, others)], products[others, a])[0]
-            left = normal - shares @ normals[others]
-            squares = left @ metric @ left, products[a, a]
+            remainder = normal - shares @ normals[others]
+            squares = remainder @ metric @ remainder, products[a, a]
             kept[a] = np.sqrt(max(squares[0], 0) / squares[1]) if squares[1] > 0 else 0
-        vector = metric @ left
+        vector = metric @ remainder
         vectors[a] = vector / max(np.linalg.norm(vector), np.finfo(float).tiny)
     return vectors, kept
 
 
-def _accuracy(guessed: np.ndarray, scores: np.ndarray) -> Interval:
+def _accuracy(guesses: np.ndarray, scores: np.ndarray) -> Interval:
     """Return the share of guesses on the right side of the median, with Wilson's interval."""
-    right = (guessed > np.median(guessed)) == (scores > np.median(scores))
+    right = (guesses > np.median(guesses)) == (scores > np.median(scores))
     bounds = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     return Interval(float(right.mean()), float(bounds.low), float(bounds.high))
 
 
-def _correlation(guessed: np.ndarray, scores: np.ndarray) -> float:
-    if not np.ptp(guessed) or not np.ptp(scores):
+def _correlation(guesses: np.ndarray, scores: np.ndarray) -> float:
+    if not np.ptp(guesses) or not np.ptp(scores):
         return 0.0
-    return float(np.corrcoef(guessed, scores)[0, 1])
+    return float(np.corrcoef(guesses, scores)[0, 1])

@@ -73,13 +73,13 @@ def closed_walk(stops: ArrayLike, count: int) -> np.ndarray:
     z = z * np.sqrt(z.shape[1]) / norms
     ends = np.roll(z, -1, axis=0)
     angles = np.array([_angle(a, b) for a, b in zip(z, ends, strict=True)])
-    passed = np.concatenate([[0], np.cumsum(angles)])
-    at = passed[-1] * np.arange(count) / count
-    legs = np.minimum(np.searchsorted(passed, at, side="right") - 1, len(z) - 1)
+    arc = np.concatenate([[0], np.cumsum(angles)])
+    at = arc[-1] * np.arange(count) / count
+    legs = np.minimum(np.searchsorted(arc, at, side="right") - 1, len(z) - 1)
     walk = np.empty((count, z.shape[1]), np.float32)
     for leg in np.unique(legs):
         here = legs == leg
-        shares = (at[here] - passed[leg]) / max(angles[leg], _STRAIGHT)
+        shares = (at[here] - arc[leg]) / max(angles[leg], _STRAIGHT)
         walk[here] = slerp(z[leg], ends[leg], shares)
     return walk
 

@@ -121,5 +121,5 @@ def flip(key: Array, x: Array) -> Array:
 
     Use it as the argument ``vary`` of ``epoch``.
     """
-    mirrored = jax.random.bernoulli(key, shape=(*x.shape[:-3], 1, 1, 1))
-    return jnp.where(mirrored, x[..., ::-1, :], x)
+    mask = jax.random.bernoulli(key, shape=(*x.shape[:-3], 1, 1, 1))
+    return jnp.where(mask, x[..., ::-1, :], x)

@@ -91,8 +91,8 @@ def order(
     number, passes = state.step // steps, examples // size
     shuffled = _shuffled(draw_key(state.key, ORDER, number // passes), examples)
     count = steps * critic_steps * batch_size
-    chosen = jax.lax.dynamic_slice_in_dim(shuffled, number % passes * size, count)
-    return chosen.reshape(steps, critic_steps, batch_size)
+    indices = jax.lax.dynamic_slice_in_dim(shuffled, number % passes * size, count)
+    return indices.reshape(steps, critic_steps, batch_size)
 
 
 def step(

@@ -47,15 +47,15 @@ def parse(name: str) -> tuple[str, Settings]:
         does not have this setting.
     """
     function, _, text = name.removeprefix(PREFIX).partition(":")
-    known = factories()
-    if function not in known:
+    available = factories()
+    if function not in available:
         there = function in vars(optax)
         reason = "makes no optimizer with a learning rate" if there else "is unknown"
-        choices = ", ".join(known)
+        choices = ", ".join(available)
         raise InputError(
             f"optimizer {PREFIX + function!r} {reason}; of optax choose from {choices}"
         )
-    defaults, settings = _defaults(known[function]), {}
+    defaults, settings = _defaults(available[function]), {}
     for part in text.split(",") if text else []:
         setting, _, value = (word.strip() for word in part.partition("="))
         if setting not in defaults:
@@ -111,8 +111,8 @@ def make(
     """
     function, settings = parse(name)
     defaults = _defaults(factories()[function])
-    given = zip(_BETAS, betas, strict=False)
-    settings = {**{x: y for x, y in given if x in defaults}, **settings}
+    pairs = zip(_BETAS, betas, strict=False)
+    settings = {**{x: y for x, y in pairs if x in defaults}, **settings}
     _try(function, tuple(settings.items()), callable(learning_rate))
     return factories()[function](learning_rate, **settings)
 
@@ -138,17 +138,17 @@ def _value(name: str, setting: str, text: str, default: Any) -> float | bool:
         float: ("a finite number that is not negative", float),
         type(None): ("a finite number that is not negative", _number),
     }
-    allowed, read = kinds.get(type(default), kinds[float])
+    rule, read = kinds.get(type(default), kinds[float])
     limit = math.inf
     if setting in _DECAYS:
-        limit, allowed = 1.0, "a number, at least 0 and below 1"
+        limit, rule = 1.0, "a number, at least 0 and below 1"
     try:
         value = read(text)
         if 0 <= value < limit:
             return value
     except (KeyError, ValueError, OverflowError):
         pass
-    raise InputError(f"optimizer {name!r}: {setting}={text} must be {allowed}")
+    raise InputError(f"optimizer {name!r}: {setting}={text} must be {rule}")
 
 
 def _number(text: str) -> float:
@@ -173,8 +173,8 @@ def _try(function: str, settings: tuple[tuple[str, Any], ...], scheduled: bool) 
     }
 
     def state(rate, params, updates):
-        given = (lambda count: rate) if scheduled else rate
-        optimizer = factories()[function](given, **dict(settings))
+        learning_rate = (lambda count: rate) if scheduled else rate
+        optimizer = factories()[function](learning_rate, **dict(settings))
         state = optimizer.init(params)
         for _ in range(updates):
             _, state = optimizer.update(params, state, params)

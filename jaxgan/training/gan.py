@@ -185,7 +185,7 @@ def _update(optimizer: Any, net: NetState, gradients: Any, stats: Any) -> NetSta
     return NetState(optax.apply_updates(net.params, updates), stats, opt)
 
 
-def _parted(x: Array | None) -> tuple[Array | None, Array | None]:
+def _split_last(x: Array | None) -> tuple[Array | None, Array | None]:
     """Split off the last row."""
     return (None, None) if x is None else (x[:-1], x[-1])
 
@@ -274,7 +274,7 @@ def gan(
         average = jax.tree.map(jnp.copy, g.variables)  # the state will be donated
         return GanState(jnp.zeros((), jnp.int32), key, g, c, average)
 
-    def seen(key, real, fake):
+    def critic_inputs(key, real, fake):
         """Augment and pack real and generated examples for the critic."""
         if augment is not None:
             real_key, fake_key = jax.random.split(key)
@@ -283,7 +283,7 @@ def gan(
 
     def critic_update(c, inputs):
         key, augment_key, real, fake, labels = inputs
-        real, fake = seen(augment_key, real, fake)
+        real, fake = critic_inputs(augment_key, real, fake)
 
         def loss(params):
             net = replace(c, params=params)
@@ -303,8 +303,8 @@ def gan(
         if augment is not None:
             key = draw_key(state.key, AUGMENT, state.step)
             augment_keys = jax.random.split(key, len(reals) + 1)
-        critic_keys, own_key = _parted(augment_keys)
-        earlier_labels, own_labels = _parted(labels)
+        critic_keys, own_key = _split_last(augment_keys)
+        earlier_labels, own_labels = _split_last(labels)
 
         def generate(params, key, labels):
             z = devices.split(latents(key, reals.shape[1], latent_dim, law))
@@ -325,7 +325,7 @@ def gan(
         c, critic_metrics = jax.lax.scan(critic_update, state.critic, inputs)
 
         def loss(fake):
-            real, fake = seen(own_key, reals[-1], fake)
+            real, fake = critic_inputs(own_key, reals[-1], fake)
             fake_scores, _ = _forward(critic, c, fake, own_labels)
             real_scores, _ = _forward(critic, c, real, own_labels)
             return objective.generator_loss(real_scores, fake_scores)

@@ -49,16 +49,16 @@ def over_lanes(
 
     def run(*args, **whole):
         lanes = len(jax.tree.leaves(args)[0])
-        used = _used(lanes, mesh)
-        missing = -lanes % used.size
+        submesh = _submesh(lanes, mesh)
+        padding = -lanes % submesh.size
 
         def fill(x):
-            return jnp.concatenate([x, *[x[-1:]] * missing]) if missing else x
+            return jnp.concatenate([x, *[x[-1:]] * padding]) if padding else x
 
         spec = PartitionSpec(devices.AXIS)
         sharded = jax.shard_map(
             mapped,
-            mesh=used,
+            mesh=submesh,
             in_specs=(spec, PartitionSpec()),
             out_specs=spec,
             check_vma=False,
@@ -128,14 +128,14 @@ def _mapped(
 
 def placement(lanes: int, mesh: Mesh | None = None) -> NamedSharding:
     """Return how ``over_lanes`` shards the results of ``lanes`` lanes."""
-    used = _used(lanes, _mesh(mesh))
-    return NamedSharding(used, PartitionSpec(None if lanes % used.size else devices.AXIS))
+    submesh = _submesh(lanes, _mesh(mesh))
+    return NamedSharding(submesh, PartitionSpec(None if lanes % submesh.size else devices.AXIS))
 
 
 def _mesh(mesh: Mesh | None) -> Mesh:
     return devices.make_mesh() if mesh is None else mesh
 
 
-def _used(lanes: int, mesh: Mesh) -> Mesh:
+def _submesh(lanes: int, mesh: Mesh) -> Mesh:
     """Return the mesh of the devices that have lanes."""
     return devices.make_mesh(mesh.devices.flat[: min(lanes, mesh.size)].tolist())

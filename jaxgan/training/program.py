@@ -87,12 +87,12 @@ def make_program(
     mesh = devices.make_mesh() if mesh is None else mesh
     if share_batches:
         use, mapped = functools.partial(jax.set_mesh, mesh), all_on_each
-        placed = results = everywhere = devices.everywhere(mesh)
-        batches_placed = devices.along(mesh, 3)
+        sharding = results = everywhere = devices.everywhere(mesh)
+        batch_sharding = devices.along(mesh, 3)
     else:
         use, mapped = contextlib.nullcontext, over_lanes
-        placed, results = placement(len(jax.tree.leaves(lanes)[0]), mesh), None
-        batches_placed, everywhere = placed, devices.everywhere(placed.mesh)
+        sharding, results = placement(len(jax.tree.leaves(lanes)[0]), mesh), None
+        batch_sharding, everywhere = sharding, devices.everywhere(sharding.mesh)
 
     def put(tree, place):
         """Place arrays once, so that they are not sent again in every interval."""
@@ -101,7 +101,7 @@ def make_program(
         return jax.device_put(jax.tree.map(jnp.asarray, tree), place)
 
     host = data, labels
-    lanes, first = put(lanes, placed), put(jax.tree.map(lambda x: x[:1], host), everywhere)
+    lanes, first = put(lanes, sharding), put(jax.tree.map(lambda x: x[:1], host), everywhere)
     data, labels = host if stream else put(host, everywhere)
     options = dict(compiler_options) if compiler_options else None
 
@@ -152,7 +152,7 @@ def make_program(
 
     compiled_init = jax.jit(
         lambda lanes, data, labels: mapped(init, mesh)(lanes, data=data, labels=labels),
-        out_shardings=placed,
+        out_shardings=sharding,
         compiler_options=RARELY,
     )
     compiled_advance = jax.jit(
@@ -169,7 +169,7 @@ def make_program(
 
     def shapes():
         return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed),
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
             jax.eval_shape(compiled_init, lanes, *first),
         )
 
@@ -188,10 +188,10 @@ def make_program(
             return compiled_advance(state, lanes, data, labels, epochs)
 
     if stream:
-        advance_streamed = streaming.make_advance(
+        streaming_advance = streaming.make_advance(
             over_all,
             host,
-            batches_placed,
+            batch_sharding,
             batch_size=batch_size,
             critic_steps=critic_steps,
             prepare=prepare,
@@ -199,5 +199,5 @@ def make_program(
             measure=measure,
             epoch_size=epoch_size,
         )
-        return Program(make, advance_streamed, each, shapes, lambda epochs: None)
+        return Program(make, streaming_advance, each, shapes, lambda epochs: None)
     return Program(make, run, each, shapes, compile_ahead)

@@ -84,23 +84,23 @@ class _Net:
     """Byte counts of a network's arrays."""
 
     def __init__(self, net: NetState):
-        weights, kept = _named(net.params), _named(net.stats)
-        norms = {names[1:-1] for names in kept if names[-1] == "var"}
+        weights, stats = _by_path(net.params), _by_path(net.stats)
+        norms = {names[1:-1] for names in stats if names[-1] == "var"}
         # The sums in batch norm's backward pass are the gradients of its scale and bias.
-        shared = [
+        norm_weights = [
             names
             for names, x in weights.items()
-            if names[:-1] in norms and x.size == kept["batch_stats", *names[:-1], "var"].size
+            if names[:-1] in norms and x.size == stats["batch_stats", *names[:-1], "var"].size
         ]
-        self.gradients = _bytes(x for names, x in weights.items() if names not in shared)
+        self.gradients = _bytes(x for names, x in weights.items() if names not in norm_weights)
         self.gradients_in_penalty = _bytes(
             x for names, x in weights.items() if names[-1] != "bias"
         )
-        self.statistics = _bytes(x for names, x in kept.items() if names[1:-1] in norms)
+        self.statistics = _bytes(x for names, x in stats.items() if names[1:-1] in norms)
         self.has_layer_norm = any("LayerNorm" in name for names in weights for name in names)
 
 
-def _named(tree: Any) -> dict[tuple[str, ...], Any]:
+def _by_path(tree: Any) -> dict[tuple[str, ...], Any]:
     """Return the leaves of a tree by their paths."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {tuple(str(key.key) for key in path): leaf for path, leaf in leaves}

@@ -37,7 +37,7 @@ def test_mutated_files_are_read_or_refused_in_a_line(tmp_path, trials, kind):
     for number in range(25):
         reading = mutations.attempt(kind, 5, number, tmp_path)
         assert reading.ending in ("read", "refused"), reading
-    assert mutations.mutated(kind, 5, 3) == mutations.mutated(kind, 5, 3)
+    assert mutations.mutant(kind, 5, 3) == mutations.mutant(kind, 5, 3)
 
 
 def test_a_damaged_checkpoint_is_never_restored(tmp_path, trials):

@@ -61,8 +61,8 @@ def test_every_row_has_a_script_with_its_programs():
 
 @pytest.mark.parametrize("kinds", [["points"], ["sefa", "sweep"]])
 def test_quick_takes_a_row_of_each_kind(kinds):
-    assert [row.kind for row in table.chosen(kinds, quick=True)] == kinds
-    assert len(table.chosen(kinds, quick=False)) > len(kinds)
+    assert [row.kind for row in table.choose(kinds, quick=True)] == kinds
+    assert len(table.choose(kinds, quick=False)) > len(kinds)
 
 
 def test_the_operations_of_a_step_are_those_of_its_products():

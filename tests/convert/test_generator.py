@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.convert.generator import AVERAGED
+from jaxgan.convert.generator import MEAN_LATENTS
 from jaxgan.errors import InputError
 from tests.convert.test_stylegan2_flavours import find, written
 from tests.generators import DIM, LAYERS, SIDE, line_of, linear, normal
@@ -73,7 +73,7 @@ def test_mean_code_stands_in_for_an_average_that_is_missing():
     mean, z = generator.mean_code, normal(3, DIM)
     assert mean.shape == (DIM,)
     # Latents have mean 0, so codes have mean ``shift``; four standard errors.
-    spread = np.linalg.norm(generator.params["encode"], axis=0) / np.sqrt(AVERAGED)
+    spread = np.linalg.norm(generator.params["encode"], axis=0) / np.sqrt(MEAN_LATENTS)
     assert (np.abs(mean - generator.params["shift"][0]) < 4 * spread).all()
     np.testing.assert_array_equal(linear().mean_code, mean)
     codes = np.broadcast_to(np.asarray(mean), (3, LAYERS, DIM))

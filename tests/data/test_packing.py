@@ -78,7 +78,7 @@ def interrupt_after(monkeypatch, count):
 
 
 def test_packing_goes_on_where_it_was(folder, tmp_path, expected, monkeypatch):
-    monkeypatch.setattr(_packing, "_UNSAVED", 4)
+    monkeypatch.setattr(_packing, "_SAVE_EVERY", 4)
     monkeypatch.setattr(_packing, "cores", lambda: 1)
     cache = tmp_path / "cache"
     with monkeypatch.context() as patch:
@@ -97,7 +97,7 @@ def test_packing_goes_on_where_it_was(folder, tmp_path, expected, monkeypatch):
 
 
 def test_another_folder_starts_afresh(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(_packing, "_UNSAVED", 4)
+    monkeypatch.setattr(_packing, "_SAVE_EVERY", 4)
     cache = tmp_path / "cache"
     with monkeypatch.context() as patch:
         interrupt_after(patch, 40)
@@ -112,8 +112,8 @@ def test_another_folder_starts_afresh(folder, tmp_path, monkeypatch):
 def test_a_second_process_packs_for_itself(folder, tmp_path, expected):
     cache = tmp_path / "cache"
     cache.mkdir()
-    with _packing.unfinished(cache / "images.npy") as (file, journal):
-        with _packing.unfinished(cache / "images.npy") as (other, without):
+    with _packing.open_part(cache / "images.npy") as (file, journal):
+        with _packing.open_part(cache / "images.npy") as (other, without):
             assert other.name != file.name
             assert journal.path is not None
             assert without.path is None
@@ -125,7 +125,7 @@ def test_a_second_process_packs_for_itself(folder, tmp_path, expected):
 
 def test_an_error_leaves_nothing(tmp_path):
     def fail():
-        with _packing.unfinished(tmp_path / "images.npy") as (_, journal):
+        with _packing.open_part(tmp_path / "images.npy") as (_, journal):
             journal.path.write_text("[]\n")
             raise InputError("bad")
 

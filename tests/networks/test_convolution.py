@@ -79,7 +79,7 @@ def test_every_form_of_the_three_maps_is_right(case, monkeypatch):
 
     def forms(x, w, g):
         y, for_w = plain(x, w, geometry), convolution._weigh_as_convolution(x, g, geometry)
-        spreads = (convolution._subpixel, convolution._summed)
+        spreads = (convolution._subpixel, convolution._spread_by_sums)
         return [(y, form(g, w, geometry), for_w) for form in spreads]
 
     def traced(function):

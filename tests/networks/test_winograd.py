@@ -64,8 +64,8 @@ def test_a_layer_keeps_its_transformed_kernel(small_layers_too, layer, places):
     x = normal(2, 8, 8, 4)
     params = {"params": variables(layer, x)["params"]}
     plain = layer.apply(params, x)
-    _, kept = layer.apply(params, x, mutable=[winograd.KEPT])
-    assert kept[winograd.KEPT]["kernel"].shape[0] == places
+    _, kept = layer.apply(params, x, mutable=[winograd.KERNELS])
+    assert kept[winograd.KERNELS]["kernel"].shape[0] == places
     assert error(layer.apply(params | kept, x), plain) < 5e-6
     assert layer.apply(params | kept, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
     # What is kept is what is used.
@@ -86,7 +86,7 @@ def test_a_layer_keeps_its_transformed_kernel(small_layers_too, layer, places):
 def test_other_layers_keep_none(small_layers_too, layer):
     x = normal(2, 8, 8, 4)
     params = {"params": variables(layer, x)["params"]}
-    assert not layer.apply(params, x, mutable=[winograd.KEPT])[1]
+    assert not layer.apply(params, x, mutable=[winograd.KERNELS])[1]
 
 
 def test_small_layers_and_initialisation_keep_none():
@@ -96,7 +96,7 @@ def test_small_layers_and_initialisation_keep_none():
     assert jax.eval_shape(layer.init, jax.random.key(0), wide).keys() == {"params"}
     for x, count in ((wide, 1), (narrow, 0), (tiny, 0)):
         params = {"params": variables(layer, x)["params"]}
-        kept = layer.apply(params, x, mutable=[winograd.KEPT])[1]
+        kept = layer.apply(params, x, mutable=[winograd.KERNELS])[1]
         assert len(jax.tree.leaves(kept)) == count
 
 
@@ -105,7 +105,7 @@ def test_images_and_their_derivatives_are_those_without_it(small_layers_too):
     params = variables(network, codes)["params"]
     synthesise, prepare = image_functions(network, part=None)
     prepared = params | prepare(params, codes[:1])
-    assert set(prepared) - set(params) == {winograd.KEPT}
+    assert set(prepared) - set(params) == {winograd.KERNELS}
 
     def both(params):
         return jax.vjp(lambda codes: synthesise(params, codes), codes)

@@ -73,7 +73,7 @@ def test_names_have_no_boxes(script, system):
 def test_fonts_of_the_system_are_taken_for_what_the_bundled_one_lacks(system):
     cjk = write_font(system / "Unknown-Regular.ttf", "外套")
     (system / "wqy.ttf").write_text("damaged")
-    (bundled,) = map(str, fonts._bundled())
+    (bundled,) = map(str, fonts._bundled_fonts())
     assert fonts.runs("Jacke 外套 ä") == [("Jacke ", bundled), ("外套 ", cjk), ("ä", bundled)]
 
 

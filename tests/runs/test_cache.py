@@ -72,7 +72,7 @@ def test_programs_that_cannot_be_kept_are_said_once(tmp_path, monkeypatch, capsy
         (tmp_path / f"jit_{i}-{i}a-cache").write_text("half")
     (tmp_path / "jit_other-2a-cache").write_text("whole")
     text = "Error writing persistent compilation cache entry for 'jit_{}': OSError: no room"
-    with cache.unkept_programs_said():
+    with cache.warn_once():
         for i in range(2):
             warnings.warn(text.format(i), stacklevel=1)
     line = f"{tmp_path}: compiled programs cannot be kept there: OSError: no room\n"

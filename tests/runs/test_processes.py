@@ -52,7 +52,7 @@ def test_one_process_joins_nobody(tmp_path):
     with pytest.raises(Stopped):
         processes.agree(stop)
     assert processes.end(3) == 3
-    assert not processes.lost(ValueError("Gloo: connection closed by peer"))
+    assert not processes.connection_lost(ValueError("Gloo: connection closed by peer"))
 
 
 def stop():
@@ -72,7 +72,7 @@ def stop():
     ],
 )
 def test_launchers_of_several_processes_are_recognised(environment, several):
-    assert processes.launched(environment) == several
+    assert processes.has_launcher(environment) == several
 
 
 class Store(dict):

@@ -113,7 +113,7 @@ def test_work_that_answers_nothing_is_left(monkeypatch):
     work.end.set()
     work.ended.wait(LONG)
     assert not work.went_on
-    for thread in signals._abandoned:
+    for thread in signals._orphans:
         thread.join()
     assert runs.leave(143) == 143
     assert exits == [143]

@@ -130,7 +130,7 @@ def test_changes_by_hand():
     angles = np.radians([[-60, 0, 30], [30, 90, 120]])  # of two people, at three distances
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=2)
     scores = np.array([[[1.0], [3], [6]], [[2], [2], [0]]])
-    found = exchange.moved(scores, embeddings, [-1, 0, 1])
+    found = exchange.movement(scores, embeddings, [-1, 0, 1])
     # A chord of 60 degrees is 1 long, of 30 it is 2 sin 15; the strangers' is of 90.
     chord = (1 + 2 * np.sin(np.pi / 12)) / np.sqrt(2)
     np.testing.assert_allclose(found.identity, [chord, chord])
@@ -153,8 +153,8 @@ def test_one_direction_beside_another():
     rng = np.random.default_rng(0)
     identity = rng.uniform(0.5, 1.5, 50)
     first, second = 20 * identity, -10 * identity
-    found = exchange.compared((first, identity), (second, identity))
+    found = exchange.compare((first, identity), (second, identity))
     assert found == pytest.approx((2, 2, 2))
     gone = np.where(np.arange(50) == 7, np.nan, first)
-    assert exchange.compared((gone, identity), (second, identity)).mean == pytest.approx(2)
+    assert exchange.compare((gone, identity), (second, identity)).mean == pytest.approx(2)
     assert np.isnan(exchange.per_identity(first[:1], identity[:1])).all()

@@ -19,10 +19,10 @@ from jaxgan.metrics import frechet
 from jaxgan.runs.records import Lane, Record, Work
 from jaxgan.training.gan import GanState, averaged
 
-EVALUATED = 500  # generated images that are measured after each epoch
-SHOWN = 16  # images in a frame
-MOVED = 128  # latents that are moved, of which EDITED are kept as pictures
-EDITED = 4
+EVALUATION_COUNT = 500  # generated images that are measured after each epoch
+FRAME_IMAGES = 16  # images in a frame
+MOVE_COUNT = 128  # latents that are moved, of which EDIT_COUNT are kept as pictures
+EDIT_COUNT = 4
 LOSSES = ("critic_loss", "generator_loss")
 
 Sample = Callable[[GanState, np.ndarray], np.ndarray]  # of one lane: (state, z) -> images
@@ -45,7 +45,7 @@ def shapes(config: Config, channels: int) -> dict[str, tuple[int | None, ...]]:
     return {
         **dict.fromkeys((*LOSSES, "curve"), (config.epochs,)),
         **dict.fromkeys(("worst_ratio", "floor", "diverged_at"), ()),
-        "frames": (config.epochs + 1, SHOWN, config.size, config.size, channels),
+        "frames": (config.epochs + 1, FRAME_IMAGES, config.size, config.size, channels),
     }
 
 
@@ -73,16 +73,16 @@ class Scorer(NamedTuple):
         return float(self.real.var(axis=0, ddof=1).sum() / self.floor)
 
 
-def make_scorer(features, held_out: np.ndarray, seen: np.ndarray, **also) -> Scorer:
+def make_scorer(features, held_out: np.ndarray, train: np.ndarray, **also) -> Scorer:
     """A scorer from images held out and images to train on."""
-    real = features(held_out[:EVALUATED])
-    floor = frechet.frechet_distance(real, features(seen[:EVALUATED]))
+    real = features(held_out[:EVALUATION_COUNT])
+    floor = frechet.frechet_distance(real, features(train[:EVALUATION_COUNT]))
     return Scorer(features, real, floor, also)
 
 
 def run(
     configs: Sequence[Config],
-    wanted: Sequence[Lane],
+    own_lanes: Sequence[Lane],
     dataset: Dataset,
     scorer: Scorer,
     measure: Callable[[GanState], Arrays],
@@ -96,18 +96,18 @@ def run(
     epoch, or 0; ``worst_ratio`` and ``floor`` of the scorer; and ``frames``
     ``[E + 1, SHOWN, H, W, C]``.
     """
-    config, count = configs[0], len(wanted)
-    pairs = zip(configs, wanted, strict=True)
+    config, count = configs[0], len(own_lanes)
+    pairs = zip(configs, own_lanes, strict=True)
     lanes = program.stack(
         [program.lane_of(x.combinations()[0], lane.seed) for x, lane in pairs]
     )
     functions = program.make_program(config, dataset, lanes)
     sample = program.make_sampler(functions)
-    latents = program.fixed_latents(config, EVALUATED, program.LatentSet.GRID)
+    latents = program.fixed_latents(config, EVALUATION_COUNT, program.LatentSet.GRID)
 
     def watch(epoch, state, metrics, notes):
         images = sample(state, latents)
-        notes["frames"][:, epoch] = images[:, :SHOWN]
+        notes["frames"][:, epoch] = images[:, :FRAME_IMAGES]
         if metrics:
             for name in LOSSES:
                 notes[name][:, epoch - 1] = metrics[name][:, 0]
@@ -118,7 +118,9 @@ def run(
 
     names = (*LOSSES, "curve", *scorer.also)
     empty = np.full((count, config.epochs), np.nan, np.float32)
-    frames = np.zeros((count, config.epochs + 1, SHOWN, *dataset.images.shape[1:]), np.uint8)
+    frames = np.zeros(
+        (count, config.epochs + 1, FRAME_IMAGES, *dataset.images.shape[1:]), np.uint8
+    )
     notes = {name: empty.copy() for name in names} | {"frames": frames}
     state, notes = claims_lanes.train(functions, notes, watch, config.epochs, 1, work)
     before, diverged_at = claims_lanes.divergence(notes["finite"])
@@ -145,4 +147,4 @@ def make_sample(config: Config, dataset: Dataset) -> Sample:
 
 def moved_latents(config: Config) -> np.ndarray:
     """Latents ``[MOVED, D]`` from which samples are moved."""
-    return np.asarray(program.fixed_latents(config, MOVED, program.LatentSet.SAMPLES))
+    return np.asarray(program.fixed_latents(config, MOVE_COUNT, program.LatentSet.SAMPLES))

@@ -38,7 +38,7 @@ _SOURCES = {
 }
 
 
-class _Judged(NamedTuple):
+class _Judges(NamedTuple):
     """The factors of a kind of faces."""
 
     role: str
@@ -48,8 +48,8 @@ class _Judged(NamedTuple):
 
     def largest(self, records: Sequence[Record], kind: int) -> np.ndarray:
         """Largest change of each factor by one of the directions: ``[S, factors]``."""
-        chosen = [self.order.index(name) for name in self.words]
-        return np.abs(column(records, "shifts"))[:, kind, :, chosen].max(axis=-1).T
+        columns = [self.order.index(name) for name in self.words]
+        return np.abs(column(records, "shifts"))[:, kind, :, columns].max(axis=-1).T
 
     def parts(self) -> tuple[Part, ...]:
         """Every factor changes, and more than by random directions."""
@@ -82,31 +82,31 @@ class _Judged(NamedTuple):
         return Part(rule, measure, (self.role,), Range(low=VISIBLE))
 
 
-_PEOPLE = _Judged(PEOPLE, "among people", _OF_PEOPLE, pretrained.names())
-_CARTOONS = _Judged(GP, "of the cartoons", _OF_CARTOONS, list(FACTORS))
+_PEOPLE = _Judges(PEOPLE, "among people", _OF_PEOPLE, pretrained.names())
+_CARTOONS = _Judges(GP, "of the cartoons", _OF_CARTOONS, list(FACTORS))
 
 
 def _s1(size: Mapping[str, Any], *, fetch: bool) -> Claim:
     settings: dict[str, Setting] = {}
-    missing = []
+    exceptions = []
     for name, faces in _SOURCES.items():
         reason = pretrained.unavailable(faces, fetch=fetch)
         if reason:
-            missing.append(f"Not tested on a generator that is {name}: {reason}.")
+            exceptions.append(f"Not tested on a generator that is {name}: {reason}.")
         else:
             settings[f"{name} (pretrained)"] = {PEOPLE: Cell(PRETRAINED, faces)}
-    for line in missing if fetch else ():
+    for line in exceptions if fetch else ():
         say(f"S1: {line}")
-    trained = face_entries.settings_of(size)
+    gans = face_entries.settings_of(size)
     for name in (WASSERSTEIN, LISTING):
-        settings[f"DCGAN of cartoons, {name}"] = {GP: trained[name][GP]}
+        settings[f"DCGAN of cartoons, {name}"] = {GP: gans[name][GP]}
     return Claim(
         "S1",
         "The leading SeFa directions of a face generator change hair length, gender, facing "
         "direction, age and smile.",
         (*_PEOPLE.parts(), *_CARTOONS.parts()),
         settings,
-        " ".join([*missing, _NOTE, face_entries.note_of(size)]),
+        " ".join([*exceptions, _NOTE, face_entries.note_of(size)]),
         pictures.draw_directions,
         _origins,
     )

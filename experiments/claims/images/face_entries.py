@@ -16,7 +16,7 @@ from experiments.claims.images.parts import (
     seen_by,
     seen_sooner,
 )
-from experiments.claims.origins import ANY, Given, origins
+from experiments.claims.origins import ANY, ReportValues, origins
 from experiments.common.settings import Recipe
 from experiments.faces.config import DEFAULTS
 from experiments.images.config import Config, Dataset, configure
@@ -45,13 +45,13 @@ def settings_of(size: Mapping[str, Any]) -> dict[str, Setting]:
     def cell(variant: str, optimizer: str, settings: Mapping[str, Any]) -> Config:
         common = {"epochs": 30, "latent_dim": 200, "ema": 0.0}
         names = {"variant": (variant,), "optimizer": (optimizer,)}
-        counted = Dataset(np.arange(size["train_size"]), "")  # stand for images
+        images = Dataset(np.arange(size["train_size"]), "")  # stand for images
         every = {**size, **common, **names, **settings}
-        return configure(DEFAULTS, Recipe({}), every, counted)[0]
+        return configure(DEFAULTS, Recipe({}), every, images)[0]
 
     gan = cell("gan", "sgd", rates)
     with_adam = cell("gan", "adam", {name: adam[name] for name in ("learning_rate", "betas")})
-    penalised = {
+    penalty_cells = {
         WASSERSTEIN: cell("wgan_gp", "adam", adam),
         LISTING: cell("gan", "adam", adam | {"penalty": "gradient"}),
     }
@@ -62,7 +62,7 @@ def settings_of(size: Mapping[str, Any]) -> dict[str, Setting]:
                 GAN: Cell(FACES, Faces(opponent, gan)),
                 GP: Cell(FACES, Faces(config, gan)),
             }
-            for name, config in penalised.items()
+            for name, config in penalty_cells.items()
         }
 
     return settings(gan, "") | settings(with_adam, f", {ALSO_ADAM}")
@@ -72,7 +72,7 @@ def origins_of(cell: Cell) -> Origins:
     """Who chose the settings of a cell of faces."""
     config = cell.config.config
     rate = 0.005 * config.batch_size  # of a mean over the batch, as the report's 0.005 of a sum
-    given: Given = {
+    report: ReportValues = {
         **dict.fromkeys(("variant", "penalty", "model", "norm"), ANY),
         "batch_size": (512,),
         "epochs": (30,),
@@ -80,19 +80,19 @@ def origins_of(cell: Cell) -> Origins:
         "size": (64,),
     }
     if config.penalty == "none":
-        given |= {
+        report |= {
             "optimizer": ("sgd",),
             "learning_rate": ((rate,),),
             "critic_learning_rate": (rate / 2,),
             "critic_norm": ("batch",),
         }
     else:
-        given |= {
+        report |= {
             "optimizer": ("adam",),
             "learning_rate": ((0.001,),),
             "betas": ((0.5, 0.999),),
         }
-    return origins(config, given)
+    return origins(config, report)
 
 
 def note_of(size: Mapping[str, Any]) -> str:
@@ -124,9 +124,9 @@ _HUES = Measure(
 )
 
 
-def _trend(role: str, loss: str, word: str, allowed: Range) -> Part:
+def _trend(role: str, loss: str, word: str, range_: Range) -> Part:
     rule = f"{role}: the {loss}".replace("_", "'s ") + f" {word}"
-    return Part(rule, change(loss), (role,), allowed)
+    return Part(rule, change(loss), (role,), range_)
 
 
 # The table.

@@ -47,12 +47,12 @@ def identity(cell: Faces) -> dict[str, Any]:
         **claims_lanes.settings(cell.config),
         "beside": claims_lanes.settings(cell.beside),
         "data": "cartoons",
-        "evaluated": cells.EVALUATED,
+        "evaluated": cells.EVALUATION_COUNT,
         "held_out": HELD_OUT,
-        "shown": cells.SHOWN,
+        "shown": cells.FRAME_IMAGES,
         "spread_samples": program.SPREAD_SAMPLES,
         "timed": [TIMED_UPDATES, TIMINGS],
-        "directions": [DIRECTIONS, STEP, cells.MOVED, cells.EDITED],
+        "directions": [DIRECTIONS, STEP, cells.MOVE_COUNT, cells.EDIT_COUNT],
     }
 
 
@@ -63,7 +63,7 @@ def shapes(cell: Faces) -> dict[str, tuple[int | None, ...]]:
         "hue_bits": (cell.config.epochs,),
         "relative_cost": (),
         "shifts": (2, DIRECTIONS, factors),
-        "edits": (DIRECTIONS, cells.EDITED, 3, size, size, 3),
+        "edits": (DIRECTIONS, cells.EDIT_COUNT, 3, size, size, 3),
     }
 
 
@@ -72,7 +72,7 @@ def _cartoons(count: int, size: int) -> Dataset:
     return Dataset(cartoon_faces.load(count, size=size).images, f"{count}-{size}")
 
 
-def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
+def train(lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     """Train and measure lanes of one program, from where an earlier process stopped.
 
     Beside what ``cells.run`` says, with a ``curve`` on the features of a network that reads
@@ -83,14 +83,14 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     and along K random ones; and ``edits`` ``[K, EDITED, 3, H, W, 3]``, samples lowered, as
     drawn and raised along the former.
     """
-    config, beside = wanted[0].cell.config
+    config, beside = lanes[0].cell.config
     dataset = _cartoons(config.train_size + HELD_OUT, config.size)
     params = cartoons.load_or_train(config.size).params
-    seen, held_out = np.split(dataset.images, [config.train_size])
+    train_images, held_out = np.split(dataset.images, [config.train_size])
     scorer = cells.make_scorer(
         lambda images: cartoons.read(params, images)[1],
         held_out,
-        seen,
+        train_images,
         hue_bits=lambda images: colour.hue_entropy(images).images,
     )
     sample = cells.make_sample(config, dataset)
@@ -99,8 +99,8 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     def measure(state: GanState) -> Arrays:
         return {"relative_cost": race()(), **_edit(config, params, sample, state)}
 
-    configs = [lane.cell.config.config for lane in wanted]
-    return cells.run(configs, wanted, dataset, scorer, measure, work)
+    configs = [lane.cell.config.config for lane in lanes]
+    return cells.run(configs, lanes, dataset, scorer, measure, work)
 
 
 def _race(config: Config, beside: Config, dataset: Dataset) -> Callable[[], np.ndarray]:
@@ -131,7 +131,7 @@ def _race(config: Config, beside: Config, dataset: Dataset) -> Callable[[], np.n
 def _edit(config: Config, params: Any, sample: cells.Sample, state: GanState) -> Arrays:
     """``shifts`` and ``edits`` of one lane."""
     z = cells.moved_latents(config)
-    drawn = sample(state, z)
+    images = sample(state, z)
     rng = np.random.default_rng(0)
     others = np.linalg.qr(rng.normal(size=(config.latent_dim, DIRECTIONS)))[0].T
     shifts, edits = [], []
@@ -139,7 +139,7 @@ def _edit(config: Config, params: Any, sample: cells.Sample, state: GanState) ->
         low, high = (sample(state, z + step * vector) for step in (-STEP, STEP))
         before, after = (cartoons.read(params, end)[0] for end in (low, high))
         shifts.append((after - before).mean(axis=0))
-        edits.append(np.stack([low, drawn, high], axis=1)[: cells.EDITED])
+        edits.append(np.stack([low, images, high], axis=1)[: cells.EDIT_COUNT])
     return {
         "shifts": np.reshape(shifts, (2, DIRECTIONS, -1)),
         "edits": np.stack(edits[:DIRECTIONS]),

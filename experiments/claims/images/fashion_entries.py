@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from experiments.claims.images import fashion, pictures
-from experiments.claims.images.fashion import FASHION, TRAVERSED, TRAVERSED_BY
+from experiments.claims.images.fashion import DIMENSIONS, DISTANCE, FASHION
 from experiments.claims.images.parts import constant
-from experiments.claims.origins import ANY, Given, origins
+from experiments.claims.origins import ANY, ReportValues, origins
 from experiments.common.settings import Recipe
 from experiments.fashion_mnist.config import DEFAULTS
 from experiments.images.config import Dataset, configure
@@ -52,8 +52,8 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
             "model": (model,),
             **sizes[model],
         }
-        counted = Dataset(np.arange(settings["train_size"]), "")  # stand for images
-        return Cell(FASHION, configure(DEFAULTS, Recipe({}), settings, counted)[0])
+        images = Dataset(np.arange(settings["train_size"]), "")  # stand for images
+        return Cell(FASHION, configure(DEFAULTS, Recipe({}), settings, images)[0])
 
     return {
         DENSE: {NETWORK: cell("report_dense")},
@@ -62,7 +62,7 @@ def _settings(sizes: Sizes) -> dict[str, Setting]:
 
 
 def _origins(cell: Cell) -> Origins:
-    given: Given = {
+    report: ReportValues = {
         **dict.fromkeys(("variant", "model", "size", "norm", "critic_norm"), ANY),
         "optimizer": ("adam",),
         "learning_rate": ((2e-4,),),
@@ -71,7 +71,7 @@ def _origins(cell: Cell) -> Origins:
         "width": (128,),
         "train_size": (60_000,),
     }
-    return origins(cell.config, given)
+    return origins(cell.config, report)
 
 
 def _note(sizes: Sizes) -> str:
@@ -139,14 +139,14 @@ def _above(least: float, rule: str, name: str, values) -> Part:
 
 
 def _towards(dimension: int) -> Part:
-    before, left, after, reached = _MOVES[dimension]
-    at = TRAVERSED.index(dimension)
+    before, sources, after, targets = _MOVES[dimension]
+    at = DIMENSIONS.index(dimension)
 
     def values(records):
         shift = _shift(records)[:, at]
-        gained = shift[:, [CLASSES.index(name) for name in reached]].sum(axis=-1)
-        lost = -shift[:, [CLASSES.index(name) for name in left]].sum(axis=-1)
-        return np.minimum(gained, lost)
+        gain = shift[:, [CLASSES.index(name) for name in targets]].sum(axis=-1)
+        loss = -shift[:, [CLASSES.index(name) for name in sources]].sum(axis=-1)
+        return np.minimum(gain, loss)
 
     return _above(
         MOVES,
@@ -160,7 +160,7 @@ def _towards(dimension: int) -> Part:
 def _e2(sizes: Sizes) -> Claim:
     return Claim(
         "E2",
-        f"Moving one latent dimension by ±{TRAVERSED_BY:g} moves pictures of clothes towards "
+        f"Moving one latent dimension by ±{DISTANCE:g} moves pictures of clothes towards "
         "particular classes.",
         (
             _above(
@@ -177,7 +177,7 @@ def _e2(sizes: Sizes) -> Claim:
                 "cosine of a seed's shifts with the other seeds'",
                 _agreement,
             ),
-            *map(_towards, TRAVERSED),
+            *map(_towards, DIMENSIONS),
         ),
         _settings(sizes),
         f"{_note(sizes)} A classifier that is trained on the real images tells the classes.",

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.claims.images import pretrained
 from experiments.claims.images.cells import LOSSES
 from experiments.claims.images.faces import STEP
-from experiments.claims.images.fashion import TRAVERSED, TRAVERSED_BY
+from experiments.claims.images.fashion import DIMENSIONS, DISTANCE
 from experiments.claims.images.pretrained import PRETRAINED
 from jaxgan.data.cartoon_faces import FACTORS
 from jaxgan.metrics.claims import Setting, capped, column, middle
@@ -121,7 +121,7 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
     for name, setting in settings.items():
         (cell,) = setting.values()
         panels: Panels = {}
-        for i, dimension in enumerate(TRAVERSED):
+        for i, dimension in enumerate(DIMENSIONS):
             for seed, record in enumerate(records[cell][:4]):
                 # [EDITED, 3, ...]: lowered, as drawn and raised beside each other
                 edits = record.arrays["edits"][i][:3]
@@ -129,7 +129,7 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
                 panels[f"dimension {dimension}", f"seed {seed}"] = row
         caption = (
             f"{name}: every panel has three samples, one a row, with a dimension lowered by "
-            f"{TRAVERSED_BY:g}, as they are, and with it raised as much."
+            f"{DISTANCE:g}, as they are, and with it raised as much."
         )
         drawings.append(_panels(f"traversal_{name}", caption, panels, scale=1))
     return pictures(*drawings, colours=COLOURS)
@@ -140,9 +140,9 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
     drawings = []
     for number, (name, setting) in enumerate(settings.items()):
         (cell,) = setting.values()
-        trained = cell.laboratory is not PRETRAINED
-        record = _middle(records[cell]) if trained else records[cell][0]
-        factors = list(FACTORS) if trained else pretrained.names()
+        is_gan = cell.laboratory is not PRETRAINED
+        record = _middle(records[cell]) if is_gan else records[cell][0]
+        factors = list(FACTORS) if is_gan else pretrained.names()
         panels: Panels = {}
         for i, shifts in enumerate(record.arrays["shifts"][0]):
             most = sorted(range(len(shifts)), key=lambda j: -abs(shifts[j]))[:3]
@@ -150,8 +150,8 @@ def draw_directions(settings: Settings, records: Records) -> list[Picture]:
             row = "\n".join([f"direction {i + 1}", *words])
             for at, sample in enumerate(record.arrays["edits"][i]):
                 panels[row, f"sample {at + 1}"] = sample
-        seed = "the seed with the median final ratio" if trained else "the first seed"
-        spread = "of the data" if trained else "among people"
+        seed = "the seed with the median final ratio" if is_gan else "the first seed"
+        spread = "of the data" if is_gan else "among people"
         caption = (
             f"{name}: faces moved by {STEP:g} standard deviations down each of the leading "
             f"directions, as they are, and moved as far up, of {seed}. On the left are the "
@@ -167,8 +167,8 @@ def _cells(settings: Settings) -> dict[str, Cell]:
     names: dict[Cell, str] = {}
     for name, setting in settings.items():
         for role, cell in setting.items():
-            shared = all(other.get(role) == cell for other in settings.values())
-            names.setdefault(cell, role if shared else f"{role}, {name}")
+            same = all(other.get(role) == cell for other in settings.values())
+            names.setdefault(cell, role if same else f"{role}, {name}")
     return {name: cell for cell, name in names.items()}
 
 
@@ -198,10 +198,10 @@ def _samples(settings: Settings, records: Records):
 
 
 def _film(path: Path, settings: Settings, records: Records) -> None:
-    shown = _frames(settings, records)
+    strips = _frames(settings, records)
 
     def draw(frame: Path, epoch: int) -> None:
-        rows = {name: images[epoch][:8] for name, images in shown.items()}
+        rows = {name: images[epoch][:8] for name, images in strips.items()}
         raster.image_rows(frame, rows, f"epoch {epoch}", scale=2)
 
-    film(path, min(len(frames) for frames in shown.values()), draw, COLOURS)
+    film(path, min(len(frames) for frames in strips.values()), draw, COLOURS)

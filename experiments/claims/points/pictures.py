@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.claims.points.parts import ROUGH, capped
-from jaxgan.metrics.claims import Setting, column, lost_of, middle
+from jaxgan.metrics.claims import Setting, column, diverged_runs, middle
 from jaxgan.plots import figures
 from jaxgan.plots.report_page import Picture, film, pictures
 from jaxgan.runs.records import Cell, Record, Records
@@ -28,7 +28,7 @@ def draw_points(settings: Settings, records: Records) -> list[Picture]:
         "How far generated points are from held-out ones, epoch by epoch (sliced ratio). A "
         f"perfect generator is at 1. Lines are medians over seeds, bands span all {seeds} "
         "seeds. No curve goes above a generator that puts every point on the mean of the "
-        f"data, and one that diverged stays there ({lost_of(cells, records)})."
+        f"data, and one that diverged stays there ({diverged_runs(cells, records)})."
     )
     clouds = (
         "At the end of training: generated points (dark) over held-out ones (light), of the "
@@ -73,48 +73,48 @@ def _extent(records: Records) -> figures.Extent:
 def _clouds(path: Path, settings: Settings, records: Records) -> None:
     panels = {}
     for name, setting in settings.items():
-        shown = {}
+        row = {}
         for role, cell in setting.items():
             fits, record = column(records[cell], "fit_ratio"), _median(cell, records)
-            title = f"fit {_fit(record.arrays['fit_ratio'])}"
+            title = f"fit {_fit_text(record.arrays['fit_ratio'])}"
             if len(fits) > 1:
-                title += f" (seeds {_fit(fits.min())} to {_fit(fits.max())})"
-            shown[role] = _panel(record, record.arrays["sample"][:POINTS], title)
-        panels |= _row(name.replace(", ", ",\n"), shown)
+                title += f" (seeds {_fit_text(fits.min())} to {_fit_text(fits.max())})"
+            row[role] = _panel(record, record.arrays["sample"][:POINTS], title)
+        panels |= _row(name.replace(", ", ",\n"), row)
     figures.cloud_grid(path, panels, _extent(records), "")
 
 
-def _fit(ratio: np.ndarray) -> str:
+def _fit_text(ratio: np.ndarray) -> str:
     return f"{ratio:.2f}" if np.isfinite(ratio) else "diverged"
 
 
 def _row(
-    name: str, shown: Mapping[str, figures.Panel], across: int = ACROSS
+    name: str, panels: Mapping[str, figures.Panel], across: int = ACROSS
 ) -> dict[tuple[str, str], figures.Panel]:
     """A row of ``cloud_grid``; of many panels several, each with its role above it."""
-    if len(shown) <= across:
-        return {(name, role): panel for role, panel in shown.items()}
+    if len(panels) <= across:
+        return {(name, role): panel for role, panel in panels.items()}
     return {
         # blanks of different lengths: names that differ and are not seen
         (name + " " * (i // across), " " * (i % across)): panel._replace(
             title=f"{role}\n{panel.title}"
         )
-        for i, (role, panel) in enumerate(shown.items())
+        for i, (role, panel) in enumerate(panels.items())
     }
 
 
 def _film(path: Path, setting: Setting, records: Records) -> None:
-    shown = {role: _median(cell, records) for role, cell in setting.items()}
+    medians = {role: _median(cell, records) for role, cell in setting.items()}
     extent = _extent({cell: records[cell] for cell in setting.values()})
-    across = 3 if len(shown) <= 3 else min(ACROSS, math.ceil(len(shown) ** 0.5))
+    across = 3 if len(medians) <= 3 else min(ACROSS, math.ceil(len(medians) ** 0.5))
 
     def draw(frame, number):
         panels = {}
-        for role, record in shown.items():
+        for role, record in medians.items():
             epochs, clouds = record.arrays["frame_epochs"], record.arrays["frames"]
             at = min(number, len(epochs) - 1)
             panels[role] = _panel(record, clouds[at][:FILM_POINTS], f"epoch {epochs[at]}")
         figures.cloud_grid(frame, _row("", panels, across), extent, "")
 
-    count = max(len(record.arrays["frame_epochs"]) for record in shown.values())
+    count = max(len(record.arrays["frame_epochs"]) for record in medians.values())
     film(path, count, draw)

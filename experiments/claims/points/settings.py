@@ -129,14 +129,14 @@ def c_settings(cell: MakeCell) -> dict[str, Setting]:
     }
 
 
-def given_by(claim: str) -> origins.Given:
+def given_by(claim: str) -> origins.ReportValues:
     """What the report of a claim says of the settings, by the claim's name."""
     every = origins.ANY
     a = {"variant": every, "penalty": every, "epochs": (100, 200), "critic_steps": (5, 20, 30)}
     if claim in ("A4", "A5", "A6"):
         a |= {"optimizer": every}
     widths = ("generator_widths", "critic_widths")
-    reports: dict[str, origins.Given] = {
+    reports: dict[str, origins.ReportValues] = {
         "A": a,
         "B": {
             **dict.fromkeys(("variant", "penalty", "optimizer", *widths), every),

@@ -65,7 +65,7 @@ class Setting(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-def _named(choices: Mapping[str, Any]) -> Setting:
+def _choice(choices: Mapping[str, Any]) -> Setting:
     def read(name: str, value: Any) -> str:
         lookup(name.replace("_", " "), str(value)[:40], choices)
         return str(value)
@@ -74,17 +74,17 @@ def _named(choices: Mapping[str, Any]) -> Setting:
 
 
 SETTINGS: dict[str, Setting] = {
-    "variant": _named(OBJECTIVES),
-    "optimizer": _named(OPTIMIZERS),
+    "variant": _choice(OBJECTIVES),
+    "optimizer": _choice(OPTIMIZERS),
     "learning_rate": Setting(_number, _one),
     "critic_learning_rate": Setting(_number),
-    "schedule": _named(SCHEDULES),
+    "schedule": _choice(SCHEDULES),
     "critic_steps": Setting(_whole),
     "penalty_weight": Setting(_number, _one),
     "clip": Setting(_number, _one),
     "batch_size": Setting(_whole),
     "epochs": Setting(_whole),
-    "latent": _named(LATENTS),
+    "latent": _choice(LATENTS),
     "latent_dim": Setting(_whole),
     "generator_widths": Setting(_widths),
     "critic_widths": Setting(_widths),
@@ -92,7 +92,7 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Config:
+def changed(config: Config, changes: Mapping[str, Any], cloud: PointCloud) -> Config:
     """Apply changes of settings that the page requests.
 
     A new variant brings its own penalty and the default weight and clip bound. All other
@@ -101,19 +101,19 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
     Raises:
       InputError: If there is no such setting, or its value is not allowed.
     """
-    for name in wanted:
+    for name in changes:
         if name not in SETTINGS:
             raise InputError(f"no setting {name[:40]!r} can be changed on the page")
     values = {
         name: SETTINGS[name].field(SETTINGS[name].read(name, value))
-        for name, value in wanted.items()
+        for name, value in changes.items()
     }
     if values.get("variant", config.variant) != config.variant:
         usual = usual_of(config, values["variant"], cloud)
         own = {name: getattr(usual, name) for name in ("penalty", "penalty_weight", "clip")}
         config, values = replace(config, **own), own | values
     for name in ("penalty_weight", "clip"):
-        if name in wanted and not getattr(config, name):
+        if name in changes and not getattr(config, name):
             raise InputError(f"{name} has no effect: the variant has none")
     if "learning_rate" in values and config.critic_learning_rate is None:
         values = {
@@ -130,12 +130,12 @@ def changed(config: Config, wanted: Mapping[str, Any], cloud: PointCloud) -> Con
 
 def usual_of(config: Config, variant: str, cloud: PointCloud) -> Config:
     """Return the command line's settings of a variant for the points of a configuration."""
-    given = {name: getattr(config, name) for name in OF_DATA}
-    ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **given)
+    settings = {name: getattr(config, name) for name in OF_DATA}
+    ((usual,), _) = resolve(variant=(variant,), load=lambda *_: cloud, **settings)
     return usual
 
 
-def shown(config: Config) -> dict[str, Any]:
+def page_values(config: Config) -> dict[str, Any]:
     """Return the settings for the page; ``None`` if a setting has no value."""
     values = {name: getattr(config, name) for name in SETTINGS}
     for name in ("learning_rate", "penalty_weight", "clip"):

@@ -76,9 +76,9 @@ def read(name: str, content: bytes, key: str, columns: Sequence[str] = ()) -> Po
             raise InputError(str(error).replace(f"{folder}{os.sep}", "")) from error
 
 
-def extent(cloud: PointCloud, drawn: bool) -> Extent:
+def extent(cloud: PointCloud, by_hand: bool) -> Extent:
     """Return the visible part of the plane, with the picture's aspect ratio."""
-    if drawn:
+    if by_hand:
         return SHEET
     left, right, bottom, top = extent_of(cloud.points)
     width, height = right - left, top - bottom

@@ -25,19 +25,19 @@ class Options:
     port: int = 7861
 
 
-def check(configs: Sequence[Config], given: dict[str, bool], port: int) -> Config:
+def check(configs: Sequence[Config], flags: dict[str, bool], port: int) -> Config:
     """Return the configuration of the page's only training.
 
     Args:
       configs: Configurations that the flags ask for.
-      given: Whether each flag was given that the page does not support.
+      flags: Whether each flag was given that the page does not support.
       port: Port of the page.
 
     Raises:
       InputError: If the flags ask for several trainings, or the page does not support them.
     """
     web.check_port(port)
-    for name, present in given.items():
+    for name, present in flags.items():
         if present:
             raise InputError(f"--{name} has no meaning with --live")
     config, *others = configs

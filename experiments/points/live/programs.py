@@ -19,7 +19,7 @@ from jax import Array
 from experiments.common import settings
 from experiments.points.config import Config
 from experiments.points.lanes import Lane, stack, with_values
-from experiments.points.program import Traced, build, generate, measure, on_device
+from experiments.points.program import TracedLane, build, generate, measure, on_device
 from jaxgan.training import epochs
 from jaxgan.training.gan import Gan, GanState, draw_key
 from jaxgan.training.lanes import over_lanes
@@ -69,7 +69,7 @@ class Picture(NamedTuple):
     grid: Any
 
 
-def lane_of(config: Config, lane: Lane) -> Traced:
+def lane_of(config: Config, lane: Lane) -> TracedLane:
     """Put the only lane of a configuration on a device, with leaves ``[1, ...]``."""
     (values,) = config.combinations()
     values = {"critic_learning_rate": values["learning_rate"]} | values
@@ -127,13 +127,13 @@ def _programs(config: Config) -> Programs:
     )
 
 
-def without_clusters(lane: Traced) -> Traced:
+def without_clusters(lane: TracedLane) -> TracedLane:
     """Drop what only measures need, because its shape differs between clouds."""
     return lane._replace(clusters=lane.clusters[:, :1, :1])
 
 
 def _advance(
-    config: Config, gan: Gan, state: GanState, lane: Traced, count: Array
+    config: Config, gan: Gan, state: GanState, lane: TracedLane, count: Array
 ) -> tuple[GanState, dict[str, Array]]:
     order = epochs.order(
         state,
@@ -156,32 +156,32 @@ def _advance(
 
 
 def _step(
-    config: Config, network: str, gan: Gan, state: GanState, lane: Traced, number: Array
+    config: Config, network: str, gan: Gan, state: GanState, lane: TracedLane, number: Array
 ) -> GanState:
     """Update one network: a step of a GAN whose other network is frozen."""
     still = NETWORKS[1 - NETWORKS.index(network)]
     gan = build(config, lane.values, still)
     key = draw_key(state.key, SINGLE, number)
-    chosen = jax.random.randint(key, (1, config.batch_size), 0, len(lane.train))
+    rows = jax.random.randint(key, (1, config.batch_size), 0, len(lane.train))
     idle = getattr(gan.init(key, lane.train[:1]), still).opt  # contains no arrays
     nets = {still: replace(getattr(state, still), opt=idle)}
-    new, _ = epochs.step(gan, replace(state, key=key, **nets), lane.train[chosen])
+    new, _ = epochs.step(gan, replace(state, key=key, **nets), lane.train[rows])
     if network == "critic":
         return replace(state, critic=new.critic)
     return replace(new, key=state.key, critic=state.critic)
 
 
 def _picture(
-    config: Config, gan: Gan, state: GanState, lane: Traced, places: Array, z: Array
+    config: Config, gan: Gan, state: GanState, lane: TracedLane, places: Array, z: Array
 ) -> Picture:
     objective, _ = settings.parts(config, lane.values)
     fake, real = generate(gan, state, lane), lane.train[:ARROWS]
-    shown = fake[:ARROWS]
+    samples = fake[:ARROWS]
 
     def loss(x):
         return objective.generator_loss(gan.score(state, real), gan.score(state, x))
 
-    pull = -len(shown) * jax.grad(loss)(shown)
+    pull = -len(samples) * jax.grad(loss)(samples)
     return Picture(fake, gan.score(state, places), pull, gan.sample(state, z))
 
 

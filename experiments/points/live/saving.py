@@ -20,7 +20,7 @@ from jaxgan.runtime import replacing
 CLOUD = "cloud.npy"  # in the run directory, for a cloud without a file
 
 
-class Trained(NamedTuple):
+class Snapshot(NamedTuple):
     """A training to save.
 
     Attributes:
@@ -70,28 +70,28 @@ def free_name(home: Path, name: str) -> str:
 
 def flags_of(config: Config, cloud: PointCloud) -> list[str]:
     """Return flags that make the points laboratory resolve to exactly these settings."""
-    given: dict[str, Any] = {"variant": (config.variant,), "data": config.data}
+    flags: dict[str, Any] = {"variant": (config.variant,), "data": config.data}
     fields = [field.name for field in dataclasses.fields(config)]
     for _ in fields:
-        ((resolved,), _) = resolve(load=lambda *_: cloud, **given)
-        names = [n for n in fields if getattr(resolved, n) != getattr(config, n)]
+        ((result,), _) = resolve(load=lambda *_: cloud, **flags)
+        names = [n for n in fields if getattr(result, n) != getattr(config, n)]
         if not names:
             break
         if names == ["critic_learning_rate"] and config.critic_learning_rate is None:
             names = ["learning_rate"]  # if it is given, it is also the critic's
         # An empty list means that there is no penalty or no bound: it needs no flag.
-        given |= {n: value for n in names if (value := getattr(config, n)) != ()}
-        given["optimizer"] = (config.optimizer,)
+        flags |= {n: value for n in names if (value := getattr(config, n)) != ()}
+        flags["optimizer"] = (config.optimizer,)
     else:
         raise AssertionError(f"no flags give {config}")
     if config.data == DEFAULTS.common["data"]:
-        del given["data"]
+        del flags["data"]
     if (
         config.optimizer
         == resolve(load=lambda *_: cloud, variant=(config.variant,))[0][0].optimizer
     ):
-        given.pop("optimizer", None)
-    return [f"--{name}={_spell(value)}" for name, value in given.items() if value is not None]
+        flags.pop("optimizer", None)
+    return [f"--{name}={_spell(value)}" for name, value in flags.items() if value is not None]
 
 
 def _spell(value: Any) -> str:
@@ -106,7 +106,7 @@ def command_of(config: Config, cloud: PointCloud, directory: Path) -> str:
     return shlex.join(["python", "-m", "experiments.points", *flags, f"--name={name}"])
 
 
-class Saved(NamedTuple):
+class SavedRun(NamedTuple):
     """A saved run.
 
     Attributes:
@@ -123,7 +123,9 @@ class Saved(NamedTuple):
     fit: float
 
 
-def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: None) -> Saved:
+def save(
+    directory: Path, snapshot: Snapshot, check: Callable[[], None] = lambda: None
+) -> SavedRun:
     """Write a run directory that does not exist yet.
 
     Without acts, it looks like that of an interrupted command, with pictures and samples of
@@ -132,53 +134,53 @@ def save(directory: Path, trained: Trained, check: Callable[[], None] = lambda: 
 
     Args:
       directory: ``<out>/points/<name>``.
-      trained: The training.
+      snapshot: The training.
       check: Called in between; raises ``Stopped`` after a signal.
 
     Raises:
       InputError: If nothing was trained, or the directory exists or cannot be written.
     """
-    if not trained.records:
+    if not snapshot.records:
         raise InputError("no epoch is complete yet: play first, then save")
     if directory.exists():
         raise InputError(f"{directory} exists; give another name")
-    config, exact = trained.config, not trained.acts
-    if trained.own:
+    config, exact = snapshot.config, not snapshot.acts
+    if snapshot.own:
         path = str(directory / CLOUD)
         config = replace(config, data=path, data_key=DEFAULTS.common["data_key"], columns=())
     target = directory if exact else directory.with_name(f"{directory.name}-anew")
-    command = command_of(config, trained.cloud, target)
-    known = run.settings(trained.cloud, config)
-    known |= {} if exact else {"live": list(trained.acts)}
-    with Run(directory, known, command=command) as record:
-        if trained.own:
+    command = command_of(config, snapshot.cloud, target)
+    settings = run.settings(snapshot.cloud, config)
+    settings |= {} if exact else {"live": list(snapshot.acts)}
+    with Run(directory, settings, command=command) as record:
+        if snapshot.own:
             with replacing(directory / CLOUD) as temporary, open(temporary, "wb") as file:
-                np.save(file, trained.cloud.points, allow_pickle=False)
-        summary = stoppable(lambda: _fill(record, config, trained), check)
+                np.save(file, snapshot.cloud.points, allow_pickle=False)
+        summary = stoppable(lambda: _fill(record, config, snapshot), check)
         if not exact:
             record.finish(summary)
     fit = float(summary["cells"][0]["by_seed"]["fit_ratio"][0])
-    return Saved(directory, command, exact, fit)
+    return SavedRun(directory, command, exact, fit)
 
 
-def _fill(record: Run, config: Config, trained: Trained) -> dict[str, Any]:
+def _fill(record: Run, config: Config, snapshot: Snapshot) -> dict[str, Any]:
     """Write everything except the settings and the cloud; return the summary."""
-    record.log(list(trained.records))
-    for epoch, (fake, scores) in trained.frames.items():
+    record.log(list(snapshot.records))
+    for epoch, (fake, scores) in snapshot.frames.items():
         run.draw_frame(
             record.directory,
             config,
-            trained.cloud,
+            snapshot.cloud,
             epoch,
-            real=trained.lane.reference,
+            real=snapshot.lane.reference,
             fake=fake,
             scores=scores,
         )
-    epoch, state = trained.boundary
-    if trained.acts:
-        epoch, state = len(trained.records), trained.state
+    epoch, state = snapshot.boundary
+    if snapshot.acts:
+        epoch, state = len(snapshot.records), snapshot.state
     if epoch:
         checkpoint.save(record.checkpoints, epoch, state)
-    frames = [run.frame(record.directory, epoch) for epoch in sorted(trained.frames)]
-    job = run.job(config, record.directory, trained.cloud)
-    return job.finish(trained.state, record.records(), frames)
+    frames = [run.frame(record.directory, epoch) for epoch in sorted(snapshot.frames)]
+    job = run.job(config, record.directory, snapshot.cloud)
+    return job.finish(snapshot.state, record.records(), frames)

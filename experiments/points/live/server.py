@@ -50,9 +50,9 @@ def require() -> None:
 
 def what_there_is() -> dict[str, Any]:
     """Return the choices of the page and the shapes of its data."""
-    named = {name: x.choices for name, x in choices.SETTINGS.items() if x.choices}
+    names = {name: x.choices for name, x in choices.SETTINGS.items() if x.choices}
     return {
-        **named,
+        **names,
         "cloud": choices.CLOUDS,
         "speed": choices.SPEEDS,
         "field": FIELD,
@@ -76,20 +76,20 @@ class Feed:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        waited, self._next = self._next, None
-        if waited is not None and not waited.done():
-            waited.set_result(None)
+        future, self._next = self._next, None
+        if future is not None and not future.done():
+            future.set_result(None)
 
     async def wait(self, ready: Callable[[], bool]) -> None:
         """Return once ``ready`` is true, or after ``PATIENCE`` seconds."""
         self._loop = asyncio.get_running_loop()
         end = self._loop.time() + PATIENCE
-        while not ready() and (left := end - self._loop.time()) > 0:
+        while not ready() and (remaining := end - self._loop.time()) > 0:
             if self._next is None:
                 self._next = self._loop.create_future()
             # Other requests may wait, too. A shot that arrives between check and wait is found
             # by the next check.
-            await asyncio.wait([self._next], timeout=min(left, 0.2))
+            await asyncio.wait([self._next], timeout=min(remaining, 0.2))
 
 
 def application(session: Session, feed: Feed) -> Any:
@@ -121,9 +121,9 @@ def application(session: Session, feed: Feed) -> Any:
         content = session.shot.real.astype("<f4").tobytes()
         return Response(content, media_type="application/octet-stream")
 
-    async def done(act: str, **given: Any) -> Response:
+    async def answer_to(act: str, **arguments: Any) -> Response:
         try:
-            answer = await asyncio.wrap_future(session.ask(act, **given))
+            answer = await asyncio.wrap_future(session.ask(act, **arguments))
         except (InputError, OSError, TypeError) as error:
             line = " ".join(str(error).split())
             return JSONResponse({"error": line})  # the page expects errors in this form
@@ -131,17 +131,17 @@ def application(session: Session, feed: Feed) -> Any:
 
     async def act(request: Request) -> Response:
         try:
-            given = dict(await request.json())
-            name = str(given.pop("act"))
+            arguments = dict(await request.json())
+            name = str(arguments.pop("act"))
         except (ValueError, TypeError, KeyError, RecursionError):
             return JSONResponse({"error": "not an act"}, 400)
-        if name == "load" or not all(isinstance(key, str) for key in given):
+        if name == "load" or not all(isinstance(key, str) for key in arguments):
             return JSONResponse({"error": "not an act"}, 400)
-        return await done(name, **given)
+        return await answer_to(name, **arguments)
 
     async def load(request: Request) -> Response:
         name = request.query_params.get("name", "")
-        return await done("load", name=name, content=await request.body())
+        return await answer_to("load", name=name, content=await request.body())
 
     return Starlette(
         routes=[

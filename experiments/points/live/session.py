@@ -52,8 +52,8 @@ class Session:
         self.name = saving.free_name(home, name)
         self._file = config.data_key, config.columns  # options for reading files
         self._check: Callable[[], None] = lambda: None
-        self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]]
-        self._asked = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]]
+        self._requests = queue.SimpleQueue()
         self.playing, self.speed, self._due = False, FAST, 0.0
         self.status = self.message = ""
         self.number = self.start = self.cloud_number = 0
@@ -83,10 +83,10 @@ class Session:
 
     # Actions of the user. Each returns a message, or raises InputError and changes nothing.
 
-    def ask(self, act: str, **given: Any) -> Future[Any]:
+    def ask(self, act: str, **arguments: Any) -> Future[Any]:
         """Schedule an action between two pictures; the future gets its result or error."""
         future: Future[Any] = Future()
-        self._asked.put((lambda: lookup("act", act, self._acts)(**given), future))
+        self._requests.put((lambda: lookup("act", act, self._acts)(**arguments), future))
         return future
 
     def play(self) -> str:
@@ -165,10 +165,10 @@ class Session:
     def _another(self, cloud: PointCloud, data: str, *, own: bool = False) -> None:
         """Restart on another cloud, with settings that fit its size."""
         old, cloud = self.training.config, modes.add(cloud)
-        given = {"data": data, "variant": (old.variant,), "optimizer": (old.optimizer,)}
-        ((usual,), _) = resolve(load=lambda *_: cloud, **given)
-        sized = {n: getattr(usual, n) for n in ("data", "data_key", "columns", "train_size")}
-        config = replace(old, **sized, modes="")
+        settings = {"data": data, "variant": (old.variant,), "optimizer": (old.optimizer,)}
+        ((usual,), _) = resolve(load=lambda *_: cloud, **settings)
+        defaults = {n: getattr(usual, n) for n in ("data", "data_key", "columns", "train_size")}
+        config = replace(old, **defaults, modes="")
         if config.batch_size * config.critic_steps > config.train_size:
             config = replace(
                 config, batch_size=usual.batch_size, critic_steps=usual.critic_steps
@@ -182,12 +182,12 @@ class Session:
         self.status = "saving"
         self._shoot()
         try:
-            saved = saving.save(self.home / name, self.training.trained(), self._check)
+            result = saving.save(self.home / name, self.training.snapshot(), self._check)
         finally:
             self.status = ""
             self._shoot()
         self.name = saving.free_name(self.home, name)
-        return saved._asdict() | {"directory": str(saved.directory)}
+        return result._asdict() | {"directory": str(result.directory)}
 
     # The loop.
 
@@ -209,7 +209,7 @@ class Session:
     def _obey(self, seconds: float) -> None:
         """Carry out actions; wait at most ``seconds`` for one."""
         try:
-            do, future = self._asked.get(seconds > 0, seconds)
+            do, future = self._requests.get(seconds > 0, seconds)
         except queue.Empty:
             return
         self._due = 0.0
@@ -232,8 +232,8 @@ class Session:
         if self.speed == FAST:
             end = began + 1 / RATE - training.cost
             while True:
-                left = end - time.monotonic()
-                training.advance(int(left / training.each) if training.each else 1)
+                remaining = end - time.monotonic()
+                training.advance(int(remaining / training.each) if training.each else 1)
                 if training.done or time.monotonic() + training.each > end:
                     break
         else:
@@ -257,7 +257,7 @@ class Session:
 
     def _show(self) -> None:
         """Make a picture of the current state."""
-        self.picture, self._covered = self.training.look(self.number + 1)
+        self.picture, self._coverage = self.training.look(self.number + 1)
         self.status = ""
         self._shoot()
 
@@ -279,8 +279,8 @@ class Session:
             "updates": config.updates,
             "epoch": len(training.records),
             "fit": [training.metrics.get(name) for name in FITS],
-            "modes": self._covered,
-            "settings": choices.shown(config),
+            "modes": self._coverage,
+            "settings": choices.page_values(config),
             "acts": len(training.acts),
             "name": self.name,
             "plane": config.latent_dim > 1,

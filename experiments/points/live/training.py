@@ -20,7 +20,7 @@ from experiments.points.live.programs import (
     programs_of,
     without_clusters,
 )
-from experiments.points.live.saving import Trained
+from experiments.points.live.saving import Snapshot
 from jaxgan.data.points import PointCloud
 from jaxgan.metrics.coverage import coverage
 from jaxgan.plots import figures
@@ -59,11 +59,11 @@ class Ground(NamedTuple):
 
 def ground_of(config: Config, cloud: PointCloud, *, own: bool = False) -> Ground:
     """Split a cloud by a configuration, and choose the visible area."""
-    extent = clouds.extent(cloud, drawn=own and config.data == clouds.DRAWN)
+    extent = clouds.extent(cloud, by_hand=own and config.data == clouds.DRAWN)
     return Ground(cloud, own, lanes.start(config, cloud.points, config.seed), extent)
 
 
-_known: set[Any] = set()  # compiled functions with the shapes of their arguments
+_signatures: set[Any] = set()  # compiled functions with the shapes of their arguments
 
 
 class Training:
@@ -109,9 +109,9 @@ class Training:
     def _call(self, function: Any, *arguments: Any) -> Any:
         """Call a compiled function; announce it if it must be compiled first."""
         key = function, tuple(np.shape(x) for x in jax.tree.leaves(arguments))
-        if key not in _known:
+        if key not in _signatures:
             self._compiling()
-            _known.add(key)
+            _signatures.add(key)
         return jax.block_until_ready(function(*arguments))
 
     @property
@@ -132,8 +132,8 @@ class Training:
     @property
     def finite(self) -> bool:
         """Whether the last known losses and samples are finite."""
-        watched = [self.metrics.get(name, 0.0) for name in (*LOSSES, "spread")]
-        return bool(np.isfinite(watched).all())
+        values = [self.metrics.get(name, 0.0) for name in (*LOSSES, "spread")]
+        return bool(np.isfinite(values).all())
 
     def advance(self, count: int) -> None:
         """Make ``count`` updates of both networks, or fewer at the end of an epoch."""
@@ -142,8 +142,8 @@ class Training:
         began = time.monotonic()
         call = self.programs.advance
         self.state, sums = self._call(call, self.state, self._short, np.int32(count))
-        spent = (time.monotonic() - began) / count
-        self.each = min(spent, 2 * self.each) if self.each else spent
+        seconds = (time.monotonic() - began) / count
+        self.each = min(seconds, 2 * self.each) if self.each else seconds
         for total in (self._in_epoch, self._in_picture):
             total["count"] = total.get("count", 0) + count
             for name, value in sums.items():
@@ -162,11 +162,11 @@ class Training:
 
     def change(self, config: Config) -> list[str]:
         """Continue with new settings; return what restarts. An error changes nothing."""
-        kept = vars(self) | {"acts": list(self.acts)}
+        backup = vars(self) | {"acts": list(self.acts)}
         try:
             return self._change(config)
         except Exception:
-            vars(self).update(kept)
+            vars(self).update(backup)
             raise
 
     def _change(self, config: Config) -> list[str]:
@@ -203,8 +203,8 @@ class Training:
 
     def _keep(self, epoch: int) -> None:
         """Keep the state at the end of an interval, and the content of its frame."""
-        seen = self._look(figures.extent_of(self.ground.cloud.points))
-        self._frames[epoch] = self._in_data(seen.fake), seen.scores.astype(float)
+        picture = self._look(figures.extent_of(self.ground.cloud.points))
+        self._frames[epoch] = self._in_data(picture.fake), picture.scores.astype(float)
         self._boundary = epoch, self.state
 
     def _in_data(self, x: np.ndarray) -> np.ndarray:
@@ -226,14 +226,14 @@ class Training:
           known, the number of modes reached, their total, and the share of samples on a mode.
         """
         began = time.monotonic()
-        seen = self._look(self.ground.extent)
-        spent = time.monotonic() - began
-        self.cost = min(spent, 2 * self.cost) if self.cost else spent
-        fake, cloud = self._in_data(seen.fake), self.ground.cloud
-        covered = None
+        picture = self._look(self.ground.extent)
+        seconds = time.monotonic() - began
+        self.cost = min(seconds, 2 * self.cost) if self.cost else seconds
+        fake, cloud = self._in_data(picture.fake), self.ground.cloud
+        modes = None
         if cloud.modes is not None:
-            found = coverage(fake, cloud.modes, cloud.radius)
-            covered = [found.modes, len(cloud.modes), found.quality]
+            result = coverage(fake, cloud.modes, cloud.radius)
+            modes = [result.modes, len(cloud.modes), result.quality]
         if count := self._in_picture.pop("count", 0):
             means = [self._in_picture[name] / count for name in LOSSES]
             fits = [self.metrics.get(name) for name in FITS]
@@ -242,13 +242,13 @@ class Training:
                 self.curve = self.curve[::2]
         self._in_picture = {}
         shares = self.ground.shares
-        pull = seen.pull * self.ground.lane.units.scale / self.ground.size
-        grid = shares(self._in_data(seen.grid))
-        return Picture(shares(fake), seen.scores, pull.astype(np.float32), grid), covered
+        pull = picture.pull * self.ground.lane.units.scale / self.ground.size
+        grid = shares(self._in_data(picture.grid))
+        return Picture(shares(fake), picture.scores, pull.astype(np.float32), grid), modes
 
-    def trained(self) -> Trained:
+    def snapshot(self) -> Snapshot:
         """The training to save."""
-        return Trained(
+        return Snapshot(
             self.config,
             self.ground.cloud,
             self.ground.own,

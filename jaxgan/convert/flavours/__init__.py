@@ -100,8 +100,8 @@ def _find(path: str | Path, weights: str | None, settings: Settings) -> Pretrain
         what = strangers.unsupported(list(arrays))
         if not what:
             raise
-    known = ", ".join([*FLAVOURS, "a run of jaxgan"])
-    raise InputError(f"{path} holds {what}; supported generators: {known}")
+    names = ", ".join([*FLAVOURS, "a run of jaxgan"])
+    raise InputError(f"{path} holds {what}; supported generators: {names}")
 
 
 def _placed(generator: Pretrained) -> Pretrained:

@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 SLOPE = 0.2  # of a leaky ReLU with an unknown slope
 _LARGEST = 1e3  # largest slope, alpha or epsilon
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
-_SKIPPED = {  # modules without effect
+_NO_EFFECT = {  # modules without effect
     *("Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"),
     *("Identity", "Flatten", "Unflatten", "UnFlatten", "Reshape", "View"),
 }
@@ -66,7 +66,7 @@ class Modules:
         self._places = {leaf.path: i for i, leaf in enumerate(self._leaves)}
         self.enlarge = any(_name(leaf.module) in _UPSAMPLING for leaf in self._leaves)
 
-    def shared(self) -> list[Layer]:
+    def shared_activations(self) -> list[Layer]:
         """Return the activations outside any Sequential, whose order is unknown.
 
         Raises:
@@ -138,9 +138,9 @@ class Modules:
             return [], False
         inside = [leaf for leaf in leaves if self._kinds[leaf.inside] == "Sequential"]
         layers = [layer for leaf in inside for layer in _layers(leaf)]
-        return layers, self._ordered(first.owner, second.owner if second else None)
+        return layers, self._in_order(first.owner, second.owner if second else None)
 
-    def _ordered(self, first: str, second: str | None) -> bool:
+    def _in_order(self, first: str, second: str | None) -> bool:
         """Return whether Sequentials fix the order from one module to the next."""
         around = _above(first)
         if second is not None:
@@ -186,7 +186,7 @@ def _inside(value: Any) -> dict[Any, Any]:
 def _layers(leaf: _Leaf) -> list[Layer]:
     """Return the layers that a module without arrays stands for."""
     name = _name(leaf.module)
-    if name in _SKIPPED:
+    if name in _NO_EFFECT:
         return []
     if name in _ACTIVATIONS:
         kind, attribute, default = _ACTIVATIONS[name]

@@ -12,7 +12,7 @@ MAX_CONVOLUTIONS = 16
 ORIGINAL = "parametrizations.weight.original"
 _WEIGHTS = ("weight", "weight_orig", "weight_v", ORIGINAL, ORIGINAL + "1")  # [.., .., k, k]
 _STATISTICS = ("running_mean", "running_var")
-_IGNORED = "num_batches_tracked"
+_COUNTER = "num_batches_tracked"
 _LEAVES = {  # names of the arrays of known layers
     *(*_WEIGHTS, "weight_u", "weight_g", ORIGINAL + "0", "bias", *_STATISTICS),
     *(f"parametrizations.weight.0._{leaf}" for leaf in "uv"),
@@ -88,11 +88,11 @@ def parts_of(shapes: Mapping[str, tuple[int, ...]]) -> list[Part]:
     """Group arrays by layer, in the order of the file."""
     parts: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
-        owner, parametrized, leaf = name.rpartition("parametrizations.")
-        if not parametrized:
+        owner, infix, leaf = name.rpartition("parametrizations.")
+        if not infix:
             owner, _, leaf = name.rpartition(".")
-        if leaf != _IGNORED:
-            parts.setdefault(owner.removesuffix("."), {})[parametrized + leaf] = shape
+        if leaf != _COUNTER:
+            parts.setdefault(owner.removesuffix("."), {})[infix + leaf] = shape
     return [Part(owner, shapes) for owner, shapes in parts.items()]
 
 
@@ -204,13 +204,13 @@ class _Chain:
         if self.channels is None and kind == "conv":
             raise Misfit(f"its {part.name(part.main)} is a convolution, but comes first")
         if not self.flat:
-            wanted = [self.channels, None] if kind == "transposed" else [None, self.channels]
-            _check(part, part.main, (*wanted, taps, taps))
+            channels = [self.channels, None] if kind == "transposed" else [None, self.channels]
+            _check(part, part.main, (*channels, taps, taps))
         elif side_of(self.channels, inputs):
             self._unfold(inputs)
         else:
-            made = f"{self.channels} numbers are no square images of {inputs} channels"
-            raise Misfit(f"its {part.name(part.main)} does not fit: {made}")
+            reason = f"{self.channels} numbers are no square images of {inputs} channels"
+            raise Misfit(f"its {part.name(part.main)} does not fit: {reason}")
         self._layer(part, kind, outputs, taps)
 
     def _kind(self, shape: tuple[int, ...]) -> str:
@@ -248,15 +248,15 @@ def side_of(numbers: int | None, channels: int) -> int:
     return side if side * side * channels == numbers else 0
 
 
-def _check(part: Part, leaf: str, wanted: Sequence[int | str | None]) -> None:
+def _check(part: Part, leaf: str, expected: Sequence[int | str | None]) -> None:
     if leaf not in part.shapes:
         raise Misfit(f"it lacks {part.name(leaf)}")
     shape = part.shapes[leaf]
-    if len(shape) != len(wanted) or any(
-        w not in (None, s) for w, s in zip(wanted, shape, strict=True)
+    if len(shape) != len(expected) or any(
+        w not in (None, s) for w, s in zip(expected, shape, strict=True)
     ):
-        spelled = ", ".join("any" if w is None else str(w) for w in wanted)
-        raise Misfit(f"its {part.name(leaf)} has shape {list(shape)}, not [{spelled}]")
+        allowed = ", ".join("any" if w is None else str(w) for w in expected)
+        raise Misfit(f"its {part.name(leaf)} has shape {list(shape)}, not [{allowed}]")
 
 
 def _beside(part: Part, offset: int) -> str:
@@ -269,13 +269,13 @@ def _beside(part: Part, offset: int) -> str:
 
 def _orders(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
     """Yield possible orders of the layers, the likeliest first."""
-    numbered = sorted(parts, key=lambda part: _digits(part.owner))
-    if _is_numbered(numbered):
-        yield numbered
+    by_number = sorted(parts, key=lambda part: _digits(part.owner))
+    if _is_numbered(by_number):
+        yield by_number
         return
     yield parts
-    yield numbered
-    for some in (parts, numbered):
+    yield by_number
+    for some in (parts, by_number):
         yield _interleaved(some)
 
 
@@ -302,8 +302,10 @@ def _interleaved(parts: Sequence[Part]) -> list[Part]:
     for part in parts:
         if not part.is_vector:
             order.append(part)
-            made = part.shape[:1] if len(part.shape) == 2 else part.shape[:2]
+            channels = part.shape[:1] if len(part.shape) == 2 else part.shape[:2]
             length = norms[0].length if norms else 0
-            if length and (length in made or (len(made) == 1 and side_of(made[0], length))):
+            if length and (
+                length in channels or (len(channels) == 1 and side_of(channels[0], length))
+            ):
                 order.append(norms.pop(0))
     return order + norms

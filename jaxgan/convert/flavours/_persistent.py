@@ -25,10 +25,10 @@ def settings(holder: Any, name: str) -> list[Any]:
     """
     if not _is_module(holder):
         return []
-    held = (holder.state, holder.state.get("_init_kwargs"))
-    values = [x[name] for x in held if isinstance(x, dict) and name in x]
+    dicts = (holder.state, holder.state.get("_init_kwargs"))
+    values = [x[name] for x in dicts if isinstance(x, dict) and name in x]
     inner = (settings(inside, name) for inside in _parts(holder).values())
-    return values + [value for listed in inner for value in listed]
+    return values + [value for group in inner for value in group]
 
 
 def _is_module(value: Any) -> bool:

@@ -22,8 +22,8 @@ UPSAMPLING = "upsampling by repeating pixels is assumed"
 _INSTANCE = "norms without statistics are read as instance norms"
 # The generator of PyTorch-GAN, which is widely copied: names that identify it, and settings
 # that do not show. In its later norms, 0.8 is the epsilon, not the momentum.
-_COPIED = {("l1.0", "conv_blocks.0"), ("l1.0", "conv_blocks.1")}
-_COPIED_ACTIVATION, _COPIED_EPSILON = "leaky_relu", 0.8
+_PYTORCH_GAN = {("l1.0", "conv_blocks.0"), ("l1.0", "conv_blocks.1")}
+_PYTORCH_GAN_ACTIVATION, _PYTORCH_GAN_EPSILON = "leaky_relu", 0.8
 
 
 class Stack:
@@ -31,14 +31,14 @@ class Stack:
 
     Attributes:
       params: Parameters of an ``Upsampler``.
-      said: Assumptions, one sentence each.
+      assumptions: Assumptions, one sentence each.
     """
 
     def __init__(
         self, state: StateDict, steps: Sequence[Step], modules: Modules, settings: Settings
     ):
         self.params: dict[str, dict[str, np.ndarray]] = {}
-        self.said: list[str] = []
+        self.assumptions: list[str] = []
         self._state, self._modules, self._settings = state, modules, settings
         self._layers: list[Layer] = []
         self._windows: list[Window | None] = []
@@ -46,11 +46,11 @@ class Stack:
         self._spreads = any(step.kind == "transposed" for step in steps)
         self._guesses: dict[str, str] = {}  # assumed layers, and their settings
         names = tuple(step.part.owner for step in steps[:2])
-        self._copied = names in _COPIED and not modules.kind(names[0])
-        if self._copied:
-            self.said.append(
-                f"{_COPIED_ACTIVATION} and the epsilon {_COPIED_EPSILON} of PyTorch-GAN are "
-                "assumed"
+        self._is_pytorch_gan = names in _PYTORCH_GAN and not modules.kind(names[0])
+        if self._is_pytorch_gan:
+            self.assumptions.append(
+                f"{_PYTORCH_GAN_ACTIVATION} and the epsilon {_PYTORCH_GAN_EPSILON} of "
+                "PyTorch-GAN are assumed"
             )
         self.style = _style(steps[0], self._convolution(steps[0], None))
         self._rest(*steps[:3])
@@ -68,12 +68,12 @@ class Stack:
           Unclear: If the strides are ambiguous.
         """
         choice = _windows.choose(self._layers, self._windows, self._settings)
-        self.said += [choice.said] if choice.said else []
+        self.assumptions += [choice.assumption] if choice.assumption else []
         if self._guesses:
             many = len(self._guesses) > 1
             names = f"(setting{'s' * many} {', '.join(self._guesses.values())})"
             verb = "are" if many else "is"
-            self.said.append(f"{' and '.join(self._guesses)} {verb} assumed {names}")
+            self.assumptions.append(f"{' and '.join(self._guesses)} {verb} assumed {names}")
         return choice
 
     def _add(self, layer: Layer, **params: np.ndarray) -> None:
@@ -130,8 +130,8 @@ class Stack:
         if "running_var" not in part.shapes:
             if before.kind == "dense" or (kind and not kind.startswith("Instance")):
                 raise Unknown(f"its {part.owner} has no statistics, which it needs there")
-            if not kind and _INSTANCE not in self.said:
-                self.said.append(_INSTANCE)
+            if not kind and _INSTANCE not in self.assumptions:
+                self.assumptions.append(_INSTANCE)
             self._add(Layer("instance", value=eps), scale=_wide(factor), shift=_wide(shift))
             return
         mean = self._state.take(part.name("running_mean"), shape).astype(np.float64)
@@ -146,7 +146,7 @@ class Stack:
     def _epsilon(self, part: Part, first: bool) -> float:
         eps = self._modules.attribute(part.owner, "eps")
         if type(eps) is not float:
-            usual = _COPIED_EPSILON if self._copied and not first else _EPSILON
+            usual = _PYTORCH_GAN_EPSILON if self._is_pytorch_gan and not first else _EPSILON
             eps = self._settings.get("eps", usual)
         if not 0 < eps < 1e3:
             raise InputError(f"the epsilon {eps} of a norm must be over 0")
@@ -154,9 +154,9 @@ class Stack:
 
     def _rest(self, step: Step, after: Step | None = None, later: Step | None = None) -> None:
         """Add the layers without arrays after a step."""
-        layers, all_known = self._modules.between(step.part, after.part if after else None)
-        if not layers and not all_known:
-            layers = self._assumed(step, after, later) if after else self._final()
+        layers, complete = self._modules.between(step.part, after.part if after else None)
+        if not layers and not complete:
+            layers = self._usual_layers(step, after, later) if after else self._final()
         for layer in layers:
             if layer.kind == "instance":
                 one = _wide(np.ones(step.outputs, np.float32))
@@ -164,7 +164,7 @@ class Stack:
             else:
                 self._add(layer)
 
-    def _assumed(self, step: Step, after: Step, later: Step | None) -> list[Layer]:
+    def _usual_layers(self, step: Step, after: Step, later: Step | None) -> list[Layer]:
         """Return the usual layers between two others.
 
         Inside a Sequential, gaps in the numbers count the layers without arrays.
@@ -184,7 +184,7 @@ class Stack:
             return []
         early = step.part.owner in self._early
         if after.kind == "conv":
-            return self._enlarged(step, after, gap, early)
+            return self._enlarging_layers(step, after, gap, early)
         if early:
             return []
         layers = [self._activation()]
@@ -192,7 +192,9 @@ class Stack:
             layers = self._unseen_norm(step, gap) + layers
         return layers
 
-    def _enlarged(self, step: Step, after: Step, gap: int | None, early: bool) -> list[Layer]:
+    def _enlarging_layers(
+        self, step: Step, after: Step, gap: int | None, early: bool
+    ) -> list[Layer]:
         """Return the usual layers before a convolution, perhaps with upsampling."""
         first = len(self._windows) == 1  # it takes the output of a dense layer
         flat = step.kind in ("dense", "norm")  # perhaps with a norm of its own
@@ -208,7 +210,7 @@ class Stack:
         return layers
 
     def _say(self, what: str) -> None:
-        self.said += [what] if what not in self.said else []
+        self.assumptions += [what] if what not in self.assumptions else []
 
     def _unseen_norm(self, step: Step, gap: int | None) -> list[Layer]:
         """Return the norm after a convolution, which may have one without arrays."""
@@ -225,31 +227,33 @@ class Stack:
         return []
 
     def _activation(self) -> Layer:
-        shared = [layer for layer in self._modules.shared() if layer.kind not in _FINAL]
-        if shared:
-            return shared[0]
-        usual = _COPIED_ACTIVATION if self._copied else "relu"
+        layers = [
+            layer for layer in self._modules.shared_activations() if layer.kind not in _FINAL
+        ]
+        if layers:
+            return layers[0]
+        usual = _PYTORCH_GAN_ACTIVATION if self._is_pytorch_gan else "relu"
         kind = self._settings.get("activation", usual)
-        if "activation" not in self._settings and not self._copied:
+        if "activation" not in self._settings and not self._is_pytorch_gan:
             self._guesses[f"{kind} between"] = "activation"
         if kind not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise InputError(f"the setting activation={kind[:40]} must be one of {known}")
+            names = ", ".join(ACTIVATIONS)
+            raise InputError(f"the setting activation={kind[:40]} must be one of {names}")
         slope = 0.0
         if kind in ("leaky_relu", "elu"):
             slope = self._settings.get("slope", SLOPE if kind == "leaky_relu" else 1.0)
         return Layer(kind, value=slope)
 
     def _final(self) -> list[Layer]:
-        shared = [layer for layer in self._modules.shared() if layer.kind in _FINAL]
-        if shared:
-            return shared[:1]
+        layers = [layer for layer in self._modules.shared_activations() if layer.kind in _FINAL]
+        if layers:
+            return layers[:1]
         kind = self._settings.get("final_activation", "tanh")
         if "final_activation" not in self._settings:
             self._guesses[f"{kind} at the end"] = "final_activation"
         if kind not in (*_FINAL, "none"):
-            allowed = "tanh, sigmoid or none"
-            raise InputError(f"the setting final_activation={kind[:40]} must be {allowed}")
+            choices = "tanh, sigmoid or none"
+            raise InputError(f"the setting final_activation={kind[:40]} must be {choices}")
         return [Layer(kind)] if kind != "none" else []
 
 

@@ -14,7 +14,7 @@ _SPATIAL = ("transposed", "conv")
 _SETTINGS = ("strides", "paddings", "output_paddings")
 # Stacks of well-known courses, by their kernels. Their sizes: 3, 6, 13, 28 (GANs
 # specialisation, MNIST); 3, 7, 15, 31, 64 (the same, CelebA); 4, 7, 14, 28.
-_KNOWN = {
+_COURSES = {
     (3, 4, 3, 4): ((1, 1, 2, 2), (0, 0, 0, 0)),
     (3, 3, 3, 3, 4): ((1, 2, 2, 2, 2), (0, 0, 0, 0, 0)),
     (4, 3, 4, 4): ((1, 2, 2, 2), (0, 1, 1, 1)),
@@ -31,22 +31,22 @@ class Choice(NamedTuple):
     Attributes:
       layers: Its layers.
       size: Height and width of its images.
-      said: What was assumed; empty if nothing was.
+      assumption: What was assumed; empty if nothing was.
     """
 
     layers: tuple[Layer, ...]
     size: int
-    said: str = ""
+    assumption: str = ""
 
 
 def choose(
-    layers: Sequence[Layer], known: Sequence[Window | None], settings: Settings
+    layers: Sequence[Layer], partial: Sequence[Window | None], settings: Settings
 ) -> Choice:
     """Complete the unknown windows of convolutions.
 
     Args:
       layers: All layers of the network.
-      known: The window of each convolution; None if the file does not show it.
+      partial: The window of each convolution; None if the file does not show it.
       settings: The user's ``image_size``, ``strides``, ``paddings`` and ``output_paddings``;
         the last three are numbers separated by slashes, one for each None.
 
@@ -55,49 +55,49 @@ def choose(
     """
     size = settings.get("image_size", 0)
     spatial = [layer for layer in layers if layer.kind in _SPATIAL]
-    open_ = [layer for layer, window in zip(spatial, known, strict=True) if window is None]
+    open_ = [layer for layer, window in zip(spatial, partial, strict=True) if window is None]
     if not open_:
-        return _checked(layers, known, [], size)
+        return _complete(layers, partial, [], size)
     strides, paddings, extras = (_numbers(settings, n, len(open_)) for n in _SETTINGS)
     if strides or paddings or extras:
         if not strides or not paddings:
             raise Unclear("the settings strides and paddings belong together: give both")
         columns = strides, paddings, extras or [0] * len(open_)
         windows = [Window(*row) for row in zip(*columns, strict=True)]
-        return _checked(layers, known, windows, size)
+        return _complete(layers, partial, windows, size)
     sizes = []
-    before = takewhile(lambda pair: pair[1] is not None, zip(spatial, known, strict=True))
+    before = takewhile(lambda pair: pair[1] is not None, zip(spatial, partial, strict=True))
     latents = all(layer._replace(window=window).size(1) == 1 for layer, window in before)
     for windows in _plans(open_, latents):
-        *inner, made = _sizes(layers, known, windows)
-        sizes.append(made)
-        fits = made == size if size else made in _USUAL
-        if fits and all(0 < side <= MAX_SIZE for side in (*inner, made)):
+        *inner, last = _sizes(layers, partial, windows)
+        sizes.append(last)
+        fits = last == size if size else last in _USUAL
+        if fits and all(0 < side <= MAX_SIZE for side in (*inner, last)):
             plain = len(sizes) == 1 and all(layer.kernel % 2 == 0 for layer in open_)
-            said = "" if plain else f"{_spell(windows)} are assumed"
-            return Choice(_filled(layers, known, windows), made, said)
+            assumption = "" if plain else f"{_spell(windows)} are assumed"
+            return Choice(_fill(layers, partial, windows), last, assumption)
     kernels = "/".join(str(layer.kernel) for layer in open_)
-    wanted = f"not {size}" if size else "which is no usual size"
-    made = f"{_join(sizes)} pixels, {wanted}"
+    problem = f"not {size}" if size else "which is no usual size"
+    images = f"{_join(sizes)} pixels, {problem}"
     raise Unclear(
-        f"its kernels {kernels} with usual strides make images of {made}: "
+        f"its kernels {kernels} with usual strides make images of {images}: "
         "give the settings strides and paddings, such as strides=1/2/2 and paddings=0/1/1"
     )
 
 
-def _checked(
+def _complete(
     layers: Sequence[Layer],
-    known: Sequence[Window | None],
+    partial: Sequence[Window | None],
     windows: Sequence[Window],
     size: int,
 ) -> Choice:
-    sizes = _sizes(layers, known, windows)
-    said = _spell(windows or [window for window in known if window])
-    if not all(0 < made <= MAX_SIZE for made in sizes):
-        raise Unclear(f"{said} make layers of {_join(sizes)} pixels")
+    sizes = _sizes(layers, partial, windows)
+    text = _spell(windows or [window for window in partial if window])
+    if not all(0 < side <= MAX_SIZE for side in sizes):
+        raise Unclear(f"{text} make layers of {_join(sizes)} pixels")
     if size not in (0, sizes[-1]):
-        raise Unclear(f"{said} make images of {sizes[-1]} pixels, not {size}")
-    return Choice(_filled(layers, known, windows), sizes[-1])
+        raise Unclear(f"{text} make images of {sizes[-1]} pixels, not {size}")
+    return Choice(_fill(layers, partial, windows), sizes[-1])
 
 
 def _plans(layers: Sequence[Layer], latents: bool) -> Iterator[list[Window]]:
@@ -111,16 +111,16 @@ def _plans(layers: Sequence[Layer], latents: bool) -> Iterator[list[Window]]:
     kernels = tuple(layer.kernel for layer in spread)
 
     def plan(windows: Sequence[Window]) -> list[Window]:
-        left = iter([Window(), *windows[1:]] if latents else windows)
+        rest = iter([Window(), *windows[1:]] if latents else windows)
         return [
-            next(left) if layer.kind == "transposed" else _same(layer.kernel)
+            next(rest) if layer.kind == "transposed" else _same(layer.kernel)
             for layer in layers
         ]
 
     double = [_double(kernel) for kernel in kernels]
     if latents and len(kernels) > 1:
-        if kernels in _KNOWN and spread[-1] is layers[-1]:
-            yield plan([Window(*pair) for pair in zip(*_KNOWN[kernels], strict=True)])
+        if kernels in _COURSES and spread[-1] is layers[-1]:
+            yield plan([Window(*pair) for pair in zip(*_COURSES[kernels], strict=True)])
         if kernels[-1] == 1 and layers[-1].features == 1:  # 32 pixels minus the border
             yield plan([*double[:-1], Window(1, 2)])
     if kernels and kernels[-1] % 2 and kernels[-1] not in kernels[latents:-1]:
@@ -143,19 +143,19 @@ def _same(kernel: int) -> Window:
 
 
 def _sizes(
-    layers: Sequence[Layer], known: Sequence[Window | None], windows: Sequence[Window]
+    layers: Sequence[Layer], partial: Sequence[Window | None], windows: Sequence[Window]
 ) -> list[int]:
     sizes = [1]
-    for layer in _filled(layers, known, windows):
+    for layer in _fill(layers, partial, windows):
         sizes.append(layer.size(sizes[-1]))
     return sizes
 
 
-def _filled(
-    layers: Sequence[Layer], known: Sequence[Window | None], windows: Sequence[Window]
+def _fill(
+    layers: Sequence[Layer], partial: Sequence[Window | None], windows: Sequence[Window]
 ) -> tuple[Layer, ...]:
-    chosen = iter(windows)
-    each = iter([next(chosen) if window is None else window for window in known])
+    rest = iter(windows)
+    each = iter([next(rest) if window is None else window for window in partial])
     return tuple(
         layer._replace(window=next(each)) if layer.kind in _SPATIAL else layer
         for layer in layers

@@ -102,8 +102,8 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         style = style._replace(weight=np.where(is_latent, style.weight, np.float32(0)))
 
     blueprint = Blueprint(network)
-    if UPSAMPLING in stack.said:  # its place is a guess, too
-        stack.said.append(f"images have {size} pixels")
+    if UPSAMPLING in stack.assumptions:  # its place is a guess, too
+        stack.assumptions.append(f"images have {size} pixels")
     return Pretrained(
         flavour=FLAVOUR,
         resolution=size,
@@ -113,7 +113,7 @@ def _read(state: StateDict, modules: Modules, settings: Settings) -> Pretrained:
         styles=(style,),
         z_dim=length - labels,
         num_labels=labels,
-        origin="; ".join([state.origin, *stack.said]),
+        origin="; ".join([state.origin, *stack.assumptions]),
         blueprint=blueprint,
         **functions(blueprint),
     )
@@ -158,7 +158,7 @@ def _prefixes(checkpoint: Checkpoint) -> list[str]:
         if not _is_fed(prefix, shapes, checkpoint.arrays):
             whole.add(prefix)
             if not any(main.startswith(prefix) for main in inside):
-                plain.append(_named(prefix, list(shapes), checkpoint.weights))
+                plain.append(_naming_prefix(prefix, list(shapes), checkpoint.weights))
     return tutorial + plain
 
 
@@ -239,7 +239,7 @@ def _is_fed(prefix: str, inside: _Shapes, arrays: Mapping[str, np.ndarray]) -> b
     return bool(dense - others)
 
 
-def _named(prefix: str, names: list[str], weights: str | None) -> str:
+def _naming_prefix(prefix: str, names: list[str], weights: str | None) -> str:
     """Choose the prefix that names the generator, among prefixes of the same arrays.
 
     Usually the last common component is the name of a Sequential inside the generator. It is

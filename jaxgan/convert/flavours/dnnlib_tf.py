@@ -27,7 +27,7 @@ _OWNERS = ("G", "D", "Gs")  # names of the three networks in a file
 
 # Settings that change a network but not its arrays, and the supported values. Other settings
 # change shapes and names of arrays, the training, or nothing that matters here.
-_READ: dict[str, tuple[Any, ...]] = {
+_CHOICES: dict[str, tuple[Any, ...]] = {
     "mapping_lrmul": (0.01,),
     "mapping_nonlinearity": ("lrelu",),
     "nonlinearity": ("lrelu",),
@@ -68,7 +68,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         state = inside.choose_among(prefixes, f"TensorFlow {name}")
         if state is not None:
             settings = _settings(networks[state.prefix.removesuffix(".")])
-            _check(state, settings, _READ)
+            _check(state, settings, _CHOICES)
             return read(state, inside, settings)
     return None
 
@@ -128,18 +128,18 @@ def _settings(network: Inert) -> dict[str, Any]:
 
 
 def _check(
-    state: StateDict, settings: Mapping[str, Any], read: Mapping[str, tuple[Any, ...]]
+    state: StateDict, settings: Mapping[str, Any], choices: Mapping[str, tuple[Any, ...]]
 ) -> None:
     """Refuse a network with an unsupported setting."""
-    for name, known in read.items():
-        value = settings.get(name, known[0])
+    for name, values in choices.items():
+        value = settings.get(name, values[0])
         plain = list(value) if isinstance(value, tuple) else value
         numbers = plain if isinstance(plain, list) else [plain]
         simple = all(x is None or isinstance(x, str | int | float) for x in numbers)
-        if not simple or plain not in known:
-            shown = ascii(plain)[:40] if simple else type(value).__name__
-            allowed = " or ".join(map(repr, known))
-            raise state.error(f"its setting {name} is {shown}; only {allowed} is supported")
+        if not simple or plain not in values:
+            actual = ascii(plain)[:40] if simple else type(value).__name__
+            text = " or ".join(map(repr, values))
+            raise state.error(f"its setting {name} is {actual}; only {text} is supported")
 
 
 # StyleGAN2
@@ -231,9 +231,9 @@ def _stylegan(
         features = len(np.atleast_1d(arrays.get(f"synthesis.layer{i}.bias", 0)))
         kernel = np.broadcast_to(_BLUR, (features, 1, 3, 3))
         arrays[f"synthesis.layer{i}.blur.kernel"] = kernel
-    known = Settings({n: settings[n] for n in ("fused_scale", "use_wscale") if n in settings})
+    options = Settings({n: settings[n] for n in ("fused_scale", "use_wscale") if n in settings})
     renamed = _Renamed(dataclasses.replace(checkpoint, arrays=arrays), state, names)
-    return _with_names(genforce_stylegan.assemble(renamed, known), names)
+    return _with_names(genforce_stylegan.assemble(renamed, options), names)
 
 
 def _pggan(state: StateDict, checkpoint: Checkpoint, settings: Mapping[str, Any]) -> Pretrained:
@@ -253,11 +253,11 @@ def _pggan(state: StateDict, checkpoint: Checkpoint, settings: Mapping[str, Any]
         raise state.error(f"its 4x4/Dense/weight has shape {list(first.T.shape)}")
     pixels = first.reshape(-1, 4, 4, first.shape[1]).transpose(0, 3, 1, 2)
     arrays["layer0.weight"] = pixels[..., ::-1, ::-1]
-    known = Settings(
+    options = Settings(
         {"fused_scale": fused, "use_wscale": bool(settings.get("use_wscale", True))}
     )
     renamed = _Renamed(dataclasses.replace(checkpoint, arrays=arrays), state, names)
-    return _with_names(genforce_pggan.assemble(renamed, known), names)
+    return _with_names(genforce_pggan.assemble(renamed, options), names)
 
 
 class _Renamed(StateDict):

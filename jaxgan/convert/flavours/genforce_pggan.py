@@ -22,7 +22,7 @@ from jaxgan.convert.generator import Pretrained, Style
 from jaxgan.convert.options import Settings
 from jaxgan.networks.pggan import Generator
 
-ACTIVATED = math.sqrt(2)  # gain of weights before an activation
+ACTIVATION_GAIN = math.sqrt(2)  # gain of weights before an activation
 MAX_BLOCKS = 9  # most resolutions: up to 1024 pixels
 
 _MARKS = ("lod", "layer0.weight", "output0.weight", "output0.bias", "output1.weight")
@@ -112,7 +112,9 @@ def _take_convolutions(
 ) -> dict[str, Any]:
     """Take the weights of all layers but the ``first``, and return the kernels of all."""
     # A convolution from one pixel to 4x4 is a transposed one with a flipped kernel.
-    kernel = (first * gain(first, ACTIVATED, wscale))[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+    kernel = (first * gain(first, ACTIVATION_GAIN, wscale))[:, :, ::-1, ::-1].transpose(
+        2, 3, 0, 1
+    )
     params: dict[str, Any] = {"conv_0": {"kernel": kernel}}
     for i in range(1, 2 * len(channels)):
         inputs, features = channels[(i - 1) // 2], channels[i // 2]
@@ -120,7 +122,7 @@ def _take_convolutions(
             weight = state.take(f"layer{i}.weight", (inputs, features, 3, 3)).swapaxes(0, 1)
         else:
             weight = state.take(f"layer{i}.weight", (features, inputs, 3, 3))
-        weight = weight * gain(weight, ACTIVATED, wscale)
+        weight = weight * gain(weight, ACTIVATION_GAIN, wscale)
         kernel = weight.transpose(2, 3, 1, 0) if i % 2 else doubling(weight, fused)
         params[f"conv_{i}"] = {"kernel": kernel}
     return params

@@ -18,7 +18,7 @@ import numpy as np
 from jaxgan.convert.blueprint import Blueprint, functions
 from jaxgan.convert.flavours import _mapping
 from jaxgan.convert.flavours.genforce_pggan import (
-    ACTIVATED,
+    ACTIVATION_GAIN,
     check_lod,
     count_blocks,
     doubling,
@@ -65,7 +65,7 @@ def assemble(state: StateDict, settings: Settings | None = None) -> Pretrained:
         features=latent,
         layers=2 * blocks,
         kind=Mapping,
-        gain=ACTIVATED,
+        gain=ACTIVATION_GAIN,
         wscale=wscale,
     )
     average = state.take_mean("truncation.w_avg", 2 * blocks, latent)
@@ -141,7 +141,7 @@ class _Reader:
 
     def _kernel(self, i: int, name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
         weight = self._state.take(f"{name}.weight", shape)
-        weight = weight * gain(weight, ACTIVATED, self._wscale)
+        weight = weight * gain(weight, ACTIVATION_GAIN, self._wscale)
         if i % 2:
             return weight.transpose(2, 3, 1, 0)
         _check_blur(self._state, f"{name}.blur.kernel", len(weight))

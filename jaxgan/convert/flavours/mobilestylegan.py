@@ -63,7 +63,7 @@ def _files(path: Path) -> dict[str, tuple[bytes, bytes]]:
     if path.suffix == ".whl":
         entries = _entries(path)
         names = [name.removesuffix(".xml") for name in entries if name.endswith(".xml")]
-        names = _named(path, [name for name in names if f"{name}.bin" in entries])
+        names = _select(path, [name for name in names if f"{name}.bin" in entries])
         return {name: (entries[f"{name}.xml"], entries[f"{name}.bin"]) for name in names}
     folder = path if path.is_dir() else path.parent
     names = {file.stem for file in folder.glob("*.xml")}
@@ -71,7 +71,7 @@ def _files(path: Path) -> dict[str, tuple[bytes, bytes]]:
         names.add(path.stem)
     return {
         name: (_content(folder / f"{name}.xml"), _content(folder / f"{name}.bin"))
-        for name in _named(path, sorted(names))
+        for name in _select(path, sorted(names))
     }
 
 
@@ -79,8 +79,8 @@ def _entries(path: Path) -> dict[str, bytes]:
     """Read the files in a wheel, without their folders."""
     try:
         data = torchfile.content(path)
-        allowed = torchfile.MAX_UNFOLDING * len(data) + _FREE_BYTES
-        entries = _zip.read(data, _pickle.Budget(_pickle.MAX_STEPS, allowed))
+        limit = torchfile.MAX_UNFOLDING * len(data) + _FREE_BYTES
+        entries = _zip.read(data, _pickle.Budget(_pickle.MAX_STEPS, limit))
     except _pickle.Refused as error:
         raise InputError(f"{path} {error}") from error
     return {
@@ -96,10 +96,10 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path} {error}") from error
 
 
-def _named(path: Path, names: Sequence[str]) -> Sequence[str]:
+def _select(path: Path, names: Sequence[str]) -> Sequence[str]:
     """Select the networks with the exporter's names, if there are any."""
-    asked = path.suffix in (".xml", ".bin") and path.stem not in NETWORKS
-    if set(NETWORKS) <= set(names) and not asked:
+    by_file = path.suffix in (".xml", ".bin") and path.stem not in NETWORKS
+    if set(NETWORKS) <= set(names) and not by_file:
         return NETWORKS
     if len(names) > _MAX_NETWORKS:
         raise InputError(f"{path} has {len(names)} .xml beside it, more than {_MAX_NETWORKS}")
@@ -117,10 +117,10 @@ def _only(path: Path, graphs: Mapping[str, Graph], part: str) -> Graph:
     if path.stem in networks and not path.is_dir():
         return networks[path.stem]
     if len(networks) != 1:
-        held = ", ".join(ascii(name[:80])[1:-1] for name in networks)
+        own = ", ".join(ascii(name[:80])[1:-1] for name in networks)
         raise InputError(
             f"{path} needs one {part} network of a {FLAVOUR}, an .xml with its .bin, "
-            + (f"not {held}" if networks else "which is missing")
+            + (f"not {own}" if networks else "which is missing")
         )
     return next(iter(networks.values()))
 
@@ -152,11 +152,11 @@ _WITHOUT = (  # operations that join or select bands, or only change a shape
 def _steps(graph: Graph) -> list[_Step]:
     """Return the operations with constants from the input to the output."""
     steps: list[_Step] = []
-    number, seen = graph.result(), set()
+    number, visited = graph.result(), set()
     while number is not None:
-        if number in seen:
+        if number in visited:
             raise graph.error("runs in a circle")
-        seen.add(number)
+        visited.add(number)
         step, number = _step(graph, number)
         if step is not None:
             steps.append(step)
@@ -280,9 +280,9 @@ def _synthesis_arrays(graph: Graph) -> dict[str, np.ndarray]:
 def _layer_arrays(graph: Graph, name: str, steps: Sequence[_Step]) -> dict[str, np.ndarray]:
     """Return the arrays of a convolution with noise and bias, or with their sum."""
     shifts = [step.arrays[0] for step in steps if step.kind == "Add"]
-    added = ("Add",) * min(max(len(shifts), 1), 2)
+    sums = ("Add",) * min(max(len(shifts), 1), 2)
     taps = () if name == "conv1" else ("GroupConvolution",)
-    _check(graph, name, steps, ("Style", *taps, "Convolution", *added, "PReLU"))
+    _check(graph, name, steps, ("Style", *taps, "Convolution", *sums, "PReLU"))
     arrays = {f"{name}.weight": steps[1 + len(taps)].arrays[0]}
     if taps:
         array = steps[1].arrays[0]

@@ -48,7 +48,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     average = None
     blocks = max(student.count(r"layers\.(\d+)\."), 1)
     with np.errstate(all="ignore"):  # assemble refuses numbers that are not finite
-        arrays, drawn = _student_arrays(student, blocks)
+        arrays, random_noise = _student_arrays(student, blocks)
         arrays |= _mapping_arrays(mapping)
     around = _beside(checkpoint, student, _MEAN)
     if around is not None:
@@ -56,7 +56,7 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
         mean = around.take(_MEAN, (1, 3 * blocks + 2, None))[0]
         average = mean[[0, *(3 * b + i for b in range(blocks) for i in (1, 1, 2)), -1]]
     origin = student.origin
-    if drawn:
+    if random_noise:
         origin += "; its noise is drawn from a fixed seed, for the file holds none"
     whole = Checkpoint(checkpoint.path, None, arrays)
     return assemble(StateDict(whole, "", FLAVOUR, origin), average)
@@ -77,10 +77,10 @@ def _beside(checkpoint: Checkpoint, student: StateDict, mark: str) -> StateDict 
         return None
     nearest = max(map(nearness, starts))
     starts = [start for start in starts if nearness(start) == nearest]
-    chosen = owners.choose(starts, checkpoint.arrays, None)
-    if chosen is None:
+    prefix = owners.choose(starts, checkpoint.arrays, None)
+    if prefix is None:
         raise student.error(f"it has several {mark}, under {owners.spell(starts)}")
-    return StateDict(checkpoint, chosen, FLAVOUR)
+    return StateDict(checkpoint, prefix, FLAVOUR)
 
 
 def _mapping_arrays(mapping: StateDict) -> dict[str, np.ndarray]:
@@ -99,7 +99,7 @@ def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarr
     Returns:
       Arrays for ``assemble``, and whether noise was drawn.
     """
-    arrays, drawn = {}, False
+    arrays, random_noise = {}, False
     rng = np.random.default_rng(0)
     layers = [f"layers.{b}.conv{i + 1}" for b in range(blocks) for i in range(2)]
     for i, name in enumerate(["conv1", *layers]):
@@ -110,7 +110,7 @@ def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarr
         if f"{name}.noise.noise" in student:
             noise = student.take(f"{name}.noise.noise", (1, 1, side, side))
         else:
-            drawn |= bool(strength.any())
+            random_noise |= bool(strength.any())
         arrays[f"{name}.noise"] = strength * noise
     for name in ("to_img1", *(f"layers.{b}.to_img" for b in range(blocks - 1))):
         for part in ("bias", "conv.weight", "conv.modulation.weight", "conv.modulation.bias"):
@@ -124,7 +124,7 @@ def _student_arrays(student: StateDict, blocks: int) -> tuple[dict[str, np.ndarr
     arrays[f"{last}.weight"] = weight
     arrays[f"{last}.modulation.scale"] = np.array(1 / math.sqrt(weight.shape[1]), np.float32)
     arrays |= {name: student.take(name, student.shape(name)) for name in student.names()}
-    return arrays, drawn
+    return arrays, random_noise
 
 
 def _layer(student: StateDict, name: str) -> dict[str, np.ndarray]:

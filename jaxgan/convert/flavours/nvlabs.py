@@ -46,12 +46,12 @@ def _check(state: StateDict, module: Any) -> None:
     names = {name.split(".")[1] for name in state.names() if name.startswith("mapping.fc")}
     layers = [(_persistent.part(mapping, name), _DENSE) for name in sorted(names)]
     for layer, settings in [*layers, (synthesis, _SYNTHESIS)]:
-        for name, known in settings:
+        for name, values in settings:
             for value in _persistent.settings(layer, name):
-                if not isinstance(value, str | numbers.Real) or value not in known:
-                    read = " or ".join(map(str, known))
+                if not isinstance(value, str | numbers.Real) or value not in values:
+                    choices = " or ".join(map(str, values))
                     raise state.error(
-                        f"its {name} is {str(value)[:40]!r}; only {read} is supported"
+                        f"its {name} is {str(value)[:40]!r}; only {choices} is supported"
                     )
 
 

@@ -113,9 +113,9 @@ def content(value: Any, arrays: Mapping[str, np.ndarray]) -> str:
         or _generator(names, arrays)
         or _fitting(names, _OTHERS)
         or ("a discriminator" if _owner(names, _DISCRIMINATOR) else "")
-        or _shaped(list(arrays.values()))
-        or _layered([array.shape for array in arrays.values()])
-        or _counted(list(arrays))
+        or _describe_shapes(list(arrays.values()))
+        or _describe_layers([array.shape for array in arrays.values()])
+        or _describe_count(list(arrays))
     )
 
 
@@ -134,15 +134,17 @@ def _fitting(names: Sequence[str], networks: Mapping[str, tuple[str, ...]]) -> s
 
 
 def _tensorflow(networks: Mapping[str, Inert]) -> str:
-    said = []
+    descriptions = []
     for owner, network in networks.items():
         name = network.state.get("build_func_name")
         name = legible(name[:60]) if isinstance(name, str) else "without a name"
         kind = next((w for start, w in _FUNCTIONS.items() if name.startswith(start)), "")
-        said.append(f"{legible(owner[:60])}: " * bool(owner) + name + f" ({kind})" * bool(kind))
-    several = "s" if len(said) > 1 else ""
-    more = f" and {len(said) - 5} more" if len(said) > 5 else ""
-    return f"the TensorFlow network{several} {', '.join(said[:5])}{more}"
+        descriptions.append(
+            f"{legible(owner[:60])}: " * bool(owner) + name + f" ({kind})" * bool(kind)
+        )
+    several = "s" if len(descriptions) > 1 else ""
+    more = f" and {len(descriptions) - 5} more" if len(descriptions) > 5 else ""
+    return f"the TensorFlow network{several} {', '.join(descriptions[:5])}{more}"
 
 
 def _owner(names: Sequence[str], pattern: re.Pattern[str]) -> str:
@@ -163,10 +165,10 @@ def _generator(names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str:
     own = [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)]
     what = _fitting(own[:_MOST_NAMES], _OTHERS)
     owner = legible(prefix[:-1][:60])
-    return what or f"a generator {owner} of a kind that is not known: {_counted(own)}"
+    return what or f"a generator {owner} of a kind that is not known: {_describe_count(own)}"
 
 
-def _shaped(arrays: Sequence[np.ndarray]) -> str:
+def _describe_shapes(arrays: Sequence[np.ndarray]) -> str:
     """Describe arrays by their shapes alone."""
     shape = arrays[0].shape
     if len(arrays) == 1 and len(shape) in (2, 3) and shape[-1] >= 16:
@@ -182,7 +184,7 @@ def _shaped(arrays: Sequence[np.ndarray]) -> str:
     return f"a network that makes {outputs} numbers of an image" if len(rest) == 1 else ""
 
 
-def _layered(shapes: Sequence[tuple[int, ...]]) -> str:
+def _describe_layers(shapes: Sequence[tuple[int, ...]]) -> str:
     """Describe a network that may well be a generator of images."""
     spatial = [shape for shape in shapes if len(shape) == 4]
     if len(spatial) > 2 and any(not COLOURS.isdisjoint(shape[:2]) for shape in spatial):
@@ -201,7 +203,7 @@ def _follow(shapes: Sequence[tuple[int, ...]]) -> bool:
     return all(a[0] == b[1] for a, b in zip(shapes, shapes[1:], strict=False))
 
 
-def _counted(names: Sequence[str]) -> str:
+def _describe_count(names: Sequence[str]) -> str:
     """State the number of arrays and the name of the first."""
     one = len(names) == 1
     lasts = [name.rpartition(".")[2] for name in names]

@@ -53,8 +53,8 @@ def find(checkpoint: Checkpoint) -> Pretrained | None:
     if state is None:
         return None
     module = _persistent.module(checkpoint.value, state.prefix)
-    pickled = _persistent.part(module, "synthesis")
-    ask = functools.partial(_setting, state, pickled, checkpoint.settings)
+    synthesis = _persistent.part(module, "synthesis")
+    ask = functools.partial(_setting, state, synthesis, checkpoint.settings)
     rates = _persistent.settings(_persistent.part(module, "mapping"), "lr_multiplier")
     if not all(isinstance(rate, float) and rate == _mapping.RATE for rate in rates):
         raise state.error(
@@ -71,9 +71,9 @@ def _kernel(state: StateDict, layer: str, user: Settings) -> tuple[int, bool]:
     shape = state.shape(f"{layer}weight")
     if len(shape) != 4:
         raise state.error(f"its {layer}weight has shape {list(shape)}, not [O, I, k, k]")
-    stored = f"{layer}down_filter"
+    name = f"{layer}down_filter"
     radial = user.get("use_radial_filters", shape[3] == 1)
-    return shape[3], len(state.shape(stored)) == 2 if stored in state else radial
+    return shape[3], len(state.shape(name)) == 2 if name in state else radial
 
 
 def _assemble(
@@ -122,21 +122,21 @@ def _assemble(
 def _layers(state: StateDict) -> dict[str, int]:
     """Return the prefixes of layers, toRGB last, with the sizes in their names."""
     matches = filter(None, map(_NAME.fullmatch, state.names()))
-    numbered = {int(match[2]): (match[1], int(match[3])) for match in matches}
-    if len(numbered) < 3 or sorted(numbered) != list(range(len(numbered))):
-        raise state.error(f"it has layers {sorted(numbered)}, not 0 to 14 or such")
-    layers = dict(numbered[i] for i in range(len(numbered)))
+    by_number = {int(match[2]): (match[1], int(match[3])) for match in matches}
+    if len(by_number) < 3 or sorted(by_number) != list(range(len(by_number))):
+        raise state.error(f"it has layers {sorted(by_number)}, not 0 to 14 or such")
+    layers = dict(by_number[i] for i in range(len(by_number)))
     side = list(layers.values())[-1]
     if not _SIDES[0] <= side <= _SIDES[1] or side.bit_count() != 1:
-        allowed = f"a power of 2 from {_SIDES[0]} to {_SIDES[1]}"
-        raise state.error(f"its {side} pixels are not {allowed}")
+        sides = f"a power of 2 from {_SIDES[0]} to {_SIDES[1]}"
+        raise state.error(f"its {side} pixels are not {sides}")
     return layers
 
 
-def _setting(state: StateDict, pickled: Any, user: Settings, name: str) -> Any:
+def _setting(state: StateDict, module: Any, user: Settings, name: str) -> Any:
     """Return a setting of the pickled object, or of the user, or the default."""
     default, least, most = _RANGES[name]
-    values = _persistent.settings(pickled, name) or [user.get(name, default)]
+    values = _persistent.settings(module, name) or [user.get(name, default)]
     if name == "conv_clamp" and not any(values):  # None, or 0 from the user
         return None
     kind: Any = numbers.Integral if isinstance(default, int) else numbers.Real
@@ -181,9 +181,9 @@ def _design(
         )
     except ValueError as error:  # from SciPy: the bands of a filter do not fit
         raise state.error("its settings leave no room for filters") from error
-    designed = [band.size for band in bands]
-    if designed != sizes:
-        raise state.error(f"its layers have sizes {sizes}; its settings give {designed}")
+    own_sizes = [band.size for band in bands]
+    if own_sizes != sizes:
+        raise state.error(f"its layers have sizes {sizes}; its settings give {own_sizes}")
     return bands[0], ways
 
 
@@ -292,10 +292,10 @@ class _Reader:
             raise self._state.error(f"its {name}magnitude_ema is not above 0")
         return 1 / np.sqrt(square)
 
-    def _check_filter(self, name: str, designed: np.ndarray) -> None:
+    def _check_filter(self, name: str, expected: np.ndarray) -> None:
         """Compare a filter with the designed one. A bare state dict may lack filters."""
         if name not in self._state:
             return
-        stored = self._state.take(name, designed.shape)
-        if not np.allclose(stored, designed, atol=1e-6):
+        actual = self._state.take(name, expected.shape)
+        if not np.allclose(actual, expected, atol=1e-6):
             raise self._state.error(f"its {name} is not the filter that its settings give")

@@ -9,14 +9,14 @@ _SUFFIXES = {
     *(".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".safetensors", ".pt2"),
     *(".tar", ".tgz", ".gz", ".zip"),
 }
-_KNOWN = (  # names that Hugging Face's libraries use; files beside them are not models
+_STANDARD_NAMES = (  # names that Hugging Face's libraries use; files beside them are not models
     "model.safetensors",
     "pytorch_model.bin",
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.bin",
 )
-_PARTS = tuple(f"{name}.index.json" for name in _KNOWN)
-_SHOWN = 3  # most names in a message
+_PARTS = tuple(f"{name}.index.json" for name in _STANDARD_NAMES)
+_MOST_NAMES = 3  # most names in a message
 
 
 def only(names: Iterable[str]) -> str | None:
@@ -26,8 +26,8 @@ def only(names: Iterable[str]) -> str | None:
       Refused: If there are several, or if one is split into parts.
     """
     files = [name for name in names if not _is_hidden(PurePosixPath(name))]
-    for known in _KNOWN:
-        matches = [name for name in files if PurePosixPath(name).name == known]
+    for standard in _STANDARD_NAMES:
+        matches = [name for name in files if PurePosixPath(name).name == standard]
         if len(matches) == 1:
             return matches[0]
     for name in files:
@@ -48,5 +48,5 @@ def _is_hidden(path: PurePosixPath) -> bool:
 
 
 def _spell(names: list[str]) -> str:
-    shown = ", ".join(ascii(name[:80])[1:-1] for name in names[:_SHOWN])
-    return shown + ", ..." if len(names) > _SHOWN else shown
+    text = ", ".join(ascii(name[:80])[1:-1] for name in names[:_MOST_NAMES])
+    return text + ", ..." if len(names) > _MOST_NAMES else text

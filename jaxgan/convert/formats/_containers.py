@@ -48,13 +48,13 @@ def read(data: memoryview, budget: Budget, suffix: str = "", nesting: int = 0) -
     """
     if nesting > MAX_NESTING:
         raise Refused(f"has files inside files, more than {MAX_NESTING} deep")
-    nested = partial(read, budget=budget, nesting=nesting + 1)
-    objects = Objects(budget, nested)
+    read_inner = partial(read, budget=budget, nesting=nesting + 1)
+    objects = Objects(budget, read_inner)
     head = bytes(data[:_HEAD])
     if head.startswith(b"PK\3\4"):
         return _read_zip(data, objects)
     if head.startswith(b"\x1f\x8b"):
-        return nested(_inflate(data, budget))
+        return read_inner(_inflate(data, budget))
     if _tar.is_tar(head):
         return _read_tar(data, objects)
     if suffix == ".safetensors" or _safetensors.is_safetensors(head, len(data)):
@@ -96,7 +96,7 @@ def _read_tar(data: memoryview, objects: Objects) -> Any:
     name = _bundle.only(files)
     if name is None:
         raise Refused("is a tar archive without a checkpoint")
-    return objects.nested(files[name])
+    return objects.read_inner(files[name])
 
 
 def _read_pickles(data: memoryview, objects: Objects) -> Any:
@@ -115,7 +115,7 @@ def _read_pickles(data: memoryview, objects: Objects) -> Any:
 
 def _load(data: memoryview, start: int, objects: Objects) -> tuple[Any, int]:
     value, end = _pickle.load(data, start, objects.budget, objects)
-    if objects.unfilled:
+    if objects.pending:
         raise Refused("has a damaged pickle: an array without content")
     return value, end
 
@@ -133,13 +133,13 @@ def _read_zip(data: memoryview, objects: Objects) -> Any:
     root = next(iter(entries), b"").split(b"/")[0] + b"/"
     if root + b"data.pkl" in entries and all(name.startswith(root) for name in entries):
         return _read_torch(entries, root, objects)
-    weights = _export.read(entries, objects.budget, objects.nested)
+    weights = _export.read(entries, objects.budget, objects.read_inner)
     if weights is not None:
         return weights
     names = {name.decode("utf-8", "replace"): name for name in entries}
     name = _bundle.only(name for name in names if not name.endswith("/data.pkl"))
     if name is not None:
-        return objects.nested(entries[names[name]])
+        return objects.read_inner(entries[names[name]])
     if names and all(name.endswith(".npy") for name in names):
         raise Refused("is an archive of numpy arrays; such a run of jaxgan ends in .npz")
     if any(name.endswith(".h5") for name in names):
@@ -160,7 +160,7 @@ def _read_torch(entries: dict[bytes, memoryview], root: bytes, objects: Objects)
         _torchscript.add_activations(value, b"\n".join(own), objects.budget)
         return value
     constants = _read_entry(
-        entries, root, b"constants", Objects(objects.budget, objects.nested)
+        entries, root, b"constants", Objects(objects.budget, objects.read_inner)
     )
     code = [entries[name] for name in entries if re.fullmatch(rb".*/code/.*\.py", name)]
     return _torchscript.name_constants(constants, b"\n".join(code), objects.budget)
@@ -171,14 +171,14 @@ def _read_entry(
 ) -> Any:
     """Read a pickle whose storages are in a folder of the same name."""
     folder = root + part + b"/"
-    objects.stored = {
+    objects.storages = {
         name[len(folder) :].decode("utf-8", "replace"): content
         for name, content in entries.items()
         if name.startswith(folder)
     }
-    pickled = entries[root + part + b".pkl"]
-    value, end = _load(pickled, 0, objects)
-    if end != len(pickled):
+    program = entries[root + part + b".pkl"]
+    value, end = _load(program, 0, objects)
+    if end != len(program):
         raise Refused("has bytes after the end of its pickle")
     return value
 
@@ -195,24 +195,24 @@ def _read_stream(data: memoryview, start: int, objects: Objects) -> Any:
         raise Refused(f"is a PyTorch stream of another version than {_STREAM_PROTOCOL}")
     if machine.get("little_endian") is not True:
         raise Refused("does not say that its byte order is little-endian")
-    first = Objects(objects.budget, objects.nested, {}, declares=True)
+    first = Objects(objects.budget, objects.read_inner, {}, declares=True)
     _, end = _load(data, start, first)
     keys, end = _load(data, end, objects)
-    declared = first.declared
-    if type(keys) is not list or len(keys) != len(declared):
+    declarations = first.declarations
+    if type(keys) is not list or len(keys) != len(declarations):
         raise Refused("has another number of storages than its tensors need")
-    objects.stored = {}
+    objects.storages = {}
     for name in keys:
-        if type(name) is not str or name not in declared or name in objects.stored:
+        if type(name) is not str or name not in declarations or name in objects.storages:
             raise Refused("has other storages than its tensors need")
-        dtype, count = declared[name]
+        dtype, count = declarations[name]
         begin = end + 8
         end = begin + count * itemsize(dtype)
         if end > len(data):
             raise Refused("is cut short inside a storage")
         if int.from_bytes(data[begin - 8 : begin], "little") != count:
             raise Refused(f"has a storage {legible(name)} of another size than it says")
-        objects.stored[name] = data[begin:end]
+        objects.storages[name] = data[begin:end]
     if end != len(data):
         raise Refused("has bytes after its last storage")
     return _load(data, start, objects)[0]

@@ -26,14 +26,14 @@ _STRIDED = 7
 
 
 def read(
-    entries: dict[bytes, memoryview], budget: Budget, nested: Callable[[memoryview], Any]
+    entries: dict[bytes, memoryview], budget: Budget, read_inner: Callable[[memoryview], Any]
 ) -> Any:
     """Read the weights by their names in the state dict; None for any other archive.
 
     Args:
       entries: Contents of the zip archive by name.
       budget: Charged for the arrays.
-      nested: Reads a file inside this one.
+      read_inner: Reads a file inside this one.
 
     Raises:
       Refused: If the archive is damaged or holds several networks.
@@ -43,7 +43,7 @@ def read(
     if len(configs) + len(state_dicts) > 1:
         raise Refused("holds several exported networks; export one at a time")
     if state_dicts:
-        return nested(entries[state_dicts[0]])
+        return read_inner(entries[state_dicts[0]])
     if not configs:
         return None
     folder = configs[0].rpartition(b"/")[0] + b"/"
@@ -56,7 +56,7 @@ def read(
                 raise Refused("has damaged notes on its weights")
         if content is None:
             raise Refused(f"has no weights {legible(name)}")
-        arrays[name] = nested(content) if pickled else _array(content, meta, budget)
+        arrays[name] = read_inner(content) if pickled else _array(content, meta, budget)
     activations = of_one_kind(_activations(entries, budget))
     return Inert("__torch__.ExportedProgram", arrays | activations)
 

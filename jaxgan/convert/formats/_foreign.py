@@ -61,6 +61,6 @@ def describe(head: bytes, tail: bytes, suffix: str = "") -> str:
     if re.match(rb"(?:[\x81-\x8f]|\xde..)[\xa1-\xbf]\w{3}", head, re.DOTALL):
         return "is a msgpack file, as Flax writes them, which is not supported"
     if re.fullmatch(rb"[\t\r\n -~\x80-\xff]+", text) and re.search(rb"[ -~]{4}", text):
-        spelled = ascii(text[:40].decode("latin1").split("\n")[0].strip())
-        return f"{_JSON if text[:1] == b'{' else 'is a text, not a checkpoint: '}{spelled}"
+        line = ascii(text[:40].decode("latin1").split("\n")[0].strip())
+        return f"{_JSON if text[:1] == b'{' else 'is a text, not a checkpoint: '}{line}"
     return f"is not a PyTorch checkpoint: it starts with {ascii(head[:8])[1:]}"

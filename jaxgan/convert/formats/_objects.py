@@ -43,20 +43,20 @@ class Objects:
 
     Attributes:
       budget: Budget of the whole file.
-      nested: Reads a file inside this one.
-      stored: Bytes of the storages by key; None if there are none.
+      read_inner: Reads a file inside this one.
+      storages: Bytes of the storages by key; None if there are none.
       declares: Whether storages are only declared and their bytes not known yet.
-      declared: Dtype and number of elements of each storage that the stream names.
-      unfilled: Arrays by id that wait for their content.
+      declarations: Dtype and number of elements of each storage that the stream names.
+      pending: Arrays by id that wait for their content.
       names: Names of the stream by their text.
     """
 
     budget: Budget
-    nested: Callable[[memoryview], Any]
-    stored: dict[str, memoryview] | None = None
+    read_inner: Callable[[memoryview], Any]
+    storages: dict[str, memoryview] | None = None
     declares: bool = False
-    declared: dict[str, tuple[str, int]] = field(default_factory=dict)
-    unfilled: dict[int, np.ndarray] = field(default_factory=dict)
+    declarations: dict[str, tuple[str, int]] = field(default_factory=dict)
+    pending: dict[int, np.ndarray] = field(default_factory=dict)
     names: dict[str, Name] = field(default_factory=dict)
 
     def find(self, module: str, name: str) -> Any:
@@ -86,12 +86,12 @@ class Objects:
         dtype = _STORAGES.get(text)
         if dtype is None and not self.declares:
             return Inert(text, args=(name,))
-        if dtype is None or self.stored is None or count < 0:
+        if dtype is None or self.storages is None or count < 0:
             raise Refused(f"asks for a storage of {legible(text)} where there is none")
-        if self.declared.setdefault(name, (dtype, count)) != (dtype, count):
+        if self.declarations.setdefault(name, (dtype, count)) != (dtype, count):
             raise Refused(f"describes the storage {legible(name)} in two ways")
         size = count * itemsize(dtype)
-        content = self.stored.get(name)
+        content = self.storages.get(name)
         if not self.declares and (content is None or len(content) != size):
             raise Refused(f"has no storage {legible(name)} of {size} bytes")
         return view_of(Storage(dtype, content, size), view)
@@ -102,7 +102,7 @@ class Objects:
             case dict(), _:
                 pass  # attributes of a dictionary, such as versions of modules
             case np.ndarray(), tuple():
-                if self.unfilled.pop(id(target), None) is None:
+                if self.pending.pop(id(target), None) is None:
                     raise Refused("sets the content of an array twice")
                 _ndarrays.fill(self.budget, target, state)
             case _:
@@ -111,7 +111,7 @@ class Objects:
     def array(self, state: tuple | None = None) -> np.ndarray:
         """Make an array, which may still wait for its content."""
         array = np.empty(0, np.uint8)
-        self.unfilled[id(array)] = array
+        self.pending[id(array)] = array
         if state is not None:
             self.build(array, state)
         return array
@@ -147,7 +147,7 @@ def _load_from_bytes(objects: Objects, args: tuple) -> Any:
     match args:
         case (bytes() | memoryview() as content,):
             objects.budget.take(len(content))
-            return objects.nested(memoryview(content))
+            return objects.read_inner(memoryview(content))
     return NotImplemented
 
 
@@ -219,7 +219,7 @@ def _from_buffer(objects: Objects, args: tuple) -> Any:
     return NotImplemented
 
 
-def _unfilled_array(objects: Objects, args: tuple) -> Any:
+def _pending_array(objects: Objects, args: tuple) -> Any:
     match args:
         case (Name(text="numpy.ndarray"), (int(),), _):
             return objects.array()
@@ -238,17 +238,17 @@ def _new(objects: Objects, args: tuple) -> Any:
     """Make an object as pickle protocols 0 and 1 do: from class, base and the base's value."""
     match args:
         case (Name() as name, Name(text=base), value):
-            made = name.call(()) if name.call is not None else Inert(name.text)
-            match made, value:
+            instance = name.call(()) if name.call is not None else Inert(name.text)
+            match instance, value:
                 case dict(), dict():
                     return value
                 case Inert(), dict() if base.endswith(".dict"):
-                    made.items = value
+                    instance.items = value
                 case Inert(), list() if base.endswith(".list"):
-                    made.members = value
+                    instance.members = value
                 case Inert(), _ if value is not None:
-                    made.args = value if type(value) is tuple else (value,)
-            return made
+                    instance.args = value if type(value) is tuple else (value,)
+            return instance
     return NotImplemented
 
 
@@ -262,8 +262,8 @@ def _new_object(objects: Objects, args: tuple) -> Any:
 
 def _call(objects: Objects, text: str, args: tuple) -> Any:
     # The function may copy its arguments, and may be called often.
-    copied = [arg for arg in args[:8] if isinstance(arg, list | tuple | dict)]
-    objects.budget.step(len(args) + sum(map(len, copied)))
+    containers = [arg for arg in args[:8] if isinstance(arg, list | tuple | dict)]
+    objects.budget.step(len(args) + sum(map(len, containers)))
     value = _CALLS[text](objects, args)
     return Inert(text, args=args) if value is NotImplemented else value
 
@@ -287,10 +287,10 @@ _CALLS: dict[str, Callable[[Objects, tuple], Any]] = {
     "copyreg.__newobj__": _new_object,
     "copyreg._reconstructor": _new,
     "dnnlib.util.EasyDict": _no_entries,
-    "numpy._core.multiarray._reconstruct": _unfilled_array,
+    "numpy._core.multiarray._reconstruct": _pending_array,
     "numpy._core.multiarray.scalar": _scalar,
     "numpy._core.numeric._frombuffer": _from_buffer,
-    "numpy.core.multiarray._reconstruct": _unfilled_array,
+    "numpy.core.multiarray._reconstruct": _pending_array,
     "numpy.core.multiarray.scalar": _scalar,
     "numpy.core.numeric._frombuffer": _from_buffer,
     "torch.Size": _size,

@@ -115,16 +115,16 @@ class _Machine(Source):
         if version > 5:
             raise Refused(f"has pickle protocol {version}; 0 to 5 are supported")
 
-    def target(self, wanted: type, part: str = "") -> Any:
+    def target(self, expected: type, part: str = "") -> Any:
         """Return the container on top of the stack, or a part of an inert object there."""
         value = self.top()
         if type(value) is Inert and part:
             if getattr(value, part) is None:
-                setattr(value, part, wanted())
+                setattr(value, part, expected())
             return getattr(value, part)
-        if type(value) is not wanted:
+        if type(value) is not expected:
             raise Refused(
-                f"has a damaged pickle: {kind(value)} where {wanted.__name__} is expected"
+                f"has a damaged pickle: {kind(value)} where {expected.__name__} is expected"
             )
         return value
 

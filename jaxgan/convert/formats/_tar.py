@@ -44,10 +44,10 @@ def read(data: memoryview, budget: Budget) -> dict[str, memoryview]:
 def _header(block: bytes) -> tuple[str, int, bytes]:
     """Return name, size and type of an entry."""
     digits = block[124:136].strip(b" \0")
-    told = block[148:156].strip(b" \0")
-    if not is_tar(block) or not re.fullmatch(rb"[0-7]*", digits + told):
+    checksum = block[148:156].strip(b" \0")
+    if not is_tar(block) or not re.fullmatch(rb"[0-7]*", digits + checksum):
         raise Refused("has a damaged tar archive")
-    if int(told or b"0", 8) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
+    if int(checksum or b"0", 8) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
         raise Refused("has a damaged tar archive: an entry does not fit its checksum")
     name, above = block[:100], block[345:500] if block[257:263] == b"ustar\0" else b""
     path = b"/".join(part for part in (above.split(b"\0")[0], name.split(b"\0")[0]) if part)

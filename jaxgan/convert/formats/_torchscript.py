@@ -90,7 +90,7 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
     if not isinstance(constants, tuple | list) or len(code) > _MAX_CODE:
         raise Refused("has a frozen module with unsupported constants")
     layers: dict[str, Any] = {}
-    used = set()
+    uses = set()
     for operation, places, values in _uses(code, budget):
         if operation in _LAYERS and places:
             title, roles = _LAYERS[operation]
@@ -103,11 +103,11 @@ def name_constants(constants: Any, code: bytes, budget: Budget) -> Inert:
             role = roles[place] if place < len(roles) else ""
             if role and index < len(constants) and isinstance(constants[index], np.ndarray):
                 state[role] = constants[index]
-                used.add(index)
+                uses.add(index)
         if state.pop("transposed", False):
             title = "ConvTranspose2d"
         layers[str(len(layers))] = Inert(f"__torch__.{title}", state)
-    rest = {str(i): c for i, c in enumerate(constants) if i not in used}
+    rest = {str(i): c for i, c in enumerate(constants) if i not in uses}
     layers["constants"] = {i: c for i, c in rest.items() if isinstance(c, np.ndarray)}
     return Inert("__torch__.Sequential", layers)
 

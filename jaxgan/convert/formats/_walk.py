@@ -66,32 +66,32 @@ def leaves(root: Any) -> Iterator[tuple[Place, Any]]:
 
 class _Walk:
     def __init__(self):
-        self.left = MAX_VALUES
-        self.seen = set()  # objects
-        self.opened = set()  # containers among attributes
+        self.budget = MAX_VALUES
+        self.visited = set()  # objects
+        self.containers = set()  # containers among attributes
         self.later = deque()
 
     def down(self, place: Place, value: Any, strict: bool) -> Iterator[tuple[Place, Any]]:
         levels = [(None, iter([(place, value)]))]
-        closed = set() if strict else self.opened  # containers not to open
+        barred = set() if strict else self.containers  # containers not to open
         while levels:
             container, items = levels[-1]
             item = next(items, None)
             if item is None:
                 levels.pop()
                 if strict:
-                    closed.discard(id(container))
+                    barred.discard(id(container))
                 continue
             place, value = item
-            self.left -= 1
-            if self.left < 0:
+            self.budget -= 1
+            if self.budget < 0:
                 raise Refused(f"unfolds to more than {MAX_VALUES} values")
             self._keep(place, value)
             inside = _inside(value)
             if inside is None:
                 yield place, value
-            elif id(value) not in closed and place.depth < MAX_DEPTH:
-                closed.add(id(value))
+            elif id(value) not in barred and place.depth < MAX_DEPTH:
+                barred.add(id(value))
                 levels.append((value, _places(place, inside)))
             elif strict:
                 limit = f"{MAX_DEPTH} deep, or inside themselves"
@@ -99,8 +99,12 @@ class _Walk:
 
     def _keep(self, place: Place, value: Any) -> None:
         """Keep an object for later."""
-        if isinstance(value, Inert) and place.depth < MAX_DEPTH and id(value) not in self.seen:
-            self.seen.add(id(value))
+        if (
+            isinstance(value, Inert)
+            and place.depth < MAX_DEPTH
+            and id(value) not in self.visited
+        ):
+            self.visited.add(id(value))
             self.later.append((place, value))
 
 

@@ -33,7 +33,7 @@ class _Entry(NamedTuple):
     flags: int
     method: int
     crc: int
-    packed: int
+    packed_size: int
     size: int
     offset: int
 
@@ -47,7 +47,7 @@ def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
     """
     data = memoryview(data)
     start, entries = _directory(data)
-    checked = any(entry.crc for entry in entries)
+    has_checksums = any(entry.crc for entry in entries)
     budget.step(_ENTRY_STEPS * len(entries))
     entries.sort(key=lambda entry: entry.offset)
     if not entries or entries[0].offset:
@@ -58,7 +58,7 @@ def read(data: bytes | memoryview, budget: Budget) -> dict[bytes, memoryview]:
         if entry.name in contents:
             raise Refused(f"has two zip entries {ascii(entry.name[:80])[1:]}")
         contents[entry.name] = _content(data, entry, end, budget)
-    if checked:
+    if has_checksums:
         with ThreadPoolExecutor(runtime.cores()) as pool:  # a thread starts for each core
             list(pool.map(_check, entries, contents.values()))
     return contents
@@ -91,13 +91,13 @@ def _directory(data: memoryview) -> tuple[int, list[_Entry]]:
         if position + _CENTRAL.size > end:
             raise Refused("has a damaged zip directory")
         fields = _CENTRAL.unpack_from(data, position)
-        signature, _, _, flags, method, _, _, crc, packed, size = fields[:10]
+        signature, _, _, flags, method, _, _, crc, packed_size, size = fields[:10]
         name_size, extra, comment, disk, _, _, offset = fields[10:]
         name = bytes(data[position + _CENTRAL.size :][:name_size])
         position += _CENTRAL.size + name_size + extra + comment
         if signature != b"PK\1\2" or not name or comment or disk:
             raise Refused("has a damaged zip directory")
-        entries.append(_Entry(name, flags, method, crc, packed, size, offset))
+        entries.append(_Entry(name, flags, method, crc, packed_size, size, offset))
     if position != end:
         raise Refused("has a damaged zip directory")
     return start, entries
@@ -119,11 +119,11 @@ def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memor
     fields = _LOCAL.unpack_from(data, entry.offset)
     signature, _, flags, method, _, _, *sizes, name_size, extra = fields
     begin = entry.offset + _LOCAL.size + name_size + extra
-    stop = begin + entry.packed
+    stop = begin + entry.packed_size
     if sizes[1:] == [2**32 - 1] * 2 and extra == _WIDE_SIZES.size and begin <= end:
         tag, length, *wide = _WIDE_SIZES.unpack_from(data, begin - extra)  # as NumPy writes it
         sizes = [sizes[0], *wide[::-1]] if (tag, length) == (1, 16) else sizes
-    expected = [entry.crc, entry.packed, entry.size]
+    expected = [entry.crc, entry.packed_size, entry.size]
     trailer = data[stop:end] if stop <= end <= stop + _DESCRIPTORS[1].size else None
     if entry.flags & _DESCRIBED:
         sound = sizes in ([0, 0, 0], expected) and trailer in [
@@ -146,9 +146,9 @@ def _content(data: memoryview, entry: _Entry, end: int, budget: Budget) -> memor
 def _inflate(content: memoryview, size: int, title: str) -> bytes:
     inflater = zlib.decompressobj(-15)
     try:
-        inflated = inflater.decompress(content, size + 1)
+        output = inflater.decompress(content, size + 1)
     except zlib.error as error:
         raise Refused(f"has a damaged {title}") from error
-    if len(inflated) != size or not inflater.eof or inflater.unused_data:
+    if len(output) != size or not inflater.eof or inflater.unused_data:
         raise Refused(f"has a {title} that does not inflate to its size")
-    return inflated
+    return output

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 WRAPPERS = {"module", "_orig_mod"}  # names that torch's parallel and compiled modules add
-_AVERAGED = {  # words in names of generators with averaged weights (EMA)
+_AVERAGE_WORDS = {  # words in names of generators with averaged weights (EMA)
     *("ema", "emas", "avg", "average", "averaged", "smooth", "smoothed", "shadow", "polyak"),
     *("swa", "running", "gs", "ge", "test"),
 }
 _CURRENT = {"online", "current"}  # words in names of generators under training
-_UNNAMED = {
+_LIST_WORDS = {
     "ema",
     "shadow",
     "averaged",
@@ -29,25 +29,25 @@ TOP = "."  # stands for a generator without a name
 
 
 def choose(
-    prefixes: Sequence[str], arrays: Mapping[str, np.ndarray], wanted: str | None
+    prefixes: Sequence[str], arrays: Mapping[str, np.ndarray], name: str | None
 ) -> str | None:
     """Choose one of the prefixes of generators.
 
     Args:
       prefixes: Prefixes of names, with their dots.
       arrays: All arrays of the file.
-      wanted: Name of the generator to take, or the end of it; None for the averaged one.
+      name: Name of the generator to take, or the end of it; None for the averaged one.
 
     Returns:
       The prefix; None if no generator matches, or several that differ.
     """
-    if wanted is not None:
-        ends = [p for p in prefixes if f".{name_of(p)}".endswith(f".{wanted}")]
-        exact = [p for p in prefixes if name_of(p) == wanted]
+    if name is not None:
+        ends = [p for p in prefixes if f".{name_of(p)}".endswith(f".{name}")]
+        exact = [p for p in prefixes if name_of(p) == name]
         return _only(exact or ends, arrays)
-    averaged = [p for p in prefixes if is_averaged(p, arrays)]
+    averages = [p for p in prefixes if is_averaged(p, arrays)]
     others = [p for p in prefixes if not _words(p) & _CURRENT]
-    return _only(averaged or others or list(prefixes), arrays)
+    return _only(averages or others or list(prefixes), arrays)
 
 
 def name_of(prefix: str) -> str:
@@ -61,7 +61,7 @@ def is_averaged(prefix: str, arrays: Mapping[str, np.ndarray]) -> bool:
     words = _words(prefix)
     if words & _CURRENT:
         return False
-    if words & _AVERAGED:
+    if words & _AVERAGE_WORDS:
         return True
     beside = prefix.removesuffix("module.")
     return beside != prefix and f"{beside}n_averaged" in arrays
@@ -86,13 +86,13 @@ def lender(
     return None
 
 
-def unnamed(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
+def averages_beside(prefix: str, arrays: Mapping[str, np.ndarray]) -> str | None:
     """Return the name of averaged weights that are not a generator, such as lists."""
     for name, array in arrays.items():
         *above, _ = name.split(".")
         if array.ndim > 1 and not name.startswith(prefix or "\0"):
             for depth, part in enumerate(above, 1):
-                if _words(part) & _UNNAMED:
+                if _words(part) & _LIST_WORDS:
                     return ".".join(above[:depth])
     return None
 
@@ -111,17 +111,21 @@ def origin(prefix: str, prefixes: Sequence[str], arrays: Mapping[str, np.ndarray
     """Describe which generator of a file was taken, and what else the file holds."""
     name = name_of(prefix)
     others = [other for other in prefixes if other != prefix]
-    taken = ONLY if name == TOP else f"generator {spell([prefix])}"
+    text = ONLY if name == TOP else f"generator {spell([prefix])}"
     if is_averaged(prefix, arrays):
-        taken += ", averaged over training"
+        text += ", averaged over training"
     elif others and name == TOP:
-        taken = "the generator at the top of the file"
+        text = "the generator at the top of the file"
     if others:
-        taken += f"; the file also holds {spell(others)}"
-    beside = None if any(is_averaged(p, arrays) for p in prefixes) else unnamed(prefix, arrays)
+        text += f"; the file also holds {spell(others)}"
+    beside = (
+        None
+        if any(is_averaged(p, arrays) for p in prefixes)
+        else averages_beside(prefix, arrays)
+    )
     if beside is not None:
-        taken += f"; it also holds averaged weights, {spell([beside])}, which are ignored"
-    return taken
+        text += f"; it also holds averaged weights, {spell([beside])}, which are ignored"
+    return text
 
 
 def _only(prefixes: Sequence[str], arrays: Mapping[str, np.ndarray]) -> str | None:

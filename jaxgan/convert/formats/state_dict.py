@@ -63,18 +63,18 @@ class Checkpoint:
         prefixes = [prefix for prefix in prefixes if not owners.is_optimizer(prefix)]
         if not prefixes:
             return None
-        chosen = owners.choose(prefixes, self.arrays, self.weights)
-        if chosen is None:
+        choice = owners.choose(prefixes, self.arrays, self.weights)
+        if choice is None:
             names = owners.spell(prefixes)
             if self.weights is None:
                 why = f"holds several generators, {names}: choose one with weights=NAME"
             else:
-                wanted = ascii(self.weights[:80])
-                why = f"has no single generator named {wanted}; it holds {names}"
+                name = ascii(self.weights[:80])
+                why = f"has no single generator named {name}; it holds {names}"
             raise InputError(f"{self.path} {why} ({flavour})")
-        origin = owners.origin(chosen, prefixes, self.arrays)
-        lender = owners.lender(chosen, prefixes, self.arrays)
-        return StateDict(self, chosen, flavour, origin, lender)
+        origin = owners.origin(choice, prefixes, self.arrays)
+        lender = owners.lender(choice, prefixes, self.arrays)
+        return StateDict(self, choice, flavour, origin, lender)
 
 
 class StateDict:
@@ -103,9 +103,9 @@ class StateDict:
     ):
         self.flavour, self.prefix, self.origin = flavour, prefix, origin
         self._path, self._value = checkpoint.path, checkpoint.value
-        self._left: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, np.ndarray] = {}
         for start in (prefix,) if lender is None else (lender, prefix):
-            self._left |= {
+            self._arrays |= {
                 name.removeprefix(start): array
                 for name, array in checkpoint.arrays.items()
                 if name.startswith(start)
@@ -115,15 +115,15 @@ class StateDict:
 
     def __contains__(self, name: str) -> bool:
         """Return whether an array of this name is still to be taken."""
-        return name in self._left
+        return name in self._arrays
 
     def names(self) -> list[str]:
         """List the names of the arrays that are still to be taken."""
-        return list(self._left)
+        return list(self._arrays)
 
     def count(self, pattern: str) -> int:
         """Return 1 plus the largest number that ``pattern`` matches in a name."""
-        matches = (re.match(pattern, name) for name in self._left)
+        matches = (re.match(pattern, name) for name in self._arrays)
         # Python refuses to convert numbers with thousands of digits.
         return max((int(match[1][:18]) + 1 for match in matches if match), default=0)
 
@@ -133,11 +133,11 @@ class StateDict:
         Raises:
           InputError: If there is no array of this name.
         """
-        if name not in self._left:
+        if name not in self._arrays:
             kind = torchfile.objects_of(self._value).get(self.prefix + name)
             instead = f", which the file has as {kind}, not as numbers" if kind else ""
             raise self.error(f"it lacks {name}{instead}")
-        return self._left[name].shape
+        return self._arrays[name].shape
 
     def take(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         """Take an array as float32, possibly read-only; None in a shape stands for any size.
@@ -150,9 +150,9 @@ class StateDict:
         if len(actual) != len(shape) or any(
             size not in (None, length) for size, length in zip(shape, actual, strict=True)
         ):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise self.error(f"its {name} has shape {list(actual)}, not [{wanted}]")
-        array = self._left.pop(name)
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
+            raise self.error(f"its {name} has shape {list(actual)}, not [{expected}]")
+        array = self._arrays.pop(name)
         if not array.size:
             raise self.error(f"its {name} is empty")
         if array.dtype.kind != "f":
@@ -176,7 +176,7 @@ class StateDict:
 
     def drop(self, name: str) -> None:
         """Discard an array that the network does not need, if it exists."""
-        self._left.pop(name, None)
+        self._arrays.pop(name, None)
 
     def finish(self) -> None:
         """Check that all arrays were taken.
@@ -184,8 +184,8 @@ class StateDict:
         Raises:
           InputError: If some are left.
         """
-        if self._left:
-            first, *others = self._left
+        if self._arrays:
+            first, *others = self._arrays
             more = f" and {len(others)} more" if others else ""
             raise self.error(f"it has {legible(first)}{more}, which that network lacks")
 

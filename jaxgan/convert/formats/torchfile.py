@@ -63,7 +63,7 @@ def read(path: str | Path) -> Any:
       ``torchfile.read("model.pth")["g_ema"].keys()``
     """
     try:
-        data = _opened(Path(path), mapped.open_file)
+        data = _read_with(Path(path), mapped.open_file)
         budget = Budget(MAX_STEPS, MAX_UNFOLDING * len(data) + FREE_BYTES)
         return _containers.read(data, budget, Path(path).suffix.lower())
     except Refused as error:
@@ -141,10 +141,10 @@ def content(path: Path) -> bytes:
     Raises:
       Refused: If it cannot be read or is too large.
     """
-    return _opened(path, Path.read_bytes)
+    return _read_with(path, Path.read_bytes)
 
 
-def _opened(path: Path, read_bytes: Callable[[Path], _Bytes]) -> _Bytes:
+def _read_with(path: Path, read_bytes: Callable[[Path], _Bytes]) -> _Bytes:
     """Apply a function to the path of a file that is not too large.
 
     Raises:

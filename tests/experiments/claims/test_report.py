@@ -95,7 +95,7 @@ def test_the_table_on_top_tells_the_verdicts(report):
     assert [len(row) for row in rows] == [5] * 4
     assert rows[1][2].endswith("\nneeded: from 21.2 to 42.4")
     assert report.sections[0].notes[1].endswith(f": {FAILS} at 1.75 and {FAILS} at 3.5.")
-    assert report.said == [f"X1  {SENTENCE}  {FAILS}"]
+    assert report.lines == [f"X1  {SENTENCE}  {FAILS}"]
     assert "python --only=X1" in report.sections[0].command
     assert [row["verdict"] for row in report.rows] == [HOLDS, FAILS, FAILS, FAILS]
     assert report.rows[0]["diverged"] == 1
@@ -152,11 +152,11 @@ def test_three_sentences_tell_what_came_out():
 
 def test_a_difference_of_logarithms_is_shown_as_a_factor():
     part = ends_better("a", "b")
-    text = words.measured(part, Interval(math.log(2.0), math.log(1.2), math.log(3.0)))
+    text = words.effect_text(part, Interval(math.log(2.0), math.log(1.2), math.log(3.0)))
     assert text.replace("\u00a0", " ") == "b over a: 2 [1.2, 3] times\nneeded: above 1.5"
-    text = words.measured(constant("a", "critic_loss"), Interval(0.0, 0.0, 0.0))
+    text = words.effect_text(constant("a", "critic_loss"), Interval(0.0, 0.0, 0.0))
     assert text.endswith("\nneeded: below 1.25")
-    text = words.measured(fits_better("a", "b"), Interval(0.5, math.nan, math.nan))
+    text = words.effect_text(fits_better("a", "b"), Interval(0.5, math.nan, math.nan))
     assert text.replace("\u00a0", " ") == "b minus a: 0.5 [?, ?]\nneeded: above 0.05"
 
 

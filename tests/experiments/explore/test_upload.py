@@ -145,18 +145,18 @@ TEAL = url_of(Image.new("RGB", (16, 16), "teal"))
 def test_a_person_is_found_shown_and_downloaded(pixels_alone, layers, tmp_path):
     photographs = Photographs(linear(layers), noalign=True, steps=100)
     *views, end = photographs.find(url_of(own_picture(layers)), "")
-    assert all(view.found is None for view in views)
-    assert re.fullmatch("photo-[0-9a-f]{8}", end.found)
-    assert end.mine == end.found
-    assert f'data-person="{end.found}"' in end.text
-    (tmp_path / "codes.npz").write_bytes(photographs.file(end.found))
+    assert all(view.person is None for view in views)
+    assert re.fullmatch("photo-[0-9a-f]{8}", end.person)
+    assert end.mine == end.person
+    assert f'data-person="{end.person}"' in end.text
+    (tmp_path / "codes.npz").write_bytes(photographs.file(end.person))
     codes = sefa.read_codes(linear(layers), tmp_path / "codes.npz")
-    np.testing.assert_array_equal(codes, photographs.codes(end.found))
+    np.testing.assert_array_equal(codes, photographs.codes(end.person))
     # The page shows the same person, whatever the truncation; directions move them.
     directions, _ = run.find(CONFIG, linear(layers))
-    paint = painter(CONFIG, linear(layers), directions, found=photographs.codes)
+    paint = painter(CONFIG, linear(layers), directions, code_of=photographs.codes)
     still, bold, moved = (
-        paint(state_of(linear(layers), 2, end.found, share, "all", away, 0))
+        paint(state_of(linear(layers), 2, end.person, share, "all", away, 0))
         for share, away in ((0.7, 0), (1.5, 0), (0.7, 2))
     )
     assert_found(still, layers)
@@ -178,8 +178,8 @@ def test_the_search_tells_how_far_it_is(stub):
     assert "Found, with an error of 0.250" in end.text
     # The next one is shown beside the first. Names that are not known are left out.
     stub.may.release(3)
-    both = last(photographs.find(TEAL, f"{end.found} {end.found} photo-00000000 <b>"))
-    assert both.mine == f"{end.found} {both.found}"
+    both = last(photographs.find(TEAL, f"{end.person} {end.person} photo-00000000 <b>"))
+    assert both.mine == f"{end.person} {both.person}"
     assert both.text.count("data-person") == 2
     assert "<b>" not in both.text
 
@@ -193,9 +193,9 @@ def test_one_search_at_a_time(stub):
     photographs.stop(refused.mine)  # another's, which goes on
     photographs.stop("")
     stub.may.release()
-    assert last(first).found == mine
+    assert last(first).person == mine
     stub.may.release()
-    assert last(photographs.find(TEAL, "")).found
+    assert last(photographs.find(TEAL, "")).person
 
 
 def test_stop_ends_the_search(stub):
@@ -205,7 +205,7 @@ def test_stop_ends_the_search(stub):
     photographs.stop(mine)
     stub.may.release()
     end = last(views)
-    assert (end.found, end.mine) == (None, "")
+    assert (end.person, end.mine) == (None, "")
     assert "Stopped" in end.text
     with pytest.raises(InputError, match=f"person {mine} is not known") as error:
         photographs.codes(mine)
@@ -246,7 +246,7 @@ def test_refusals_are_the_lines_of_the_command(stub, monkeypatch, line):
     end = last(Photographs(linear()).find(TEAL, ""))
     shown = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert end.text.startswith(f'<p role="status">{shown}</p>')
-    assert (end.found, end.mine) == (None, "")
+    assert (end.person, end.mine) == (None, "")
     end = last(Photographs(linear()).find("data:,", ""))
     assert "not a readable image" in end.text
 
@@ -275,14 +275,14 @@ def test_what_goes_wrong_otherwise_is_said_and_the_next_search_begins(stub, monk
 
 
 def test_the_oldest_people_are_forgotten(stub, monkeypatch):
-    monkeypatch.setattr(upload, "KEPT", 2)
+    monkeypatch.setattr(upload, "MAX_PEOPLE", 2)
     photographs = Photographs(linear(), noalign=True, steps=10)
     stub.may.release(3)
     names, mine = [], ""
     for _ in range(3):
         end = last(photographs.find(TEAL, mine))
         mine = end.mine
-        names.append(end.found)
+        names.append(end.person)
     assert list(photographs._people) == names[1:]
     assert mine == " ".join(names[1:])
 
@@ -440,8 +440,8 @@ def test_a_search_is_stopped_by_a_button_and_by_leaving(new_tab, home, stub, mon
     search = photographs._search
     second.close()
     asked = None
-    while asked != search.asked:  # until nobody asks any more
-        asked = search.asked
+    while asked != search.last_request:  # until nobody asks any more
+        asked = search.last_request
         time.sleep(0.5)
     time.sleep(1.0)
     stub.may.release()

@@ -25,7 +25,7 @@ def drawn(monkeypatch):
 
 
 def test_no_two_draws_share_a_latent(drawn, monkeypatch):
-    monkeypatch.setattr(pretrained, "AVERAGED", 64)
+    monkeypatch.setattr(pretrained, "MEAN_LATENTS", 64)
     monkeypatch.setattr(scoring, "see", lambda audience, codes: codes)
     generator = linear()
     assert generator.mean_code.shape == generator.code_covariance.shape[:1]
@@ -35,7 +35,7 @@ def test_no_two_draws_share_a_latent(drawn, monkeypatch):
         codes = run.codes_of(config, generator)
         assert run.calibration_codes(config, generator, codes).shape == (5, *codes.shape[1:])
         scoring.meet(audience, 20, seed=seed)
-    assert [len(z) for z in drawn] == [64] * 5 + [20, 5, scoring.UNMOVED] * 4
+    assert [len(z) for z in drawn] == [64] * 5 + [20, 5, scoring.LEAST_PEOPLE] * 4
     rows = np.concatenate(drawn)
     assert len(np.unique(rows.round(4), axis=0)) == len(rows)
 

@@ -74,7 +74,7 @@ def report_of(generator=None, judges=(SEEING,), batch_size=7, seed=3):
     distances = np.array([-1.0, 0, 1])
     audience = scoring.Audience(generator, judges, batch_size)
     usual = scoring.meet(audience, 20, seed=seed)
-    assert len(usual.codes) == scoring.UNMOVED
+    assert len(usual.codes) == scoring.LEAST_PEOPLE
     return directions, scoring.score_directions(
         audience, directions, np.ones(2), distances, usual, 20
     )
@@ -185,7 +185,9 @@ def test_scoring_goes_on_where_it_stopped(tmp_path, panel, monkeypatch):
     assert len(json.loads(first)["directions"]) == 1
     calls.clear()
     summary = run.run(config_of(), directory, generator)
-    assert sum(calls) == scoring.UNMOVED + 20 * (run.SCORED - 1)  # one direction was left
+    assert sum(calls) == scoring.LEAST_PEOPLE + 20 * (
+        run.SCORE_STEPS - 1
+    )  # one direction was left
     assert (directory / "attributes.json").read_text() == (
         whole / "attributes.json"
     ).read_text()

@@ -125,7 +125,7 @@ def test_people_are_scored_once(tmp_path, asked):
     assert asked == [100, 100]
     asked.clear()
     assert run.run(config_of(), directory, generator) == whole
-    others = scoring.UNMOVED + 4 * 20 * (run.SCORED - 1)
+    others = scoring.LEAST_PEOPLE + 4 * 20 * (run.SCORE_STEPS - 1)
     assert sum(asked) == 100 + others
     asked.clear()
     again = run.run(config_of(distance=2.0, condition=False), directory, generator, fresh=True)
@@ -133,7 +133,7 @@ def test_people_are_scored_once(tmp_path, asked):
     assert again != whole
     asked.clear()
     run.run(config_of(supervised=("light",)), directory, linear(scale=0.02), fresh=True)
-    assert sum(asked) == 300 + others - 20 * (run.SCORED - 1)  # another generator's
+    assert sum(asked) == 300 + others - 20 * (run.SCORE_STEPS - 1)  # another generator's
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK", None])
@@ -144,7 +144,7 @@ def test_damaged_people_are_scored_again(tmp_path, asked, damage):
     path.write_bytes(path.read_bytes()[:500] if damage is None else damage)
     asked.clear()
     assert run.run(config_of(), tmp_path, generator, fresh=True) == whole
-    assert sum(asked) == 300 + scoring.UNMOVED + 4 * 20 * (run.SCORED - 1)
+    assert sum(asked) == 300 + scoring.LEAST_PEOPLE + 4 * 20 * (run.SCORE_STEPS - 1)
 
 
 def test_random_keys_differ():

@@ -82,7 +82,7 @@ def test_modes_of_the_generators_and_of_real_stacks_are_counted(
     settings = [(row["learning_rate"], row["seed"], row["pack"]) for row in rows]
     rates = ("0.001", "0.5")
     assert settings == [(rate, seed, "2") for rate in rates for seed in ("0", "1")]
-    for name in measure.MEASURED:
+    for name in measure.METRICS:
         assert [float(row[name]) for row in rows] == summary[name]
     assert main(arguments) == 0
     assert "already complete" in capsys.readouterr().err

@@ -62,8 +62,8 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         few = data, Dataset(data.train_images, "few")
         patch.setattr(fashion, "garments", lambda: few)
-        patch.setattr(cells, "EVALUATED", 32)
-        patch.setattr(cells, "MOVED", 32)
+        patch.setattr(cells, "EVALUATION_COUNT", 32)
+        patch.setattr(cells, "MOVE_COUNT", 32)
         patch.setattr(faces, "HELD_OUT", 40)
         patch.setattr(faces, "TIMED_UPDATES", 2)
         patch.setattr(cartoons, "load_or_train", lambda size: reader)

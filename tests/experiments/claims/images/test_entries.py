@@ -10,11 +10,11 @@ from PIL import Image
 from experiments.claims import report as claims_report
 from experiments.claims.entries import IMAGES, SCALES, claims
 from experiments.claims.images import fashion, pretrained
-from experiments.claims.images.cells import EDITED
+from experiments.claims.images.cells import EDIT_COUNT
 from experiments.claims.images.direction_entries import PEOPLE
 from experiments.claims.images.face_entries import ALSO_ADAM, GAN, GP, LISTING, WASSERSTEIN
 from experiments.claims.images.faces import DIRECTIONS, FACES
-from experiments.claims.images.fashion import TRAVERSED
+from experiments.claims.images.fashion import DIMENSIONS
 from experiments.claims.images.fashion_entries import NETWORK
 from experiments.claims.images.parts import RECOGNISABLE
 from experiments.claims.images.pretrained import PRETRAINED
@@ -71,7 +71,7 @@ def record(seed=0, **changes):
         "diverged_at": 0,
         "relative_cost": 1.0 + noise,
         "shifts": np.full((2, DIRECTIONS, len(FACTORS)), 0.1 + noise),
-        "shares": np.full((len(TRAVERSED), 3, 10), 0.1),
+        "shares": np.full((len(DIMENSIONS), 3, 10), 0.1),
         **changes,
     }
     return Record({name: np.asarray(x) for name, x in arrays.items()}, {})
@@ -211,8 +211,8 @@ def test_one_run_that_diverged_is_evidence_for_nothing(name, role, also, at):
 
 def test_a_dimension_means_the_same_with_every_seed_or_not():
     def shares(before, after):
-        moved = np.zeros((len(TRAVERSED), 3, 10))
-        for i in range(len(TRAVERSED)):
+        moved = np.zeros((len(DIMENSIONS), 3, 10))
+        for i in range(len(DIMENSIONS)):
             moved[i, :, CLASSES.index(before[i])] = 1, 0.5, 0
             moved[i, :, CLASSES.index(after[i])] += 0, 0.5, 1
         return {"shares": moved}
@@ -390,7 +390,7 @@ def face_records(count=2):
         return {
             "floor": 3.0,
             "frames": rng.integers(0, 256, (4, 16, 32, 32, 3), np.uint8),
-            "edits": rng.integers(0, 256, (DIRECTIONS, EDITED, 3, 32, 32, 3), np.uint8),
+            "edits": rng.integers(0, 256, (DIRECTIONS, EDIT_COUNT, 3, 32, 32, 3), np.uint8),
         }
 
     return several(arrays, count)
@@ -401,7 +401,7 @@ def people_records():
     rng = np.random.default_rng(1)
 
     def made(seed):
-        edits = rng.integers(0, 256, (DIRECTIONS, EDITED, 3, 32, 32, 3), np.uint8)
+        edits = rng.integers(0, 256, (DIRECTIONS, EDIT_COUNT, 3, 32, 32, 3), np.uint8)
         arrays = {**moved(seed), "edits": edits, "diverged_at": 0}
         return Record({name: np.asarray(x) for name, x in arrays.items()}, {})
 
@@ -410,7 +410,7 @@ def people_records():
 
 def garment_records():
     rng = np.random.default_rng(0)
-    shape = (len(TRAVERSED), EDITED, 3, 28, 28, 1)
+    shape = (len(DIMENSIONS), EDIT_COUNT, 3, 28, 28, 1)
     return several(lambda seed: {"edits": rng.integers(0, 256, shape, np.uint8)}, 2)
 
 

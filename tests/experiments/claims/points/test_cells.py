@@ -91,7 +91,7 @@ def test_a_record_is_what_the_laboratory_measures(study, cell_of, data):
         worst = np.abs(lines).mean() / lane.floor
         # float32 sums of a hundred numbers
         assert float(record.arrays["worst_sliced"]) == pytest.approx(worst, rel=1e-4)
-        assert record.arrays["frames"].shape == (5, cells.SHOWN, 2)
+        assert record.arrays["frames"].shape == (5, cells.FRAME_POINTS, 2)
         assert record.arrays["frame_epochs"].tolist() == [0, 1, 2, 3, 4]
         assert record.facts["lanes"] == 4
         assert record.facts["seconds"] > 0
@@ -199,10 +199,10 @@ def test_settings_that_decide_a_result_are_in_its_key(key_of):
     ("module", "name"),
     [
         (lanes, "DIRECTIONS"),
-        (lanes, "MAX_COMPARED"),
+        (lanes, "MAX_POINTS"),
         (fit_ratio, "DRAWS"),
         (cells, "FRAMES"),
-        (cells, "SHOWN"),
+        (cells, "FRAME_POINTS"),
     ],
 )
 def test_constants_that_decide_a_result_are_in_its_key(key_of, monkeypatch, module, name):

@@ -56,8 +56,8 @@ def test_columns_of_a_table_are_chosen(name):
 def test_circles_are_round():
     for size in ([1.0, 5.0], [9.0, 1.0]):
         cloud = np.random.default_rng(0).normal(size=(99, 2)) * size + 100
-        left, right, bottom, top = clouds.extent(PointCloud(cloud), drawn=False)
+        left, right, bottom, top = clouds.extent(PointCloud(cloud), by_hand=False)
         assert (right - left) / (top - bottom) == pytest.approx(clouds.ASPECT)
         assert (cloud > [left, bottom]).all()
         assert (cloud < [right, top]).all()
-    assert clouds.extent(PointCloud(cloud), drawn=True) == clouds.SHEET
+    assert clouds.extent(PointCloud(cloud), by_hand=True) == clouds.SHEET
