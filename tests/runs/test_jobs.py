@@ -134,17 +134,17 @@ def test_another_number_of_cores_is_said_where_numbers_depend_on_it(
 
     monkeypatch.setattr(directory, "cores", lambda: 4)
     monkeypatch.setattr(jobs, "cores", lambda: 2)
-    assert "cores" not in words(cores_matter=True)  # it begins
+    assert "CPU cores" not in words(cores_matter=True)  # it begins
     line = f"{tmp_path}: started with 4 CPU cores and resumes with 2: results differ"
     assert words(cores_matter=True).startswith(line)
-    assert "cores" not in words()
+    assert "CPU cores" not in words()
     monkeypatch.setattr(jobs, "cores", lambda: 4)
-    assert "cores" not in words(cores_matter=True)
+    assert "CPU cores" not in words(cores_matter=True)
     config = json.loads((tmp_path / "config.json").read_text())
     del config["cores"]  # as of an earlier version
     (tmp_path / "config.json").write_text(json.dumps(config))
     monkeypatch.setattr(jobs, "cores", lambda: 2)
-    assert "cores" not in words(cores_matter=True)
+    assert "CPU cores" not in words(cores_matter=True)
 
 
 def test_tensorboard_gets_the_same_numbers_and_frames(tmp_path):
