@@ -107,15 +107,13 @@ class Answers:
         except InputError as error:
             return self.gradio.skip(), _status(error)
 
-    def another(self, _: Any, *controls: Any) -> tuple[Any, ...]:
-        """Another person and their picture."""
-        seed = str(random.randrange(self.people))
-        return seed, *self.show(seed, *controls)
+    def another(self) -> str:
+        """Another person."""
+        return str(random.randrange(self.people))
 
-    def reset(self, *controls: Any) -> tuple[Any, ...]:
-        """Sliders at 0 and the picture; ``controls`` are those before the sliders."""
-        zeros = [0.0] * self.count
-        return *zeros, *self.show(*controls, *zeros)
+    def reset(self) -> list[float]:
+        """Sliders at 0."""
+        return [0.0] * self.count
 
     def find(self, url: Any, mine: Any, *controls: Any) -> Iterator[tuple[Any, ...]]:
         """What the box for photographs shows; at the end the person and their picture.
@@ -128,7 +126,8 @@ class Answers:
         for text, names, person in self.photographs.find(url, mine):
             outputs = [self.gradio.skip()] * (3 + self.count)
             if person is not None:
-                outputs = [person, *self.reset(person, *controls)]
+                zeros = self.reset()
+                outputs = [person, *zeros, *self.show(person, *controls, *zeros)]
             yield "", text, names, *outputs
 
     def rename(self, *texts: Any) -> tuple[Any, ...]:
@@ -217,8 +216,11 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         moves = [x.input for x in (truncation, *sliders, *places)]
         moves += [event for x in (seed, layers) for event in (x.submit, x.blur)]
         gr.on(moves, answers.show, controls, out, trigger_mode="always_last", **once)
-        other.click(answers.another, controls, [seed, *out], **once)
-        zero.click(answers.reset, controls[:3], [*sliders, *places, *out], **once)
+        # The picture comes last: a box that the click leaves also asks for one, of old controls.
+        changed = other.click(answers.another, None, seed, **once)
+        changed.then(answers.show, controls, out, **once)
+        changed = zero.click(answers.reset, None, [*sliders, *places], **once)
+        changed.then(answers.show, controls, out, **once)
         full.click(functools.partial(answers.show, full=True), controls, out, **once)
         keep.click(answers.rename, boxes, [message, *boxes, *sliders], **once)
         if own:
