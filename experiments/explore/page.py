@@ -216,7 +216,7 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         moves = [x.input for x in (truncation, *sliders, *places)]
         moves += [event for x in (seed, layers) for event in (x.submit, x.blur)]
         gr.on(moves, answers.show, controls, out, trigger_mode="always_last", **once)
-        # The picture comes last: a box that the click leaves also asks for one, of old controls.
+        # Then the picture: a box that loses the focus asks for one too, of the old controls.
         changed = other.click(answers.another, None, seed, **once)
         changed.then(answers.show, controls, out, **once)
         changed = zero.click(answers.reset, None, [*sliders, *places], **once)
