@@ -1,5 +1,6 @@
 """Signals: save a training before the process stops; abandon work that can be repeated."""
 
+import contextlib
 import contextvars
 import ctypes
 import os
@@ -9,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ class Stopped(Exception):
         self.code = 128 + signum
 
 
-@contextmanager
+@contextlib.contextmanager
 def deferred_signals(answer: str = "") -> Iterator[Check]:
     """Defer SIGTERM and Ctrl-C, so that work can be saved first.
 
@@ -57,9 +57,12 @@ def deferred_signals(answer: str = "") -> Iterator[Check]:
     def handle(signum, frame):
         if arrivals and signum == signal.SIGINT:
             raise KeyboardInterrupt
+        is_first = not arrivals
         arrivals.append(signum)
-        if answer:  # unbuffered, because the signal may have interrupted another line
-            os.write(2, f"{answer}\n".encode())
+        if answer and is_first:
+            # Unbuffered, because the signal may have interrupted another line.
+            with contextlib.suppress(OSError):  # nobody reads stderr any more
+                os.write(2, f"{answer}\n".encode())
 
     def check():
         if arrivals:

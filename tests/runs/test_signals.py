@@ -32,6 +32,24 @@ def test_a_second_interrupt_stops_at_once(capfd):
     assert capfd.readouterr().err == "it stops soon\n"
 
 
+def test_the_answer_is_given_once(capfd):
+    with runs.deferred_signals("it stops soon"):
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            os.kill(os.getpid(), signum)
+    assert capfd.readouterr().err == "it stops soon\n"
+
+
+def test_an_answer_without_a_reader_does_no_harm(monkeypatch):
+    def write(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(os, "write", write)
+    with runs.deferred_signals("it stops soon") as check:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(runs.Stopped):
+            check()
+
+
 def test_work_returns_and_raises():
     assert runs.stoppable(lambda: 5, lambda: None) == 5
     with pytest.raises(TimeoutError, match="of the work"):
