@@ -111,9 +111,9 @@ class Answers:
         """Another person."""
         return str(random.randrange(self.people))
 
-    def reset(self) -> list[float]:
-        """Sliders at 0."""
-        return [0.0] * self.count
+    def reset(self) -> list[float] | float:
+        """Sliders at 0; a list would be the value of a single one."""
+        return [0.0] * self.count if self.count > 1 else 0.0
 
     def find(self, url: Any, mine: Any, *controls: Any) -> Iterator[tuple[Any, ...]]:
         """What the box for photographs shows; at the end the person and their picture.
@@ -126,7 +126,7 @@ class Answers:
         for text, names, person in self.photographs.find(url, mine):
             outputs = [self.gradio.skip()] * (3 + self.count)
             if person is not None:
-                zeros = self.reset()
+                zeros = [0.0] * self.count
                 outputs = [person, *zeros, *self.show(person, *controls, *zeros)]
             yield "", text, names, *outputs
 

@@ -1,5 +1,7 @@
 """Sliders that turn and shift, of a generator that can do both."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from experiments.explore import server
@@ -10,7 +12,7 @@ from experiments.sefa.config import Config
 from jaxgan.convert.transforms import placement
 from jaxgan.data.pixels import to_uint8
 from jaxgan.sefa import move
-from tests.generators import movable
+from tests.generators import linear, movable
 
 CONFIG = Config(checkpoint="faces.pkl", directions=2, size=2, unit="code", like="genforce")
 
@@ -40,3 +42,10 @@ def test_links_and_answers_hold_them(tmp_path, monkeypatch):
     assert (status, kind) == (200, "image/png")
     assert content != answers.picture("0", "1", "all", "0,0,0,0")[0]
     assert answers.picture("0", "1", "all", "0,0")[1] == 400
+
+
+def test_a_single_slider_gets_a_number(tmp_path, monkeypatch):
+    """Gradio takes a list for one output as the output's value."""
+    monkeypatch.setattr(server, "gradio", lambda: None)
+    directions, _ = run.find(replace(CONFIG, directions=1), linear())
+    assert Answers(CONFIG, tmp_path, linear(), directions, ["one"]).reset() == 0.0
