@@ -25,7 +25,8 @@ def setup(devices: int | None = None) -> None:
       devices: Number of devices that a CPU counts as; by default as above.
 
     Raises:
-      InputError: If JAX has made an array, which settles the number of devices.
+      InputError: If JAX has started, with the first array or ``jax.devices()``: the number
+        of devices is settled then.
 
     Examples:
       >>> import jaxgan
@@ -34,18 +35,20 @@ def setup(devices: int | None = None) -> None:
     import jax
 
     several = jax.distributed.is_initialized()
-    settings = {
+    settings = {  # the number of devices first: a refusal changes nothing
+        "jax_num_cpu_devices": (-1, devices or (1 if several else cores())),
         "jax_compilation_cache_dir": (None, str(cache_folder("xla"))),
         "jax_persistent_cache_min_compile_time_secs": (1.0, 0),
         "jax_persistent_cache_min_entry_size_bytes": (0, -1),
-        "jax_num_cpu_devices": (-1, devices or (1 if several else cores())),
     }
     for name, (default, value) in settings.items():
         if getattr(jax.config, name) == default:
             try:
                 jax.config.update(name, value)
             except RuntimeError as error:
-                raise InputError("jaxgan.setup() must come before the first array") from error
+                raise InputError(
+                    "jaxgan.setup() must come before the first array or jax.devices()"
+                ) from error
 
 
 # Options of glibc's mallopt (see malloc.h): one arena for all threads; no array gets its own
