@@ -45,7 +45,7 @@ def rows(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the cells of a sweep as rows of ``summary.csv``.
 
     The difference in the fit ratio with ema from the first cell's is taken between equal
-    seeds, whose points and batches are the same; it is missing if one of them diverged.
+    seeds, which hold out the same points; it is missing if a seed of either cell diverged.
     """
     first, *_ = (np.array(cell["by_seed"]["fit_ratio_ema"], float) for cell in cells)
     table = []
