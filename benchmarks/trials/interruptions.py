@@ -136,12 +136,12 @@ def _judge(
     resumption = _RESUMPTION.search(ending.errors)
     if "skipped: " in ending.errors or (resumption and int(resumption[1]) < last_saved):
         faults.append("lost")
-    losses = labs.count_epochs(folder) - max(labs.checkpoints(folder), default=0)
-    if losses > (EVERY if signum == signal.SIGKILL or ending.code == -signum else 0):
+    lost_epochs = labs.count_epochs(folder) - max(labs.checkpoints(folder), default=0)
+    if lost_epochs > (EVERY if signum == signal.SIGKILL or ending.code == -signum else 0):
         faults.append("interval")
     if faults:
-        words = [f"code {ending.code}, {losses} epochs: {ending.errors[-2000:]}"]
-    return Trial(name, ending.code, tuple(faults), " ".join(words), losses, ending.seconds)
+        words = [f"code {ending.code}, {lost_epochs} epochs: {ending.errors[-2000:]}"]
+    return Trial(name, ending.code, tuple(faults), " ".join(words), lost_epochs, ending.seconds)
 
 
 def _may_end(lab: str, folder: Path, ending: Ending, signum: int) -> bool:
@@ -201,8 +201,8 @@ def full(lab: str, whole: Whole, share: float) -> Trial:
             elif ending.code not in (1, 2) or len(lines) != 1 or "runs" not in lines[0]:
                 faults.append("other")
             checkpoints = labs.checkpoints(folder)
-            losses = labs.count_epochs(folder) - max(checkpoints, default=0)
-            faults += ["interval"] if losses > EVERY else []
+            lost_epochs = labs.count_epochs(folder) - max(checkpoints, default=0)
+            faults += ["interval"] if lost_epochs > EVERY else []
             _mount("-o", "remount,size=1g", disk)
             again = run(lab, whole.home, Path(cwd))
             resumption = _RESUMPTION.search(again.errors)
@@ -215,7 +215,7 @@ def full(lab: str, whole: Whole, share: float) -> Trial:
             different = labs.differences(folder, whole.result)
             faults += ["wrong"] if different else []
             words = f"{different} {ending.errors[-2000:]} THEN {again.errors[-500:]}"
-            return Trial(name, ending.code, tuple(faults), words if faults else "", losses)
+            return Trial(name, ending.code, tuple(faults), words if faults else "", lost_epochs)
         finally:
             subprocess.run(["umount", str(disk)], check=False)
 

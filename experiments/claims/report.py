@@ -117,13 +117,13 @@ def _summary(outcome: Outcome, records: Records) -> list[str]:
         f"{verdicts.overall(each).verdict}: {rule} {words.spread(each)}".rstrip()
         for rule, each in by_part.items()
     )
-    runs, losses = sum(len(records[cell]) for cell in cells), diverged_runs(cells, records)
+    runs, tally = sum(len(records[cell]) for cell in cells), diverged_runs(cells, records)
     return [
         claim.name,
         claim.sentence,
         _verdict(outcome),
         "\n".join(rules),
-        f"{runs}" if losses.startswith("0 ") else f"{runs}\n{losses.split()[0]} diverged",
+        f"{runs}" if tally.startswith("0 ") else f"{runs}\n{tally.split()[0]} diverged",
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxgan.runs.progress import say
 
 # The files to look at first, in this order.
-_PICTURES = (
+_FIRST_FILES = (
     *("side_by_side.gif", "side_by_side.png", "clouds.png", "training.gif", "samples.png"),
     *("losses.png", "sefa.html", "summary.csv", "classes.csv", "modes.csv", "summary.json"),
 )
@@ -34,7 +34,7 @@ def _programs(directory: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> str:
-    names = [name for name in _PICTURES if (folder / name).exists()]
+    names = [name for name in _FIRST_FILES if (folder / name).exists()]
     return ", ".join(names) or "the results"
 
 

@@ -138,10 +138,10 @@ def inverter(
     def codes_of(v: Array) -> Array:
         return mean + v @ axes.T
 
-    def loss(v, params, inception, picture, aims):
+    def loss(v, params, inception, goal, aims):
         x = _reduced(_pictures(generator, params, codes_of(v)), side)
-        total = PIXELS * jnp.abs(x - picture).mean()
-        coarse = _reduced(x, small) - _reduced(picture, small)
+        total = PIXELS * jnp.abs(x - goal).mean()
+        coarse = _reduced(x, small) - _reduced(goal, small)
         total += COARSE * jnp.abs(coarse).mean()
         if inception is not None:
             for feature, aim in zip(_features(inception, x), aims, strict=True):
@@ -162,9 +162,9 @@ def inverter(
         return (v - schedule(step) * change, state), value
 
     @functools.partial(jax.jit, compiler_options=compiler_options() or None)
-    def advance(params, inception, picture, carry, start):
-        aims = () if inception is None else _features(inception, picture)
-        args = (params, inception, picture, aims)
+    def advance(params, inception, goal, carry, start):
+        aims = () if inception is None else _features(inception, goal)
+        args = (params, inception, goal, aims)
         carry, values = jax.lax.scan(
             functools.partial(update, args), carry, start + jnp.arange(every)
         )

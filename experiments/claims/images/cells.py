@@ -94,7 +94,7 @@ def run(
     ``critic_loss``, ``generator_loss``, ``curve``, the score, and the scorer's further
     numbers, all ``[E]`` and not a number from where the run diverged; ``diverged_at``, that
     epoch, or 0; ``worst_ratio`` and ``floor`` of the scorer; and ``frames``
-    ``[E + 1, SHOWN, H, W, C]``.
+    ``[E + 1, FRAME_IMAGES, H, W, C]``.
     """
     config, count = configs[0], len(own_lanes)
     pairs = zip(configs, own_lanes, strict=True)
@@ -146,5 +146,5 @@ def make_sample(config: Config, dataset: Dataset) -> Sample:
 
 
 def moved_latents(config: Config) -> np.ndarray:
-    """Latents ``[MOVED, D]`` from which samples are moved."""
+    """Latents ``[MOVE_COUNT, D]`` from which samples are moved."""
     return np.asarray(program.fixed_latents(config, MOVE_COUNT, program.LatentSet.SAMPLES))

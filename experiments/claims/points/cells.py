@@ -85,8 +85,8 @@ def train(own_lanes: Sequence[Lane], work: Work) -> Iterator[Record]:
     the mean of the data, and ``worst_sliced``, its sliced ratio; ``curve`` ``[E]``, the
     sliced ratio after each epoch, not a number from where the run diverged;
     ``diverged_at``, that epoch, or 0; ``sample`` and ``reference`` ``[N, 2]``, generated
-    and held-out points; and ``frames`` ``[F, SHOWN, 2]`` of the training after the epochs
-    ``frame_epochs``.
+    and held-out points; and ``frames`` ``[F, FRAME_POINTS, 2]`` of the training after the
+    epochs ``frame_epochs``.
 
     Raises:
       InputError: Before training, if held-out points equal samples of the training points.

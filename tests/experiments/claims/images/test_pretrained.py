@@ -52,7 +52,7 @@ def test_shifts_are_changes_from_end_to_end_in_deviations_among_people(generator
         return np.clip(np.asarray(generator.images(codes)) * 127.5 + 127.5, 0, 255)
 
     others = jax.random.fold_in(jax.random.key(0), 2**31 - 1)
-    usual = sefa.draw_codes(generator, others, pretrained.LEAST_PEOPLE, truncation=0.7)
+    usual = sefa.draw_codes(generator, others, pretrained.SPREAD_PEOPLE, truncation=0.7)
     spread = light(images(usual)).std(ddof=1)
     codes = sefa.draw_codes(generator, jax.random.key(1), PEOPLE, truncation=0.7)
     for k, vector in enumerate(leading.vectors[:2]):
