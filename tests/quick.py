@@ -31,7 +31,7 @@ user_jit = functools.partial(
 
 @contextlib.contextmanager
 def optimised():
-    """Compile as for users: for tests that run programs for longer than they compile them."""
+    """Compile with optimisation, for tests that run programs for longer than they compile."""
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)

@@ -218,9 +218,9 @@ def _layout(answers: Answers, generator: Pretrained) -> Any:
         gr.on(moves, answers.show, controls, out, trigger_mode="always_last", **once)
         # Then the picture: a box that loses the focus asks for one too, of the old controls.
         changed = other.click(answers.another, None, seed, **once)
-        changed.then(answers.show, controls, out, **once)
+        changed.then(answers.show, controls, out, trigger_mode="always_last", **once)
         changed = zero.click(answers.reset, None, [*sliders, *places], **once)
-        changed.then(answers.show, controls, out, **once)
+        changed.then(answers.show, controls, out, trigger_mode="always_last", **once)
         full.click(functools.partial(answers.show, full=True), controls, out, **once)
         keep.click(answers.rename, boxes, [message, *boxes, *sliders], **once)
         if own:

@@ -29,7 +29,7 @@ from jaxgan.training.program import make_program
 SPREAD_SAMPLES = 256  # number of generated examples to measure the spread of
 _RESERVED_NAMES = {"epoch", "step", "critic_loss", "generator_loss", "penalty", "spread"}
 _WAYS = Ways("give another directory", "give another directory, or fresh=True starts over")
-_ANSWER = "fit stops after this interval; a second Ctrl-C stops at once"
+_ANSWER = "fit stops after this interval; a second Ctrl-C gives it up"
 SAVE_EVERY = 1.0  # least number of seconds between checkpoints
 
 

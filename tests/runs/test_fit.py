@@ -85,7 +85,7 @@ def test_a_seed_alone_is_the_same_seed(whole, data):
         np.testing.assert_allclose(alone.metrics[name][0], values[1], rtol=1e-4, atol=1e-5)
 
 
-def test_more_epochs_go_on_with_the_same_bits(whole, data, tmp_path):
+def test_more_epochs_go_on_with_the_same_bits(whole, data, tmp_path, capsys):
     seen = []
 
     def note(epoch, states, metrics):
@@ -96,8 +96,11 @@ def test_more_epochs_go_on_with_the_same_bits(whole, data, tmp_path):
     assert seen == [(2, (2, 2), 6), (4, (2, 2), 12)]
     same(result.states, whole[0].states)
     same(result.metrics, whole[0].metrics)
+    assert "nothing is trained" not in capsys.readouterr().err
     again = jaxgan.fit(gan(), data, epochs=4, directory=tmp_path, **OPTIONS)
     same(again.metrics, result.metrics)
+    line = f"{tmp_path}: has all 4 epochs, so nothing is trained\n"
+    assert capsys.readouterr().err.endswith(line)
     with pytest.raises(InputError, match="epochs=3, but .* holds 4 epochs"):
         jaxgan.fit(gan(), data, epochs=3, directory=tmp_path, **OPTIONS)
 
